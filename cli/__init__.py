@@ -1,0 +1,1 @@
+"""The command line: talks HTTP to the daemon over its Unix socket. Floor 4."""

@@ -1,0 +1,1 @@
+"""The cell: zygote, warden, strategy process and their confinement. Floor 2."""

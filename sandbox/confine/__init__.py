@@ -1,0 +1,1 @@
+"""Kernel interfaces, one module a layer. Nothing else of stratd imports ctypes or resource."""

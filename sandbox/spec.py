@@ -1,0 +1,153 @@
+"""What is granted to a cell, and what its warden tells the supervisor: plain data, no IO.
+
+``CellSpec`` travels supervisor -> zygote; ``WardenReport`` warden -> supervisor over the cell's control
+channel (one AF_UNIX SOCK_SEQPACKET pair a cell, one report a datagram); ``WardenOrder`` the other way.
+Sizes are bytes, spans are seconds, cpu is a share of one core.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+CONTROL_DATAGRAM = 192 * 1024
+"""Largest report or order in bytes; below the kernel's default socket buffer (net.core.wmem_default)."""
+
+Cause: TypeAlias = Literal[
+    "exit", "signal", "oom", "memory_quota", "cpu_quota", "hang", "start_timeout", "load_error",
+    "protocol", "error", "crash_loop", "operator", "shutdown", "unknown",
+]  # fmt: skip
+"""Why an instance ended (supervision.md); ``error`` is a strategy that raised too often."""
+
+EXIT_LOAD_ERROR = 64
+"""The strategy could not be loaded: permanent, never restarted (sysexits.h EX_USAGE; s6 uses 125)."""
+EXIT_CONFIG_ERROR = 65
+"""``initialize`` refused its configuration: permanent, never restarted (sysexits.h EX_DATAERR)."""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Kernel limits and quotas of one cell."""
+
+    memory: int = 256 * 2**20
+    cpu: float = 0.5
+    files: int = 128
+    processes: int = 64
+    file_size: int = 16 * 2**20
+    nice: int = 0
+    log_bytes_per_s: int = 256 * 1024
+    signals_per_s: int = 200
+    checkpoint_bytes: int = 2**20
+    backlog: int = 10_000
+
+
+class Budget(Struct, frozen=True, array_like=True):
+    """How long one call may take: past ``soft`` it is counted, past ``hard`` it is a hang."""
+
+    soft: float
+    hard: float
+
+
+class Budgets(Struct, frozen=True, kw_only=True):
+    """Time allowed to each kind of callback (strategy-api.md)."""
+
+    tick: Budget = Budget(0.05, 2.0)
+    candle: Budget = Budget(0.25, 10.0)
+    initialize: Budget = Budget(5.0, 30.0)
+    save_state: Budget = Budget(0.5, 2.0)
+    cleanup: Budget = Budget(1.0, 5.0)
+    errors_in_a_row: int = 5
+    errors_per_minute: int = 30
+
+
+class CellSpec(Struct, frozen=True, kw_only=True):
+    """Everything that a cell is told at birth. ``token`` is its PLAIN password towards the engine."""
+
+    deployment_id: str
+    generation: int
+    strategy: str
+    version: str
+    code_path: str
+    account_id: str
+    trading_mode: Literal["paper", "live", "backtest"]
+    symbols: list[str]
+    timeframes: list[str]
+    parameters: dict[str, Any]
+    risk: dict[str, Any] = {}
+    seed: int = 0
+    market_endpoint: str
+    report_endpoint: str
+    token: str
+    conflate: bool = True
+    limits: Limits = Limits()
+    budgets: Budgets = Budgets()
+
+    @property
+    def username(self) -> str:
+        """Name of this instance's connection: the engine reads it back as the frame's User-Id."""
+        return f"{self.deployment_id}:{self.generation}"
+
+
+# ---- warden -> supervisor -------------------------------------------------------------------------
+class Born(Struct, array_like=True, frozen=True, tag=1):
+    """The strategy process exists. Its pidfd comes with this datagram (SCM_RIGHTS).
+
+    ``start_ticks`` is field 22 of /proc/PID/stat: with the boot id it names a process for good.
+    """
+
+    pid: int
+    start_ticks: int
+
+
+class Ready(Struct, array_like=True, frozen=True, tag=2):
+    """Initialised and warm; ``took`` seconds since the fork."""
+
+    took: float
+
+
+class LogLines(Struct, array_like=True, frozen=True, tag=3):
+    """What the strategy wrote: (unix ns, "out" | "err" | "log", text). ``dropped`` since the last."""
+
+    lines: list[tuple[int, str, str]]
+    dropped: int = 0
+
+
+class Warned(Struct, array_like=True, frozen=True, tag=4):
+    """Something worth an event that is no death: a slow call, an exception, a refused message."""
+
+    kind: Annotated[str, Meta(max_length=64)]
+    detail: Annotated[str, Meta(max_length=4096)]
+
+
+class Died(Struct, array_like=True, frozen=True, tag=5):
+    """The strategy process is gone (reaped). Last report of a warden."""
+
+    cause: Cause
+    detail: Annotated[str, Meta(max_length=4096)] = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    stack: Annotated[str, Meta(max_length=64 * 1024)] = ""
+    peak_memory: int = 0
+    cpu_time: float = 0.0
+    last_event: str = ""
+
+
+WardenReport: TypeAlias = Born | Ready | LogLines | Warned | Died
+
+
+# ---- supervisor -> warden -------------------------------------------------------------------------
+class Terminate(Struct, array_like=True, frozen=True, tag=1):
+    """Stop in order although the engine cannot say so; after ``grace`` seconds the stack, then the end."""
+
+    reason: str
+    grace: float
+
+
+class Dump(Struct, array_like=True, frozen=True, tag=2):
+    """Write the Python stack of the strategy into its log."""
+
+
+WardenOrder: TypeAlias = Terminate | Dump
+
+encode = msgspec.msgpack.Encoder().encode

@@ -1,0 +1,1 @@
+"""The daemon: decides, carries out, owns every process. Floor 3."""

@@ -1,0 +1,170 @@
+"""What supervisor and engine say to each other, as types (AF_UNIX SOCK_SEQPACKET, one message a datagram).
+
+The supervisor never sits on the path of a tick or a signal; this channel carries decisions down and
+news up. The engine never waits for it: a datagram that does not fit is kept and sent later.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+from bus.messages import CellStats, Position
+
+
+class FeedSpec(Struct, frozen=True, kw_only=True):
+    """One ``[feeds.NAME]`` section. ``calendar`` names a session calendar, "" is 24x7 in UTC."""
+
+    name: str
+    endpoint: str
+    mode: Literal["connect", "bind"] = "connect"
+    format: Literal["native", "cryptofeed", "openalgo", "dwx"] = "native"
+    calendar: str = ""
+    price: Literal["last", "bid", "ask", "mid", "mark"] = "last"
+    heartbeat: float = 3.0
+    lateness: float = 0.0
+    grace: float = 0.25
+    curve_server_key: str = ""
+
+
+# ---- supervisor -> engine -------------------------------------------------------------------------
+class Configure(Struct, frozen=True, array_like=True, tag=1):
+    """The feeds wanted from now on, and their calendars as plain tables (bus/sessions.py)."""
+
+    feeds: list[FeedSpec]
+    calendars: dict[str, Any] = {}
+    synthetic: Literal["deliver", "history_only", "off"] = "deliver"
+
+
+class Attach(Struct, frozen=True, array_like=True, tag=2):
+    """An instance is about to be born: expect its connection, fence out every older generation."""
+
+    deployment_id: str
+    generation: int
+    token: str
+    strategy: str
+    version: str
+    code_hash: str
+    account_id: str
+    trading_mode: str
+    symbols: list[str]
+    timeframes: list[str]
+    warmup: int
+    risk: dict[str, Any] = {}
+    signals_per_s: int = 200
+
+
+class Detach(Struct, frozen=True, array_like=True, tag=3):
+    """The instance is gone: accept nothing more from it."""
+
+    deployment_id: str
+    generation: int
+
+
+class Direct(Struct, frozen=True, array_like=True, tag=4):
+    """Pause, resume or stop an instance: the gate follows at once, the cell by its command topic."""
+
+    deployment_id: str
+    generation: int
+    verb: Literal["pause", "resume", "stop"]
+    reason: str
+    exit_only: bool = False
+
+
+class Forget(Struct, frozen=True, array_like=True, tag=5):
+    """Drop the journal's rows of a removed deployment that trading no longer needs."""
+
+    deployment_id: str
+
+
+class ShutDown(Struct, frozen=True, array_like=True, tag=6):
+    """Commit, flush the outward sockets within ``grace`` seconds, exit 0."""
+
+    grace: float = 1.0
+
+
+EngineOrder: TypeAlias = Configure | Attach | Detach | Direct | Forget | ShutDown
+
+
+# ---- engine -> supervisor -------------------------------------------------------------------------
+class EngineReady(Struct, frozen=True, array_like=True, tag=1):
+    """Sockets bound, journal recovered."""
+
+    epoch: int
+    market_endpoint: str
+    report_endpoint: str
+    signals_endpoint: str
+    journal_seq: int
+
+
+class CellSaid(Struct, frozen=True, array_like=True, tag=2):
+    """A cell said hello, is running (warm), or said goodbye (every signal before it is journalled)."""
+
+    deployment_id: str
+    generation: int
+    word: Literal["hello", "running", "bye"]
+
+
+class EngineEvent(Struct, frozen=True, array_like=True, tag=3):
+    """Something for the event log: a refused connection, a feed that went stale, an overdrawn rate."""
+
+    kind: str
+    detail: str
+    deployment_id: str = ""
+    generation: int = 0
+
+
+class FeedRow(Struct, frozen=True, kw_only=True):
+    """One feed as ``stratd feeds`` shows it; ``rejected`` counts refused frames and ticks by reason."""
+
+    name: str
+    format: str
+    endpoint: str
+    mode: str
+    state: str
+    ticks: int = 0
+    bars: int = 0
+    heartbeats: int = 0
+    gaps: int = 0
+    late: int = 0
+    duplicates: int = 0
+    out_of_session: int = 0
+    lag_ms: float | None = None
+    last_tick_at: int | None = None
+    sequenced: bool = False
+    symbols: int = 0
+    rejected: dict[str, int] = {}
+
+
+class SignalCounts(Struct, frozen=True, array_like=True):
+    """Verdicts of one deployment, over its life."""
+
+    accepted: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+    expired: int = 0
+
+
+class DeploymentRow(Struct, frozen=True, kw_only=True):
+    """What the engine knows of one deployment, once a second."""
+
+    deployment_id: str
+    generation: int
+    counts: SignalCounts
+    stats: CellStats
+    published: int = 0
+    positions: list[Position] = []
+
+
+class EngineStats(Struct, frozen=True, array_like=True, tag=4):
+    """Once a second: the whole picture, so that a lost one costs nothing."""
+
+    at: int
+    journal_seq: int
+    loop_ns_max: int
+    feeds: list[FeedRow]
+    deployments: list[DeploymentRow]
+
+
+EngineNews: TypeAlias = EngineReady | CellSaid | EngineEvent | EngineStats
