@@ -73,6 +73,8 @@ TICK_OUT_OF_SESSION = 1
 """The tick fell outside every session of its calendar: delivered to ``on_tick``, in no candle."""
 TICK_LATE = 2
 """The tick belongs to a candle already closed: delivered to ``on_tick``, in no candle."""
+TICK_VOLUME_UNKNOWN = 4
+"""First reading of a day counter of volume: there is no baseline, so the candle is partial."""
 
 
 class Bar(Struct, array_like=True, frozen=True, gc=False):
