@@ -158,7 +158,7 @@ class Candles(Struct, array_like=True, frozen=True):
 
 
 class Pulse(Struct, array_like=True, frozen=True):
-    """Topic ``pulse|``, once a second: the engine lives; ``last`` holds the last sequence per topic."""
+    """Topic ``pulse||``, once a second: the engine lives; ``last`` holds the last sequence per topic."""
 
     epoch: int
     now: int

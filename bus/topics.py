@@ -14,7 +14,7 @@ DEPLOYMENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 SYMBOL_ALLOWED = "letters, digits and . _ : / ^ = & + # @ -, at most 64, not starting with a sign"
 DEPLOYMENT_ID_ALLOWED = "letters, digits and . _ -, at most 64, starting with a letter or digit"
 
-PULSE = b"pulse|"
+PULSE = b"pulse||"
 
 
 def is_symbol(name: str) -> bool:

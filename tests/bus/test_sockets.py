@@ -1,0 +1,148 @@
+"""The sockets, as real sockets: identity is the connection, one slow reader costs only itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bus import topics
+from bus.sockets import (
+    CellLink,
+    FeedSocket,
+    Gatekeeper,
+    Hub,
+    MarketSocket,
+    OutSocket,
+    Publisher,
+    ReplaySocket,
+    ReportSocket,
+    split,
+)
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.system
+
+
+class Engine:
+    """The sockets of an engine that admits wardens by password, driven by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.hub = Hub()
+        self.admitted = {"one:1": "secret-1", "two:1": "secret-2"}
+        self.gate = Gatekeeper(self.hub, lambda user, password: self.admitted.get(user) == password)
+        self.market = MarketSocket(self.hub, f"ipc://{folder}/market")
+        self.reports = ReportSocket(self.hub, f"ipc://{folder}/reports")
+        self.received: list[tuple[str, bytes]] = []
+        self.hub.watch(self.gate, self.gate.answer)
+        self.hub.watch(self.reports, lambda: self.received.extend(self.reports.drain()))
+
+    def turn(self) -> bool:
+        self.hub.wait(0.001)
+        return True
+
+    def close(self) -> None:
+        for owned in (self.gate, self.market, self.reports):
+            owned.close()
+        self.hub.close()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = Engine(tmp_path)
+    yield made
+    made.close()
+
+
+def link(engine: Engine, user: str, password: str, *subscribed: bytes) -> CellLink:
+    return CellLink(engine.market.endpoint, engine.reports.endpoint, user, password, subscribed)
+
+
+def test_a_report_carries_the_user_id_of_its_connection(engine: Engine) -> None:
+    with_one, with_two = link(engine, "one:1", "secret-1"), link(engine, "two:1", "secret-2")
+    wait_until(lambda: engine.turn() and with_one.send(b"hello from one"), what="pipe one")
+    wait_until(lambda: engine.turn() and with_two.send(b"I am one:1"), what="pipe two")
+    wait_until(lambda: engine.turn() and len(engine.received) == 2, what="both reports")
+    assert {("one:1", b"hello from one"), ("two:1", b"I am one:1")} == set(engine.received)
+    with_one.close()
+    with_two.close()
+
+
+def test_a_wrong_password_gets_no_pipe_and_no_data(engine: Engine) -> None:
+    wrong = link(engine, "one:1", "guessed", b"")
+    right = link(engine, "two:1", "secret-2", b"pulse||")
+    wait_until(
+        lambda: engine.turn() and (engine.market.send(b"pulse||x") or right.receive(0)), what="the right one"
+    )
+    assert not wrong.send(b"let me in")
+    assert wrong.receive(0.05) == []
+    wrong.close()
+    right.close()
+
+
+def test_no_topic_is_a_prefix_of_another_symbols_topic(engine: Engine) -> None:
+    cell = link(engine, "one:1", "secret-1", topics.tick("EURUSD"), topics.PULSE)
+
+    def sent() -> list[tuple[bytes, bytes]]:
+        engine.market.send(topics.tick("EURUSDm") + b"other")
+        engine.market.send(topics.tick("EURUSD") + b"mine|with a bar")
+        return cell.receive(0.01) if engine.turn() else []
+
+    first = wait_until(sent, what="a tick")
+    assert {(b"tick|EURUSD|", b"mine|with a bar")} == set(first)
+    cell.close()
+
+
+def test_split_takes_a_payload_that_holds_the_separator() -> None:
+    assert split(b"cell|a.b-c|||payload|") == (b"cell|a.b-c|", b"||payload|")
+
+
+@pytest.mark.parametrize(("feed_mode", "publisher_mode"), [("connect", "bind"), ("bind", "connect")])
+def test_a_feed_arrives_whole_whichever_side_binds(
+    tmp_path: Path, feed_mode: str, publisher_mode: str
+) -> None:
+    hub, endpoint = Hub(), f"ipc://{tmp_path}/feed"
+    publisher = Publisher(endpoint, publisher_mode) if publisher_mode == "bind" else None
+    with FeedSocket(hub, endpoint, feed_mode) as feed:
+        publisher = publisher or Publisher(endpoint, publisher_mode)
+        # A SUB that bound sends its subscriptions only when its own thread looks at it.
+        wait_until(
+            lambda: not list(feed.drain()) and publisher.wait_for_subscriber(0.01), what="a subscriber"
+        )
+        for number in range(1000):
+            publisher.send(b"tick.X", str(number).encode())
+        publisher.send_frames([b"one frame only"])
+        publisher.send_frames([b"a", b"b", b"c"])
+        received: list[list[bytes]] = []
+        wait_until(lambda: received.extend(feed.drain()) or len(received) == 1002, what="1,002 messages")
+        assert [[b"tick.X", str(n).encode()] for n in range(1000)] == received[:1000]
+        assert received[1000:] == [[b"one frame only"], [b"a", b"b", b"c"]]
+        publisher.close()
+    hub.close()
+
+
+def test_an_endpoint_that_cannot_be_bound_is_named(tmp_path: Path) -> None:
+    hub = Hub()
+    with pytest.raises(OSError, match=r"cannot bind ipc:///nowhere/at/all"):
+        OutSocket(hub, "ipc:///nowhere/at/all")
+    hub.close()
+
+
+def test_the_replay_socket_answers_through_the_envelope_it_was_asked_with(tmp_path: Path) -> None:
+    hub = Hub()
+    replay = ReplaySocket(hub, f"ipc://{tmp_path}/replay")
+    # A hub of its own stands for the consumer: any DEALER or REQ does.
+    import zmq
+
+    with zmq.Context() as context, context.socket(zmq.REQ) as asker:
+        asker.setsockopt(zmq.LINGER, 0)
+        asker.setsockopt(zmq.RCVTIMEO, 5000)
+        asker.connect(f"ipc://{tmp_path}/replay")
+        asker.send(b"from 7")
+        questions = wait_until(lambda: list(replay.questions()), what="the question")
+        assert [question for _, question in questions] == [b"from 7"]
+        replay.answer(questions[0][0], b"signal 7")
+        assert asker.recv() == b"signal 7"
+    replay.close()
+    hub.close()
