@@ -26,6 +26,7 @@ class FeedSpec(Struct, frozen=True, kw_only=True):
     lateness: float = 0.0
     grace: float = 0.25
     curve_server_key: str = ""
+    venue_suffix: bool = False
 
 
 # ---- supervisor -> engine -------------------------------------------------------------------------

@@ -1,0 +1,77 @@
+"""What can go wrong in the supervisor, as seen by whoever asked it for something.
+
+::
+
+    StratdError
+    ├── NotFound       no such deployment, strategy, feed or account
+    ├── Refused        a quota, a policy, a latch or a permission says no; names its rule
+    ├── Failed         understood, tried, and it did not work
+    └── Invalid        the request or the settings are wrong; holds every error at once
+        └── SettingsError   the daemon's own configuration
+
+``str()`` of each is one line for a person: what was wrong and, where one can say, what to do. The HTTP
+API turns them into RFC 9457 problems (supervisor/api/problems.py), the CLI into exit codes (docs/cli.md).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class StratdError(Exception):
+    """Root of every error that stratd raises on purpose."""
+
+
+class NotFound(StratdError):  # noqa: N818  (reads better where it is raised; the module says they are errors)
+    """There is no ``kind`` (deployment, strategy, feed, account) called ``name``; ``near`` are alike."""
+
+    def __init__(self, kind: str, name: str, near: Sequence[str] = ()) -> None:
+        self.kind = kind
+        self.name = name
+        self.near = tuple(near)
+        super().__init__(f"no {kind} {name!r}{did_you_mean(self.near)}")
+
+
+class Refused(StratdError):  # noqa: N818
+    """Not allowed by ``rule``, a stable id such as ``max_concurrent``; ``detail`` is a sentence."""
+
+    def __init__(self, rule: str, detail: str) -> None:
+        self.rule = rule
+        self.detail = detail
+        super().__init__(f"refused by {rule}: {detail}")
+
+
+class Failed(StratdError):  # noqa: N818
+    """Understood and tried, and it did not work; ``detail`` says why."""
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        super().__init__(detail)
+
+
+class Invalid(StratdError):  # noqa: N818
+    """What was asked for is wrong. ``errors`` holds one line a mistake, all of them at once."""
+
+    def __init__(self, errors: Iterable[str]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(self.errors))
+
+
+class SettingsError(Invalid):
+    """The daemon's settings are wrong. Each line names file and line, or variable; value; what is allowed."""
+
+
+def near_matches(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
+    """Names in ``known`` that someone who typed ``name`` may have meant, the likeliest first."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.6)
+    started = sorted(
+        folded for folded in by_folded if folded.startswith(name.casefold()) and folded not in close
+    )
+    return tuple(by_folded[folded] for folded in (*close, *started)[:limit])
+
+
+def did_you_mean(near: Sequence[str]) -> str:
+    """``"; did you mean 'a' or 'b'?"``, or nothing when nothing is near."""
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -1,0 +1,73 @@
+"""The shapes of the HTTP API: what the daemon is asked, and what it answers. Pure, pydantic only.
+
+This is the one module of the supervisor that the CLI imports to talk. Instants are int nanoseconds since
+the Unix epoch, UTC; spans are seconds unless the name says otherwise; memory is MiB where the name ends in
+``_mb``; cpu is a share of one core (``cpu_percent`` 100 is one core). Fields are only ever added: programs
+are written against ``ps --json``, ``events --json`` and ``signals --json`` (docs/cli.md).
+"""
+
+from __future__ import annotations
+
+from supervisor.schema.base import Request, View
+from supervisor.schema.daemon import (
+    FeedView,
+    Health,
+    LayerView,
+    MirrorView,
+    ProcessView,
+    RescanResult,
+    Status,
+    StrategyView,
+)
+from supervisor.schema.deployments import (
+    ActionResult,
+    Death,
+    DeploymentDetail,
+    DeploymentRow,
+    Desired,
+    Enforcer,
+    LastDeath,
+    Outcome,
+    PositionView,
+    Quota,
+    StartResult,
+    State,
+    Verdicts,
+)
+from supervisor.schema.problem import Problem
+from supervisor.schema.records import EventView, LogLine, SignalView
+from supervisor.schema.requests import ActionRequest, RegisterRequest, Selection, StartRequest
+
+__all__ = [
+    "ActionRequest",
+    "ActionResult",
+    "Death",
+    "DeploymentDetail",
+    "DeploymentRow",
+    "Desired",
+    "Enforcer",
+    "EventView",
+    "FeedView",
+    "Health",
+    "LastDeath",
+    "LayerView",
+    "LogLine",
+    "MirrorView",
+    "Outcome",
+    "PositionView",
+    "Problem",
+    "ProcessView",
+    "Quota",
+    "RegisterRequest",
+    "Request",
+    "RescanResult",
+    "Selection",
+    "SignalView",
+    "StartRequest",
+    "StartResult",
+    "State",
+    "Status",
+    "StrategyView",
+    "Verdicts",
+    "View",
+]

@@ -1,0 +1,160 @@
+"""Deployments, and what the verbs did to them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from supervisor.schema.base import View
+from supervisor.schema.problem import Problem
+
+State = Literal[
+    "registered", "starting", "warming", "running", "paused", "stopping", "stopped", "backoff", "failed",
+    "quarantined",
+]  # fmt: skip
+"""What is: the observed state of a deployment (docs/operations.md has the diagram)."""
+Desired = Literal["running", "paused", "stopped"]
+"""What is wanted; only an operator's verb changes it."""
+
+
+class Quota(View):
+    """What a deployment may use."""
+
+    memory_mb: float
+    cpu: float
+
+
+class Enforcer(View):
+    """Who holds each to its quota: ``rlimit``, ``sampler``, ``cgroup``, joined by ``+``, or ``none``."""
+
+    memory: str = "none"
+    cpu: str = "none"
+
+
+class Verdicts(View):
+    """Signals of a deployment over its life, by verdict."""
+
+    accepted: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+    expired: int = 0
+
+
+class LastDeath(View):
+    """How the last instance ended (``sandbox.spec.Cause``), in a row."""
+
+    cause: str
+    detail: str = ""
+    at: int
+
+
+class DeploymentRow(View):
+    """One deployment, as ``ps`` shows it.
+
+    Counters (``ticks candles gaps stale``) are those of the present instance; ``pid``, ``uptime_s``,
+    ``cpu_percent``, ``memory_mb`` and ``lag_ms`` are None while there is none or nothing is known yet.
+    """
+
+    id: str
+    strategy: str
+    version: str
+    account: str
+    mode: str
+    symbols: list[str]
+    timeframes: list[str]
+    state: State
+    desired: Desired
+    pid: int | None = None
+    generation: int = 0
+    restarts: int = 0
+    uptime_s: float | None = None
+    cpu_percent: float | None = None
+    memory_mb: float | None = None
+    quota: Quota
+    enforcer: Enforcer = Enforcer()
+    ticks: int = 0
+    candles: int = 0
+    gaps: int = 0
+    stale: int = 0
+    lag_ms: float | None = None
+    signals: Verdicts = Verdicts()
+    last_death: LastDeath | None = None
+    # beyond the contract
+    reason: str = ""
+    """Why it is in this state: the operator's reason, the rule, or the cause of the last death."""
+
+
+class Death(View):
+    """One death with everything known about it. ``peak_memory_mb`` is the largest resident size."""
+
+    cause: str
+    detail: str = ""
+    at: int
+    generation: int
+    exit_code: int | None = None
+    signal: str | None = None
+    stack: str = ""
+    log_tail: list[str] = []
+    peak_memory_mb: float | None = None
+    uptime_s: float | None = None
+    last_event: str = ""
+
+
+class PositionView(View):
+    """Signed holding in one symbol, from fills; ``unrealised`` None while no price is known."""
+
+    symbol: str
+    quantity: float
+    average_price: float
+    realised: float
+    unrealised: float | None = None
+    fees: float = 0.0
+
+
+class DeploymentDetail(DeploymentRow):
+    """Everything about one deployment (``describe``): the row, its configuration, its last five deaths."""
+
+    code_hash: str = ""
+    code_path: str = ""
+    parameters: dict[str, Any] = {}
+    risk: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
+    restart_policy: str = ""
+    created_at: int | None = None
+    updated_at: int | None = None
+    started_at: int | None = None
+    next_start_in_s: float | None = None
+    published: int = 0
+    """Ticks that the engine published for it since the instance began."""
+    conflated: int = 0
+    refused: int = 0
+    errors: int = 0
+    slow_calls: int = 0
+    longest_call_ms: float = 0.0
+    log_dropped: int = 0
+    last_event: str = ""
+    positions: list[PositionView] = []
+    deaths: list[Death] = []
+    """The newest first."""
+
+
+class Outcome(View):
+    """What a verb did to one deployment: ``changed`` False if it was so already."""
+
+    id: str
+    state: State | None = None
+    changed: bool = False
+    problem: Problem | None = None
+
+
+class ActionResult(View):
+    """What a verb did, one entry a deployment, in the order asked."""
+
+    outcomes: list[Outcome] = []
+
+
+class StartResult(View):
+    """Answer to ``start``: the row, and whether it was created and whether anything changed."""
+
+    created: bool
+    changed: bool
+    deployment: DeploymentRow

@@ -1,0 +1,90 @@
+"""What the daemon is asked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
+
+from bus.topics import DEPLOYMENT_ID_ALLOWED, SYMBOL_ALLOWED, is_deployment_id, is_symbol
+from supervisor.quantities import parse_size
+from supervisor.schema.base import Request
+
+
+def _id(value: str) -> str:
+    if not is_deployment_id(value):
+        raise ValueError(f"must be {DEPLOYMENT_ID_ALLOWED}")
+    return value
+
+
+def _symbol(value: str) -> str:
+    if not is_symbol(value):
+        raise ValueError(f"must be {SYMBOL_ALLOWED}")
+    return value
+
+
+DeploymentId = Annotated[str, AfterValidator(_id)]
+AccountId = Annotated[str, AfterValidator(_id)]
+Symbol = Annotated[str, AfterValidator(_symbol)]
+Timeframe = Annotated[str, Field(pattern=r"^[1-9]\d{0,4}(s|m|h|d|w|M)$")]
+Memory = Annotated[int, BeforeValidator(parse_size), Field(ge=8 * 2**20, le=2**40)]
+Cpu = Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)]
+
+
+class StartRequest(Request):
+    """``stratd start``: creates the deployment if it is new, else starts it as it was.
+
+    Everything but ``id`` is None or empty when not given: then a known deployment keeps what it has, and
+    a new one takes the default. ``parameter_text`` and ``risk_text`` are ``K=V`` as typed on a command
+    line, coerced by the schema of the strategy; ``parameters`` and ``risk`` are values as they are.
+    """
+
+    id: DeploymentId
+    strategy: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """``NAME`` (the newest version) or ``NAME@VERSION``; needed once, when the deployment is new."""
+    symbols: list[Symbol] | None = Field(default=None, max_length=1000)
+    timeframes: list[Timeframe] | None = Field(default=None, max_length=32)
+    parameters: dict[str, JsonValue] = {}
+    parameter_text: dict[str, str] = {}
+    risk: dict[str, JsonValue] = {}
+    risk_text: dict[str, str] = {}
+    account: AccountId | None = None
+    mode: Literal["paper", "live"] | None = None
+    memory: Memory | None = None
+    cpu: Cpu | None = None
+    wait: bool = True
+    """Answer when it runs or has failed, else as soon as it is on its way."""
+
+    @property
+    def configures(self) -> bool:
+        """Whether the request says anything but which deployment to start."""
+        return bool(self.model_fields_set - {"id", "wait"})
+
+
+class Selection(Request):
+    """Which deployments a verb is for: some ids, all of an account, or all. Exactly one of the three."""
+
+    ids: list[str] = Field(default=[], max_length=10_000)
+    account: str | None = None
+    all: bool = False
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Selection:
+        if (bool(self.ids), self.account is not None, self.all).count(True) != 1:
+            raise ValueError("must name deployments (ids), or an account, or all: exactly one of them")
+        return self
+
+
+class ActionRequest(Selection):
+    """``stop``, ``pause``, ``resume``, ``restart`` (and ``reset-failed``, ``remove``, by ids)."""
+
+    reason: Annotated[str, Field(max_length=500)] = ""
+    now: bool = False
+    """Skip the strategy's own goodbye: the last rung of the stop ladder at once."""
+    wait: bool = True
+
+
+class RegisterRequest(Request):
+    """``stratd register PATH``: an absolute path on the daemon's host, of a folder or a .py file."""
+
+    path: Annotated[str, Field(min_length=2, max_length=4096, pattern="^/")]
