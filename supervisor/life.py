@@ -1,0 +1,245 @@
+"""What the life of a deployment is made of: states, policy, events and effects. Plain data, no rule.
+
+The rules are in ``supervisor/lifecycle.py``. Spans are seconds, instants are monotonic seconds.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from sandbox.spec import EXIT_CONFIG_ERROR, EXIT_LOAD_ERROR, Cause
+
+
+class State(StrEnum):
+    """What is observed of a deployment."""
+
+    REGISTERED = "registered"  # never started
+    STARTING = "starting"  # the zygote was asked
+    WARMING = "warming"  # the process exists: loading, initialising, warm-up
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"  # somewhere on the stop ladder
+    STOPPED = "stopped"
+    BACKOFF = "backoff"  # died, will start again
+    FAILED = "failed"  # will not start again by itself
+    QUARANTINED = "quarantined"  # died too often
+
+
+class Wanted(StrEnum):
+    """What the operator wants of a deployment."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+class Rung(IntEnum):
+    """Where on the stop ladder a stopping instance is. STUCK: killed, and still there."""
+
+    NONE = 0
+    ASK = 1
+    TERMINATE = 2
+    ABORT = 3
+    KILL = 4
+    STUCK = 5
+
+
+TRANSIENT = frozenset({State.STARTING, State.WARMING, State.STOPPING, State.BACKOFF})
+"""States that must not last: each always has an armed timer."""
+LIVING = frozenset({State.STARTING, State.WARMING, State.RUNNING, State.PAUSED, State.STOPPING})
+"""States in which there is, or may be, a process."""
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """How a deployment is started again and stopped. Spans are seconds.
+
+    The delay before start ``n`` is ``min(delay_cap, delay_base * 2**n)``, spread by ``jitter`` either way.
+    More than ``max_exits`` unplanned exits within ``window`` is a crash loop. Both tallies are cleared when
+    an instance was ready for ``stable_time`` (the union of systemd, OTP, Nomad and s6).
+    """
+
+    restart: Literal["always", "on-failure", "never"] = "on-failure"
+    delay_base: float = 1.0
+    delay_cap: float = 60.0
+    jitter: float = 0.25
+    max_exits: int = 5
+    window: float = 300.0
+    stable_time: float = 30.0
+    start_timeout: float = 60.0
+    ask_grace: float = 5.0
+    terminate_grace: float = 3.0
+    abort_grace: float = 1.0
+    kill_grace: float = 5.0
+    success: frozenset[int] = frozenset({0})
+    prevent: frozenset[int] = frozenset({EXIT_LOAD_ERROR, EXIT_CONFIG_ERROR})
+
+
+class Life(Struct, frozen=True, kw_only=True):
+    """Everything that decides what happens next to one deployment.
+
+    ``generation`` counts instances and only grows; ``instance`` is the generation of the living one, 0 for
+    none. ``timer`` numbers timers: only the one with this number, due at ``due``, may fire. ``ending`` is
+    why the supervisor itself is ending the instance, ``held`` that its gate was shut from birth. ``exits``
+    are the unplanned exits still in the window, ``attempt`` counts those since the last stable run.
+    ``reason`` and ``actor`` explain the last transition.
+    """
+
+    state: State = State.REGISTERED
+    wanted: Wanted = Wanted.STOPPED
+    generation: int = 0
+    instance: int = 0
+    timer: int = 0
+    due: float | None = None
+    rung: Rung = Rung.NONE
+    ending: Cause | None = None
+    held: bool = False
+    since: float = 0.0
+    attempt: int = 0
+    exits: tuple[float, ...] = ()
+    restarts: int = 0
+    reason: str = ""
+    actor: str = ""
+
+
+# ---- events: what operators want ------------------------------------------------------------------
+class Start(Struct, frozen=True):
+    """Run it. No effect on one that runs already."""
+
+    actor: str = "operator"
+    reason: str = ""
+
+
+class Pause(Struct, frozen=True):
+    """Keep it, but let it neither see ticks nor signal."""
+
+    actor: str = "operator"
+    reason: str = ""
+
+
+class Resume(Struct, frozen=True):
+    """The end of a pause. No effect on one that is not paused."""
+
+    actor: str = "operator"
+    reason: str = ""
+
+
+class Stop(Struct, frozen=True):
+    """End it and keep it ended; ``at_once`` skips to the last rung."""
+
+    actor: str = "operator"
+    reason: str = ""
+    at_once: bool = False
+
+
+class Restart(Struct, frozen=True):
+    """End the instance and begin another."""
+
+    actor: str = "operator"
+    reason: str = ""
+    at_once: bool = False
+
+
+class Reset(Struct, frozen=True):
+    """Out of failed or quarantined, with a clean tally."""
+
+    actor: str = "operator"
+    reason: str = ""
+
+
+class Halt(Struct, frozen=True):
+    """The daemon stops: end the instance, but what is wanted stays wanted."""
+
+    actor: str = "daemon"
+    reason: str = "the daemon stops"
+    at_once: bool = False
+
+
+# ---- events: what happened ------------------------------------------------------------------------
+class Recover(Struct, frozen=True):
+    """The daemon came up: carry on with what was wanted, without a word from an operator."""
+
+    actor: str = "daemon"
+    reason: str = "the daemon started"
+
+
+class Born(Struct, frozen=True):
+    """The strategy process exists."""
+
+    generation: int
+
+
+class Ready(Struct, frozen=True):
+    """It is warm: from now on its signals count."""
+
+    generation: int
+
+
+class Ended(Struct, frozen=True):
+    """Warden and strategy are gone. ``chance`` in [0, 1) draws the jitter of the delay that follows."""
+
+    generation: int
+    cause: Cause
+    detail: str = ""
+    exit_code: int | None = None
+    chance: float = 0.5
+
+
+class Breached(Struct, frozen=True):
+    """A quota was broken in a way that ends the instance."""
+
+    generation: int
+    cause: Literal["memory_quota", "cpu_quota"]
+    detail: str = ""
+
+
+class Due(Struct, frozen=True):
+    """The timer with this number fired."""
+
+    timer: int
+
+
+Verb: TypeAlias = Start | Pause | Resume | Stop | Restart | Reset | Halt
+Event: TypeAlias = Verb | Recover | Born | Ready | Ended | Breached | Due
+
+
+# ---- effects --------------------------------------------------------------------------------------
+class Spawn(Struct, frozen=True):
+    """Begin an instance; the gate must hold it ``paused`` from its first moment."""
+
+    generation: int
+    paused: bool = False
+
+
+class Direct(Struct, frozen=True):
+    """Tell the instance through the engine to pause, to resume or (first rung) to stop."""
+
+    generation: int
+    verb: Literal["pause", "resume", "stop"]
+    reason: str
+
+
+class Terminate(Struct, frozen=True):
+    """Tell the warden to end the strategy in order within ``grace`` seconds."""
+
+    generation: int
+    reason: str
+    grace: float
+
+
+class Abort(Struct, frozen=True):
+    """SIGABRT to the strategy: faulthandler writes the Python stack."""
+
+    generation: int
+
+
+class Kill(Struct, frozen=True):
+    """SIGKILL to strategy and warden."""
+
+    generation: int
+
+
+Effect: TypeAlias = Spawn | Direct | Terminate | Abort | Kill
+Step: TypeAlias = tuple[Life, list[Effect]]

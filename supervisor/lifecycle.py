@@ -1,0 +1,320 @@
+"""The life of one deployment: ``step(life, event, now, policy) -> (life, effects)``, pure and whole.
+
+Rules of this file. ``TABLE`` names every event that may meet every state; an event that is not in it
+raises, because it means that the shell and this file disagree about the world. ``wanted`` is written by
+operators' verbs only, ``state`` by what was observed (s6: flagwantup apart from state). An event of an
+instance that is no longer the living one, and a timer that is no longer the armed one, are stale and
+change nothing. ``now`` and every deadline are monotonic seconds; the wall clock is never asked. The shell
+saves the new life first and carries out the effects after; it arms its one timer from ``life.due``.
+
+The stop ladder: ``Ask`` (engine tells the cell), ``Terminate`` (warden ends it in order, writes the stack
+when its grace is over), ``Abort`` (SIGABRT, for a warden that does not answer), ``Kill`` until it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from msgspec.structs import replace
+
+from sandbox.spec import Cause
+from supervisor.life import (
+    Abort,
+    Born,
+    Breached,
+    Direct,
+    Due,
+    Effect,
+    Ended,
+    Event,
+    Halt,
+    Kill,
+    Life,
+    Pause,
+    Policy,
+    Ready,
+    Recover,
+    Reset,
+    Restart,
+    Resume,
+    Rung,
+    Spawn,
+    Start,
+    State,
+    Step,
+    Stop,
+    Terminate,
+    Wanted,
+)
+
+Rule: TypeAlias = Callable[[Life, Any, float, Policy], Step]
+
+
+class ImpossibleEventError(Exception):
+    """An event that cannot meet this state: the shell is wrong about the world."""
+
+
+def step(life: Life, event: Event, now: float, policy: Policy) -> Step:
+    """Take one event. Returns the new life and what is to be done, in order.
+
+    Raises ``ImpossibleEventError``, and nothing has happened then.
+    """
+    if isinstance(event, Born | Ready | Ended | Breached) and event.generation != life.instance:
+        return life, []
+    if isinstance(event, Due) and event.timer != life.timer:
+        return life, []
+    rule = TABLE[life.state].get(type(event))
+    if rule is None:
+        raise ImpossibleEventError(f"{type(event).__name__} while {life.state}")
+    return rule(life, event, now, policy)
+
+
+def cause_of(life: Life, event: Ended) -> Cause:
+    """Why the instance ended: what the supervisor was ending it for, else what the warden saw."""
+    return life.ending or event.cause
+
+
+# ---- rules ----------------------------------------------------------------------------------------
+def _arm(life: Life, due: float | None) -> Life:
+    """Arm a new timer, or none; either way the old one is dead."""
+    return replace(life, timer=life.timer + 1, due=due)
+
+
+def _enter(life: Life, state: State, now: float, event: Any, reason: str = "") -> Life:
+    return replace(
+        life,
+        state=state,
+        since=now,
+        reason=reason or getattr(event, "reason", "") or getattr(event, "detail", ""),
+        actor=getattr(event, "actor", "daemon"),
+    )
+
+
+def _nothing(life: Life, _event: Event, _now: float, _policy: Policy) -> Step:
+    return life, []
+
+
+def _want(wanted: Wanted) -> Rule:
+    """Only note what is wanted: the state will follow by itself."""
+
+    def rule(life: Life, _event: Event, _now: float, _policy: Policy) -> Step:
+        return replace(life, wanted=wanted), []
+
+    return rule
+
+
+def _want_while_wanted(wanted: Wanted) -> Rule:
+    """Pause and resume change what is wanted of something that is to run, never start what was stopped."""
+
+    def rule(life: Life, _event: Event, _now: float, _policy: Policy) -> Step:
+        return (life if life.wanted is Wanted.STOPPED else replace(life, wanted=wanted)), []
+
+    return rule
+
+
+def _spawn(life: Life, event: Event, now: float, policy: Policy) -> Step:
+    life = _enter(life, State.STARTING, now, event)
+    generation = life.generation + 1
+    held = life.wanted is Wanted.PAUSED
+    life = replace(life, generation=generation, instance=generation, held=held, rung=Rung.NONE, ending=None)
+    return _arm(life, now + policy.start_timeout), [Spawn(generation, paused=held)]
+
+
+def _begin(life: Life, event: Event, now: float, policy: Policy) -> Step:
+    return _spawn(replace(life, wanted=Wanted.RUNNING), event, now, policy)
+
+
+def _begin_again(life: Life, event: Event, now: float, policy: Policy) -> Step:
+    """Start again after the delay, or because an operator does not wait for it; a wanted pause stays."""
+    return _spawn(replace(life, restarts=life.restarts + 1), event, now, policy)
+
+
+def _recover(life: Life, event: Recover, now: float, policy: Policy) -> Step:
+    if life.wanted is Wanted.STOPPED:
+        return life, []
+    return _spawn(life, event, now, policy)
+
+
+def _born(life: Life, event: Born, now: float, _policy: Policy) -> Step:
+    return _enter(life, State.WARMING, now, event), []
+
+
+def _ready(life: Life, event: Ready, now: float, policy: Policy) -> Step:
+    paused = life.wanted is Wanted.PAUSED
+    life = _enter(life, State.PAUSED if paused else State.RUNNING, now, event)
+    life = _arm(life, now + policy.stable_time)
+    if paused:
+        # Said again although the gate may be shut: the cell had not subscribed when the gate was told.
+        return life, [Direct(life.instance, "pause", "paused before it was ready")]
+    return life, [Direct(life.instance, "resume", "resumed before it was ready")] if life.held else []
+
+
+def _stable(life: Life, _event: Due, _now: float, _policy: Policy) -> Step:
+    return replace(_arm(life, None), attempt=0, exits=()), []
+
+
+def _pause(life: Life, event: Pause, now: float, _policy: Policy) -> Step:
+    life = replace(_enter(life, State.PAUSED, now, event), wanted=Wanted.PAUSED)
+    return life, [Direct(life.instance, "pause", event.reason)]
+
+
+def _resume(life: Life, event: Resume | Start, now: float, _policy: Policy) -> Step:
+    life = replace(_enter(life, State.RUNNING, now, event), wanted=Wanted.RUNNING)
+    return life, [Direct(life.instance, "resume", event.reason)]
+
+
+def _descend(life: Life, rung: Rung, now: float, policy: Policy) -> Step:
+    """Take one rung of the ladder. Below KILL there is only killing again."""
+    who, why = life.instance, life.reason
+    rungs: dict[Rung, tuple[float, Effect]] = {
+        Rung.ASK: (policy.ask_grace, Direct(who, "stop", why)),
+        # The warden gets its whole grace, then a second for the stack, before it counts as hung itself.
+        Rung.TERMINATE: (policy.terminate_grace + 1.0, Terminate(who, why, policy.terminate_grace)),
+        Rung.ABORT: (policy.abort_grace, Abort(who)),
+        Rung.KILL: (policy.kill_grace, Kill(who)),
+        Rung.STUCK: (policy.kill_grace, Kill(who)),
+    }
+    grace, effect = rungs[rung]
+    return _arm(replace(life, rung=rung), now + grace), [effect]
+
+
+def _leave(first: Rung, *, forget: bool = False) -> Rule:
+    """Begin the ladder at ``first`` for an operator or the daemon; ``forget``: it is not to come back."""
+
+    def rule(life: Life, event: Stop | Restart | Halt, now: float, policy: Policy) -> Step:
+        life = _enter(life, State.STOPPING, now, event)
+        life = replace(life, ending="shutdown" if isinstance(event, Halt) else "operator")
+        if forget:
+            life = replace(life, wanted=Wanted.STOPPED)
+        return _descend(life, Rung.KILL if event.at_once else first, now, policy)
+
+    return rule
+
+
+def _late(life: Life, event: Due, now: float, policy: Policy) -> Step:
+    life = _enter(life, State.STOPPING, now, event, f"not ready within {policy.start_timeout:g} s")
+    life = replace(life, ending="start_timeout")
+    # No grace: the warden writes the stack at once, which says what it was waiting for.
+    life, _ = _descend(life, Rung.TERMINATE, now, policy)
+    return life, [Terminate(life.instance, life.reason, 0.0)]
+
+
+def _breached(life: Life, event: Breached, now: float, policy: Policy) -> Step:
+    life = replace(_enter(life, State.STOPPING, now, event), ending=event.cause)
+    return _descend(life, Rung.KILL, now, policy)
+
+
+def _next_rung(life: Life, _event: Due, now: float, policy: Policy) -> Step:
+    return _descend(life, Rung(min(life.rung + 1, Rung.STUCK)), now, policy)
+
+
+def _stop_anyway(life: Life, event: Stop, now: float, policy: Policy) -> Step:
+    """Change nothing but what follows; with ``at_once`` go to the last rung."""
+    life = replace(life, wanted=Wanted.STOPPED)
+    return _hurry(life, event, now, policy)
+
+
+def _start_after(life: Life, event: Restart, now: float, policy: Policy) -> Step:
+    """Restart of one that is being stopped: it comes back, as wanted before if that is still known."""
+    life = replace(life, wanted=Wanted.RUNNING if life.wanted is Wanted.STOPPED else life.wanted)
+    return _hurry(life, event, now, policy)
+
+
+def _halt_anyway(life: Life, event: Halt, now: float, policy: Policy) -> Step:
+    return _hurry(replace(life, ending="shutdown"), event, now, policy)
+
+
+def _hurry(life: Life, event: Stop | Restart | Halt, now: float, policy: Policy) -> Step:
+    if event.at_once and life.rung < Rung.KILL:
+        return _descend(life, Rung.KILL, now, policy)
+    return life, []
+
+
+def _rest(state: State, *, forget: bool) -> Rule:
+    """No process: come to rest in ``state``. Timers die, so nothing starts by itself any more."""
+
+    def rule(life: Life, event: Event, now: float, _policy: Policy) -> Step:
+        wanted = Wanted.STOPPED if forget else life.wanted
+        return replace(_arm(_enter(life, state, now, event), None), wanted=wanted), []
+
+    return rule
+
+
+def _reset(life: Life, event: Reset, now: float, policy: Policy) -> Step:
+    return _rest(State.STOPPED, forget=True)(replace(life, attempt=0, exits=()), event, now, policy)
+
+
+def _clear(life: Life, _event: Reset, _now: float, _policy: Policy) -> Step:
+    return replace(life, attempt=0, exits=()), []
+
+
+def _ended(life: Life, event: Ended, now: float, policy: Policy) -> Step:
+    """Rest, begin again at once, wait and begin again, or give up."""
+    ending, cause = life.ending, cause_of(life, event)
+    life = replace(life, instance=0, rung=Rung.NONE, ending=None)
+    if ending == "shutdown" or (ending is not None and life.wanted is Wanted.STOPPED):
+        return _rest(State.STOPPED, forget=False)(life, event, now, policy)
+    if ending == "operator":
+        return _spawn(life, event, now, policy)
+    why = f"{cause}: {event.detail}" if event.detail else str(cause)
+    clean = cause == "exit" and event.exit_code in policy.success
+    if cause == "load_error" or event.exit_code in policy.prevent:
+        return _arm(_enter(life, State.FAILED, now, event, why), None), []
+    if policy.restart == "never" or (clean and policy.restart == "on-failure"):
+        return _arm(_enter(life, State.STOPPED if clean else State.FAILED, now, event, why), None), []
+    exits = (*(at for at in life.exits if at > now - policy.window), now)
+    life = replace(life, exits=exits, attempt=life.attempt + 1)
+    if len(exits) > policy.max_exits:
+        why = f"crash_loop: {len(exits)} unplanned exits within {policy.window:g} s, the last by {why}"
+        return _arm(_enter(life, State.QUARANTINED, now, event, why), None), []
+    delay = backoff_delay(life.attempt - 1, event.chance, policy)
+    return _arm(_enter(life, State.BACKOFF, now, event, why), now + delay), []
+
+
+def backoff_delay(attempt: int, chance: float, policy: Policy) -> float:
+    """Seconds before start ``attempt`` (from 0); ``chance`` in [0, 1) picks the place in the jitter."""
+    # The exponent is bounded so that 2.0**attempt cannot overflow; the cap rules long before.
+    delay = min(policy.delay_cap, policy.delay_base * 2.0 ** min(attempt, 60))
+    return delay * (1.0 + policy.jitter * (2.0 * chance - 1.0))
+
+
+# ---- the table ------------------------------------------------------------------------------------
+_RESTING: dict[type[Event], Rule] = {
+    Start: _begin, Restart: _begin, Pause: _nothing, Resume: _nothing,
+    Stop: _want(Wanted.STOPPED), Reset: _nothing, Halt: _nothing, Recover: _recover,
+}  # fmt: skip
+_GIVEN_UP: dict[type[Event], Rule] = {**_RESTING, Reset: _reset, Recover: _nothing}
+_BECOMING: dict[type[Event], Rule] = {
+    Start: _want(Wanted.RUNNING), Pause: _want_while_wanted(Wanted.PAUSED), Resume: _want(Wanted.RUNNING),
+    Stop: _leave(Rung.TERMINATE, forget=True), Restart: _leave(Rung.TERMINATE), Halt: _leave(Rung.TERMINATE),
+    Reset: _clear, Ready: _ready, Ended: _ended, Breached: _breached, Due: _late,
+}  # fmt: skip
+_UP: dict[type[Event], Rule] = {
+    Stop: _leave(Rung.ASK, forget=True), Restart: _leave(Rung.ASK), Halt: _leave(Rung.ASK), Reset: _clear,
+    # Born and Ready travel by different sockets; Ready may win, and the engine repeats it after a restart.
+    Born: _nothing, Ready: _nothing, Ended: _ended, Breached: _breached, Due: _stable,
+}  # fmt: skip
+
+TABLE: Mapping[State, Mapping[type[Event], Rule]] = {
+    State.REGISTERED: _RESTING,
+    State.STOPPED: _RESTING,
+    State.FAILED: _GIVEN_UP,
+    State.QUARANTINED: _GIVEN_UP,
+    State.STARTING: {**_BECOMING, Born: _born},
+    State.WARMING: _BECOMING,
+    State.RUNNING: {**_UP, Start: _nothing, Pause: _pause, Resume: _nothing},
+    State.PAUSED: {**_UP, Start: _resume, Pause: _nothing, Resume: _resume},
+    State.STOPPING: {
+        Start: _want(Wanted.RUNNING), Pause: _want_while_wanted(Wanted.PAUSED),
+        Resume: _want_while_wanted(Wanted.RUNNING), Stop: _stop_anyway, Restart: _start_after,
+        Halt: _halt_anyway, Reset: _clear, Born: _nothing, Ready: _nothing, Breached: _nothing,
+        Ended: _ended, Due: _next_rung,
+    },
+    State.BACKOFF: {
+        Start: _begin, Restart: _begin_again, Pause: _want_while_wanted(Wanted.PAUSED),
+        Resume: _want(Wanted.RUNNING), Stop: _rest(State.STOPPED, forget=True), Reset: _clear,
+        Halt: _rest(State.STOPPED, forget=False), Due: _begin_again,
+    },
+}  # fmt: skip
+"""State x event. What is not here is impossible."""

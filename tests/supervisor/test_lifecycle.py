@@ -1,0 +1,366 @@
+"""The table of the lifecycle: pure, so every timing is an argument and no test waits."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from supervisor.life import (
+    LIVING,
+    TRANSIENT,
+    Abort,
+    Born,
+    Breached,
+    Direct,
+    Due,
+    Ended,
+    Halt,
+    Kill,
+    Life,
+    Pause,
+    Policy,
+    Ready,
+    Recover,
+    Reset,
+    Restart,
+    Resume,
+    Rung,
+    Spawn,
+    Start,
+    State,
+    Stop,
+    Terminate,
+    Wanted,
+)
+from supervisor.lifecycle import TABLE, ImpossibleEventError, backoff_delay, cause_of, step
+
+POLICY = Policy()
+
+
+def live_through(life: Life, *events, now: float = 0.0, policy: Policy = POLICY):
+    effects = []
+    for event in events:
+        life, more = step(life, event, now, policy)
+        effects += more
+    return life, effects
+
+
+def running(now: float = 0.0) -> Life:
+    return live_through(Life(), Start(), Born(1), Ready(1), now=now)[0]
+
+
+def crash(life: Life, now: float, policy: Policy = POLICY, **how) -> Life:
+    how = {"cause": "signal", "detail": "signal 9", **how}
+    return step(life, Ended(life.instance, **how), now, policy)[0]
+
+
+def revive(life: Life, now: float, policy: Policy = POLICY) -> Life:
+    """From backoff to running again."""
+    life, effects = step(life, Due(life.timer), now, policy)
+    assert effects == [Spawn(life.generation)]
+    return live_through(life, Born(life.instance), Ready(life.instance), now=now, policy=policy)[0]
+
+
+def test_start_goes_through_starting_and_warming_to_running():
+    life, effects = step(Life(), Start("ann", "morning"), 5.0, POLICY)
+    assert (life.state, life.wanted, life.generation, life.due) == (State.STARTING, Wanted.RUNNING, 1, 65.0)
+    assert (life.actor, life.reason, life.since) == ("ann", "morning", 5.0)
+    assert effects == [Spawn(1)]
+    life, effects = step(life, Born(1), 6.0, POLICY)
+    assert (life.state, life.due, effects) == (State.WARMING, 65.0, [])
+    life, effects = step(life, Ready(1), 7.0, POLICY)
+    assert (life.state, life.due, effects) == (State.RUNNING, 37.0, [])
+
+
+def test_ready_that_overtakes_born_is_enough():
+    life, _ = live_through(Life(), Start(), Ready(1), Born(1))
+    assert life.state is State.RUNNING
+
+
+def test_start_of_a_running_one_changes_nothing():
+    life = running()
+    assert step(life, Start(), 1.0, POLICY) == (life, [])
+
+
+def test_a_second_start_does_not_begin_a_second_instance():
+    _, effects = live_through(Life(), Start(), Start(), Born(1), Start(), Ready(1), Start())
+    assert effects == [Spawn(1)]
+
+
+def test_not_ready_in_time_ends_with_a_stack_and_counts_as_failure():
+    life, _ = live_through(Life(), Start(), Born(1))
+    life, effects = step(life, Due(life.timer), 60.0, POLICY)
+    assert effects == [Terminate(1, "not ready within 60 s", 0.0)]
+    ended = Ended(1, "operator")
+    assert cause_of(life, ended) == "start_timeout"
+    life, _ = step(life, ended, 61.0, POLICY)
+    assert (life.state, life.exits) == (State.BACKOFF, (61.0,))
+
+
+@pytest.mark.parametrize("how", [{"cause": "load_error"}, {"cause": "exit", "exit_code": 64},
+                                 {"cause": "exit", "exit_code": 65}])  # fmt: skip
+def test_a_load_error_is_permanent(how):
+    life = crash(live_through(Life(), Start(), Born(1))[0], 1.0, **how)
+    assert (life.state, life.due, life.wanted) == (State.FAILED, None, Wanted.RUNNING)
+
+
+@pytest.mark.parametrize(
+    ("restart", "code", "state"),
+    [
+        ("on-failure", 0, State.STOPPED),
+        ("on-failure", 3, State.BACKOFF),
+        ("always", 0, State.BACKOFF),
+        ("never", 0, State.STOPPED),
+        ("never", 3, State.FAILED),
+    ],
+)
+def test_the_restart_policy_reads_the_exit_code(restart, code, state):
+    policy = Policy(restart=restart)
+    assert crash(running(), 1.0, policy, cause="exit", exit_code=code).state is state
+
+
+def test_delays_double_to_the_cap_and_jitter_stays_within_a_quarter():
+    policy = Policy(delay_base=1.0, delay_cap=60.0, jitter=0.25)
+    assert [backoff_delay(n, 0.5, policy) for n in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert backoff_delay(2, 0.0, policy) == 3.0
+    assert backoff_delay(2, 1.0, policy) == 5.0
+    assert backoff_delay(10**6, 0.5, policy) == 60.0
+
+
+def test_the_window_counts_every_exit_and_ends_in_quarantine():
+    policy = Policy(max_exits=3, window=100.0, stable_time=30.0)
+    life, now = running(), 0.0
+    for _ in range(3):
+        now += 3.0  # outlives nothing: ready every time, and still a crash loop
+        life = crash(life, now, policy)
+        assert life.state is State.BACKOFF
+        now = life.due
+        life = revive(life, now, policy)
+    life = crash(life, now + 3.0, policy)
+    assert (life.state, life.due, life.wanted) == (State.QUARANTINED, None, Wanted.RUNNING)
+    assert life.reason.startswith("crash_loop: 4 unplanned exits within 100 s")
+    assert life.restarts == 3
+
+
+def test_exits_outside_the_window_are_forgotten():
+    policy = Policy(max_exits=1, window=10.0)
+    life = crash(running(), 1.0, policy)
+    life = revive(life, life.due, policy)
+    assert crash(life, 20.0, policy).exits == (20.0,)
+
+
+def test_a_stable_run_clears_both_tallies():
+    life = revive(crash(running(), 1.0), 2.0)
+    assert (life.attempt, life.exits) == (1, (1.0,))
+    life, effects = step(life, Due(life.timer), 32.0, POLICY)
+    assert (life.attempt, life.exits, life.due, effects) == (0, (), None, [])
+
+
+def test_start_leaves_quarantine_but_keeps_the_tally_and_reset_clears_it():
+    life = replace(crash(running(), 1.0, Policy(max_exits=0)), attempt=9)
+    assert life.state is State.QUARANTINED
+    started, effects = step(life, Start(), 2.0, POLICY)
+    assert (started.exits, effects) == ((1.0,), [Spawn(2)])
+    reset, effects = step(life, Reset(), 2.0, POLICY)
+    assert (reset.state, reset.exits, reset.attempt, effects) == (State.STOPPED, (), 0, [])
+
+
+def test_the_ladder_takes_every_rung_at_its_deadline():
+    life, effects = step(running(), Stop("ann", "lunch"), 10.0, POLICY)
+    assert (life.state, life.wanted, life.due) == (State.STOPPING, Wanted.STOPPED, 15.0)
+    assert effects == [Direct(1, "stop", "lunch")]
+    seen = []
+    for _ in range(5):
+        life, effects = step(life, Due(life.timer), life.due, POLICY)
+        seen += [(life.rung, life.due, *effects)]
+    assert seen == [
+        (Rung.TERMINATE, 19.0, Terminate(1, "lunch", 3.0)),
+        (Rung.ABORT, 20.0, Abort(1)),
+        (Rung.KILL, 25.0, Kill(1)),
+        (Rung.STUCK, 30.0, Kill(1)),
+        (Rung.STUCK, 35.0, Kill(1)),
+    ]
+    life, effects = step(life, Ended(1, "signal"), 36.0, POLICY)
+    assert (life.state, life.due, life.instance, effects) == (State.STOPPED, None, 0, [])
+
+
+def test_stop_now_kills_and_escalates_a_stop_under_way():
+    _, effects = step(running(), Stop(at_once=True), 0.0, POLICY)
+    assert effects == [Kill(1)]
+    life, _ = step(running(), Stop(), 0.0, POLICY)
+    assert step(life, Stop(), 1.0, POLICY) == (life, [])
+    life, effects = step(life, Stop(at_once=True), 1.0, POLICY)
+    assert (life.rung, effects) == (Rung.KILL, [Kill(1)])
+    assert step(life, Stop(at_once=True), 1.0, POLICY) == (life, [])
+
+
+def test_stop_before_it_is_ready_goes_to_the_warden():
+    life, _ = step(Life(), Start(), 0.0, POLICY)
+    _, effects = step(life, Stop(reason="no"), 0.0, POLICY)
+    assert effects == [Terminate(1, "no", 3.0)]
+
+
+def test_start_during_a_slow_stop_waits_for_the_end():
+    life, effects = live_through(running(), Stop(), Start())
+    assert (life.state, life.wanted) == (State.STOPPING, Wanted.RUNNING)
+    assert Spawn(2) not in effects
+    life, effects = step(life, Ended(1, "operator"), 4.0, POLICY)
+    assert (life.state, effects) == (State.STARTING, [Spawn(2)])
+
+
+def test_stop_in_backoff_is_immediate_and_its_timer_is_dead():
+    life = crash(running(), 1.0)
+    armed = life.timer
+    life, _ = step(life, Stop(), 1.5, POLICY)
+    assert (life.state, life.due) == (State.STOPPED, None)
+    assert step(life, Due(armed), 2.0, POLICY) == (life, [])
+
+
+def test_restart_ends_one_instance_and_begins_the_next_as_it_was_wanted():
+    life, effects = live_through(running(), Pause(), Restart(), Ended(1, "operator"))
+    assert (life.state, life.wanted) == (State.STARTING, Wanted.PAUSED)
+    assert effects[-1] == Spawn(2, paused=True)
+    assert life.exits == ()
+
+
+def test_pause_and_resume_are_idempotent_and_tell_the_engine_once():
+    life, effects = live_through(running(), Pause(reason="news"), Pause(), Resume(), Resume())
+    assert (life.state, life.wanted) == (State.RUNNING, Wanted.RUNNING)
+    assert effects == [Direct(1, "pause", "news"), Direct(1, "resume", "")]
+
+
+def test_pause_before_ready_is_paused_when_ready():
+    life, effects = live_through(Life(), Start(), Pause(), Ready(1))
+    assert life.state is State.PAUSED
+    assert effects == [Spawn(1), Direct(1, "pause", "paused before it was ready")]
+
+
+def test_resume_before_ready_opens_the_gate_that_birth_shut():
+    life, effects = live_through(Life(wanted=Wanted.PAUSED), Recover(), Resume(), Ready(1))
+    assert life.state is State.RUNNING
+    assert effects == [Spawn(1, paused=True), Direct(1, "resume", "resumed before it was ready")]
+
+
+def test_pause_and_resume_never_start_what_was_stopped():
+    for life in (Life(), Life(state=State.STOPPED), live_through(running(), Stop())[0]):
+        for verb in (Pause(), Resume()):
+            assert step(life, verb, 0.0, POLICY) == (life, [])
+
+
+def test_a_crash_while_paused_comes_back_paused():
+    life = crash(live_through(running(), Pause())[0], 1.0)
+    _, effects = step(life, Due(life.timer), life.due, POLICY)
+    assert effects == [Spawn(2, paused=True)]
+
+
+@pytest.mark.parametrize("cause", ["memory_quota", "cpu_quota"])
+def test_a_broken_quota_kills_and_counts(cause):
+    life, effects = step(running(), Breached(1, cause, "too much"), 1.0, POLICY)
+    assert effects == [Kill(1)]
+    ended = Ended(1, "signal", "signal 9")
+    assert cause_of(life, ended) == cause
+    assert step(life, ended, 1.1, POLICY)[0].state is State.BACKOFF
+
+
+def test_the_daemon_stopping_keeps_what_is_wanted():
+    life, effects = live_through(running(), Halt(), Ended(1, "shutdown"))
+    assert (life.state, life.wanted) == (State.STOPPED, Wanted.RUNNING)
+    assert effects == [Direct(1, "stop", "the daemon stops")]
+    life, _ = live_through(crash(running(), 1.0), Halt())
+    assert (life.state, life.wanted, life.due) == (State.STOPPED, Wanted.RUNNING, None)
+
+
+def test_recovery_begins_only_what_was_wanted():
+    assert step(Life(wanted=Wanted.RUNNING, generation=7), Recover(), 0.0, POLICY)[1] == [Spawn(8)]
+    assert step(Life(wanted=Wanted.PAUSED), Recover(), 0.0, POLICY)[1] == [Spawn(1, paused=True)]
+    assert step(Life(), Recover(), 0.0, POLICY)[1] == []
+    for state in (State.FAILED, State.QUARANTINED):
+        assert step(Life(state=state, wanted=Wanted.RUNNING), Recover(), 0.0, POLICY)[1] == []
+
+
+def test_news_of_an_older_instance_changes_nothing():
+    life = revive(crash(running(), 1.0), 2.0)
+    for event in (Born(1), Ready(1), Ended(1, "signal"), Breached(1, "memory_quota")):
+        assert step(life, event, 3.0, POLICY) == (life, [])
+
+
+def test_an_impossible_event_raises_and_names_both():
+    with pytest.raises(ImpossibleEventError, match="Recover while running"):
+        step(running(), Recover(), 0.0, POLICY)
+
+
+def test_every_state_has_a_row_and_every_verb_meets_every_state():
+    assert set(TABLE) == set(State)
+    for row in TABLE.values():
+        assert {Start, Stop, Pause, Resume, Restart, Reset, Halt} <= set(row)
+    for state in LIVING:
+        assert {Born, Ready, Ended, Breached, Due} <= set(TABLE[state]) | (
+            {Born} if state is State.WARMING else set()
+        )
+
+
+VERBS = st.sampled_from([Start(), Pause(), Resume(), Stop(), Stop(at_once=True), Restart(),
+                         Restart(at_once=True), Reset(), Halt()])  # fmt: skip
+WORLD = st.sampled_from(
+    ["born", "ready", "due", "stale due", "exit 0", "exit 3", "load error", "killed", "breach"]
+)
+POLICIES = st.builds(
+    Policy, restart=st.sampled_from(["always", "on-failure", "never"]), max_exits=st.integers(0, 3)
+)
+
+
+def happening(word: str, life: Life, chance: float):
+    """What the world can say now, or None if it cannot: there is no news without an instance."""
+    if word == "due":
+        return Due(life.timer) if life.due is not None else None
+    if word == "stale due":
+        return Due(life.timer - 1)
+    if not life.instance:
+        return None
+    return {
+        "born": Born(life.instance) if life.state is State.STARTING else None,
+        "ready": Ready(life.instance),
+        "exit 0": Ended(life.instance, "exit", exit_code=0, chance=chance),
+        "exit 3": Ended(life.instance, "exit", exit_code=3, chance=chance),
+        "load error": Ended(life.instance, "load_error", exit_code=64),
+        "killed": Ended(life.instance, "signal", chance=chance),
+        "breach": Breached(life.instance, "memory_quota"),
+    }[word]
+
+
+@settings(max_examples=300)
+@given(
+    script=st.lists(st.one_of(VERBS, WORLD), max_size=60),
+    policy=POLICIES,
+    chance=st.floats(0, 1, exclude_max=True),
+)
+def test_no_sequence_of_events_breaks_the_promises(script, policy, chance):
+    life, now, alive, stopped_by_operator = Life(), 0.0, set(), True
+    for word in script:
+        event = happening(word, life, chance) if isinstance(word, str) else word
+        if event is None:
+            continue
+        now = life.due if isinstance(event, Due) and event.timer == life.timer else now + 0.1
+        before, (life, effects) = life, step(life, event, now, policy)
+        if isinstance(event, Ended):
+            alive.discard(event.generation)
+        for effect in effects:
+            if isinstance(effect, Spawn):
+                assert effect.generation > before.generation, "a generation was used twice"
+                alive.add(effect.generation)
+            else:
+                assert effect.generation in alive, "an order to something that does not exist"
+        assert len(alive) <= 1, "two instances at once"
+        assert alive == ({life.instance} if life.instance else set())
+        assert (life.state in LIVING) == bool(life.instance)
+        assert life.generation >= before.generation
+        assert life.timer >= before.timer
+        if life.state in TRANSIENT:
+            assert life.due is not None, f"no timer in {life.state}"
+        if isinstance(event, Stop | Reset | Start | Restart):
+            stopped_by_operator = life.wanted is Wanted.STOPPED
+        if stopped_by_operator:
+            assert life.wanted is Wanted.STOPPED, "something but an operator wants it to run"
+            assert not any(isinstance(effect, Spawn) for effect in effects), "stopped did not stay stopped"
