@@ -1,5 +1,6 @@
 """The daemon, its processes, feeds and catalogue."""
 
+# ruff: noqa: RUF012  (pydantic copies a default for each object)
 from __future__ import annotations
 
 from typing import Any, Literal

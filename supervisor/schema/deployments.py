@@ -1,5 +1,6 @@
 """Deployments, and what the verbs did to them."""
 
+# ruff: noqa: RUF012  (pydantic copies a default for each object)
 from __future__ import annotations
 
 from typing import Any, Literal

@@ -1,5 +1,6 @@
 """How an error is answered."""
 
+# ruff: noqa: RUF012  (pydantic copies a default for each object)
 from __future__ import annotations
 
 from supervisor.schema.base import View

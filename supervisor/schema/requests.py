@@ -1,5 +1,6 @@
 """What the daemon is asked."""
 
+# ruff: noqa: RUF012  (pydantic copies a default for each object)
 from __future__ import annotations
 
 from typing import Annotated, Literal
