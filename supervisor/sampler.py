@@ -1,0 +1,96 @@
+"""Reading memory and CPU of every cell: one psutil pass a second over Process objects that are kept.
+
+Rules of this file. A ``psutil.Process`` is kept from a process's birth to its end, so readings of one
+process compare with each other. Never ``children(recursive=True)``: it walks all of /proc for each cell.
+A pid alone names nobody: field 22 of /proc/PID/stat, compared once when the process is added, ties it to
+the instance that reported it (psutil's ``create_time`` follows the wall clock: psutil issue 2031). After
+that the caller holds a pidfd and removes the process when it ends, so the pid cannot be another's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from supervisor.quota import Sample
+
+
+def start_ticks(pid: int) -> int | None:
+    """When a process began: field 22 of /proc/PID/stat in clock ticks since boot; None if it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The name stands in brackets and may hold anything, brackets and blanks included (proc(5)).
+    return int(text[text.rindex(")") + 2 :].split()[19])
+
+
+class _Watched:
+    """One process, and the bytes that it was born with."""
+
+    def __init__(self, process: psutil.Process, inherited: int) -> None:
+        self.process = process
+        self.inherited = inherited
+
+
+class Sampler:
+    """Knows which processes belong to which instance, and reads them all in one pass.
+
+    A forked process starts with the zygote's pages, which are shared and cost it nothing, yet count in its
+    RSS. What it was born with is therefore taken off: its first reading, at most the zygote's own RSS, so
+    that nothing allocated before the first reading hides. USS would say it exactly and costs 70 times more.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._watched: dict[tuple[str, int], list[_Watched]] = {}
+        self._inheritable = 0
+
+    def descend_from(self, zygote: int) -> None:
+        """Name the process whose pages all later ones inherit."""
+        try:
+            self._inheritable = psutil.Process(zygote).memory_info().rss
+        except psutil.Error:
+            self._inheritable = 0
+
+    def add(self, instance: tuple[str, int], pid: int, ticks: int | None = None) -> bool:
+        """Watch ``pid`` as a part of ``instance``, (deployment id, generation).
+
+        ``ticks`` is its ``start_ticks``, if known: where it does not match, the pid is somebody else's by
+        now and is left alone. Returns whether it is watched; that it is gone already its pidfd will tell.
+        """
+        if ticks is not None and start_ticks(pid) != ticks:
+            return False
+        try:
+            process = psutil.Process(pid)
+            rss = process.memory_info().rss
+        except psutil.Error:
+            return False
+        self._watched.setdefault(instance, []).append(_Watched(process, min(rss, self._inheritable)))
+        return True
+
+    def remove(self, instance: tuple[str, int]) -> None:
+        """Forget an instance; one that is not known is no error, for it may have died before it was added."""
+        self._watched.pop(instance, None)
+
+    def sweep(self) -> dict[tuple[str, int], Sample]:
+        """Read every instance once. One of which a process cannot be read is left out: half is no sample."""
+        samples = {}
+        for instance, watched in self._watched.items():
+            try:
+                samples[instance] = self._read(watched)
+            except psutil.Error:
+                continue
+        return samples
+
+    def _read(self, watched: list[_Watched]) -> Sample:
+        cpu, rss = 0.0, 0
+        for one in watched:
+            with one.process.oneshot():
+                times = one.process.cpu_times()
+                cpu += times.user + times.system
+                rss += max(0, one.process.memory_info().rss - one.inherited)
+        return Sample(self._clock(), cpu, rss)

@@ -1,0 +1,109 @@
+"""Quotas: the memory rule of LEAN, strikes of fresh CPU samples, slots counted from lives."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supervisor.life import Life, State
+from supervisor.quota import Limits, Sample, Usage, admit, holds_slot
+
+MIB = 2**20
+
+
+def feed(usage: Usage, *samples: tuple[float, float, int]):
+    return [finding.kind for at, cpu, rss in samples for finding in usage.add(Sample(at, cpu, rss))]
+
+
+def memory(usage: Usage, *sizes: int, start: int = 0):
+    return feed(usage, *((start + n, 0.0, size * MIB) for n, size in enumerate(sizes)))
+
+
+def test_one_sample_over_twice_the_cap_is_a_breach():
+    assert memory(Usage(memory=100 * MIB, cpu=1.0), 50, 201) == ["memory_quota"]
+
+
+def test_a_sample_below_twice_the_cap_is_forgiven_and_sixty_are_not():
+    usage = Usage(memory=100 * MIB, cpu=1.0)
+    assert memory(usage, *[150] * 40) == ["memory_warning"], "the missing samples count as zero"
+    assert memory(usage, 150, start=40) == ["memory_quota"]
+
+
+def test_the_average_covers_sixty_samples_and_no_more():
+    usage = Usage(memory=100 * MIB, cpu=1.0)
+    memory(usage, *[10] * 60)
+    assert memory(usage, *[150] * 38, start=60) == ["memory_warning"]
+    assert memory(usage, 150, start=98) == ["memory_quota"]
+
+
+def test_the_warning_at_four_fifths_comes_again_only_after_falling_below():
+    usage = Usage(memory=100 * MIB, cpu=1.0)
+    assert memory(usage, 80, 81, 95) == ["memory_warning"]
+    assert memory(usage, 79, 81, start=3) == ["memory_warning"]
+
+
+def test_what_is_found_names_the_size_and_the_quota():
+    (finding,) = Usage(memory=10 * MIB, cpu=1.0).add(Sample(0.0, 0.0, 21 * MIB))
+    assert finding.detail == "21.0 MiB resident, over twice the quota of 10.0 MiB"
+
+
+def test_the_first_reading_is_a_baseline_and_never_a_share():
+    usage = Usage(memory=MIB, cpu=0.1, cpu_kills=True)
+    assert feed(usage, (0.0, 5000.0, 0)) == []
+    assert usage.cpu_share is None
+    assert feed(usage, (1.0, 5000.05, 0)) == []
+    assert usage.cpu_share == pytest.approx(0.05)
+
+
+def test_three_fresh_samples_in_a_row_make_a_cpu_breach():
+    usage = Usage(memory=MIB, cpu=0.5, cpu_kills=True)
+    assert feed(usage, (0, 0.0, 0), (1, 1.0, 0), (2, 2.0, 0)) == []
+    assert feed(usage, (2, 2.0, 0)) == [], "the same reading again is not fresh"
+    assert feed(usage, (3, 3.0, 0)) == ["cpu_quota"]
+
+
+def test_one_calm_sample_clears_the_strikes():
+    usage = Usage(memory=MIB, cpu=0.5, cpu_kills=True)
+    assert feed(usage, (0, 0, 0), (1, 1, 0), (2, 2, 0), (3, 2.1, 0), (4, 3.1, 0), (5, 4.1, 0)) == []
+    assert feed(usage, (6, 5.1, 0)) == ["cpu_quota"]
+
+
+def test_without_leave_to_kill_a_spin_is_warned_of_once():
+    usage = Usage(memory=MIB, cpu=0.2)
+    assert feed(usage, *((n, float(n), 0) for n in range(20))) == ["cpu_warning"]
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 10), st.floats(0, 10), st.integers(0, 2**40)), max_size=100))
+def test_no_share_is_negative_and_the_peak_is_the_largest(steps):
+    usage, at, cpu = Usage(memory=2**39, cpu=0.5), 0.0, 0.0
+    for span, spent, rss in steps:
+        at, cpu = at + span, cpu + spent
+        usage.add(Sample(at, cpu, rss))
+        assert usage.cpu_share is None or usage.cpu_share >= 0
+    assert usage.peak == max((rss for *_, rss in steps), default=0)
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_a_slot_is_held_by_the_living_and_by_those_about_to_return(state):
+    free = {State.REGISTERED, State.STOPPED, State.FAILED, State.QUARANTINED}
+    assert holds_slot(Life(state=state)) == (state not in free)
+
+
+def lives(*pairs):
+    return [(account, Life(state=state)) for account, state in pairs]
+
+
+def test_the_one_too_many_is_refused_by_the_rule_that_says_so():
+    limits = Limits(max_concurrent=3, max_per_account=2)
+    two = lives(("a", State.RUNNING), ("a", State.BACKOFF))
+    assert admit("a", two, limits).rule == "max_per_account"
+    assert admit("b", two, limits) is None
+    three = two + lives(("b", State.PAUSED))
+    assert admit("c", three, limits).rule == "max_concurrent"
+    assert "MAX_CONCURRENT_STRATEGIES" in admit("c", three, limits).detail
+
+
+@pytest.mark.parametrize("state", [State.STOPPED, State.FAILED, State.QUARANTINED])
+def test_death_of_any_kind_frees_the_slot(state):
+    assert admit("a", lives(("a", state)), Limits(max_concurrent=1, max_per_account=1)) is None

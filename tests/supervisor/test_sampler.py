@@ -1,0 +1,110 @@
+"""The one psutil pass, against real processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from supervisor.sampler import Sampler, start_ticks
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.system
+
+IDLE = "import sys; print('up', flush=True); sys.stdin.read()"
+SPIN = "print('up', flush=True)\nwhile True: pass"
+EATER = """
+import sys
+print('up', flush=True)
+sys.stdin.readline()
+held = bytearray(64 * 2**20)
+print('full', flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def spawn():
+    children = []
+
+    def start(code: str) -> subprocess.Popen:
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        children.append(child)
+        assert child.stdout.readline() == "up\n"
+        return child
+
+    yield start
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+def test_an_instance_is_the_sum_of_its_processes(spawn):
+    sampler = Sampler()
+    for _ in range(2):
+        assert sampler.add(("spin", 1), spawn(SPIN).pid)
+    sampler.add(("idle", 1), spawn(IDLE).pid)
+    first = sampler.sweep()
+    assert set(first) == {("spin", 1), ("idle", 1)}
+    grown = wait_until(
+        lambda: (now := sampler.sweep())[("spin", 1)].cpu_time > first[("spin", 1)].cpu_time + 0.2 and now,
+        what="CPU time of two spinning processes",
+    )
+    assert grown[("idle", 1)].cpu_time < first[("idle", 1)].cpu_time + 0.1
+    assert grown[("spin", 1)].at > first[("spin", 1)].at
+
+
+def test_what_a_process_was_born_with_is_not_its_own(spawn):
+    zygote, child = spawn(IDLE), spawn(EATER)
+    sampler = Sampler()
+    sampler.descend_from(zygote.pid)
+    sampler.add(("a", 1), child.pid)
+    born = sampler.sweep()[("a", 1)].rss
+    assert born < 4 * 2**20, "a process like its zygote has next to nothing of its own"
+    child.stdin.write("go\n")
+    child.stdin.flush()
+    assert child.stdout.readline() == "full\n"
+    assert 64 * 2**20 <= sampler.sweep()[("a", 1)].rss < 70 * 2**20
+
+
+def test_memory_taken_before_the_first_reading_does_not_hide(spawn):
+    zygote, child = spawn(IDLE), spawn(EATER)
+    child.stdin.write("go\n")
+    child.stdin.flush()
+    assert child.stdout.readline() == "full\n"
+    sampler = Sampler()
+    sampler.descend_from(zygote.pid)
+    sampler.add(("a", 1), child.pid)
+    assert sampler.sweep()[("a", 1)].rss >= 60 * 2**20
+
+
+def test_a_pid_that_belongs_to_a_bystander_by_now_is_left_alone(spawn):
+    bystander = spawn(IDLE)
+    sampler = Sampler()
+    ticks = start_ticks(bystander.pid)
+    assert not sampler.add(("a", 1), bystander.pid, ticks - 1)
+    assert sampler.sweep() == {}
+    assert sampler.add(("a", 1), bystander.pid, ticks)
+
+
+def test_a_dead_process_gives_no_sample_and_harms_no_other(spawn):
+    dead, alive = spawn(IDLE), spawn(IDLE)
+    sampler = Sampler()
+    sampler.add(("dead", 1), dead.pid)
+    sampler.add(("alive", 1), alive.pid)
+    dead.kill()
+    dead.wait()
+    assert set(sampler.sweep()) == {("alive", 1)}
+    assert not sampler.add(("dead", 2), dead.pid)
+    assert start_ticks(dead.pid) is None
+
+
+def test_forgetting_is_for_good_and_twice_is_no_error(spawn):
+    sampler = Sampler()
+    sampler.add(("a", 1), spawn(IDLE).pid)
+    sampler.remove(("a", 1))
+    sampler.remove(("a", 1))
+    assert sampler.sweep() == {}
