@@ -1,0 +1,1 @@
+"""The HTTP API, on the daemon's own event loop (docs/http.md)."""

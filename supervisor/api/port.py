@@ -1,0 +1,101 @@
+"""What the API needs of the daemon: the one seam between them, so that each is tested without the other.
+
+Every method may raise the errors of supervisor/errors.py. The three that return an iterator raise them when
+awaited, before the first line: a stream that has begun can only end. An iterator with ``follow`` ends when
+the daemon stops or cuts off a consumer that is too slow; closing it (``aclose``) frees what it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from supervisor.schema import (
+    ActionResult,
+    DeploymentDetail,
+    DeploymentRow,
+    EventView,
+    FeedView,
+    LogLine,
+    RescanResult,
+    Selection,
+    SignalView,
+    StartRequest,
+    StartResult,
+    Status,
+    StrategyView,
+)
+
+
+class DaemonPort(Protocol):
+    """The daemon, as its HTTP API sees it."""
+
+    async def status(self) -> Status:
+        """Return the daemon's own state."""
+        ...
+
+    async def deployments(self) -> list[DeploymentRow]:
+        """Return every deployment, by id."""
+        ...
+
+    async def describe(self, deployment_id: str) -> DeploymentDetail:
+        """Return everything about one deployment, its last five deaths first to last."""
+        ...
+
+    async def start(self, request: StartRequest) -> StartResult:
+        """Create the deployment if it is new, else start it as it was. A running one is left alone."""
+        ...
+
+    async def stop(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:
+        """Stop; with ``wait`` answer when the processes are gone, with ``now`` skip the goodbye."""
+        ...
+
+    async def pause(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:
+        """Pause; a paused one is left alone."""
+        ...
+
+    async def resume(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:
+        """Resume what is paused."""
+        ...
+
+    async def restart(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:
+        """Stop and start again; a stopped one is started."""
+        ...
+
+    async def reset_failed(self, selection: Selection) -> ActionResult:
+        """Take them out of failed or quarantined, their tally of restarts forgotten."""
+        ...
+
+    async def remove(self, selection: Selection) -> ActionResult:
+        """Forget stopped deployments and their state; one that is not stopped is refused."""
+        ...
+
+    async def logs(self, deployment_id: str, *, n: int, follow: bool) -> AsyncIterator[LogLine]:
+        """Return the last ``n`` lines, oldest first, then with ``follow`` each as it comes."""
+        ...
+
+    async def events(self, *, after: int | None, n: int, follow: bool) -> AsyncIterator[EventView]:
+        """Return the events after number ``after`` (at most ``n``), else the last ``n``; then follow."""
+        ...
+
+    async def signals(
+        self, deployment_id: str | None, *, after: int | None, n: int, follow: bool
+    ) -> AsyncIterator[SignalView]:
+        """Return signals with their verdicts as ``events`` does, of one deployment or of all."""
+        ...
+
+    async def strategies(self) -> list[StrategyView]:
+        """Return the catalogue, broken folders included."""
+        ...
+
+    async def rescan(self) -> RescanResult:
+        """Search the strategy folders again."""
+        ...
+
+    async def register(self, path: str) -> StrategyView:
+        """Add the strategy folder or file at the absolute ``path`` to the catalogue, for good."""
+        ...
+
+    async def feeds(self) -> list[FeedView]:
+        """Return every configured feed with its health."""
+        ...

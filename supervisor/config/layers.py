@@ -1,0 +1,216 @@
+"""Where settings come from: TOML, credentials, variables; and for each value, where it was said.
+
+A layer is a nested dict as tomllib gives it, and a way to name the place of any value in it. pydantic's own
+sources forget the place, and tomllib has no line numbers; an operator needs both.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from supervisor.errors import SettingsError
+
+Loc = tuple[str | int, ...]
+"""A path to a value, as pydantic gives it: ``("feeds", "main", "endpoint")``."""
+
+PREFIX = "STRATD_"
+PLAIN_NAMES: Mapping[str, Loc] = {
+    "LOG_LEVEL": ("log", "level"),
+    "PORT": ("api", "port"),
+    "API_KEY": ("api", "key"),
+    "REDIS_URL": ("redis", "url"),
+    "REDIS_PASSWORD": ("redis", "password"),
+    "DATABASE_URL": ("database", "url"),
+    "MAX_CONCURRENT_STRATEGIES": ("limits", "max_concurrent"),
+    "ANALYSIS_ENGINE_URL": ("services", "analysis_engine_url"),
+    "ANALYSIS_ENGINE_KEY": ("services", "analysis_engine_key"),
+    "FEATURE_STORE_URL": ("services", "feature_store_url"),
+    "FEATURE_STORE_KEY": ("services", "feature_store_key"),
+    "TRADING_GATEWAY_URL": ("services", "trading_gateway_url"),
+    "TRADING_GATEWAY_KEY": ("services", "trading_gateway_key"),
+    "RISK_MANAGEMENT_URL": ("services", "risk_management_url"),
+    "PORTFOLIO_MANAGEMENT_URL": ("services", "portfolio_management_url"),
+    "SERVICE_API_KEY": ("services", "api_key"),
+}
+"""The names that other services of the platform use too, and the setting that each one is."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One source of settings: ``values`` nested, ``places`` a name for the place of each leaf."""
+
+    values: dict[str, Any]
+    places: Mapping[Loc, str] = field(default_factory=dict)
+    text: str = ""
+    file: str = ""
+
+    def holds(self, loc: Loc) -> bool:
+        """Whether this layer says anything at ``loc``."""
+        return _reach(self.values, loc)
+
+    def place(self, loc: Loc) -> str:
+        """Name the place of ``loc``: ``FILE:LINE``, ``variable NAME`` or ``credential NAME``."""
+        if self.file:
+            return f"{self.file}:{line_of(self.text, loc)}"
+        inside = [name for where, name in self.places.items() if where[: len(loc)] == loc[: len(where)]]
+        return inside[0]
+
+
+def line_of(text: str, loc: Loc) -> int:
+    """Return the line of ``text`` (TOML, from 1) on which the value at ``loc`` begins.
+
+    Ever longer heads of the file are parsed: a value begins on the line after the longest head that
+    parses and does not hold it. That is exact for every way TOML has to write a key, and errors are rare
+    and such files short, so that it is quadratic does not matter.
+    """
+    lines = text.splitlines(keepends=True)
+    begins = 1
+    for count in range(1, len(lines) + 1):
+        try:
+            head = tomllib.loads("".join(lines[:count]))
+        except tomllib.TOMLDecodeError:
+            continue
+        if _reach(head, loc):
+            return begins
+        begins = count + 1
+    return line_of(text, loc[:-1]) if loc else 1
+
+
+def _reach(values: Any, loc: Loc) -> bool:
+    for key in loc:
+        try:
+            values = values[key]
+        except (KeyError, IndexError, TypeError):  # TypeError: a value stands where a table would be
+            return False
+    return True
+
+
+def from_toml(path: Path) -> Layer:
+    """Read ``path``; raises ``SettingsError`` naming the line when it is not TOML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return Layer(tomllib.loads(text), text=text, file=str(path))
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{path}: is not UTF-8 text (byte {error.start})"]) from None
+    except tomllib.TOMLDecodeError as error:
+        message, _, at = str(error).partition(" (at ")
+        line = at.removeprefix("line ").partition(",")[0]
+        where = f"{path}:{line}" if line.isdigit() else f"{path}:{text.count(chr(10)) + 1}"
+        raise SettingsError([f"{where}: is not TOML: {message[:1].lower()}{message[1:]}"]) from None
+
+
+def from_environment(environ: Mapping[str, str]) -> tuple[Layer, Layer]:
+    """Return the layers of ``STRATD_SECTION__NAME`` and of the plain names; empty values count as unset."""
+    own = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
+    own.pop(f"{PREFIX}CONFIG", None)  # says where the file is, so it cannot stand in it
+    plain = {name: environ[name] for name in PLAIN_NAMES if environ.get(name)}
+    return (
+        _layer((_split(name), f"variable {name}", value) for name, value in sorted(own.items())),
+        _layer((PLAIN_NAMES[name], f"variable {name}", value) for name, value in plain.items()),
+    )
+
+
+def from_credentials(environ: Mapping[str, str]) -> Layer:
+    """Read systemd's credentials (systemd.exec(5), LoadCredential=): files named like a variable.
+
+    ``redis_password``, ``REDIS_PASSWORD``, ``redis.password`` and ``stratd_redis__password`` all are
+    ``[redis] password``.
+    """
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        return Layer({})
+    try:
+        files = sorted(path for path in Path(directory).iterdir() if path.is_file())
+        return _layer((_credential(path.name), f"credential {path}", _secret(path)) for path in files)
+    except OSError as error:
+        where = error.filename or directory
+        raise SettingsError([f"credential {where}: cannot be read: {error.strerror}"]) from None
+
+
+def _secret(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise SettingsError([f"credential {path}: is not UTF-8 text"]) from None
+
+
+def _credential(name: str) -> Loc:
+    folded = name.replace("-", "_").upper()
+    if folded in PLAIN_NAMES:
+        return PLAIN_NAMES[folded]
+    if "." in folded:
+        return tuple(folded.lower().split("."))
+    return _split(folded)
+
+
+def _split(name: str) -> Loc:
+    return tuple(name.removeprefix(PREFIX).lower().split("__"))
+
+
+def _layer(items: Iterator[tuple[Loc, str, str]]) -> Layer:
+    values: dict[str, Any] = {}
+    places: dict[Loc, str] = {}
+    for loc, place, value in items:
+        table = values
+        for key in loc[:-1]:
+            table = table.setdefault(str(key), {})
+            if not isinstance(table, dict):
+                break  # STRATD_LIMITS=5 is here already: a table it must be, and is told so
+        else:
+            table[str(loc[-1])] = value
+            places[loc] = place
+    return Layer(values, places)
+
+
+def merge(layers: tuple[Layer, ...]) -> dict[str, Any]:
+    """Return the values of all ``layers``, the earlier ones winning, tables merged key by key."""
+    merged: dict[str, Any] = {}
+    for layer in reversed(layers):
+        merged = _merged(merged, layer.values)
+    return merged
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    out = dict(below)
+    for key, value in above.items():
+        under = out.get(key)
+        out[key] = _merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return out
+
+
+def default_config(environ: Mapping[str, str], uid: int) -> Path:
+    """Where the file is if STRATD_CONFIG does not say."""
+    if uid == 0:
+        return Path("/etc/stratd/stratd.toml")
+    return _base(environ, "XDG_CONFIG_HOME", ".config") / "stratd" / "stratd.toml"
+
+
+def default_state_dir(environ: Mapping[str, str], uid: int) -> Path:
+    """Where state is kept if STRATD_STATE_DIR does not say."""
+    return (
+        Path("/var/lib/stratd") if uid == 0 else _base(environ, "XDG_STATE_HOME", ".local/state") / "stratd"
+    )
+
+
+def default_runtime_dir(environ: Mapping[str, str], uid: int) -> Path:
+    """Where sockets are if STRATD_RUNTIME_DIR does not say.
+
+    Without XDG_RUNTIME_DIR (no login session) a private folder under /tmp stands in, as the XDG base
+    directory specification asks; the daemon makes it 0700 and refuses one that is not its own.
+    """
+    if uid == 0:
+        return Path("/run/stratd")
+    base = environ.get("XDG_RUNTIME_DIR")
+    return Path(base) / "stratd" if base else Path(f"/tmp/stratd-{uid}")  # noqa: S108  (see above)
+
+
+def _base(environ: Mapping[str, str], name: str, under_home: str) -> Path:
+    # "All paths set in these environment variables must be absolute; ... otherwise ignore" (XDG 0.8).
+    given = environ.get(name, "")
+    return Path(given) if given.startswith("/") else Path(environ.get("HOME") or Path.home()) / under_home

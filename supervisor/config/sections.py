@@ -1,0 +1,294 @@
+"""The sections of stratd.toml, one frozen model each. Spans are seconds, sizes bytes, cpu shares of a core.
+
+A field's bounds stand in its type, and every message about a wrong value is made from them, so what is
+allowed is said in one place (docs/configuration.md is checked against this file by a test).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from sandbox.spec import Budget, Budgets, Limits
+from supervisor.control import FeedSpec
+from supervisor.quantities import parse_duration, parse_size
+
+
+def _no_bool(value: object) -> object:
+    # bool is an int to Python: ``max_concurrent = true`` would be taken for 1.
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004  (pydantic wants ValueError)
+    return value
+
+
+def _absolute(value: Path) -> Path:
+    if not value.is_absolute():
+        raise ValueError("must be an absolute path")
+    return value
+
+
+def _endpoint(value: str) -> str:
+    transport, _, rest = value.partition("://")
+    tcp = re.fullmatch(r"(\*|\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})", rest)
+    if transport == "tcp" and tcp and 0 < int(tcp[2]) < 65536:
+        return value
+    # sun_path holds 107 characters and a zero (unix(7)).
+    if transport == "ipc" and rest.startswith("/") and len(os.fsencode(rest)) <= 107:
+        return value
+    raise ValueError("must be tcp://HOST:PORT, or ipc:// with an absolute path of at most 107 bytes")
+
+
+def _url(schemes: tuple[str, ...]) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        scheme, separator, rest = value.get_secret_value().partition("://")
+        if not separator or not rest or scheme.partition("+")[0] not in schemes:
+            raise ValueError(f"must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+Int = Annotated[int, BeforeValidator(_no_bool)]
+Float = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
+Size = Annotated[int, BeforeValidator(parse_size)]
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(allow_inf_nan=False)]
+Directory = Annotated[Path, AfterValidator(_absolute)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+HttpUrl = Annotated[SecretStr, _url(("http", "https"))]
+RedisUrl = Annotated[SecretStr, _url(("redis", "rediss", "unix"))]
+DatabaseUrl = Annotated[SecretStr, _url(("sqlite", "postgresql"))]
+
+
+class Section(BaseModel):
+    """A table of stratd.toml: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Log(Section):
+    """``[log]``. The level is also read from LOG_LEVEL."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["auto", "text", "json"] = "auto"
+    """``auto``: text on a terminal, JSON lines elsewhere."""
+
+    @field_validator("level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+
+class Api(Section):
+    """``[api]``: who may talk to the daemon. The Unix socket always is; TCP comes with its own issue."""
+
+    port: Annotated[Int, Field(ge=0, le=65535)] = 0
+    """TCP port on the loopback address, 0 for none. Also PORT."""
+    key: SecretStr | None = None
+    group: str | None = Field(default=None, min_length=1, max_length=32)
+    """A group whose members may use the Unix socket, besides root and the daemon's own user."""
+    max_body: Annotated[Size, Field(ge=1024, le=64 * 2**20)] = 2**20
+
+
+class Redis(Section):
+    """``[redis]``: the state manager's mirror; off without a URL."""
+
+    url: RedisUrl | None = None
+    password: SecretStr | None = None
+
+
+class Database(Section):
+    """``[database]``: catalogue and deployments; SQLite in the state directory without a URL."""
+
+    url: DatabaseUrl | None = None
+
+
+class Concurrency(Section):
+    """``[limits]``: how many instances may run at once."""
+
+    max_concurrent: Annotated[Int, Field(ge=1, le=10_000)] = 10
+    max_per_account: Annotated[Int, Field(ge=1, le=10_000)] = 10
+
+
+class Strategies(Section):
+    """``[strategies]``: folders searched besides the built-in ones, again on every reload."""
+
+    path: list[Directory] = [Path("/etc/stratd/strategies")]
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        # One string is written as PATH is: the only way to say a list in a variable.
+        return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+class Quota(Section):
+    """``[quota]``: what a deployment may use if its start does not say."""
+
+    memory: Annotated[Size, Field(ge=8 * 2**20, le=2**40)] = 256 * 2**20
+    cpu: Annotated[Float, Field(gt=0, le=1024)] = 0.5
+    cpu_policy: Literal["kill", "warn"] = "kill"
+    """What happens to one that stays over its cpu share: the instance is ended, or an event tells."""
+    cpu_window: Annotated[Duration, Field(ge=1, le=3600)] = 10.0
+    files: Annotated[Int, Field(ge=16, le=65_536)] = 128
+    processes: Annotated[Int, Field(ge=1, le=4096)] = 64
+    file_size: Annotated[Size, Field(ge=0, le=2**40)] = 16 * 2**20
+    nice: Annotated[Int, Field(ge=0, le=19)] = 0
+    log_rate: Annotated[Size, Field(ge=1024, le=2**30)] = 256 * 1024
+    """Bytes a second that a strategy may log; what is over is dropped and counted."""
+    signal_rate: Annotated[Int, Field(ge=1, le=100_000)] = 200
+    checkpoint: Annotated[Size, Field(ge=1024, le=16 * 2**20)] = 2**20
+    backlog: Annotated[Int, Field(ge=1, le=1_000_000)] = 10_000
+
+    def limits(self, memory: int | None = None, cpu: float | None = None) -> Limits:
+        """Return the limits of one cell; ``memory`` (bytes) and ``cpu`` (share) as its start said."""
+        return Limits(
+            memory=self.memory if memory is None else memory,
+            cpu=self.cpu if cpu is None else cpu,
+            files=self.files,
+            processes=self.processes,
+            file_size=self.file_size,
+            nice=self.nice,
+            log_bytes_per_s=self.log_rate,
+            signals_per_s=self.signal_rate,
+            checkpoint_bytes=self.checkpoint,
+            backlog=self.backlog,
+        )
+
+
+class Restart(Section):
+    """``[restart]``: what follows an unplanned end, and how long each step of a start or a stop may take.
+
+    The delay before the nth restart is min(max_delay, delay * 2**n), less or more by ``jitter``; more than
+    ``max_restarts`` unplanned ends within ``window`` quarantine the deployment; ``stable_time`` of running
+    forgets what was before.
+    """
+
+    policy: Literal["always", "on-failure", "never"] = "on-failure"
+    delay: Annotated[Duration, Field(ge=0, le=3600)] = 1.0
+    max_delay: Annotated[Duration, Field(gt=0, le=86_400)] = 60.0
+    jitter: Annotated[Float, Field(ge=0, le=1)] = 0.25
+    max_restarts: Annotated[Int, Field(ge=1, le=1000)] = 5
+    window: Annotated[Duration, Field(gt=0, le=86_400)] = 120.0
+    stable_time: Annotated[Duration, Field(gt=0, le=86_400)] = 30.0
+    ready_timeout: Annotated[Duration, Field(gt=0, le=3600)] = 60.0
+    stop_timeout: Annotated[Duration, Field(gt=0, le=600)] = 8.0
+    """For the strategy's own goodbye (``on_stop``, ``save_state``, ``cleanup``), before it is made to end."""
+    kill_timeout: Annotated[Duration, Field(gt=0, le=60)] = 2.0
+    """Between the request to end and the end by force, time to write the stack."""
+
+
+class CallBudget(Section):
+    """How long one call may take: past ``soft`` it is counted, past ``hard`` it is a hang."""
+
+    soft: Annotated[Duration, Field(gt=0, le=3600)]
+    hard: Annotated[Duration, Field(gt=0, le=3600)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> CallBudget:
+        if self.soft > self.hard:
+            raise ValueError(f"soft ({self.soft:g} s) must not be longer than hard ({self.hard:g} s)")
+        return self
+
+    def budget(self) -> Budget:
+        """Return it as a cell is told it."""
+        return Budget(self.soft, self.hard)
+
+
+_DEFAULT = Budgets()
+
+
+class CallBudgets(Section):
+    """``[budgets.tick]`` and so on: time allowed to each kind of callback (docs/strategies.md)."""
+
+    tick: CallBudget = CallBudget(soft=_DEFAULT.tick.soft, hard=_DEFAULT.tick.hard)
+    candle: CallBudget = CallBudget(soft=_DEFAULT.candle.soft, hard=_DEFAULT.candle.hard)
+    initialize: CallBudget = CallBudget(soft=_DEFAULT.initialize.soft, hard=_DEFAULT.initialize.hard)
+    save_state: CallBudget = CallBudget(soft=_DEFAULT.save_state.soft, hard=_DEFAULT.save_state.hard)
+    cleanup: CallBudget = CallBudget(soft=_DEFAULT.cleanup.soft, hard=_DEFAULT.cleanup.hard)
+    errors_in_a_row: Annotated[Int, Field(ge=1, le=100_000)] = _DEFAULT.errors_in_a_row
+    errors_per_minute: Annotated[Int, Field(ge=1, le=100_000)] = _DEFAULT.errors_per_minute
+
+    @field_validator("tick", "candle", "initialize", "save_state", "cleanup", mode="before")
+    @classmethod
+    def _complete(cls, value: object, info: ValidationInfo) -> object:
+        # The half of a budget that is not given keeps its default.
+        default: Budget = getattr(_DEFAULT, str(info.field_name))
+        return {"soft": default.soft, "hard": default.hard, **value} if isinstance(value, dict) else value
+
+    def budgets(self) -> Budgets:
+        """Return them as a cell is told them."""
+        return Budgets(
+            tick=self.tick.budget(),
+            candle=self.candle.budget(),
+            initialize=self.initialize.budget(),
+            save_state=self.save_state.budget(),
+            cleanup=self.cleanup.budget(),
+            errors_in_a_row=self.errors_in_a_row,
+            errors_per_minute=self.errors_per_minute,
+        )
+
+
+class Signals(Section):
+    """``[signals]``: the outward socket of accepted signals, and the one beside it that replays them."""
+
+    endpoint: Endpoint | None = None
+    """PUB; ``ipc://RUNTIME_DIR/signals.out`` if not given."""
+    replay_endpoint: Endpoint | None = None
+    """ROUTER; ``ipc://RUNTIME_DIR/signals.replay`` if not given."""
+    curve_secret_key: SecretStr | None = None
+    """CURVE key of this server (40 characters, Z85): needed where ``endpoint`` crosses a network."""
+
+
+class Candles(Section):
+    """``[candles]``: what strategies are given for an interval in which nothing traded (docs/candles.md)."""
+
+    synthetic: Literal["deliver", "history_only", "off"] = "deliver"
+
+
+class Services(Section):
+    """``[services]``: the other services of the platform, each off without a URL."""
+
+    analysis_engine_url: HttpUrl | None = None
+    analysis_engine_key: SecretStr | None = None
+    feature_store_url: HttpUrl | None = None
+    feature_store_key: SecretStr | None = None
+    trading_gateway_url: HttpUrl | None = None
+    trading_gateway_key: SecretStr | None = None
+    risk_management_url: HttpUrl | None = None
+    portfolio_management_url: HttpUrl | None = None
+    api_key: SecretStr | None = None
+    """What stratd shows the others (SERVICE_API_KEY), where they have no key of their own here."""
+
+
+class Feed(Section):
+    """``[feeds.NAME]``: an external publisher of market data (docs/feeds.md)."""
+
+    endpoint: Endpoint
+    mode: Literal["connect", "bind"] = "connect"
+    format: Literal["native", "cryptofeed", "openalgo", "dwx"] = "native"
+    calendar: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_./+-]*$")] = ""
+    price: Literal["last", "bid", "ask", "mid", "mark"] = "last"
+    heartbeat: Annotated[Duration, Field(gt=0, le=3600)] = 3.0
+    lateness: Annotated[Duration, Field(ge=0, le=3600)] = 0.0
+    grace: Annotated[Duration, Field(ge=0, le=3600)] = 0.25
+    venue_suffix: bool = False
+    curve_server_key: Annotated[str, Field(pattern=r"^[!-~]{40}$")] | None = None
+
+    def spec(self, name: str) -> FeedSpec:
+        """Return the feed as the engine is told it."""
+        values = self.model_dump(exclude={"curve_server_key"})
+        return FeedSpec(name=name, curve_server_key=self.curve_server_key or "", **values)

@@ -1,0 +1,126 @@
+"""The one frozen object of settings, read once at the edge; inner code gets the part that it needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from supervisor.config import layers
+from supervisor.config.messages import explain
+from supervisor.config.sections import (
+    Api,
+    CallBudgets,
+    Candles,
+    Concurrency,
+    Database,
+    Directory,
+    Feed,
+    Log,
+    Quota,
+    Redis,
+    Restart,
+    Services,
+    Signals,
+    Strategies,
+)
+from supervisor.control import FeedSpec
+from supervisor.errors import SettingsError
+
+FeedName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set (docs/configuration.md). Made by ``load``; secrets are ``SecretStr``."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    state_dir: Directory
+    runtime_dir: Directory
+    log: Log = Log()
+    api: Api = Api()
+    redis: Redis = Redis()
+    database: Database = Database()
+    limits: Concurrency = Concurrency()
+    strategies: Strategies = Strategies()
+    quota: Quota = Quota()
+    restart: Restart = Restart()
+    budgets: CallBudgets = CallBudgets()
+    signals: Signals = Signals()
+    candles: Candles = Candles()
+    services: Services = Services()
+    feeds: dict[FeedName, Feed] = {}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  (pydantic-settings' signature)
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from ``load`` alone: the sources of pydantic-settings forget where they read."""
+        return (init_settings,)
+
+    @property
+    def api_socket(self) -> Path:
+        """The Unix socket on which the CLI talks to the daemon."""
+        return self.runtime_dir / "api.sock"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL; may hold a password, so never print it."""
+        url = self.database.url
+        return f"sqlite:///{self.state_dir / 'stratd.db'}" if url is None else url.get_secret_value()
+
+    @property
+    def signals_endpoint(self) -> str:
+        """Where accepted signals are published."""
+        return self.signals.endpoint or f"ipc://{self.runtime_dir / 'signals.out'}"
+
+    @property
+    def replay_endpoint(self) -> str:
+        """Where a consumer that was away asks for what it missed."""
+        return self.signals.replay_endpoint or f"ipc://{self.runtime_dir / 'signals.replay'}"
+
+    @property
+    def feed_specs(self) -> list[FeedSpec]:
+        """The feeds as the engine is told them."""
+        return [feed.spec(name) for name, feed in self.feeds.items()]
+
+
+def config_path(environ: Mapping[str, str], uid: int, given: Path | None = None) -> Path:
+    """Where the configuration file is: ``given`` (``--config``), STRATD_CONFIG, or the default."""
+    named = given or (Path(environ["STRATD_CONFIG"]) if environ.get("STRATD_CONFIG") else None)
+    return named or layers.default_config(environ, uid)
+
+
+def load(
+    environ: Mapping[str, str] | None = None, *, file: Path | None = None, uid: int | None = None
+) -> Settings:
+    """Read the settings: ``STRATD_SECTION__NAME``, plain variables, credentials, TOML, defaults; first wins.
+
+    ``environ`` and ``uid`` are the process's own if not given. Without a named file the default one is
+    read if there is one. Raises ``SettingsError`` with every mistake at once, one line each.
+    """
+    environ = os.environ if environ is None else environ
+    uid = os.geteuid() if uid is None else uid
+    path = config_path(environ, uid, file)
+    named = file is not None or bool(environ.get("STRATD_CONFIG"))
+    toml = layers.from_toml(path) if named or path.exists() else layers.Layer({})
+    said = (*layers.from_environment(environ), layers.from_credentials(environ), toml)
+    defaults = layers.Layer(
+        {
+            "state_dir": str(layers.default_state_dir(environ, uid)),
+            "runtime_dir": str(layers.default_runtime_dir(environ, uid)),
+        },
+    )
+    try:
+        return Settings(**layers.merge((*said, defaults)))
+    except ValidationError as error:
+        raise SettingsError(explain(error, Settings, said)) from None
