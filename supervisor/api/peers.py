@@ -1,0 +1,46 @@
+"""Who is at the other end of the Unix socket, and whether it may be there.
+
+The mode of the socket's folder keeps others out already. This is the second lock, for a folder that was
+opened by mistake: the kernel says who connected (unix(7), SO_PEERCRED), and nothing is read before.
+"""
+
+from __future__ import annotations
+
+import array
+import socket
+import struct
+from dataclasses import dataclass
+
+SO_PEERGROUPS = 59
+"""Supplementary groups of the peer (linux/include/uapi/asm-generic/socket.h); Python has no name for it."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A process that connected: its pid, user, group, and supplementary groups."""
+
+    pid: int
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Who may use the socket: root, the daemon's own user, and the members of one group if it is set."""
+
+    uid: int
+    gid: int | None = None
+
+    def admits(self, peer: Peer) -> bool:
+        """Whether ``peer`` may."""
+        return peer.uid in (0, self.uid) or (self.gid is not None and self.gid in (peer.gid, *peer.groups))
+
+
+def peer_of(connection: socket.socket) -> Peer:
+    """Return who connected to ``connection``, as the kernel noted it at that moment."""
+    pid, uid, gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    groups = array.array("I")
+    # 65,536 groups is the kernel's own limit (NGROUPS_MAX); the answer is as long as it needs to be.
+    groups.frombytes(connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 65_536 * groups.itemsize))
+    return Peer(pid, uid, gid, tuple(groups))

@@ -1,0 +1,121 @@
+"""HTTP/1.1 on one connection of the Unix socket: uvicorn's own, behind two guards.
+
+A peer that may not be here gets a problem document and the end of the connection before a byte of it is
+read. A peer that connects and says nothing, or dribbles, is let go after a while; when very many do so at
+once, the one that has waited longest goes first, so that those who hang never keep out those who ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from supervisor.api.peers import Admission, Peer, peer_of
+from supervisor.errors import Refused
+from supervisor.problems import problem_of
+
+REQUEST_TIMEOUT = 10.0
+"""Seconds from connecting until a first request has come in whole."""
+MOST_WAITING = 256
+"""Connections that have not asked anything yet; well below the usual 1,024 descriptors of a process."""
+
+log = logging.getLogger("stratd.api")
+
+
+class Doorman:
+    """Shared by all connections of one server: whom to admit, who is still silent, how many were sent off."""
+
+    def __init__(self, admission: Admission, on_refused: Callable[[Peer], None] | None = None) -> None:
+        self.admission = admission
+        self.waiting: dict[GuardedProtocol, asyncio.TimerHandle] = {}
+        self.refused = 0
+        self.dropped = 0
+        self._on_refused = on_refused
+
+    def protocol(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> GuardedProtocol:
+        """Make the protocol of a new connection; the signature is the one by which uvicorn calls it."""
+        return GuardedProtocol(config, server_state, app_state, _loop, doorman=self)
+
+    def refuse(self, peer: Peer) -> bytes:
+        """Count a peer that may not be here and return what to answer it."""
+        self.refused += 1
+        log.warning("refused a connection of uid %d (pid %d)", peer.uid, peer.pid)
+        if self._on_refused is not None:
+            self._on_refused(peer)
+        error = Refused("peer_credentials", f"uid {peer.uid} may not talk to this daemon")
+        body = problem_of(error).model_dump_json().encode()
+        head = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
+        return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+    def admit(self, protocol: GuardedProtocol, loop: asyncio.AbstractEventLoop) -> None:
+        """Give a new connection its time to ask."""
+        self.waiting[protocol] = loop.call_later(REQUEST_TIMEOUT, self.drop, protocol)
+        if len(self.waiting) > MOST_WAITING:
+            self.drop(next(iter(self.waiting)))
+
+    def heard(self, protocol: GuardedProtocol) -> None:
+        """Note that a connection has asked, or is gone."""
+        timer = self.waiting.pop(protocol, None)
+        if timer is not None:
+            timer.cancel()
+
+    def drop(self, protocol: GuardedProtocol) -> None:
+        """End a connection that has not asked anything."""
+        self.heard(protocol)
+        self.dropped += 1
+        protocol.transport.abort()
+
+
+class GuardedProtocol(H11Protocol):
+    """One connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        doorman: Doorman,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._doorman = doorman
+        self._admitted = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Look at the peer before anything it says."""
+        super().connection_made(transport)
+        connection: socket.socket = transport.get_extra_info("socket")
+        peer = peer_of(connection)
+        if self._doorman.admission.admits(peer):
+            self._admitted = True
+            self._doorman.admit(self, self.loop)
+        else:
+            transport.write(self._doorman.refuse(peer))
+            transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what an admitted peer says."""
+        if not self._admitted:
+            return
+        super().data_received(data)
+        if self.scope is not None and not self.cycle.more_body:  # type: ignore[redundant-expr]  # None at first
+            self._doorman.heard(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._doorman.heard(self)
+        super().connection_lost(exc)

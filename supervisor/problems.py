@@ -1,0 +1,31 @@
+"""From an error to a problem document (RFC 9457), for a whole request or for one deployment of many. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from supervisor.errors import Failed, Invalid, NotFound, Refused, StratdError
+from supervisor.schema import Problem
+
+NOT_FOUND: Final = "urn:stratd:not-found"
+REFUSED: Final = "urn:stratd:refused"
+FAILED: Final = "urn:stratd:failed"
+INVALID: Final = "urn:stratd:invalid"
+INTERNAL: Final = "urn:stratd:internal"
+
+
+def problem_of(error: StratdError) -> Problem:
+    """Return the document that says ``error``; its ``title`` is the error's own line."""
+    match error:
+        case NotFound():
+            return Problem(
+                type=NOT_FOUND, title=str(error), status=404, detail=error.kind, near=list(error.near)
+            )
+        case Refused():
+            return Problem(type=REFUSED, title=str(error), status=403, detail=error.detail, rule=error.rule)
+        case Invalid():
+            return Problem(type=INVALID, title=str(error), status=422, errors=list(error.errors))
+        case Failed():
+            return Problem(type=FAILED, title=str(error), status=409, detail=error.detail)
+        case _:
+            return Problem(type=FAILED, title=str(error), status=409)
