@@ -1,0 +1,93 @@
+"""Replays recorded files (``stratd feed replay``): opens them, waits for a subscriber, publishes, counts.
+
+Another publisher of the same kind is ``bus.pacing.publish`` with any iterator of messages, such as the
+synthetic market of the demo.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from bus.pacing import MAX_SPEED, Progress, ReplayResult, publish
+from bus.recordings import ReadOptions, RecordingError, open_recordings
+from bus.sockets import Publisher
+
+
+class ReplayOptions(Struct, frozen=True, kw_only=True):
+    """What to replay, where to, and how fast.
+
+    ``speed`` is a factor of real time, ``MAX_SPEED`` for no waiting at all. ``rebase`` stamps every tick
+    with the time at which it is sent, so that a live engine takes it as live. ``wait`` is how many
+    seconds a subscriber may take to appear.
+    """
+
+    paths: tuple[Path, ...]
+    endpoint: str = "tcp://127.0.0.1:5555"
+    mode: Literal["bind", "connect"] = "bind"
+    speed: float = 1.0
+    rebase: bool = False
+    wait: float = 30.0
+    read: ReadOptions = ReadOptions()
+
+
+class NoSubscriberError(RuntimeError):
+    """Nobody subscribed in time: nothing was sent."""
+
+
+def parse_speed(text: str) -> float:
+    """Return the factor that ``--speed`` names: a positive number or ``max``."""
+    if text == "max":
+        return MAX_SPEED
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed < math.inf:
+        raise ValueError(
+            f"--speed: {text!r} is neither a positive number (1 is real time, 10 ten times) nor max"
+        )
+    return speed
+
+
+def run(
+    options: ReplayOptions,
+    on_progress: Callable[[Progress], None] | None = None,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ReplayResult:
+    """Replay files and return the counts.
+
+    ``RecordingError`` before anything is sent if a file is not understood, ``OSError`` if the endpoint
+    cannot be had, ``NoSubscriberError`` if nobody subscribes within ``options.wait`` seconds.
+    """
+    with open_recordings(options.paths, options.read) as recording:
+        if options.rebase and not recording.ticks_only:
+            what = (
+                "recorded frames are sent as they are"
+                if recording.frames
+                else "bars stand on their own times"
+            )
+            raise RecordingError(options.paths[0], f"{what}: --rebase is for ticks")
+        with Publisher(options.endpoint, options.mode) as publisher:
+            if not publisher.wait_for_subscriber(options.wait):
+                raise NoSubscriberError(
+                    f"{options.endpoint}: nobody subscribed within {options.wait:g} s; "
+                    "is the daemon up, and is its feed in the opposite mode of --bind or --connect?"
+                )
+            result = publish(
+                recording,
+                publisher,
+                speed=options.speed,
+                rebase=options.rebase,
+                on_progress=on_progress,
+                fraction=lambda: recording.fraction,
+                should_stop=should_stop,
+            )
+        tally = recording.tally
+        return msgspec.structs.replace(result, refused=dict(tally.refused), examples=dict(tally.examples))
