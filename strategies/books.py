@@ -1,0 +1,133 @@
+"""A strategy's own books: its clock, its positions, its orders without a fill, its round trips.
+
+Positions are the engine's word, carried by ``Welcome`` and ``Filled``; nothing is added up here but the
+profit between two times flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+from bus.messages import Fill, Position, Signal, SignalAck
+
+MAX_OPEN: Final = 1_000
+"""Signals remembered while they wait for a verdict or a fill; beyond it the oldest are forgotten."""
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """This deployment's own money: None is unknown, never zero.
+
+    ``realised`` is net of ``fees``. ``equity`` and ``free`` are of the allocation and stay None until the
+    engine reports an allocation.
+    """
+
+    realised: float
+    unrealised: float | None
+    fees: float
+    equity: float | None = None
+    free: float | None = None
+
+
+class OpenOrder(Struct, frozen=True):
+    """A signal that was accepted and of which no fill has come yet."""
+
+    signal_id: str
+    number: int
+    signal: Signal
+
+
+class ClosedTrade(Struct, frozen=True, kw_only=True):
+    """One round trip, flat to flat: ``quantity`` is the signed holding that the last fill closed.
+
+    ``entry_price`` is its average cost, ``exit_price`` that of the last fill; ``realised`` is the profit
+    since the position was opened, net of ``fees``. ``opened_at`` is event time, ns.
+    """
+
+    symbol: str
+    quantity: float
+    entry_price: float
+    exit_price: float
+    realised: float
+    fees: float
+    opened_at: int
+    closed_at: int
+
+
+class Books:
+    """What the host writes and the context shows."""
+
+    __slots__ = ("_unjudged", "now", "open_orders", "opened", "positions")
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.positions: dict[str, Position] = {}
+        self.open_orders: dict[str, OpenOrder] = {}
+        self.opened: dict[str, tuple[int, float, float]] = {}
+        """Symbol -> event time, realised and fees when its position was opened."""
+        self._unjudged: dict[int, Signal] = {}
+
+    def welcome(self, positions: Iterable[Position]) -> None:
+        """Take the holdings with which an instance begins."""
+        for position in positions:
+            self.positions[position.symbol] = position
+            if position.quantity:
+                self.opened.setdefault(position.symbol, (self.now, position.realised, position.fees))
+
+    def remember(self, signals: Iterable[Signal]) -> None:
+        """Keep what was sent until its verdict comes."""
+        for signal in signals:
+            if signal.intent != "cancel":
+                self._unjudged[signal.number] = signal
+        _trim(self._unjudged)
+
+    def judge(self, ack: SignalAck) -> None:
+        """Take a verdict: an accepted signal waits for its fill."""
+        signal = self._unjudged.pop(ack.number, None)
+        if signal is not None and ack.decision in {"accepted", "modified"}:
+            self.open_orders[ack.signal_id] = OpenOrder(ack.signal_id, ack.number, signal)
+            _trim(self.open_orders)
+
+    def fill(self, fill: Fill, position: Position) -> ClosedTrade | None:
+        """Take an execution; return the round trip that it ended, if it did (through zero as well)."""
+        self.open_orders.pop(fill.signal_id, None)
+        symbol, before = fill.symbol, self.positions.get(fill.symbol)
+        held = before.quantity if before is not None else 0.0
+        self.positions[symbol] = position
+        trade = None
+        if before is not None and held and held * position.quantity <= 0:
+            at, realised, fees = self.opened.pop(symbol, (fill.at, before.realised, before.fees))
+            trade = ClosedTrade(
+                symbol=symbol,
+                quantity=held,
+                entry_price=before.average_price,
+                exit_price=fill.price,
+                realised=position.realised - realised,
+                fees=position.fees - fees,
+                opened_at=at,
+                closed_at=fill.at,
+            )
+        if position.quantity and symbol not in self.opened:
+            # The opening fill's own fee is part of the trip, so the marks are from before it; where one
+            # fill closes and opens, its fee went to the trip that it closed.
+            marks = position if trade is not None else before
+            realised, fees = (marks.realised, marks.fees) if marks is not None else (0.0, 0.0)
+            self.opened[symbol] = (fill.at, realised, fees)
+        return trade
+
+    def account(self) -> Account:
+        """Add up the positions; unrealised is None while one open position has no price."""
+        positions = self.positions.values()
+        open_ = [p.unrealised for p in positions if p.quantity]
+        return Account(
+            realised=sum(p.realised for p in positions),
+            unrealised=None if None in open_ else sum(u for u in open_ if u is not None),
+            fees=sum(p.fees for p in positions),
+        )
+
+
+def _trim(waiting: dict[int, Signal] | dict[str, OpenOrder]) -> None:
+    while len(waiting) > MAX_OPEN:
+        del waiting[next(iter(waiting))]  # type: ignore[arg-type]  # the key is of this very dict

@@ -1,0 +1,88 @@
+"""What a strategy is told about itself: frozen data, no behaviour.
+
+Percentages are percent (2.0 is two per cent), money is in the account's currency, quantities are units
+of the instrument. None always means "no such limit", never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from bus.messages import Price
+from strategies.errors import ParametersInvalid, Problem
+from strategies.nearest import suggestion
+
+TradingMode: TypeAlias = Literal["paper", "live", "backtest"]
+Percentage: TypeAlias = Annotated[float, Meta(gt=0, le=100)]
+Orders: TypeAlias = Annotated[int, Meta(gt=0)]
+
+
+class RiskConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The limits that the engine holds a deployment to (signals.md); the strategy only reads them.
+
+    ``trailing_stop_activation`` is the favourable move in percent at which the trailing stop arms,
+    ``max_drawdown`` percent from the peak of the deployment's equity, ``time_stop`` seconds.
+    """
+
+    max_position_size: Price | None = None
+    max_notional: Price | None = None
+    max_open_positions: Orders | None = None
+    max_orders_per_min: Orders | None = None
+    max_orders_per_day: Orders | None = None
+    max_daily_loss: Price | None = None
+    max_daily_loss_percentage: Percentage | None = None
+    max_drawdown: Percentage | None = None
+    daily_profit_lock: Price | None = None
+    stop_loss_percentage: Percentage | None = None
+    take_profit_percentage: Percentage | None = None
+    trailing_stop_percentage: Percentage | None = None
+    trailing_stop_activation: Percentage | None = None
+    time_stop: Price | None = None
+    cooldown_after_loss: Orders | None = None
+    cooldown_after_loss_s: Price | None = None
+    cooling_off_after_stop: Price | None = None
+    allowed_sessions: list[str] | None = None
+    square_off_at: str | None = None
+    on_breach: Literal["pause", "exit_only", "flatten", "lock"] = "pause"
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> RiskConfig:
+        """Check ``values`` (numbers may be text, as on a command line); all errors at once."""
+        problems = [
+            Problem(f"risk.{name}", f"unknown limit{suggestion(name, cls.__struct_fields__)}")
+            for name in values
+            if name not in cls.__struct_fields__
+        ]
+        types = {field.name: field.type for field in msgspec.structs.fields(cls)}
+        checked = {}
+        for name, value in values.items():
+            if name not in types:
+                continue
+            try:
+                checked[name] = msgspec.convert(value, types[name], strict=not isinstance(value, str))
+            except msgspec.ValidationError as error:
+                problems.append(Problem(f"risk.{name}", f"{value!r}: {error}"))
+        if problems:
+            raise ParametersInvalid(problems)
+        return cls(**checked)
+
+
+class StrategyConfig(Struct, frozen=True, kw_only=True):
+    """One deployment as its strategy sees it: ``strategy_id`` is the deployment's id."""
+
+    strategy_id: str
+    account_id: str
+    trading_mode: TradingMode
+    symbols: tuple[str, ...]
+    timeframes: tuple[str, ...]
+    parameters: dict[str, Any] = {}
+    risk_management: RiskConfig = RiskConfig()
+
+    def __post_init__(self) -> None:
+        # A list given by a caller must not change under the strategy, nor the strategy change it.
+        msgspec.structs.force_setattr(self, "symbols", tuple(self.symbols))
+        msgspec.structs.force_setattr(self, "timeframes", tuple(self.timeframes))

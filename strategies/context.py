@@ -1,0 +1,189 @@
+"""What a strategy asks instead of the operating system: the time, its books, chance, and a place to write.
+
+Nothing here does IO. What a strategy says goes through the host's ``update`` sink as plain data
+(``strategies.outputs``); what it may not have in this deployment says so by ``NotConfigured``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NoReturn
+
+from numpy.random import PCG64, Generator
+
+from bus.messages import Position, Schedule
+from strategies.books import Account, Books, OpenOrder
+from strategies.data import MultiTimeframeData
+from strategies.errors import NotConfigured, StrategyError
+from strategies.indicators import INDICATORS, Indicator
+from strategies.nearest import suggestion
+from strategies.outputs import Level, LogLine, Recorded, TimeRequest, Update, bounded
+
+MAX_NAME = 64
+
+
+class Logger:
+    """``ctx.log``: lines go to ``stratd logs``, stamped with event time. ``%``-formatting as in logging."""
+
+    __slots__ = ("_books", "_update")
+
+    def __init__(self, update: Callable[[Update], None], books: Books) -> None:
+        self._update = update
+        self._books = books
+
+    def debug(self, message: object, *args: object) -> None:
+        """Write a line for the author."""
+        self._write("debug", message, args)
+
+    def info(self, message: object, *args: object) -> None:
+        """Write a line for the operator."""
+        self._write("info", message, args)
+
+    def warning(self, message: object, *args: object) -> None:
+        """Write a line about something odd."""
+        self._write("warning", message, args)
+
+    def error(self, message: object, *args: object) -> None:
+        """Write a line about something that went wrong."""
+        self._write("error", message, args)
+
+    def _write(self, level: Level, message: object, args: tuple[object, ...]) -> None:
+        text = str(message) % args if args else str(message)
+        self._update(LogLine(level, bounded(text), self._books.now))
+
+
+class Service:
+    """A service of the platform that this deployment does not have."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def get(self, *_: object, **__: object) -> NoReturn:
+        """Refuse, by name."""
+        raise NotConfigured(f"ctx.{self._name} is not configured for this deployment")
+
+
+class Context:
+    """A strategy's surroundings. ``now`` is event time (ns UTC): equal in replay, unlike any other clock."""
+
+    def __init__(
+        self,
+        *,
+        deployment_id: str,
+        mode: Literal["backtest", "paper", "live"],
+        params: Mapping[str, Any],
+        books: Books,
+        data: MultiTimeframeData,
+        update: Callable[[Update], None],
+        seed: int,
+    ) -> None:
+        self.mode = mode
+        self.params = params
+        self.kv: dict[str, Any] = {}
+        """A small durable map: saved with every checkpoint and there again after a restart."""
+        self.rng = Generator(PCG64(seed))
+        """Seeded random numbers; their position is part of the checkpoint."""
+        self.log = Logger(update, books)
+        self.features = Service("features")
+        self.analysis = Service("analysis")
+        self._deployment_id = deployment_id
+        self._books = books
+        self._data = data
+        self._update = update
+        self._indicators: dict[tuple[str, str], list[Indicator]] = {}
+
+    @property
+    def now(self) -> int:
+        """Event time of what is being handled, or of the newest event before it; never runs backwards."""
+        return self._books.now
+
+    @property
+    def account(self) -> Account:
+        """This deployment's profit so far, over all its symbols."""
+        return self._books.account()
+
+    def position(self, symbol: str | None = None) -> Position:
+        """Return this deployment's own holding in ``symbol`` (default: that of the event), flat if none."""
+        key = symbol or self._data.symbol
+        return self._books.positions.get(key) or Position(deployment_id=self._deployment_id, symbol=key)
+
+    def open_orders(self) -> tuple[OpenOrder, ...]:
+        """Return the signals that were accepted and of which no fill has come yet, oldest first."""
+        return tuple(self._books.open_orders.values())
+
+    def record(self, name: str, value: float) -> None:
+        """Add one point to a chart or metric of this deployment."""
+        number = float(value)
+        if not _is_name(name) or not math.isfinite(number):
+            raise StrategyError(f"record({name!r}, {value!r}): a name of 1 to 64 characters, a finite number")
+        self._update(Recorded(name, number, self.now))
+
+    def schedule(self, name: str, *, at: int | None = None, every: float | None = None) -> None:
+        """Have ``on_timer(name, ts)`` called at event time ``at`` (ns), ``every`` so many seconds, or both.
+
+        The same name again replaces the timer.
+        """
+        if not _is_name(name):
+            raise StrategyError(f"schedule({name!r}): a name of 1 to 64 characters")
+        if at is None and every is None:
+            raise StrategyError(f"schedule({name!r}): say at=nanoseconds or every=seconds")
+        if every is not None and not 0.001 <= every <= 366 * 86_400:
+            raise StrategyError(f"schedule({name!r}): every={every!r} is not between 0.001 s and 366 days")
+        if at is not None and (type(at) is not int or at <= 0):
+            raise StrategyError(f"schedule({name!r}): at={at!r} is not a time in nanoseconds since 1970")
+        period = 0 if every is None else round(every * 1e9)
+        self._update(Schedule(name, self.now + period if at is None else at, period))
+
+    def request_time(self, seconds: float) -> float:
+        """Ask for time to compute, beyond the budgets. Return the seconds granted.
+
+        Nothing grants any yet: the request is recorded, the answer is 0.0, the budgets stand.
+        """
+        if not 0 < seconds <= 86_400:
+            raise StrategyError(f"request_time({seconds!r}): more than 0 and at most 86400 seconds")
+        self._update(TimeRequest(float(seconds), self.now))
+        return 0.0
+
+    def indicator(self, name: str, timeframe: str, *args: int, symbol: str | None = None) -> Indicator:
+        """Return an indicator that is fed every closed candle from now on, before the callback sees it.
+
+        ``ctx.indicator("SMA", "1h", 20).value``; fed what ``history`` already holds. ``symbol`` defaults to
+        the first of the deployment's.
+        """
+        if name not in INDICATORS:
+            raise StrategyError(f"indicator {name!r} is unknown{suggestion(name, INDICATORS)}")
+        key = symbol or self._data.symbols[0]
+        made = INDICATORS[name](*args)
+        for row in self._data.history(timeframe, self._data.capacity, key):
+            made.feed(float(row["high"]), float(row["low"]), float(row["close"]))
+        self._indicators.setdefault((key, self._data.canonical(timeframe)), []).append(made)
+        return made
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps besides the strategy's own state; the host calls this."""
+        return {"kv": self.kv, "rng": self.rng.bit_generator.state, "opened": self._books.opened}
+
+    def restore(self, saved: Mapping[str, Any]) -> bool:
+        """Take back a ``snapshot``, or nothing of it and return False; the host calls this."""
+        kv, opened = saved.get("kv"), saved.get("opened")
+        if not isinstance(kv, dict) or not isinstance(opened, dict):
+            return False
+        try:
+            self.rng.bit_generator.state = saved["rng"]
+        except (KeyError, TypeError, ValueError):  # numpy's own check of what it is given
+            return False
+        self.kv.update(kv)
+        self._books.opened.update(opened)
+        return True
+
+    def feed_indicators(self, symbol: str, timeframe: str, high: float, low: float, close: float) -> None:
+        """Hand a closed candle to what ``indicator`` made; the host calls this."""
+        for indicator in self._indicators.get((symbol, timeframe), ()):
+            indicator.feed(high, low, close)
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and 1 <= len(name) <= MAX_NAME

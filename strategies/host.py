@@ -1,0 +1,285 @@
+r"""The host drives one strategy through events and does no IO: the sandbox and backtests use the same one.
+
+::
+
+    CREATED --initialize()--> READY --Welcome--> RUNNING <--Pause/Resume--> PAUSED
+       \---------------------------\-----------------\------ Stop ----------/--> STOPPED
+
+``handle`` returns the signals of one event. Whatever else the strategy says (log lines, faults,
+checkpoints, timers) goes to the ``update`` sink while the event is handled; a ``Saved`` covers the
+signals that the same ``handle`` returns, so those are to be sent before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from bus.messages import (
+    Acked,
+    Candles,
+    FeedStatus,
+    Filled,
+    Parameters,
+    Pause,
+    Pulse,
+    Resume,
+    Signal,
+    Stop,
+    TakeCheckpoint,
+    Ticks,
+    TimerFired,
+    Welcome,
+)
+from strategies import state
+from strategies.api import IStrategy, StopReason
+from strategies.books import Books
+from strategies.calls import Calls
+from strategies.config import StrategyConfig
+from strategies.context import Context
+from strategies.data import CAPACITY, MultiTimeframeData
+from strategies.errors import OutOfTurn, StateCorrupt, StateIncompatible
+from strategies.market import Market
+from strategies.outputs import Saved, Update
+from strategies.phases import NEXT, Event, Phase
+from strategies.stamping import Cause
+from strategies.wall import ErrorBudget, Wall, one_line
+
+
+class Host:
+    """One strategy, its market view and its books.
+
+    ``on_call`` is told the name of each callback before it runs; ``current`` and ``started`` (monotonic ns)
+    say the same to a watchdog. ``now`` is event time: data and timers move it, verdicts and feed status do
+    not, since their times are the engine's.
+    """
+
+    def __init__(
+        self,
+        strategy: IStrategy,
+        config: StrategyConfig,
+        *,
+        seed: int = 0,
+        mode: Literal["backtest", "paper", "live"] | None = None,
+        update: Callable[[Update], None] | None = None,
+        on_call: Callable[[str], None] | None = None,
+        errors_in_a_row: int = 5,
+        errors_per_minute: int = 30,
+        checkpoint_bytes: int = state.LIMIT,
+        capacity: int = CAPACITY,
+        monotonic: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.strategy = strategy
+        self.config = config
+        self.phase = Phase.CREATED
+        self._update = update or _ignore
+        self._checkpoint_bytes = checkpoint_bytes
+        self._books = Books()
+        self._data = MultiTimeframeData(config.symbols, config.timeframes, capacity)
+        self._wall = Wall(ErrorBudget(errors_in_a_row, errors_per_minute), self._update, on_call, monotonic)
+        name = type(strategy).__name__
+        self._calls = Calls(name, config.symbols, self._wall, self._books, self._data)
+        self.ctx = strategy.ctx = Context(
+            deployment_id=config.strategy_id,
+            mode=mode or config.trading_mode,
+            params=config.parameters,
+            books=self._books,
+            data=self._data,
+            update=self._update,
+            seed=seed,
+        )
+        self.market = Market(strategy, self.ctx, self._calls, self._books, self._data)
+        self._handlers: Mapping[type, Callable[[Any], list[Signal]]] = {
+            Ticks: self.market.on_ticks,
+            Candles: self.market.on_candles,
+            Pulse: self._pulse,
+            FeedStatus: self._feed_status,
+            TimerFired: self._timer,
+            Welcome: self._welcome,
+            Pause: self._pause,
+            Resume: self._resume,
+            Stop: self._stop,
+            Parameters: self._parameters,
+            TakeCheckpoint: self._checkpoint,
+            Acked: self._acked,
+            Filled: self._filled,
+        }
+
+    # ---- what others read -------------------------------------------------------------------------
+    @property
+    def now(self) -> int:
+        """Event time: that of the newest event."""
+        return self._books.now
+
+    @property
+    def current(self) -> str:
+        """Name of the callback that runs, or ``""``."""
+        return self._wall.current
+
+    @property
+    def started(self) -> int:
+        """When it began, monotonic ns."""
+        return self._wall.started
+
+    @property
+    def errors(self) -> int:
+        """Callbacks that raised or returned what they may not."""
+        return self._wall.errors
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Signals that did not count, by why: ``warm_up``, ``catch_up``, ``paused``, ``stopping``."""
+        return self._calls.dropped
+
+    # ---- the two doors ----------------------------------------------------------------------------
+    def initialize(self) -> None:
+        """Call ``initialize``; what it raises is the refusal of this configuration and comes out as it is."""
+        if self.phase is not Phase.CREATED:
+            raise OutOfTurn(f"initialize in phase {self.phase}")
+        self._wall.enter("initialize")
+        self.strategy.initialize(self.config)
+        self._wall.leave()
+        self.phase = Phase.READY
+
+    def handle(self, event: Event, *, catch_up: bool = False) -> list[Signal]:
+        """Let the strategy answer one event; return its signals, stamped and checked.
+
+        ``catch_up`` marks data of the past that is delivered late: state follows it, signals are dropped.
+        Raises ``OutOfTurn``, ``TooManyErrors`` and ``StateIncompatible``, and what no wall may hold.
+        """
+        kind = type(event)
+        following = NEXT[self.phase].get(kind)
+        if following is None:
+            raise OutOfTurn(f"{kind.__name__} in phase {self.phase}")
+        if catch_up:
+            self._calls.barred = "catch_up"
+        try:
+            signals = self._handlers[kind](event)
+            if following is Phase.RUNNING or following is Phase.PAUSED:
+                signals += self.market.on_boundaries()
+        finally:
+            if catch_up:
+                self._calls.barred = "paused" if self.phase is Phase.PAUSED else ""
+        self.phase = following
+        return signals
+
+    # ---- market -----------------------------------------------------------------------------------
+    def _feed_status(self, event: FeedStatus) -> list[Signal]:
+        self._data.add_status(event)
+        return self._calls.ask(
+            "on_feed_status", Cause("feed", event.at, event.at), self.strategy.on_feed_status, event
+        )
+
+    def _pulse(self, event: Pulse) -> list[Signal]:
+        self.market.forward(event.now)
+        return []
+
+    def _timer(self, event: TimerFired) -> list[Signal]:
+        self.market.forward(event.ts)
+        cause = Cause("timer", event.ts, event.ts)
+        return self._calls.ask("on_timer", cause, self.strategy.on_timer, event.name, event.ts)
+
+    # ---- life -------------------------------------------------------------------------------------
+    def _welcome(self, event: Welcome) -> list[Signal]:
+        self._books.now = self._books.now or min((c.close_time for c in event.warmup), default=event.now)
+        self._books.welcome(event.positions)
+        recovered = event.recovered and self._load(event)
+        self._calls.barred = "warm_up"
+        self.market.warm_up(event.warmup)
+        self._calls.barred = ""
+        self._calls.tell("on_start", self.strategy.on_start, self.ctx, recovered)
+        return []
+
+    def _load(self, event: Welcome) -> bool:
+        """Load the checkpoint; False if the strategy, or its bytes, say that it cannot be used."""
+        if not event.state:
+            return True  # nothing was saved: the warm-up alone is the recovery
+        self._wall.enter("load_state")
+        try:
+            saved = self._unpacked(event.state)
+            self.strategy.load_state(saved, event.state_version)
+        except StateIncompatible as error:
+            self._wall.leave()
+            self._wall.report("load_state", event.now, error)
+            return False
+        except MemoryError:
+            raise
+        except Exception as error:
+            # Half loaded is worse than not at all: neither go on with it nor pretend to start afresh.
+            self._wall.report("load_state", event.now, error)
+            raise StateIncompatible(
+                f"{type(self.strategy).__name__}.load_state: {one_line(error)}"
+            ) from error
+        self._wall.leave()
+        return True
+
+    def _unpacked(self, packed: bytes) -> Mapping[str, Any]:
+        saved = state.unpack(packed, self._checkpoint_bytes)
+        own = saved.get("state")
+        if not isinstance(own, dict) or not self.ctx.restore(saved):
+            raise StateCorrupt(f"checkpoint of {len(packed)} bytes was not written by this host")
+        return own
+
+    def _pause(self, event: Pause) -> list[Signal]:
+        self._calls.barred, self._calls.exits_pass = "paused", event.exit_only
+        if self.phase is Phase.RUNNING:
+            self._calls.tell("on_pause", self.strategy.on_pause, event.reason)
+        return []
+
+    def _resume(self, _: Resume) -> list[Signal]:
+        self._calls.barred, self._calls.exits_pass = "", False
+        if self.phase is Phase.PAUSED:
+            self._calls.tell("on_resume", self.strategy.on_resume)
+        return []
+
+    def _stop(self, event: Stop) -> list[Signal]:
+        self._wall.patient = True  # nothing is left to give up: go on to the end
+        signals: list[Signal] = []
+        if self.phase in {Phase.RUNNING, Phase.PAUSED}:
+            self._calls.barred = "" if event.ask else "stopping"
+            cause = Cause("stop", self.now, self.now)
+            reason = StopReason(event.reason, event.ask)
+            signals = self._calls.ask("on_stop", cause, self.strategy.on_stop, reason)
+            self._save()
+        self._calls.tell("cleanup", self.strategy.cleanup)
+        return signals
+
+    def _parameters(self, event: Parameters) -> list[Signal]:
+        old, new = self.ctx.params, event.parameters
+        self.ctx.params = new
+        self._calls.tell("on_parameters_updated", self.strategy.on_parameters_updated, old, new)
+        return []
+
+    def _checkpoint(self, _: TakeCheckpoint) -> list[Signal]:
+        self._save()
+        return []
+
+    def _save(self) -> None:
+        def packed() -> bytes:
+            content = {"state": self.strategy.save_state(), **self.ctx.snapshot()}
+            return state.pack(content, self._checkpoint_bytes)
+
+        saved = self._wall.call("save_state", self.now, packed)
+        if saved is not None:
+            self._update(Saved(saved, type(self.strategy).state_version))
+
+    # ---- what became of signals -------------------------------------------------------------------
+    def _acked(self, event: Acked) -> list[Signal]:
+        self._books.judge(event.ack)
+        self._calls.tell("on_signal_result", self.strategy.on_signal_result, event.ack)
+        return []
+
+    def _filled(self, event: Filled) -> list[Signal]:
+        fill, position = event.fill, event.position
+        self.market.forward(fill.at)
+        trade = self._books.fill(fill, position)
+        cause = Cause("fill", fill.at, fill.at)
+        signals = self._calls.ask("on_fill", cause, self.strategy.on_fill, fill, position)
+        if trade is not None:
+            signals += self._calls.ask("on_position_closed", cause, self.strategy.on_position_closed, trade)
+        return signals
+
+
+def _ignore(_: Update) -> None:
+    pass
