@@ -37,14 +37,15 @@ class Wanted(StrEnum):
 
 
 class Rung(IntEnum):
-    """Where on the stop ladder a stopping instance is. STUCK: killed, and still there."""
+    """Where on the stop ladder a stopping instance is. STUCK: killed with its warden, and still there."""
 
     NONE = 0
     ASK = 1
     TERMINATE = 2
     ABORT = 3
     KILL = 4
-    STUCK = 5
+    KILL_CELL = 5
+    STUCK = 6
 
 
 TRANSIENT = frozenset({State.STARTING, State.WARMING, State.STOPPING, State.BACKOFF})
@@ -72,7 +73,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     ask_grace: float = 5.0
     terminate_grace: float = 3.0
     abort_grace: float = 1.0
-    kill_grace: float = 5.0
+    kill_grace: float = 2.0
     success: frozenset[int] = frozenset({0})
     prevent: frozenset[int] = frozenset({EXIT_LOAD_ERROR, EXIT_CONFIG_ERROR})
 
@@ -236,9 +237,10 @@ class Abort(Struct, frozen=True):
 
 
 class Kill(Struct, frozen=True):
-    """SIGKILL to strategy and warden."""
+    """SIGKILL to the strategy, whose warden then reports its last words; or to the ``whole`` cell."""
 
     generation: int
+    whole: bool = False
 
 
 Effect: TypeAlias = Spawn | Direct | Terminate | Abort | Kill

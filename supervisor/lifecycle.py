@@ -8,7 +8,8 @@ change nothing. ``now`` and every deadline are monotonic seconds; the wall clock
 saves the new life first and carries out the effects after; it arms its one timer from ``life.due``.
 
 The stop ladder: ``Ask`` (engine tells the cell), ``Terminate`` (warden ends it in order, writes the stack
-when its grace is over), ``Abort`` (SIGABRT, for a warden that does not answer), ``Kill`` until it is gone.
+when its grace is over), ``Abort`` (SIGABRT, for a warden that does not answer), ``Kill`` the strategy, then
+the whole cell, until it is gone.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ def _resume(life: Life, event: Resume | Start, now: float, _policy: Policy) -> S
 
 
 def _descend(life: Life, rung: Rung, now: float, policy: Policy) -> Step:
-    """Take one rung of the ladder. Below KILL there is only killing again."""
+    """Take one rung of the ladder. Below KILL_CELL there is only killing again."""
     who, why = life.instance, life.reason
     rungs: dict[Rung, tuple[float, Effect]] = {
         Rung.ASK: (policy.ask_grace, Direct(who, "stop", why)),
@@ -173,7 +174,8 @@ def _descend(life: Life, rung: Rung, now: float, policy: Policy) -> Step:
         Rung.TERMINATE: (policy.terminate_grace + 1.0, Terminate(who, why, policy.terminate_grace)),
         Rung.ABORT: (policy.abort_grace, Abort(who)),
         Rung.KILL: (policy.kill_grace, Kill(who)),
-        Rung.STUCK: (policy.kill_grace, Kill(who)),
+        Rung.KILL_CELL: (policy.kill_grace, Kill(who, whole=True)),
+        Rung.STUCK: (policy.kill_grace, Kill(who, whole=True)),
     }
     grace, effect = rungs[rung]
     return _arm(replace(life, rung=rung), now + grace), [effect]

@@ -3,9 +3,10 @@
 Rules of this file. Memory follows LEAN's ``Isolator``: the average of the last 60 samples over the cap, or
 one sample over twice the cap, ends the instance; 80 % of the cap is worth a warning. Samples that are not
 there yet count as zero, as LEAN's average starts from zero, so a short peak at the start is forgiven. CPU is
-a share of one core over the span between two *fresh* readings: the first reading of a process is a baseline
-and never a share, and three strikes in a row are needed. Concurrency is counted from the lives themselves,
-so a slot cannot leak. Every refusal has a rule id; the ids are part of the interface.
+a share of one core over a whole window of fresh readings: the first reading of a process is a baseline and
+never a share, a window not yet full judges nobody, and three strikes in a row are needed. Concurrency is
+counted from the lives themselves, so a slot cannot leak. Every refusal has a rule id; the ids are part of
+the interface.
 
     ``max_concurrent``    the host runs as many deployments as it may
     ``max_per_account``   the account does
@@ -26,9 +27,9 @@ MEMORY_SAMPLES = 60
 MEMORY_WARNING = 0.8
 """Share of the cap from which a warning is given; it is given again only after falling below."""
 STRIKES = 3
-"""Fresh samples in a row that must be over the CPU quota."""
+"""Fresh samples in a row at which the window must be over the CPU quota."""
 CPU_TOLERANCE = 1.1
-"""A strike needs a share above quota times this: clock ticks are 10 ms, 1 % of a core at one a second."""
+"""A strike needs a share above quota times this: times are told in ticks of 10 ms (USER_HZ, time(7))."""
 
 
 class Sample(Struct, frozen=True):
@@ -53,17 +54,18 @@ class Finding(Struct, frozen=True):
 class Usage:
     """The recent samples of one instance, and what they add up to. Made anew for every instance.
 
-    ``memory`` is the cap in bytes, ``cpu`` the quota as a share of one core; ``cpu_kills`` says whether a
-    CPU breach ends the instance or is only warned of (the kernel's ``cpu.max`` is the better means).
+    ``memory`` is the cap in bytes, ``cpu`` the quota as a share of one core over ``window`` seconds;
+    ``cpu_kills`` says whether a CPU breach ends the instance or is only warned of.
     """
 
-    def __init__(self, *, memory: int, cpu: float, cpu_kills: bool = False) -> None:
+    def __init__(self, *, memory: int, cpu: float, window: float = 10.0, cpu_kills: bool = True) -> None:
         self._memory = memory
         self._cpu = cpu
+        self._window = window
         self._cpu_kills = cpu_kills
         self._rss: deque[int] = deque(maxlen=MEMORY_SAMPLES)
         self._sum = 0
-        self._last: Sample | None = None
+        self._readings: deque[Sample] = deque()
         self._strikes = 0
         self._warned_memory = False
         self._warned_cpu = False
@@ -77,15 +79,19 @@ class Usage:
 
     def add(self, sample: Sample) -> list[Finding]:
         """Take one sample; a sample no newer than the last one is not fresh and says nothing."""
-        if self._last is not None and sample.at <= self._last.at:
+        readings = self._readings
+        if readings and sample.at <= readings[-1].at:
             return []
         findings = self._judge_memory(sample.rss)
-        if self._last is not None:
-            span = sample.at - self._last.at
-            # Time of a process cannot run backwards; a negative share would come from another process.
-            self.cpu_share = max(0.0, sample.cpu_time - self._last.cpu_time) / span
-            findings += self._judge_cpu(self.cpu_share)
-        self._last = sample
+        readings.append(sample)
+        while len(readings) > 2 and readings[1].at <= sample.at - self._window:
+            readings.popleft()
+        span = sample.at - readings[0].at
+        if span > 0:
+            # CPU time cannot run backwards; a negative share would come from another process.
+            self.cpu_share = max(0.0, sample.cpu_time - readings[0].cpu_time) / span
+            if span >= self._window:
+                findings += self._judge_cpu(self.cpu_share)
         return findings
 
     def _judge_memory(self, rss: int) -> list[Finding]:

@@ -172,17 +172,18 @@ def test_the_ladder_takes_every_rung_at_its_deadline():
     assert (life.state, life.wanted, life.due) == (State.STOPPING, Wanted.STOPPED, 15.0)
     assert effects == [Direct(1, "stop", "lunch")]
     seen = []
-    for _ in range(5):
+    for _ in range(6):
         life, effects = step(life, Due(life.timer), life.due, POLICY)
         seen += [(life.rung, life.due, *effects)]
     assert seen == [
         (Rung.TERMINATE, 19.0, Terminate(1, "lunch", 3.0)),
         (Rung.ABORT, 20.0, Abort(1)),
-        (Rung.KILL, 25.0, Kill(1)),
-        (Rung.STUCK, 30.0, Kill(1)),
-        (Rung.STUCK, 35.0, Kill(1)),
+        (Rung.KILL, 22.0, Kill(1)),
+        (Rung.KILL_CELL, 24.0, Kill(1, whole=True)),
+        (Rung.STUCK, 26.0, Kill(1, whole=True)),
+        (Rung.STUCK, 28.0, Kill(1, whole=True)),
     ]
-    life, effects = step(life, Ended(1, "signal"), 36.0, POLICY)
+    life, effects = step(life, Ended(1, "signal"), 29.0, POLICY)
     assert (life.state, life.due, life.instance, effects) == (State.STOPPED, None, 0, [])
 
 

@@ -56,22 +56,35 @@ def test_the_first_reading_is_a_baseline_and_never_a_share():
     assert usage.cpu_share == pytest.approx(0.05)
 
 
-def test_three_fresh_samples_in_a_row_make_a_cpu_breach():
-    usage = Usage(memory=MIB, cpu=0.5, cpu_kills=True)
-    assert feed(usage, (0, 0.0, 0), (1, 1.0, 0), (2, 2.0, 0)) == []
-    assert feed(usage, (2, 2.0, 0)) == [], "the same reading again is not fresh"
-    assert feed(usage, (3, 3.0, 0)) == ["cpu_quota"]
+def spinning(usage: Usage, first: int, last: int, share: float = 1.0):
+    return feed(usage, *((n, n * share, 0) for n in range(first, last + 1)))
 
 
-def test_one_calm_sample_clears_the_strikes():
-    usage = Usage(memory=MIB, cpu=0.5, cpu_kills=True)
+def test_a_full_window_and_three_fresh_samples_make_a_cpu_breach():
+    usage = Usage(memory=MIB, cpu=0.5, window=10.0)
+    assert spinning(usage, 0, 11) == [], "two strikes: the window is full from the eleventh reading on"
+    assert feed(usage, (11, 11.0, 0)) == [], "the same reading again is not fresh"
+    assert spinning(usage, 12, 12) == ["cpu_quota"]
+
+
+def test_a_burst_shorter_than_the_window_allows_is_no_breach():
+    usage = Usage(memory=MIB, cpu=0.5, window=10.0)
+    assert feed(usage, *((n, 4.0 * (n > 5), 0) for n in range(40))) == []
+    assert usage.cpu_share == 0.0, "the burst has left the window"
+
+
+def test_a_calm_window_clears_the_strikes():
+    usage = Usage(memory=MIB, cpu=0.5, window=1.0)
     assert feed(usage, (0, 0, 0), (1, 1, 0), (2, 2, 0), (3, 2.1, 0), (4, 3.1, 0), (5, 4.1, 0)) == []
     assert feed(usage, (6, 5.1, 0)) == ["cpu_quota"]
 
 
+def test_a_share_at_the_quota_is_no_breach():
+    assert spinning(Usage(memory=MIB, cpu=0.2), 0, 60, share=0.2) == []
+
+
 def test_without_leave_to_kill_a_spin_is_warned_of_once():
-    usage = Usage(memory=MIB, cpu=0.2)
-    assert feed(usage, *((n, float(n), 0) for n in range(20))) == ["cpu_warning"]
+    assert spinning(Usage(memory=MIB, cpu=0.2, cpu_kills=False), 0, 40) == ["cpu_warning"]
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 10), st.floats(0, 10), st.integers(0, 2**40)), max_size=100))

@@ -1,0 +1,276 @@
+"""One deployment in the daemon: events in one after the other, save, then act. The shell of lifecycle.py.
+
+Rules of this file. Only ``_take`` changes ``life``, and it takes one event at a time from one queue, so
+there is no lock. What must be durable is saved before anything acts on it; if it cannot be saved, nothing is
+started, but what is to be stopped is stopped. News of an instance are matched by its generation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable
+
+import structlog
+
+from sandbox.nursery import NurseryError
+from sandbox.spec import Born as BornReport
+from sandbox.spec import Died, LogLines, WardenReport, Warned
+from sandbox.spec import Ready as ReadyReport
+from sandbox.spec import Terminate as TerminateOrder
+from supervisor import instance as inst
+from supervisor import life as lf
+from supervisor.control import Detach
+from supervisor.control import Direct as DirectOrder
+from supervisor.host import Host
+from supervisor.instance import Instance
+from supervisor.lifecycle import ImpossibleEventError, step
+from supervisor.logs import LogBook
+from supervisor.quota import Sample, holds_slot
+from supervisor.store.deployments import KEEP_DEATHS, StoreError
+from supervisor.store.tables import DeathRecord, Deployment, Standing
+
+GOODBYE = 0.25
+"""Seconds that the engine gets to read the last words of an instance before it is detached or replaced."""
+_STARTS = (lf.Start, lf.Restart, lf.Recover)
+
+log = structlog.get_logger()
+
+
+class Actor:
+    """Owns the life of one deployment. ``start`` begins to take events, ``close`` ends that."""
+
+    def __init__(self, host: Host, deployment: Deployment, standing: Standing, book: LogBook) -> None:
+        self.host = host
+        self.deployment = deployment
+        self.life = standing.life()
+        self.book = book
+        self.instance: Instance | None = None
+        self.deaths: list[DeathRecord] = []
+        """The newest last."""
+        self._standing = standing
+        self._queue: asyncio.Queue[lf.Event] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._changed = asyncio.Condition()
+        self._reserved = 0
+        self._bye = asyncio.Event()
+        self._buried_at = float("-inf")
+        self._loop = asyncio.get_running_loop()
+
+    # ---- from outside ---------------------------------------------------------------------------
+    @property
+    def id(self) -> str:
+        """Id of the deployment."""
+        return self.deployment.id
+
+    @property
+    def holds_slot(self) -> bool:
+        """Whether it takes a slot, a start that is still in the queue included."""
+        return self._reserved > 0 or holds_slot(self.life)
+
+    def start(self) -> None:
+        """Begin to take events."""
+        self._task = asyncio.create_task(self._run(), name=f"deployment {self.id}")
+
+    async def close(self) -> None:
+        """Take no more events. The instance, if there is one, is not touched."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self.book.close()
+
+    def submit(self, event: lf.Event) -> None:
+        """Queue an event. A start takes its slot at once, so that two of them cannot take the same."""
+        if isinstance(event, _STARTS):
+            self._reserved += 1
+        self._queue.put_nowait(event)
+
+    async def done(self) -> None:
+        """Wait until every event queued so far was taken."""
+        await self._queue.join()
+
+    async def wait_for(self, wanted: Callable[[lf.Life], bool]) -> lf.Life:
+        """Wait until the life is as ``wanted`` says."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: wanted(self.life))
+        return self.life
+
+    async def configure(self, deployment: Deployment) -> None:
+        """Save a configuration; the next instance gets it. Raises ``StoreError``."""
+        standing = Standing.of(self.life)
+        await self.host.in_database(lambda: self.host.store.save(deployment, standing))
+        self.deployment = deployment
+
+    # ---- news of the instance -------------------------------------------------------------------
+    def on_report(self, generation: int, report: WardenReport) -> None:
+        """Take what the warden of an instance said."""
+        match report:
+            case LogLines(lines=lines, dropped=dropped):
+                self.book.write(generation, lines)
+                self.book.dropped += dropped
+            case Warned(kind=kind, detail=detail):
+                self.host.events.note(kind, detail, self.id, generation)
+            case BornReport(pid=pid, start_ticks=ticks):
+                self.host.sampler.add((self.id, generation), pid, ticks)
+                self.submit(lf.Born(generation))
+            case ReadyReport():
+                self.submit(lf.Ready(generation))
+
+    def on_ended(self, generation: int, died: Died) -> None:
+        """Take note that an instance is gone."""
+        self.host.sampler.remove((self.id, generation))
+        if self.instance is not None and self.instance.generation == generation:
+            self.instance.died = died
+        self.submit(inst.ended(generation, died, random.random()))  # noqa: S311  (jitter, no secret)
+
+    def on_bye(self, generation: int) -> None:
+        """Take note that the engine has every word of an instance."""
+        if generation == self.life.generation:
+            self._bye.set()
+
+    def on_sample(self, generation: int, sample: Sample) -> None:
+        """Judge one reading of the instance."""
+        if self.instance is None or generation != self.instance.generation:
+            return
+        for finding in self.instance.usage.add(sample):
+            match finding.kind:
+                case "memory_quota" | "cpu_quota" as cause:
+                    self.submit(lf.Breached(generation, cause, finding.detail))
+                case warning:
+                    self.host.events.note(warning, finding.detail, self.id, generation)
+
+    def reattach(self) -> None:
+        """Tell a new engine of the living instance."""
+        if self.instance is not None and self.instance.generation == self.life.instance:
+            self.host.engine.tell(self.instance.attach)
+            if self.life.wanted is lf.Wanted.PAUSED:
+                self._direct("pause", self.life.reason)
+
+    # ---- the queue ------------------------------------------------------------------------------
+    async def _run(self) -> None:
+        while True:
+            event = await self._queue.get()
+            try:
+                await self._take(event)
+            except ImpossibleEventError as error:
+                self.host.events.note("impossible", str(error), self.id, self.life.generation)
+            except Exception as error:  # the wall: one deployment's trouble must not end its supervision
+                log.exception("deployment_failed", deployment=self.id, event_type=type(event).__name__)
+                self.host.events.note("internal_error", repr(error), self.id, self.life.generation)
+            finally:
+                if isinstance(event, _STARTS):
+                    self._reserved -= 1
+                self._queue.task_done()
+
+    async def _take(self, event: lf.Event) -> None:
+        before = self.life
+        after, effects = step(before, event, self._loop.time(), self.host.policy)
+        if isinstance(event, lf.Ended) and event.generation == before.instance:
+            await self._bury(before, event)
+        saved = await self._save(after)
+        self._become(after)
+        if after.state is not before.state:
+            self.host.events.note(after.state, after.reason, self.id, after.generation)
+        if not saved and any(isinstance(effect, lf.Spawn) for effect in effects):
+            # Without a durable generation a later daemon could count it out a second time.
+            self.submit(lf.Ended(after.instance, "unknown", "the database takes no new generation"))
+        else:
+            for effect in effects:
+                await self._do(effect)
+        if after != before:
+            async with self._changed:
+                self._changed.notify_all()
+
+    def _become(self, after: lf.Life) -> None:
+        if after.timer != self.life.timer:
+            if self._timer is not None:
+                self._timer.cancel()
+            due = lf.Due(after.timer)
+            self._timer = None if after.due is None else self._loop.call_at(after.due, self.submit, due)
+        mine = self.instance
+        if mine is not None and mine.ready_at is None and after.state in (lf.State.RUNNING, lf.State.PAUSED):
+            mine.ready_at = time.time_ns()
+            warden = self.host.cells.warden_pid(self.id, mine.generation)
+            if warden is not None:
+                self.host.sampler.add((self.id, mine.generation), warden)
+        self.life = after
+
+    async def _save(self, life: lf.Life) -> bool:
+        standing = Standing.of(life)
+        if standing == self._standing:
+            return True
+        try:
+            await self.host.in_database(lambda: self.host.store.stand(self.id, standing))
+        except StoreError as error:
+            self.host.events.note("not_saved", str(error), self.id, life.generation)
+            return False
+        self._standing = standing
+        return True
+
+    async def _bury(self, life: lf.Life, event: lf.Ended) -> None:
+        """Record a death: its cause, its last lines, and everything else that explains it."""
+        now = self._loop.time()
+        record = inst.death(self.id, life, event, self.instance, self.book.tail(), now=now, at=time.time_ns())
+        self.deaths.append(record)
+        del self.deaths[:-KEEP_DEATHS]
+        try:
+            await self.host.in_database(lambda: self.host.store.add_death(record))
+        except StoreError as error:  # then it is known until the daemon ends
+            self.host.events.note("not_saved", str(error), self.id, event.generation)
+        self.host.events.note("died", f"{record.cause}: {record.detail}", self.id, event.generation)
+        self.instance, self._buried_at = None, now
+        # Later, so that the engine first reads what the dead cell had already sent.
+        self._loop.call_later(GOODBYE, self.host.engine.tell, Detach(self.id, event.generation))
+
+    # ---- effects --------------------------------------------------------------------------------
+    async def _do(self, effect: lf.Effect) -> None:
+        cells = self.host.cells
+        match effect:
+            case lf.Spawn(generation=generation, paused=paused):
+                await self._spawn(generation, paused=paused)
+            case lf.Direct(verb=verb, reason=reason):
+                self._direct(verb, reason)
+            case lf.Terminate(generation=generation, reason=reason, grace=grace):
+                cells.order(self.id, generation, TerminateOrder(reason, grace))
+            case lf.Abort(generation=generation):
+                cells.abort(self.id, generation)
+            case lf.Kill(generation=generation, whole=whole):
+                cells.kill(self.id, generation, whole=whole)
+                if self.life.rung is lf.Rung.STUCK:
+                    self.host.events.note("stuck", "killed, and still there", self.id, generation)
+
+    def _direct(self, verb: str, reason: str) -> None:
+        order = DirectOrder(self.id, self.life.instance, verb, reason)  # type: ignore[arg-type]  # one of three
+        self.host.engine.tell(order)
+
+    async def _spawn(self, generation: int, *, paused: bool) -> None:
+        wait = self._buried_at + GOODBYE - self._loop.time()
+        if wait > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._bye.wait(), wait)
+        self._bye.clear()
+        mine, host = self.deployment, self.host
+        code = host.code(mine.strategy, mine.version)
+        if code is None:
+            what = f"strategy {mine.strategy}@{mine.version} is not in the catalogue"
+            self.submit(lf.Ended(generation, "load_error", what))
+            return
+        if host.endpoints is None:
+            self.submit(lf.Ended(generation, "unknown", "the engine was never ready"))
+            return
+        granted = inst.grant(mine, generation, code, host)
+        usage = host.usage(mine.memory, mine.cpu)
+        self.instance = Instance(generation, inst.attach(granted, code), usage, self._loop.time())
+        host.engine.tell(self.instance.attach)
+        if paused:
+            self._direct("pause", "paused before it started")
+        try:
+            host.cells.spawn(granted)
+        except NurseryError as error:
+            self.submit(lf.Ended(generation, "unknown", str(error)))

@@ -1,0 +1,59 @@
+"""What every deployment uses of the daemon, in one object that is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sandbox.spec import Budgets, Limits
+from supervisor.cells import Cells
+from supervisor.control import EngineReady
+from supervisor.engine_client import EngineClient
+from supervisor.events import EventLog, InDatabase
+from supervisor.life import Policy
+from supervisor.quota import Usage
+from supervisor.sampler import Sampler
+from supervisor.store.deployments import DeploymentStore
+
+
+class Code(Protocol):
+    """What the catalogue knows of a strategy that can be started."""
+
+    @property
+    def code_path(self) -> str:
+        """Folder or file."""
+        ...
+
+    @property
+    def code_hash(self) -> str:
+        """Hash of its content."""
+        ...
+
+    @property
+    def warmup(self) -> int:
+        """Candles of history that it wants."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Host:
+    """The daemon's parts and settings, as a deployment needs them.
+
+    ``limits(memory, cpu)`` and ``usage(memory, cpu)`` make what the kernel and what the sampler hold a cell
+    to, bytes and share of a core; ``code(name, version)`` is None for what the catalogue does not have (any
+    more). ``endpoints`` are those of the last engine that was ready: the next one binds the same.
+    """
+
+    cells: Cells
+    engine: EngineClient
+    events: EventLog
+    sampler: Sampler
+    store: DeploymentStore
+    in_database: InDatabase
+    policy: Policy
+    budgets: Budgets
+    limits: Callable[[int, float], Limits]
+    usage: Callable[[int, float], Usage]
+    code: Callable[[str, str], Code | None]
+    endpoints: EngineReady | None = None

@@ -1,0 +1,112 @@
+"""One run of a deployment: what it was granted, what is known of it, and the record of its death. No IO."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+
+from sandbox.spec import CellSpec, Died
+from supervisor.control import Attach
+from supervisor.host import Code, Host
+from supervisor.life import Ended, Life
+from supervisor.lifecycle import cause_of
+from supervisor.quota import Usage
+from supervisor.store.tables import DeathRecord, Deployment
+
+
+class Instance:
+    """A generation that is being started, lives, or has just ended.
+
+    ``born_at`` monotonic seconds; ``ready_at`` unix ns, None before it is ready.
+    """
+
+    def __init__(self, generation: int, attach: Attach, usage: Usage, born_at: float) -> None:
+        self.generation = generation
+        self.attach = attach
+        self.usage = usage
+        self.born_at = born_at
+        self.ready_at: int | None = None
+        self.died: Died | None = None
+
+
+def grant(deployment: Deployment, generation: int, code: Code, host: Host) -> CellSpec:
+    """Write down everything that a cell is told at birth. The engine must have been ready once."""
+    endpoints = host.endpoints
+    if endpoints is None:
+        raise ValueError("no engine was ready yet")
+    return CellSpec(
+        deployment_id=deployment.id,
+        generation=generation,
+        strategy=deployment.strategy,
+        version=deployment.version,
+        code_path=code.code_path,
+        account_id=deployment.account,
+        trading_mode=deployment.mode,  # type: ignore[arg-type]  # checked where it came in
+        symbols=deployment.symbols,
+        timeframes=deployment.timeframes,
+        parameters=deployment.parameters,
+        risk=deployment.risk,
+        market_endpoint=endpoints.market_endpoint,
+        report_endpoint=endpoints.report_endpoint,
+        token=secrets.token_hex(16),
+        limits=host.limits(deployment.memory, deployment.cpu),
+        budgets=host.budgets,
+    )
+
+
+def attach(granted: CellSpec, code: Code) -> Attach:
+    """Write down what the engine is told of a cell, so that it expects exactly this one."""
+    return Attach(
+        deployment_id=granted.deployment_id,
+        generation=granted.generation,
+        token=granted.token,
+        strategy=granted.strategy,
+        version=granted.version,
+        code_hash=code.code_hash,
+        account_id=granted.account_id,
+        trading_mode=granted.trading_mode,
+        symbols=granted.symbols,
+        timeframes=granted.timeframes,
+        warmup=code.warmup,
+        risk=granted.risk,
+        signals_per_s=granted.limits.signals_per_s,
+    )
+
+
+def ended(generation: int, died: Died, chance: float) -> Ended:
+    """Turn a warden's last report into the event of the lifecycle; ``chance`` as there."""
+    detail = died.detail
+    if not detail and died.signal is not None:
+        detail = signal.Signals(died.signal).name
+    elif not detail and died.exit_code is not None:
+        detail = f"code {died.exit_code}"
+    return Ended(generation, died.cause, detail, died.exit_code, chance)
+
+
+def death(
+    deployment_id: str,
+    life: Life,
+    event: Ended,
+    instance: Instance | None,
+    tail: list[str],
+    *,
+    now: float,
+    at: int,
+) -> DeathRecord:
+    """Gather everything that explains a death. ``life`` as it was before; ``at`` unix ns."""
+    died = instance.died if instance and instance.died else Died(event.cause, event.detail)
+    seen = f"{event.cause}: {event.detail}" if event.detail else event.cause
+    return DeathRecord(
+        deployment_id=deployment_id,
+        generation=event.generation,
+        at=at,
+        cause=cause_of(life, event),
+        detail=event.detail if life.ending is None else f"{life.reason or life.ending} ({seen})",
+        exit_code=died.exit_code,
+        signal=died.signal,
+        stack=died.stack,
+        log_tail=tail,
+        peak_memory=max(died.peak_memory, instance.usage.peak if instance else 0),
+        uptime=now - instance.born_at if instance else None,
+        last_event=died.last_event,
+    )

@@ -1,0 +1,176 @@
+r"""What strategies printed and logged: one file a deployment, rotated by size, never in anybody's way.
+
+Rules of this file. A line is ``TIME GENERATION STREAM TEXT`` in UTF-8, and text cannot forge a line: control
+characters are written as ``\xNN`` (a terminal that shows the log must not obey the strategy). What cannot
+be written is counted and dropped; the ring of the last lines stays in memory either way. A file that was
+renamed from outside (logrotate) is left and a new one is begun. Nothing is ever synced: a strategy's prints
+are not worth a stall of the daemon.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from supervisor.broadcast import Broadcast
+
+TAIL = 200
+"""Lines that go into the record of a death."""
+MAX_BYTES = 10 * 2**20
+"""Size at which a file is rotated."""
+KEEP = 3
+"""Rotated files kept: ID.log.1 is the newest."""
+_PRINTABLE = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))} | {
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+}
+
+
+class Line(Struct, frozen=True):
+    """One line. ``at`` unix ns, ``stream`` out, err, log, or stratd for what the daemon says."""
+
+    at: int
+    stream: str
+    text: str
+    generation: int = 0
+
+    def render(self) -> str:
+        """As it stands in the file, with its newline."""
+        whole, nanos = divmod(self.at, 1_000_000_000)
+        when = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{when}.{nanos:09d}Z {self.generation} {self.stream} {self.text}\n"
+
+
+def parse(text: str) -> Line | None:
+    """Read a line back, None if it is none of ours."""
+    parts = text.rstrip("\n").split(" ", 3)
+    if len(parts) < 4:
+        return None
+    try:
+        when, nanos = parts[0][:19], int(parts[0][20:29])
+        seconds = int(datetime.fromisoformat(f"{when}+00:00").timestamp())
+        return Line(seconds * 1_000_000_000 + nanos, parts[2], parts[3], int(parts[1]))
+    except ValueError:
+        return None
+
+
+class LogBook:
+    """The log of one deployment: ring, file, followers."""
+
+    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, keep: int = KEEP) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._keep = keep
+        self._ring: deque[Line] = deque(maxlen=TAIL)
+        self._broadcast: Broadcast[Line] = Broadcast()
+        self._file: int | None = None
+        self._size = 0
+        self.dropped = 0
+        """Lines that the disk did not take since the daemon began."""
+
+    def write(self, generation: int, lines: list[tuple[int, str, str]]) -> None:
+        """Take lines (unix ns, stream, text) in. Never fails."""
+        fresh = [Line(at, stream, text.translate(_PRINTABLE), generation) for at, stream, text in lines]
+        self._ring.extend(fresh)
+        data = "".join(line.render() for line in fresh).encode("utf-8", "replace")
+        try:
+            self._append(data)
+        except OSError:
+            self.dropped += len(fresh)
+            self._close_file()
+        self._broadcast.publish(fresh)
+
+    def tail(self) -> list[str]:
+        """Return the last lines in memory, for the record of a death."""
+        return [line.text if line.stream == "out" else f"[{line.stream}] {line.text}" for line in self._ring]
+
+    async def read(self, limit: int | None = None, *, follow: bool = False) -> AsyncIterator[Line]:
+        """Yield the last ``limit`` lines, the oldest first; then, if told, all that come."""
+        follower = self._broadcast.follow() if follow else None
+        try:
+            for line in self._past(TAIL if limit is None else limit):
+                yield line
+            if follower is not None:
+                async for line in follower:
+                    yield line
+        finally:
+            if follower is not None:
+                follower.close()
+
+    def close(self) -> None:
+        """Close the file and end every follower."""
+        self._close_file()
+        self._broadcast.close()
+
+    def remove(self) -> None:
+        """Close, and delete every file of this log."""
+        self.close()
+        for path in (self._path, *(self._numbered(n) for n in range(1, self._keep + 1))):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    # ---- the file -------------------------------------------------------------------------------
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
+
+    def _append(self, data: bytes) -> None:
+        if self._file is not None and (self._size >= self._max_bytes or self._was_renamed()):
+            self._rotate()
+        if self._file is None:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._file = os.open(self._path, flags, 0o600)
+            self._size = os.fstat(self._file).st_size
+        written = os.write(self._file, data)
+        self._size += written
+        if written < len(data):  # the disk is full: end the torn line, so that the next one stands alone
+            with contextlib.suppress(OSError):
+                os.write(self._file, b"\n")
+            raise OSError("short write")
+
+    def _was_renamed(self) -> bool:
+        if self._file is None:
+            return False
+        try:
+            return self._path.stat().st_ino != os.fstat(self._file).st_ino
+        except FileNotFoundError:
+            return True
+
+    def _rotate(self) -> None:
+        ours = not self._was_renamed()
+        self._close_file()
+        if ours:
+            for number in range(self._keep, 0, -1):
+                older = self._path if number == 1 else self._numbered(number - 1)
+                with contextlib.suppress(FileNotFoundError):
+                    older.rename(self._numbered(number))
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _past(self, limit: int) -> list[Line]:
+        if limit <= len(self._ring):
+            return list(self._ring)[len(self._ring) - limit :]
+        found: deque[Line] = deque(maxlen=limit)
+        for path in (*(self._numbered(n) for n in range(self._keep, 0, -1)), self._path):
+            found.extend(_lines_of(path))
+        # What the disk did not take is still in memory.
+        return list(found) if found or not self._ring else list(self._ring)
+
+
+def _lines_of(path: Path) -> Iterator[Line]:
+    try:
+        # newline="\n": a lone carriage return or another separator of Unicode ends no line here.
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            for text in file:
+                if (line := parse(text)) is not None:
+                    yield line
+    except OSError:
+        return

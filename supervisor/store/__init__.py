@@ -1,0 +1,1 @@
+"""Where the supervisor and the engine keep things: journal, deployments, mirror."""

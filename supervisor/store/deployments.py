@@ -1,0 +1,231 @@
+"""What the daemon must know after a restart, in ``DATABASE_URL``: deployments, their deaths, its events.
+
+SQLAlchemy Core, so that SQLite (the default, in the state directory) and PostgreSQL are the same code.
+Rules of this file. It blocks: the daemon calls it from one worker thread, never from its loop. What is
+wanted and the generation are written before anything acts on them. Every failure of the database leaves
+as one ``StoreError`` with a sentence; nothing here is half-written, each call is one transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sql
+from msgspec import structs
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+
+from supervisor.life import State, Wanted
+from supervisor.store.tables import (
+    DEATHS,
+    DEPLOYMENTS,
+    EVENTS,
+    META,
+    VERSION,
+    DeathRecord,
+    Deployment,
+    Event,
+    Standing,
+)
+
+SCHEMA_VERSION = 1
+KEEP_DEATHS = 20
+"""Deaths kept of each deployment; the oldest go first."""
+KEEP_EVENTS = 100_000
+"""Events kept; pruned now and then, so somewhat more may be there."""
+
+
+class StoreError(Exception):
+    """The database cannot be used; the sentence says which and why."""
+
+
+class DeploymentStore:
+    """The tables at one URL. ``open`` makes them where they are missing."""
+
+    def __init__(self, url: str) -> None:
+        self._url = sql.make_url(url)
+        self._engine: sql.Engine | None = None
+        self._appended = 0
+
+    @property
+    def where(self) -> str:
+        """The URL without its password."""
+        return self._url.render_as_string(hide_password=True)
+
+    def open(self) -> str:
+        """Connect, create what is missing, and check the schema's version.
+
+        A SQLite file that cannot be read is moved aside, never half-read; then the sentence that says so
+        is returned, else "". Raises ``StoreError``.
+        """
+        try:
+            self._connect()
+        except DatabaseError as error:
+            aside = self._set_aside(error)
+            if aside is None:
+                raise StoreError(f"{self.where}: {_first_line(error)}") from None
+            self._reconnect()
+            return f"{self.where} could not be read ({_first_line(error)}); it lies at {aside} now"
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreError(f"{self.where}: {_first_line(error)}") from None
+        return ""
+
+    def _reconnect(self) -> None:
+        try:
+            self._connect()
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreError(f"{self.where}: {_first_line(error)}") from None
+
+    def _connect(self) -> None:
+        engine = sql.create_engine(
+            self._url, json_serializer=lambda value: json.dumps(value, allow_nan=False)
+        )
+        if self._url.get_backend_name() == "sqlite":
+            sql.event.listen(engine, "connect", _sqlite_manners)
+        with engine.begin() as connection:
+            META.create_all(connection)
+            found = connection.scalar(sql.select(sql.func.max(VERSION.c.version)))
+            if found is None:
+                connection.execute(VERSION.insert().values(version=SCHEMA_VERSION))
+            elif found > SCHEMA_VERSION:
+                raise StoreError(
+                    f"{self.where} was written by a newer stratd (schema {found}, this one knows "
+                    f"{SCHEMA_VERSION}); start that version, or point DATABASE_URL elsewhere"
+                )
+            # A file can be whole in its head and torn further on: touch every row once, now.
+            for table in (DEPLOYMENTS, DEATHS):
+                connection.execute(sql.select(table)).fetchall()
+        self._engine = engine
+
+    def _set_aside(self, error: DatabaseError) -> Path | None:
+        """Rename a SQLite file that is not a database; None if that is not what is wrong."""
+        broken = ("malformed", "not a database", "disk image", "corrupt")
+        if self._url.get_backend_name() != "sqlite" or not any(word in str(error) for word in broken):
+            return None
+        path = Path(self._url.database or "")
+        aside = path.with_name(f"{path.name}.corrupt-{time.time_ns()}")
+        path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        return aside
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    # ---- deployments ----------------------------------------------------------------------------
+    def load(self) -> list[tuple[Deployment, Standing]]:
+        """Return every deployment, the oldest first."""
+        rows = self._read(sql.select(DEPLOYMENTS).order_by(DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id))
+        return [(_take(Deployment, row), _standing(row)) for row in rows]
+
+    def save(self, deployment: Deployment, standing: Standing) -> None:
+        """Insert or replace one deployment as a whole."""
+        values = {**structs.asdict(deployment), **_plain(standing)}
+        with self._begin() as connection:
+            changed = connection.execute(
+                DEPLOYMENTS.update().where(DEPLOYMENTS.c.id == deployment.id).values(values)
+            )
+            if changed.rowcount == 0:
+                connection.execute(DEPLOYMENTS.insert().values(values))
+
+    def stand(self, deployment_id: str, standing: Standing) -> None:
+        """Write what is wanted and observed of a known deployment."""
+        with self._begin() as connection:
+            connection.execute(
+                DEPLOYMENTS.update().where(DEPLOYMENTS.c.id == deployment_id).values(_plain(standing))
+            )
+
+    def remove(self, deployment_id: str) -> None:
+        """Forget a deployment and its deaths; its events stay."""
+        with self._begin() as connection:
+            connection.execute(DEATHS.delete().where(DEATHS.c.deployment_id == deployment_id))
+            connection.execute(DEPLOYMENTS.delete().where(DEPLOYMENTS.c.id == deployment_id))
+
+    # ---- deaths ---------------------------------------------------------------------------------
+    def add_death(self, death: DeathRecord) -> None:
+        """Record a death and drop the oldest ones beyond ``KEEP_DEATHS``."""
+        mine = DEATHS.c.deployment_id == death.deployment_id
+        kept = sql.select(DEATHS.c.number).where(mine).order_by(DEATHS.c.number.desc()).limit(KEEP_DEATHS)
+        with self._begin() as connection:
+            connection.execute(DEATHS.insert().values(structs.asdict(death)))
+            numbers = [row.number for row in connection.execute(kept)]
+            connection.execute(DEATHS.delete().where(mine, DEATHS.c.number < numbers[-1]))
+
+    def deaths(self, deployment_id: str, limit: int = KEEP_DEATHS) -> list[DeathRecord]:
+        """Return the deaths of one deployment, the newest first."""
+        wanted = sql.select(DEATHS).where(DEATHS.c.deployment_id == deployment_id)
+        rows = self._read(wanted.order_by(DEATHS.c.number.desc()).limit(limit))
+        return [_take(DeathRecord, row) for row in rows]
+
+    # ---- events ---------------------------------------------------------------------------------
+    def last_event(self) -> int:
+        """Return the highest number of an event, 0 if there is none."""
+        (row,) = self._read(sql.select(sql.func.max(EVENTS.c.seq).label("seq")))
+        return int(row["seq"] or 0)
+
+    def add_events(self, events: list[Event]) -> None:
+        """Append events in one transaction."""
+        with self._begin() as connection:
+            connection.execute(EVENTS.insert(), [structs.asdict(event) for event in events])
+            self._appended += len(events)
+            if self._appended >= KEEP_EVENTS // 10:
+                self._appended = 0
+                connection.execute(EVENTS.delete().where(EVENTS.c.seq <= events[-1].seq - KEEP_EVENTS))
+
+    def events(self, after: int, limit: int) -> list[Event]:
+        """Return up to ``limit`` events numbered above ``after``, ascending."""
+        wanted = sql.select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq).limit(limit)
+        return [_take(Event, row) for row in self._read(wanted)]
+
+    def newest_events(self, limit: int) -> list[Event]:
+        """Return the last ``limit`` events, ascending."""
+        rows = self._read(sql.select(EVENTS).order_by(EVENTS.c.seq.desc()).limit(limit))
+        return [_take(Event, row) for row in reversed(rows)]
+
+    # ---- plumbing -------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def _begin(self) -> Iterator[sql.Connection]:
+        """One transaction, whose every failure is a ``StoreError``."""
+        if self._engine is None:
+            raise StoreError(f"{self.where} is not open")
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StoreError(f"{self.where}: {_first_line(error)}") from None
+
+    def _read(self, wanted: sql.Select[Any]) -> list[dict[str, Any]]:
+        with self._begin() as connection:
+            return [dict(row) for row in connection.execute(wanted).mappings()]
+
+
+def _sqlite_manners(connection: Any, _record: Any) -> None:
+    # WAL: readers and the writer do not wait for each other. FULL: what is wanted must survive a power cut,
+    # and it is written at the pace of operators, not of ticks.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=2000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _take(kind: type[Any], row: dict[str, Any]) -> Any:
+    return kind(**{name: row[name] for name in kind.__struct_fields__})
+
+
+def _standing(row: dict[str, Any]) -> Standing:
+    words: Standing = _take(Standing, row)
+    return structs.replace(words, wanted=Wanted(words.wanted), state=State(words.state))
+
+
+def _plain(standing: Standing) -> dict[str, Any]:
+    return {**structs.asdict(standing), "wanted": standing.wanted.value, "state": standing.state.value}
+
+
+def _first_line(error: BaseException) -> str:
+    origin = getattr(error, "orig", None) or error
+    return (str(origin).splitlines() or [type(origin).__name__])[0]
