@@ -71,7 +71,7 @@ def infer_timeframe(times: Sequence[int]) -> str | None:
         return None
     step, count = steps.most_common(1)[0]
     days = step // (86_400 * SECOND)
-    if all(28 <= one // (86_400 * SECOND) <= 31 for one in steps):
+    if all(26 <= one // (86_400 * SECOND) <= 35 for one in steps):  # first or last trading days of months
         return "1M"
     if count * 3 < steps.total() or step % SECOND:
         return None
@@ -197,7 +197,9 @@ def choose(
     """
     if not layout.bars:
         return reader.tick
-    if timeframe is None:
+    if timeframe is not None:
+        span(timeframe)  # a wrong one is told here, not row by row
+    else:
         timeframe = _inferred(reader, sample)
     if timeframe is None:
         if all(_is_one_price(reader, row) for row in sample):

@@ -120,8 +120,9 @@ class TimeReader:
         if isinstance(cell, int):
             return from_number(cell)
         # repr is the shortest text that is the same float: 1700000000.123456 stays what was written.
-        whole, _, fraction = f"{cell:.9f}".partition(".") if cell < 10**11 else (f"{cell:.0f}", "", "")
-        return from_number(int(whole), fraction.rstrip("0"))
+        text = repr(cell) if cell < 10**16 else f"{cell:.0f}"
+        whole, _, fraction = text.partition(".")
+        return from_number(int(whole), fraction)
 
     def _text(self, text: str) -> int:
         if self._format is not None:
