@@ -318,7 +318,11 @@ class Publisher(_Owned):
         socket.setsockopt(zmq.LINGER, 5000)
         # 0 = unbounded: a replay must not lose what it publishes; its own file bounds it.
         socket.setsockopt(zmq.SNDHWM, 0)
-        _attach(socket, mode, endpoint)
+        try:
+            _attach(socket, mode, endpoint)
+        except OSError:
+            self._context.term()
+            raise
         super().__init__(socket)
 
     def wait_for_subscriber(self, timeout: float) -> bool:
