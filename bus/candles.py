@@ -1,0 +1,347 @@
+"""All candles of one symbol, from its ticks or from bars of its feed (candles.md, rules 3 to 9).
+
+Pure: no clock. ``wall`` is an argument, and in a replay it is event time, so live and replay run the
+same code. The engine asks in this order, for each tick: ``close_due`` if ``tick.ts >= next_close``,
+publish the tick, ``add``; and ``close_due`` again when the wall clock reaches ``next_wall`` or a
+heartbeat moves the watermark. For a bar it is ``add_bar`` and then ``close_due``. Every candle id is
+closed once, and the groups that ``close_due`` returns never go back in time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from bus.folding import COMPACT_AT, Accumulator, Stream, finish, from_bar, same_content
+from bus.joining import extend, history, seed
+from bus.messages import (
+    TICK_LATE,
+    TICK_OUT_OF_SESSION,
+    TICK_VOLUME_UNKNOWN,
+    Bar,
+    Candle,
+    PriceKind,
+    Tick,
+    VolumeKind,
+)
+from bus.series import FAR
+from bus.sessions import SessionCalendar, Span
+from bus.timeframes import SECOND, Timeframe, TimeframeError, nests, parse
+from bus.timeline import Closed, Synthetic, Timeline
+
+MAX_NUMBER = 1e15
+"""Largest price and size, as in ``bus.messages``; NaN and infinity fail the same comparison."""
+
+BAR_GRACE = 5 * SECOND
+"""How long the timer waits for a feed's own bar, which is sent only after its interval is over."""
+
+CORRECTIONS_KEPT = 10_000
+
+
+class SymbolCandles:
+    """Every timeframe of one symbol, folded from one stream.
+
+    ``next_close`` is the earliest watermark at which something may have to close. ``counts`` holds what
+    was not folded, by reason. ``volume_kind`` ``cumulative`` is a label here: ``Tick.size`` is already
+    the difference of the day counter (bus/intake.py); with ``tick`` the volume is the number of ticks.
+    """
+
+    __slots__ = (
+        "_bar_timeframe", "_bars_to", "_by_last", "_calendar", "_covered_to", "_grace", "_hot", "_hot_from",
+        "_hot_to", "_lateness", "_price_kind", "_since", "_sized", "_source", "_timeline", "_to_correct",
+        "counts", "next_close",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        symbol: str,
+        timeframes: Sequence[Timeframe],
+        calendar: SessionCalendar,
+        *,
+        price: PriceKind = "last",
+        volume_kind: VolumeKind = "trade",
+        lateness_ns: int = 0,
+        grace_ns: int = 250_000_000,
+        synthetic: Synthetic = "deliver",
+    ) -> None:
+        self.counts: dict[str, int] = {"late": 0, "out_of_session": 0}
+        self.next_close = FAR
+        self._timeline = Timeline(Stream(symbol, price, volume_kind), timeframes, calendar, synthetic)
+        self._calendar = calendar
+        self._price_kind = price
+        self._by_last = price in {"last", "mark"}
+        self._sized = volume_kind != "tick"
+        self._lateness = lateness_ns
+        # A grace below the lateness would let the timer take back what the lateness allows.
+        self._grace = max(grace_ns, lateness_ns)
+        self._to_correct: deque[Tick | Bar | Candle] = deque(maxlen=CORRECTIONS_KEPT)
+        self._source: Literal["none", "ticks", "bars"] = "none"
+        self._bar_timeframe = ""
+        self._since: int | None = None
+        self._covered_to = self._bars_to = 0
+        # The roots' accumulators that took the last tick, and the stretch in which they take the next.
+        self._hot: list[Accumulator] = []
+        self._hot_from = self._hot_to = 0
+
+    # ---- what goes in -----------------------------------------------------------------------------
+    def add(self, tick: Tick) -> int:
+        """Fold a tick into the open candles; return 0, ``TICK_LATE`` or ``TICK_OUT_OF_SESSION``."""
+        ts = tick.ts
+        price = tick.last if self._by_last else self._price_of(tick)
+        size = tick.size if self._sized else 1.0  # a tick volume counts ticks
+        if price is None or tick.flags or not self._hot_from <= ts < self._hot_to:
+            return self._add_rare(tick, price, size)
+        if size is None:
+            size = self._unsized()
+        if not 0.0 < price <= MAX_NUMBER or not 0.0 <= size <= MAX_NUMBER:
+            return self._reject(price)
+        seq = tick.seq or 0
+        for hot in self._hot:
+            if price > hot.high:
+                hot.high = price
+            elif price < hot.low:
+                hot.low = price
+            last_ts = hot.last_ts
+            if ts > last_ts or (ts == last_ts and seq >= hot.last_seq):
+                hot.last_ts = ts
+                hot.last_seq = seq
+                hot.close = price
+            else:
+                hot.put(ts, seq, price)
+            terms = hot.terms
+            terms.append(size)
+            hot.values.append(price * size)
+            if len(terms) > COMPACT_AT:
+                hot.compact()
+        return 0
+
+    def add_bar(self, bar: Bar | Candle) -> int:
+        """Fold a closed candle that the feed made itself; return 0 or a flag as ``add`` does.
+
+        The first timeframe that fits feeds the roots; bars of others, and all bars once there were
+        ticks, are only compared with our own closed candle (``bar_agrees``, ``bar_differs``).
+        """
+        if not bar.closed:
+            return self._count("bar_forming")
+        try:
+            timeframe = parse(bar.timeframe)
+        except TimeframeError:
+            return self._count("bar_timeframe")
+        bounds = self._calendar.bounds(timeframe, bar.open_time)
+        if bounds is None:
+            self._count("out_of_session")
+            return TICK_OUT_OF_SESSION
+        candle = bar if isinstance(bar, Candle) else from_bar(bar, bounds[1])
+        if bounds != (candle.open_time, candle.close_time):
+            return self._count("bar_bounds")
+        fits = all(nests(timeframe, root.timeframe) for root in self._timeline.roots)
+        if self._source == "ticks" or not fits or self._bar_timeframe not in {"", timeframe.id}:
+            return self._compare(candle, timeframe)
+        if candle.open_time < self._bars_to:
+            return self._count("bar_duplicate")
+        self._start(candle.open_time)
+        if candle.open_time < self._timeline.closed_to:
+            return self._late(candle)
+        self._source, self._bar_timeframe, self._bars_to = "bars", timeframe.id, candle.close_time
+        for root in self._timeline.roots:
+            root.holding(candle.open_time).fold(candle)
+        return 0
+
+    def start(self, since: int) -> None:
+        """Say that every tick from event time ``since`` on is seen, so that its candle is whole.
+
+        Without this word the stream counts from its first tick, and a candle that was open before is
+        partial (rule 7).
+        """
+        self._since = since
+
+    def seed(self, candles: Iterable[Candle], covers: Span | None = None) -> None:
+        """Join history to the stream; only before the first tick or bar is added (rule 7).
+
+        ``candles`` are closed ones of this symbol, of any timeframes, in any order. ``covers`` is the
+        event time ``(from, to)`` for which they are complete, by default from their first open to
+        their last close. Ticks before its end are history's: they are counted as ``covered``.
+        """
+        if self._timeline.started:
+            raise RuntimeError(f"{self._timeline.stream.symbol}: history comes before the first tick")
+        past = history(candles, covers)
+        since = past.ends if self._since is None else self._since
+        at = self._calendar.next_open(max(past.ends, since))
+        if past.candles and at is not None:
+            self._covered_to = past.ends
+            seed(self._timeline, past, at, since)
+            self._follow()
+
+    def extend(self, timeframes: Iterable[Timeframe], candles: Iterable[Candle], now: int) -> None:
+        """Take more timeframes, ``now`` in event time (the watermark), while the stream runs.
+
+        ``candles`` are closed ones as for ``seed``; without them the first new candles are partial.
+        """
+        extend(self._timeline, timeframes, history(candles), now)
+        self._hot_from = self._hot_to = 0
+        self._follow()
+
+    # ---- what comes out ---------------------------------------------------------------------------
+    def close_due(self, watermark: int, wall: int, healthy: bool = True) -> list[Closed]:
+        """Close what is due and return it, one group an instant (rule 4).
+
+        ``watermark`` is the largest event time of the feed, heartbeats included. ``wall`` is the wall
+        clock; in a replay, the watermark again.
+        """
+        line = self._timeline
+        if healthy == line.outage.going_on:
+            (self.mark_healthy if healthy else self.mark_unhealthy)(watermark)
+        if self._source == "bars":
+            watermark = min(watermark, self._bars_to)
+        timer = wall - self._timer_grace()
+        limit = max(watermark - self._lateness, timer) if healthy else watermark - self._lateness
+        groups: list[Closed] = []
+        while line.boundary <= limit or (line.boundary <= timer and line.session_end() <= timer):
+            group = line.close(limit)
+            if group is not None:
+                groups.append(group)
+        self._follow()
+        return groups
+
+    def flush(self, ts: int) -> list[Closed]:
+        """Close the whole trading day of ``ts``: its feed said at ``ts`` that the session is over.
+
+        Also candles whose nominal end is later, as on a half day that the calendar does not know;
+        nothing is made up for the rest of that day.
+        """
+        line = self._timeline
+        day = self._calendar.day(ts) or self._calendar.day(ts - 1)
+        end = ts if day is None else max(ts, day.close)
+        groups: list[Closed] = []
+        while line.boundary <= end:
+            group = line.close(end, quiet_from=ts)
+            if group is not None:
+                groups.append(group)
+        self._follow()
+        return groups
+
+    def backfilled(self, candles: Iterable[Candle]) -> list[Closed]:
+        """Take official candles for what ``backfill_requests`` named; return those wanted, once each.
+
+        They come later than younger ones and so are for histories and ``on_candle_corrected``.
+        """
+        wanted = [found for candle in candles if (found := self._timeline.backfill.accept(candle))]
+        groups: dict[int, list[Candle]] = {}
+        for candle in sorted(wanted, key=lambda c: (c.close_time, parse(c.timeframe))):
+            groups.setdefault(candle.close_time, []).append(candle)
+        return [Closed(at, group, []) for at, group in groups.items()]
+
+    def backfill_requests(self) -> list[tuple[str, int, int]]:
+        """What an outage left out since the last call: (timeframe id, from, to) in event time."""
+        return self._timeline.backfill.requests()
+
+    @property
+    def next_wall(self) -> int | None:
+        """The wall time at which the timer has something to close; None before the first tick."""
+        line = self._timeline
+        if line.boundary == FAR:
+            return None
+        return (line.session_end() if line.outage.going_on else line.boundary) + self._timer_grace()
+
+    def forming(self, timeframe: Timeframe, as_of: int) -> Candle | None:
+        """A copy of the open candle as of event time ``as_of``, or None while it is empty (rule 8)."""
+        line = self._timeline
+        series = next((s for s in line.series if s.timeframe == timeframe), None)
+        content = series.content() if series is not None else None
+        if content is None or content.empty:
+            return None
+        return finish(content, line.stream, timeframe.id, as_of)
+
+    def corrections(self) -> list[Tick | Bar | Candle]:
+        """Return and forget the late ticks and bars since the last call (rule 5)."""
+        late = list(self._to_correct)
+        self._to_correct.clear()
+        return late
+
+    # ---- the health of the feed (rule 6) ----------------------------------------------------------
+    def mark_unhealthy(self, since: int) -> None:
+        """Say that data may be missing from event time ``since`` on; closed candles stay as they are."""
+        self._timeline.outage.begin(since)
+        self._timeline.taint()
+
+    def mark_healthy(self, until: int) -> None:
+        """Say that from event time ``until`` on nothing is missing."""
+        self._timeline.outage.end(until)
+
+    # ---- the rarer half of what goes in -----------------------------------------------------------
+    def _add_rare(self, tick: Tick, price: float | None, size: float | None) -> int:
+        """Whatever ``add`` does not do at once: find the candle, or say why there is none."""
+        at = self._calendar.admit(tick.ts)
+        if at is None:
+            self._count("out_of_session")
+            return TICK_OUT_OF_SESSION
+        if price is None:
+            return 0
+        if not 0.0 < price <= MAX_NUMBER or not (size is None or 0.0 <= size <= MAX_NUMBER):
+            return self._reject(price)
+        if at < self._covered_to:
+            return self._count("covered")
+        self._start(at)
+        if at < self._timeline.closed_to:
+            return self._late(tick)
+        if self._source == "bars":
+            # Ticks are the finer truth: from here on bars are only compared.
+            for series in self._timeline.series:
+                series.current.partial = True
+        self._source = "ticks"
+        self._hot = [root.holding(at) for root in self._timeline.roots]
+        self._hot_from = max(hot.open_time for hot in self._hot)
+        self._hot_to = min(hot.close_time for hot in self._hot)
+        sized = self._unsized() if size is None else size
+        for hot in self._hot:
+            hot.put(tick.ts, tick.seq or 0, price)
+            hot.partial |= tick.flags & TICK_VOLUME_UNKNOWN != 0
+            hot.terms.append(sized)
+            hot.values.append(price * sized)
+        return 0
+
+    def _price_of(self, tick: Tick) -> float | None:
+        if self._price_kind == "bid":
+            return tick.bid
+        return tick.ask if self._price_kind == "ask" else tick.mid
+
+    def _unsized(self) -> float:
+        """The size of a tick without one; its candles have no turnover."""
+        for hot in self._hot:
+            hot.unsized = True
+        return 0.0
+
+    def _start(self, at: int) -> None:
+        if not self._timeline.started:
+            self._timeline.start(at, at if self._since is None else self._since)
+            self._follow()
+
+    def _follow(self) -> None:
+        """After the timeline moved: where the next close is, and whether the hot candles still are."""
+        line = self._timeline
+        self.next_close = line.boundary if line.boundary == FAR else line.boundary + self._lateness
+        if self._hot_from < line.closed_to:
+            self._hot_from = self._hot_to = 0
+
+    def _timer_grace(self) -> int:
+        return max(self._grace, BAR_GRACE) if self._source == "bars" else self._grace
+
+    def _late(self, what: Tick | Bar | Candle) -> int:
+        self.counts["late"] += 1
+        self._to_correct.append(what)
+        return TICK_LATE
+
+    def _compare(self, candle: Candle, timeframe: Timeframe) -> int:
+        """Verify a feed's bar against our own closed candle of the same id (rule 9)."""
+        ours = next((s.last for s in self._timeline.series if s.timeframe == timeframe), None)
+        if ours is None or ours.open_time != candle.open_time:
+            return self._count("bar_unused")
+        return self._count("bar_agrees" if same_content(ours, candle) else "bar_differs")
+
+    def _reject(self, price: float) -> int:
+        return self._count("size" if 0.0 < price <= MAX_NUMBER else "price")
+
+    def _count(self, reason: str) -> int:
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        return 0
