@@ -15,13 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-import msgspec
-
-from bus.feeds import checks, cryptofeed, dwx, foreign, health, native, openalgo, snapshots
+from bus.feeds import cryptofeed, dwx, foreign, health, native, openalgo, snapshots
 from bus.feeds.errors import DECODE_ERRORS, FrameRefused
-from bus.feeds.readings import EARLIEST, LATEST, Decoded, Ignored, Reading, Snapshot
-from bus.feeds.symbols import Symbols
-from bus.feeds.track import DUPLICATE, RESTARTED, Track
+from bus.feeds.judge import Judge
+from bus.feeds.readings import EARLIEST, LATEST, Decoded, Ignored, Reading
 from bus.messages import Bar, FeedStatus, Heartbeat, Tick
 
 Decode: TypeAlias = Callable[[Sequence[bytes], int], list[Decoded | FrameRefused]]
@@ -36,8 +33,8 @@ FORMATS: dict[str, Decode] = {
 _NOTHING: Sequence[Tick | Bar] = ()
 
 
-class Intake:
-    """Counts, and what is remembered per symbol, of one feed.
+class Intake(Judge):
+    """The way in of one feed: decodes, has everything judged, and counts what is not delivered.
 
     ``max_ahead_s`` is how far event time may be ahead of ``now``; None in a replay, where ``now`` is not
     the time of the data. ``silence_s`` makes a feed without heartbeats stale. ``trading_day`` labels the
@@ -56,50 +53,24 @@ class Intake:
         max_ahead_s: float | None = 5.0,
         trading_day: snapshots.TradingDay | None = None,
     ) -> None:
-        self.name = name
-        self.format = wire_format
-        self.ticks = 0
-        self.bars = 0
-        self.heartbeats = 0
-        self.gaps = 0
-        self.duplicates = 0
+        super().__init__(
+            name,
+            wire_format,
+            venue_suffix=venue_suffix,
+            reorder=int(reorder_s * health.SECOND),
+            ahead=LATEST - EARLIEST if max_ahead_s is None else int(max_ahead_s * health.SECOND),
+            trading_day=trading_day or snapshots.utc_day,
+        )
         self.ignored: dict[str, int] = {}
         self.rejected: dict[str, int] = {}
         self.examples: dict[str, str] = {}
-        self.sequenced = False
-        self.untimed = False
-        self.last_tick_at: int | None = None
-        """When the last tick was received."""
-        self.watermark = 0
-        """The newest event time of the feed, heartbeats included."""
-        self.gapped: dict[str, health.Gap] = {}
-        """Gaps per symbol since ``health`` was last asked: ask at once when this is not empty."""
+        """The last refusal of each reason, in words."""
         self._decode = FORMATS[wire_format]
-        self._symbols = Symbols(name, venue_suffix=venue_suffix)
-        # only the native feed sends what its hot path reads
-        self._topics = self._symbols.by_topic if wire_format == "native" else {}
-        self._reorder = int(reorder_s * health.SECOND)
-        self._ahead = LATEST - EARLIEST if max_ahead_s is None else int(max_ahead_s * health.SECOND)
         self._heartbeat = int(heartbeat_s * health.SECOND)
         self._silence = int(silence_s * health.SECOND)
-        self._trading_day = trading_day or snapshots.utc_day
-        self._timed = wire_format == "native"
-        self._last_ts = 0
-        self._heard_at = 0
-        self._beat_at = 0
         self._lost_at = 0
         self._lost = ""
         self._teller = health.Teller(name)
-
-    @property
-    def symbols(self) -> int:
-        """How many distinct symbols were heard of."""
-        return len(self._symbols)
-
-    @property
-    def lag_ms(self) -> float | None:
-        """How far the last tick's event time was behind its receipt."""
-        return None if self.last_tick_at is None else (self.last_tick_at - self._last_ts) / 1e6
 
     # ---- in -------------------------------------------------------------------------------------
     def accept(self, frames: Sequence[bytes], now: int) -> Sequence[Tick | Bar]:
@@ -115,38 +86,6 @@ class Intake:
         if tick.symbol != track.symbol:
             return self._take(frames, now)
         return self._settle(Reading(native.own(tick)), now)
-
-    def _is_next(self, track: Track, tick: Tick, now: int) -> bool:
-        """Take the one case that matters for speed: next in sequence, and the newest of all.
-
-        Every other tick, good or bad, is left to ``_tick``; the two agree on all that this one takes.
-        """
-        ts, seq, bid, ask = tick.ts, tick.seq, tick.bid, tick.ask
-        if (
-            not (track.newest <= ts <= now + self._ahead)
-            or seq != track.next_seq
-            or tick.symbol != track.symbol
-            or tick.flags
-            or (bid is not None and ask is not None and bid > ask)
-            or (tick.trade_id is not None and (tick.last is None or track.knows(tick.trade_id)))
-        ):
-            return False
-        if tick.last is not None:
-            track.traded_at = ts
-        elif bid is not None or ask is not None:
-            track.quoted_at = ts
-        else:
-            return False
-        if seq is not None:
-            track.next_seq = seq + 1
-        track.newest = self._last_ts = ts
-        if tick.trade_id is not None:
-            track.remember(tick.trade_id, self._reorder)
-        if ts > self.watermark:  # noqa: PLR1730  (max() is a call, three times the price)
-            self.watermark = ts
-        self.last_tick_at = now
-        self.ticks += 1
-        return True
 
     def disconnected(self, why: str, now: int) -> None:
         """Take note that the connection was lost; the next usable message ends it."""
@@ -170,7 +109,8 @@ class Intake:
             if isinstance(item, FrameRefused):
                 raise item
             if isinstance(item, Heartbeat):
-                self._beat(item, now)
+                for refused in self._beat(item, now):
+                    self._refuse(refused)
                 return _NOTHING
             body = self._judge(item, now)
         except FrameRefused as refused:
@@ -181,115 +121,6 @@ class Intake:
             self.duplicates += 1
             return _NOTHING
         return (body,)
-
-    def _judge(self, reading: Reading, now: int) -> Tick | Bar | None:
-        """Judge one reading: what to deliver, or None for a repetition; raises ``FrameRefused``."""
-        body = reading.body
-        track = self._symbols.track(body.symbol, reading.venue)
-        if body.symbol != track.symbol:
-            body = msgspec.structs.replace(body, symbol=track.symbol)
-        if isinstance(body, Snapshot):
-            return self._snapshot(track, body, reading.untimed, now)
-        if isinstance(body, Bar):
-            return self._bar(track, body, now)
-        if not reading.untimed and self._is_next(track, body, now):
-            self._timed = True
-            return body
-        return self._tick(track, body, reading.untimed, now)
-
-    # ---- one of each kind -----------------------------------------------------------------------
-    def _tick(self, track: Track, tick: Tick, untimed: bool, now: int) -> Tick | None:
-        """Judge a tick; of a refused one nothing is kept but its sequence number, which did arrive."""
-        symbol, ts, trade_id = track.symbol, tick.ts, tick.trade_id
-        if tick.seq is not None and not self._in_sequence(track, tick.seq, ts):
-            return None
-        checks.check_quote(symbol, tick)
-        if trade_id is not None and track.knows(trade_id):
-            return None
-        checks.check_time(symbol, ts, now, self._ahead)
-        traded = tick.last is not None
-        if untimed:
-            # a clock of ours may be set back; the market did not run backwards for that
-            ts = track.stamped_at = max(ts, track.stamped_at)
-            if ts != tick.ts:
-                tick = msgspec.structs.replace(tick, ts=ts)
-        else:
-            checks.check_order(symbol, ts, track.traded_at if traded else track.quoted_at, self._reorder)
-            track.advance(ts, traded)
-        if trade_id is not None:
-            track.remember(trade_id, self._reorder)
-        self._advance(ts, untimed)
-        self._last_ts, self.last_tick_at = ts, now
-        self.ticks += 1
-        return tick
-
-    def _snapshot(self, track: Track, snap: Snapshot, untimed: bool, now: int) -> Tick | None:
-        step = snapshots.step(track.seen, snap, now, self._trading_day)
-        if step.refused is not None:
-            track.seen = step.seen
-            raise step.refused
-        tick = step.tick
-        if tick is not None:
-            tick = self._tick(track, tick, untimed or tick.last is None, now)
-        track.seen = step.seen
-        return tick
-
-    def _bar(self, track: Track, bar: Bar, now: int) -> Bar | None:
-        """Judge a feed's own candle: whole, in order, and not changed after it was closed."""
-        checks.check_time(track.symbol, bar.open_time, now, self._ahead)
-        if not checks.check_bar(track, bar):
-            return None
-        track.bars[bar.timeframe] = (bar.open_time, bar.closed)
-        self._advance(bar.open_time, untimed=False)
-        self.bars += 1
-        return bar
-
-    def _beat(self, beat: Heartbeat, now: int) -> None:
-        """Take a heartbeat: the feed lives, and its last numbers tell what was lost before a silence."""
-        checks.check_time("heartbeat", beat.ts, now, self._ahead)
-        self.heartbeats += 1
-        self._heard_at = self._beat_at = now
-        self._advance(beat.ts, untimed=False)
-        for symbol, last_seq in beat.last_seq.items():
-            if last_seq < 0:
-                self._refuse(FrameRefused("not_positive", f"{symbol[:64]!a}: last_seq {last_seq} is below 0"))
-                continue
-            try:
-                track = self._symbols.track(symbol, "")
-            except FrameRefused as refused:
-                self._refuse(refused)
-                continue
-            self.sequenced = True
-            self._missed(track, track.follow_to(last_seq), beat.ts)
-
-    # ---- what they share ------------------------------------------------------------------------
-    def _in_sequence(self, track: Track, seq: int, ts: int) -> bool:
-        """Take note of a sequence number; False for one that was here before."""
-        self.sequenced = True
-        missing = track.follow(seq, ts)
-        if missing == DUPLICATE:
-            return False
-        self._missed(track, missing, ts)
-        return True
-
-    def _missed(self, track: Track, missing: int, until: int) -> None:
-        if missing == 0:
-            return
-        self.gaps += 1
-        restarted = missing == RESTARTED
-        gap = health.Gap(track.symbol, track.newest, until, 0 if restarted else missing, restarted)
-        before = self.gapped.get(track.symbol)
-        self.gapped[track.symbol] = before.join(gap) if before else gap
-
-    def _advance(self, ts: int, untimed: bool) -> None:
-        """Move the watermark. Where the exchange tells any times, ours must not run ahead of them."""
-        if untimed:
-            self.untimed = True
-            if self._timed:
-                return
-        else:
-            self._timed = True
-        self.watermark = max(self.watermark, ts)
 
     def _refuse(self, refused: FrameRefused) -> None:
         self.rejected[refused.reason] = self.rejected.get(refused.reason, 0) + 1
