@@ -25,6 +25,7 @@ from supervisor.store.tables import (
     DEPLOYMENTS,
     EVENTS,
     META,
+    REGISTERED,
     VERSION,
     DeathRecord,
     Deployment,
@@ -188,6 +189,17 @@ class DeploymentStore:
         """Return the last ``limit`` events, ascending."""
         rows = self._read(sql.select(EVENTS).order_by(EVENTS.c.seq.desc()).limit(limit))
         return [_take(Event, row) for row in reversed(rows)]
+
+    # ---- registered strategies ------------------------------------------------------------------
+    def paths(self) -> list[str]:
+        """Return the paths of strategies that were registered one by one."""
+        return [str(row["path"]) for row in self._read(sql.select(REGISTERED).order_by(REGISTERED.c.path))]
+
+    def add_path(self, path: str) -> None:
+        """Keep a registered path; again is fine."""
+        with self._begin() as connection:
+            connection.execute(REGISTERED.delete().where(REGISTERED.c.path == path))
+            connection.execute(REGISTERED.insert().values(path=path))
 
     # ---- plumbing -------------------------------------------------------------------------------
     @contextlib.contextmanager

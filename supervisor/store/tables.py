@@ -143,3 +143,4 @@ EVENTS = Table(
     Column("generation", sql.BigInteger, nullable=False),
     Column("detail", sql.Text, nullable=False),
 )
+REGISTERED = Table("registered_paths", META, Column("path", sql.String(4096), primary_key=True))

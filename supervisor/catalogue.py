@@ -1,0 +1,161 @@
+"""The strategies that can be started: folders of the settings, and paths that were registered one by one.
+
+Rules of this file. It reads descriptions and never code (strategies/plugins.py). A scan reads files and
+blocks: the daemon runs it on a worker thread and swaps the result in at once, so nobody sees half of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from strategies import plugins
+from strategies.errors import ParametersInvalid, Problem
+from strategies.parameters import Parameter, Schema, coerce
+from supervisor.errors import Invalid, NotFound, near_matches
+from supervisor.schema import RescanResult, StrategyView
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One strategy, as the daemon needs it. ``warmup`` candles of each timeframe; ``schema`` None is free."""
+
+    name: str
+    version: str
+    code_path: str
+    code_hash: str
+    warmup: int
+    symbols: list[str]
+    timeframes: list[str]
+    schema: Schema | None
+
+
+class Catalogue:
+    """The last scan, and the paths it looked at."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = list(folders)
+        self._registered: list[str] = []
+        self._scan = plugins.Catalogue()
+
+    def scan(self, registered: Sequence[str]) -> RescanResult:
+        """Look again; blocks. Returns what changed and everything that is broken."""
+        # A folder of the settings that does not exist is no fault: the default one need not.
+        paths = [*(folder for folder in self._folders if folder.exists()), *map(Path, registered)]
+        before, after = self._scan, plugins.scan(paths)
+        self._registered, self._scan = list(registered), after
+        changes = after.changes_since(before)
+        return RescanResult(
+            added=list(changes.added),
+            changed=list(changes.changed),
+            removed=list(changes.removed),
+            broken={path: [str(error) for error in one.errors] for path, one in sorted(after.broken.items())},
+        )
+
+    def code(self, name: str, version: str) -> Entry | None:
+        """Return exactly this version, None if there is none."""
+        found = self._scan.find(f"{name}@{version}")
+        return None if found is None else _entry(found)
+
+    def find(self, reference: str) -> Entry:
+        """Return ``NAME@VERSION``, or the newest version of ``NAME``. Raises ``NotFound``."""
+        found = self._scan.find(reference)
+        if found is None:
+            known = [plugin.reference for plugin in self._scan.found.values()]
+            if "@" not in reference:
+                known = sorted({plugin.name for plugin in self._scan.found.values()})
+            raise NotFound("strategy", reference, near_matches(reference, known))
+        return _entry(found)
+
+    def parameters(self, entry: Entry, given: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:
+        """Return effective parameters of ``given`` values and ``texts`` as typed. Raises ``Invalid``."""
+        if entry.schema is None:
+            return {**given, **{name: coerce(text) for name, text in texts.items()}}
+        values, problems = dict(given), []
+        for name, text in texts.items():
+            parameter = entry.schema.parameters.get(name)
+            try:
+                values[name] = text if parameter is None else parameter.accept(text, text=True)
+            except ValueError as error:
+                values.pop(name, None)
+                problems.append(Problem(f"parameters.{name}", f"{text!r}: {error}"))
+        wrong = {problem.path for problem in problems}
+        checked = entry.schema.check(values)
+        # One that could not be read is missing in ``values``: that it is required as well is no news.
+        problems += [problem for problem in checked.problems if problem.path not in wrong]
+        if problems:
+            raise Invalid(str(problem) for problem in ParametersInvalid(problems).problems)
+        return checked.values
+
+    def views(self, deployments: Mapping[tuple[str, str], int]) -> list[StrategyView]:
+        """Return all of it; ``deployments`` counts those of each (name, version)."""
+        found = sorted(self._scan.found.values(), key=lambda one: (one.name, one.version))
+        sound = [_view(one, deployments.get((one.name, one.version), 0)) for one in found]
+        broken = [
+            StrategyView(
+                name=one.name, version="", state="broken", path=path, errors=[str(e) for e in one.errors]
+            )
+            for path, one in sorted(self._scan.broken.items())
+        ]
+        return sound + broken
+
+    def view_of(self, path: str) -> StrategyView | None:
+        """Return what stands at ``path``, None if the last scan did not find it."""
+        return next((view for view in self.views({}) if view.path == path), None)
+
+
+def _entry(found: plugins.Found) -> Entry:
+    return Entry(
+        name=found.name,
+        version=found.version,
+        code_path=found.path,
+        code_hash=found.code_hash,
+        warmup=found.warmup,
+        symbols=list(found.symbols),
+        timeframes=list(found.timeframes),
+        schema=found.schema,
+    )
+
+
+def _view(found: plugins.Found, deployments: int) -> StrategyView:
+    schema = found.schema or Schema()
+    return StrategyView(
+        name=found.name,
+        version=found.version,
+        type=found.type,
+        description=found.description,
+        path=found.path,
+        code_hash=found.code_hash,
+        builtin=found.built_in,
+        parameters=[_parameter(name, one) for name, one in schema.parameters.items()],
+        constraints=[constraint.text for constraint in schema.constraints],
+        timeframes=list(found.timeframes),
+        warmup=found.warmup,
+        deployments=deployments,
+    )
+
+
+def _parameter(name: str, parameter: Parameter) -> dict[str, Any]:
+    """One row of the table of parameters; what is not said is left out."""
+    facts = {
+        key: getattr(parameter, key)
+        for key in (
+            "type",
+            "default",
+            "min",
+            "max",
+            "exclusive_min",
+            "step",
+            "choices",
+            "unit",
+            "description",
+        )
+    }
+    required = parameter.default is UNSET
+    return {
+        "name": name,
+        **{key: value for key, value in facts.items() if value not in (None, "", UNSET)},
+        "required": required,
+    }

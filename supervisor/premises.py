@@ -1,0 +1,87 @@
+"""Before anything starts: the folders, the one daemon that may use them, and whose code this is."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import stat
+from pathlib import Path
+
+from supervisor.errors import Failed
+
+PACKAGES = ("bus", "strategies", "sandbox", "supervisor", "cli")
+
+
+class Premises:
+    """The runtime and the state directory, held by this daemon from ``enter`` to ``leave``."""
+
+    def __init__(self, runtime: Path, state: Path) -> None:
+        self.runtime = runtime
+        self.state = state
+        self._lock: int | None = None
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the deployments' logs."""
+        return self.state / "logs"
+
+    def enter(self) -> None:
+        """Make the folders ours alone and take the lock. Raises ``Failed`` with one sentence.
+
+        The lock is an flock(2), so the kernel gives it back however this process ends, and it is taken
+        before anything is bound: a second daemon that bound the same ipc path would silently steal it.
+        """
+        for folder in (self.runtime, self.state, self.logs):
+            _make_private(folder)
+        path = self.runtime / "daemon.lock"
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 32).decode("ascii", "replace").strip()
+            os.close(lock)
+            who = f" (pid {holder})" if holder.isdigit() else ""
+            raise Failed(
+                f"another stratd daemon{who} runs on {self.runtime}; stop it, or set STRATD_RUNTIME_DIR"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+        self._lock = lock
+
+    def leave(self) -> None:
+        """Give the lock back. The file stays: removing it would let two daemons hold two locks."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise Failed(f"cannot make {folder}: {error.strerror}") from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise Failed(f"{folder} is not a directory; stratd needs one of its own there")
+    if found.st_uid != os.geteuid():
+        raise Failed(f"{folder} belongs to uid {found.st_uid}, and stratd runs as uid {os.geteuid()}")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        folder.chmod(0o700)
+
+
+def check_packages() -> None:
+    """See that the five packages lie under one root: their names are common ones. Raises ``Failed``."""
+    roots: dict[str, Path] = {}
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise Failed(f"the package {name} of stratd cannot be found; install stratd again")
+        roots[name] = Path(spec.origin).resolve().parent.parent
+    ours = roots["supervisor"]
+    for name, root in roots.items():
+        if root != ours:
+            raise Failed(
+                f"the package {name} was found in {root}, and stratd lies in {ours}: another package of that "
+                "name is in the way; install stratd into a virtual environment of its own"
+            )

@@ -1,0 +1,290 @@
+"""What operators can do to deployments: each verb checks, submits an event to the actor, and may wait.
+
+Rules of this file. A verb decides nothing about a life: that is lifecycle.py's. It refuses what a rule
+forbids before anything changed, and answers with what it led to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from strategies.config import RiskConfig
+from strategies.errors import ParametersInvalid
+from supervisor import life as lf
+from supervisor.actor import Actor
+from supervisor.catalogue import Catalogue, Entry
+from supervisor.control import Forget
+from supervisor.errors import Failed, Invalid, Refused
+from supervisor.host import Host
+from supervisor.quota import Limits, admit
+from supervisor.schema import ActionResult, Selection, StartRequest
+from supervisor.selection import carry_out
+from supervisor.store.deployments import StoreError
+from supervisor.store.tables import Deployment, Standing
+
+UP = frozenset({lf.State.RUNNING, lf.State.PAUSED})
+STOPPABLE = lf.LIVING | {lf.State.BACKOFF}
+ACTOR = "operator"
+
+
+class Defaults(Protocol):
+    """What a new deployment gets where its start does not say."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes."""
+        ...
+
+    @property
+    def cpu(self) -> float:
+        """Share of one core."""
+        ...
+
+
+class Verbs:
+    """The verbs, over the actors of the daemon."""
+
+    def __init__(
+        self,
+        actors: dict[str, Actor],
+        host: Host,
+        catalogue: Catalogue,
+        *,
+        limits: Limits,
+        defaults: Defaults,
+        new_actor: Callable[[Deployment, Standing], Actor],
+    ) -> None:
+        self._actors = actors
+        self._host = host
+        self._catalogue = catalogue
+        self._limits = limits
+        self._defaults = defaults
+        self._new_actor = new_actor
+        self._creating = asyncio.Lock()
+        self.closed = False
+        """Set when the daemon stops: from then on nothing is started."""
+
+    # ---- start ----------------------------------------------------------------------------------
+    async def start(self, request: StartRequest) -> tuple[Actor, bool, bool]:
+        """Create or start a deployment. Returns it, whether it is new, and whether anything changed."""
+        async with self._creating:  # two first starts of one id create it once
+            actor = self._actors.get(request.id)
+            created = actor is None
+            if actor is None:
+                wanted = self._configure(request, None)
+                self._admit(wanted.account, None)
+                actor = await self._create(wanted)
+                changed = True
+            else:
+                changed = await self._change(actor, request)
+            before = actor.life
+            if not actor.holds_slot:
+                self._admit(actor.deployment.account, actor)
+            actor.submit(lf.Start(ACTOR))
+        await actor.done()
+        changed = changed or actor.life.state is not before.state or actor.life.wanted is not before.wanted
+        if request.wait:
+            await self._until_up(actor)
+        return actor, created, changed
+
+    async def _create(self, wanted: Deployment) -> Actor:
+        actor = self._new_actor(wanted, Standing())
+        try:
+            await actor.configure(wanted)
+        except StoreError as error:
+            await actor.close()
+            raise Failed(f"cannot save {wanted.id}: {error}") from None
+        self._actors[wanted.id] = actor
+        actor.start()
+        self._host.events.note("created", f"{wanted.strategy}@{wanted.version}", wanted.id)
+        return actor
+
+    async def _change(self, actor: Actor, request: StartRequest) -> bool:
+        if not request.configures:
+            return False
+        wanted = self._configure(request, actor.deployment)
+        if replace(wanted, updated_at=actor.deployment.updated_at) == actor.deployment:
+            return False
+        if actor.life.state in lf.LIVING:
+            raise Failed(f"{actor.id} is {actor.life.state}: stop it before giving it other settings")
+        try:
+            await actor.configure(wanted)
+        except StoreError as error:
+            raise Failed(f"cannot save {actor.id}: {error}") from None
+        self._host.events.note("configured", f"{wanted.strategy}@{wanted.version}", actor.id)
+        return True
+
+    def _configure(self, request: StartRequest, known: Deployment | None) -> Deployment:
+        """Put together what a start asks for and what is known already; every mistake at once."""
+        errors: list[str] = []
+        if known is None and request.strategy is None:
+            errors.append(
+                "strategy: a new deployment needs one (--strategy NAME; `stratd strategies` lists them)"
+            )
+        entry = self._entry(request, known)
+        symbols = request.symbols or (known.symbols if known else (entry.symbols if entry else []))
+        if not symbols:
+            errors.append("symbols: at least one is needed (--symbol)")
+        timeframes = request.timeframes or (
+            known.timeframes if known else (entry.timeframes if entry else [])
+        )
+        if request.mode == "live":
+            # Nothing behind the gate routes orders to a venue yet; a fill on paper would pass for a real one.
+            raise Refused("live_unavailable", "this version trades on paper only; use --mode paper")
+        parameters, risk = dict(known.parameters if known else {}), dict(known.risk if known else {})
+        if entry is not None:
+            same = known is not None and known.strategy == entry.name
+            given = {**(parameters if same else {}), **request.parameters}
+            try:
+                parameters = self._catalogue.parameters(entry, given, request.parameter_text)
+            except Invalid as error:
+                errors += error.errors
+        risk |= {**request.risk, **request.risk_text}
+        try:
+            checked = RiskConfig.from_mapping(risk)
+            risk = {name: getattr(checked, name) for name in risk}
+        except ParametersInvalid as error:
+            errors += [str(problem) for problem in error.problems]
+        if errors or entry is None:
+            raise Invalid(errors)
+        now = time.time_ns()
+        return Deployment(
+            id=request.id,
+            strategy=entry.name,
+            version=entry.version,
+            account=request.account or (known.account if known else "default"),
+            mode=request.mode or (known.mode if known else "paper"),
+            symbols=list(dict.fromkeys(symbols)),
+            timeframes=list(dict.fromkeys(timeframes)),
+            parameters=parameters,
+            risk=risk,
+            memory=request.memory or (known.memory if known else self._defaults.memory),
+            cpu=request.cpu or (known.cpu if known else self._defaults.cpu),
+            created_at=known.created_at if known else now,
+            updated_at=now,
+        )
+
+    def _entry(self, request: StartRequest, known: Deployment | None) -> Entry | None:
+        if request.strategy is not None:
+            return self._catalogue.find(request.strategy)
+        return self._catalogue.find(f"{known.strategy}@{known.version}") if known else None
+
+    def _admit(self, account: str, mine: Actor | None) -> None:
+        if self.closed:
+            raise Refused("stopping", "the daemon is stopping")
+        others = [actor for actor in self._actors.values() if actor is not mine and actor.holds_slot]
+        # A start still in the queue holds its slot although its life does not show it yet.
+        lives = [(actor.deployment.account, replace(actor.life, state=lf.State.STARTING)) for actor in others]
+        refusal = admit(account, lives, self._limits)
+        if refusal is not None:
+            raise Refused(refusal.rule, refusal.detail)
+
+    async def _until_up(self, actor: Actor) -> None:
+        becoming = {lf.State.STARTING, lf.State.WARMING, lf.State.STOPPING}
+        life = await actor.wait_for(lambda life: life.state not in becoming)
+        if life.state not in UP:
+            raise Failed(f"{actor.id} did not start, it is {life.state}: {life.reason}")
+
+    def recover(self) -> None:
+        """Bring back everything as it was wanted, as far as the limits of today allow."""
+        for actor in self._actors.values():
+            if actor.life.wanted is lf.Wanted.STOPPED or actor.life.state in (
+                lf.State.FAILED,
+                lf.State.QUARANTINED,
+            ):
+                continue
+            try:
+                self._admit(actor.deployment.account, actor)
+            except Refused as error:
+                self._host.events.note("refused", str(error), actor.id, actor.life.generation)
+                continue
+            actor.submit(lf.Recover())
+
+    # ---- the other verbs ------------------------------------------------------------------------
+    async def stop(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:
+        """Stop; with ``wait`` answer when the processes are gone."""
+
+        async def deed(actor: Actor) -> bool:
+            before = actor.life
+            actor.submit(lf.Stop(ACTOR, reason, now))
+            await actor.done()
+            if wait:
+                await actor.wait_for(lambda life: life.state not in lf.LIVING)
+            return before.state in STOPPABLE or before.wanted is not lf.Wanted.STOPPED
+
+        return await carry_out(self._actors, selection, deed)
+
+    async def pause(self, selection: Selection, *, reason: str, wait: bool) -> ActionResult:
+        """Pause what runs; what was stopped is a problem, not a pause."""
+        return await self._hold(selection, lf.Pause(ACTOR, reason), wait=wait)
+
+    async def resume(self, selection: Selection, *, reason: str, wait: bool) -> ActionResult:
+        """Resume what is paused; what runs already is left alone."""
+        return await self._hold(selection, lf.Resume(ACTOR, reason), wait=wait)
+
+    async def _hold(self, selection: Selection, event: lf.Pause | lf.Resume, *, wait: bool) -> ActionResult:
+        async def deed(actor: Actor) -> bool:
+            before = actor.life
+            if before.state not in STOPPABLE or before.wanted is lf.Wanted.STOPPED:
+                raise Failed(f"{actor.id} is {before.state}: `stratd start {actor.id}` starts it")
+            actor.submit(event)
+            await actor.done()
+            if wait:
+                becoming = {lf.State.STARTING, lf.State.WARMING}
+                await actor.wait_for(lambda life: life.state not in becoming)
+            return actor.life.wanted is not before.wanted
+
+        return await carry_out(self._actors, selection, deed)
+
+    async def restart(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:
+        """End and begin again; what is stopped is started."""
+
+        async def deed(actor: Actor) -> bool:
+            generation = actor.life.generation
+            if not actor.holds_slot or self.closed:
+                self._admit(actor.deployment.account, actor)
+            actor.submit(lf.Restart(ACTOR, reason, now))
+            await actor.done()
+            if wait:
+                await actor.wait_for(lambda life: life.generation > generation or life.state not in lf.LIVING)
+                await self._until_up(actor)
+            return True
+
+        return await carry_out(self._actors, selection, deed)
+
+    async def reset_failed(self, selection: Selection) -> ActionResult:
+        """Take them out of failed or quarantined, with a clean tally."""
+
+        async def deed(actor: Actor) -> bool:
+            before = actor.life
+            actor.submit(lf.Reset(ACTOR))
+            await actor.done()
+            return actor.life != before
+
+        return await carry_out(self._actors, selection, deed)
+
+    async def remove(self, selection: Selection) -> ActionResult:
+        """Forget stopped deployments: their settings, deaths and logs. What they traded stays on record."""
+
+        async def deed(actor: Actor) -> bool:
+            if actor.holds_slot:
+                raise Refused(
+                    "not_stopped", f"{actor.id} is {actor.life.state}; `stratd stop {actor.id}` first"
+                )
+            try:
+                await self._host.in_database(lambda: self._host.store.remove(actor.id))
+            except StoreError as error:
+                raise Failed(f"cannot remove {actor.id}: {error}") from None
+            self._actors.pop(actor.id, None)
+            await actor.close()
+            actor.book.remove()
+            self._host.engine.tell(Forget(actor.id))
+            self._host.events.note("removed", "", actor.id)
+            return True
+
+        return await carry_out(self._actors, selection, deed)

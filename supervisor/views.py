@@ -1,0 +1,172 @@
+"""From what the daemon knows to the shapes of the API. Pure: everything, ``now`` too, is an argument."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.spec import Limits
+from supervisor import control
+from supervisor.actor import Actor
+from supervisor.schema import (
+    Death,
+    DeploymentDetail,
+    DeploymentRow,
+    Enforcer,
+    FeedView,
+    LastDeath,
+    PositionView,
+    Quota,
+    Verdicts,
+)
+from supervisor.store.tables import DeathRecord
+
+MIB = 2**20
+SHOWN_DEATHS = 5
+ENFORCER = Enforcer(memory="rlimit+sampler", cpu="sampler")
+"""Who holds a cell to its quota in this version: kernel limits at birth, and the sampler once a second."""
+
+
+def row(actor: Actor, known: control.DeploymentRow | None, now: int) -> DeploymentRow:
+    """Return one line of ``ps``. ``known`` is what the engine said last of it; ``now`` unix ns."""
+    return DeploymentRow(**_row(actor, known, now))
+
+
+def _row(actor: Actor, known: control.DeploymentRow | None, now: int) -> dict[str, Any]:
+    mine, life, instance = actor.deployment, actor.life, actor.instance
+    usage = instance.usage if instance else None
+    stats = known.stats if known and instance and known.generation == instance.generation else None
+    share = usage.cpu_share if usage else None
+    death = actor.deaths[-1] if actor.deaths else None
+    return {
+        "id": mine.id,
+        "strategy": mine.strategy,
+        "version": mine.version,
+        "account": mine.account,
+        "mode": mine.mode,
+        "symbols": mine.symbols,
+        "timeframes": mine.timeframes,
+        "state": life.state.value,
+        "desired": life.wanted.value,
+        "pid": actor.host.cells.pid(mine.id, instance.generation) if instance else None,
+        "generation": life.generation,
+        "restarts": life.restarts,
+        "uptime_s": (now - instance.ready_at) / 1e9 if instance and instance.ready_at else None,
+        "cpu_percent": None if share is None else round(share * 100, 1),
+        "memory_mb": round(usage.rss / MIB, 1) if usage and share is not None else None,
+        "quota": Quota(memory_mb=mine.memory / MIB, cpu=mine.cpu),
+        "enforcer": ENFORCER,
+        "ticks": stats.ticks if stats else 0,
+        "candles": stats.candles if stats else 0,
+        "gaps": stats.gaps if stats else 0,
+        "stale": stats.stale if stats else 0,
+        "lag_ms": round(stats.lag_ns / 1e6, 3) if stats else None,
+        "signals": verdicts(known.counts) if known else Verdicts(),
+        "last_death": LastDeath(cause=death.cause, detail=death.detail, at=death.at) if death else None,
+        "reason": life.reason,
+    }
+
+
+def detail(
+    actor: Actor,
+    known: control.DeploymentRow | None,
+    *,
+    now: int,
+    monotonic: float,
+    code: tuple[str, str],
+    limits: Limits,
+) -> DeploymentDetail:
+    """Return all of ``describe``; ``code`` is (path, hash), ``monotonic`` the clock of ``life.due``."""
+    mine, life, instance = actor.deployment, actor.life, actor.instance
+    waits = life.state == "backoff" and life.due is not None
+    stats = known.stats if known and instance and known.generation == instance.generation else None
+    return DeploymentDetail(
+        **_row(actor, known, now),
+        code_path=code[0],
+        code_hash=code[1],
+        parameters=mine.parameters,
+        risk=mine.risk,
+        limits={name: getattr(limits, name) for name in limits.__struct_fields__},
+        restart_policy=actor.host.policy.restart,
+        created_at=mine.created_at,
+        updated_at=mine.updated_at,
+        started_at=instance.ready_at if instance else None,
+        next_start_in_s=max(0.0, life.due - monotonic) if waits and life.due is not None else None,
+        published=known.published if known else 0,
+        conflated=stats.conflated if stats else 0,
+        refused=stats.refused if stats else 0,
+        errors=stats.errors if stats else 0,
+        slow_calls=stats.slow_calls if stats else 0,
+        longest_call_ms=stats.longest_call_ns / 1e6 if stats else 0.0,
+        log_dropped=actor.book.dropped,
+        last_event=stats.last_event if stats else "",
+        positions=positions(known) if known else [],
+        deaths=[death(record) for record in reversed(actor.deaths[-SHOWN_DEATHS:])],
+    )
+
+
+def death(record: DeathRecord) -> Death:
+    """Return one death; the signal by its name."""
+    return Death(
+        cause=record.cause,
+        detail=record.detail,
+        at=record.at,
+        generation=record.generation,
+        exit_code=record.exit_code,
+        signal=_signal_name(record.signal),
+        stack=record.stack,
+        log_tail=record.log_tail,
+        peak_memory_mb=round(record.peak_memory / MIB, 1) if record.peak_memory else None,
+        uptime_s=record.uptime,
+        last_event=record.last_event,
+    )
+
+
+def _signal_name(number: int | None) -> str | None:
+    if number is None:
+        return None
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has no name
+        return f"signal {number}"
+
+
+def verdicts(counts: control.SignalCounts) -> Verdicts:
+    """Return the verdicts of one deployment."""
+    return Verdicts(
+        accepted=counts.accepted,
+        rejected=counts.rejected,
+        duplicate=counts.duplicate,
+        expired=counts.expired,
+    )
+
+
+def total(rows: Mapping[str, control.DeploymentRow]) -> Verdicts:
+    """Return the verdicts of all deployments together."""
+    return Verdicts(
+        accepted=sum(row.counts.accepted for row in rows.values()),
+        rejected=sum(row.counts.rejected for row in rows.values()),
+        duplicate=sum(row.counts.duplicate for row in rows.values()),
+        expired=sum(row.counts.expired for row in rows.values()),
+    )
+
+
+def positions(known: control.DeploymentRow) -> list[PositionView]:
+    """Return the holdings of one deployment."""
+    return [
+        PositionView(
+            symbol=one.symbol,
+            quantity=one.quantity,
+            average_price=one.average_price,
+            realised=one.realised,
+            unrealised=one.unrealised,
+            fees=one.fees,
+        )
+        for one in known.positions
+    ]
+
+
+def feed(found: control.FeedRow) -> FeedView:
+    """Return one feed as the engine told it."""
+    return FeedView(**{name: getattr(found, name) for name in found.__struct_fields__})
