@@ -1,0 +1,39 @@
+"""Names that a replay reproduces: the idempotency key of a signal, and ids made of time and sequence."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from bus.messages import Signal
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+def idempotency_key(deployment_id: str, signal: Signal) -> bytes:
+    """Return the 32 bytes by which a repeated signal is known; published as 64 hex digits.
+
+    SHA-256 over the MessagePack array ``[deployment_id, symbol, timeframe, data_key, intent, leg]``.
+    MessagePack writes the length before every string, so no two lists of fields give the same bytes.
+    No clock, no run id and no quantity is in it: the same candle judged again after a restart has the
+    same key, even if the strategy now wants another size.
+    """
+    fields = (deployment_id, signal.symbol, signal.timeframe, signal.data_key, signal.intent, signal.leg)
+    return sha256(_encode(fields)).digest()
+
+
+def uuid7(now: int, seq: int, seed: int = 0) -> str:
+    """Return a UUID version 7 (RFC 9562, section 5.7) for time ``now`` (ns) and the journal's ``seq``.
+
+    No random source is asked, so a replay gives the same id. After the 48 bits of milliseconds stand 12
+    bits of the millisecond's fraction (RFC 9562, section 6.2, method 3), then 32 bits of ``seq``, which
+    make it unique and ascending within one journal, and 30 bits of ``seed``, which tell journals apart.
+    """
+    millis, rest = divmod(now, 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    low = (seq & 0xFFFF_FFFF) << 30 | (seed & 0x3FFF_FFFF)
+    value = (millis & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | fraction << 64 | 2 << 62 | low
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
