@@ -1,0 +1,47 @@
+# `make` or `make help` lists what there is. Every target sets up .venv by itself if it has to.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-fast check lint format bench lock wheel clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv:  ## set up .venv from the lock (every other target does it as needed)
+	@$(PYTHON) tools/bootstrap.py
+
+demo: venv  ## the whole thing in half a minute, nothing to configure
+	@$(BIN)/stratd demo
+
+test: venv  ## all tests
+	@$(BIN)/python -m pytest
+
+test-fast: venv  ## the tests without real processes, sockets and kernel features
+	@$(BIN)/python -m pytest -q -m "not system"
+
+lint: venv  ## ruff, mypy --strict and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test  ## what CI runs: lint and all tests
+
+format: venv  ## rewrite the code as ruff formats it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: venv  ## the benchmarks: ratios measured in one run on this machine
+	@$(BIN)/python -m benchmarks
+
+lock:  ## resolve pyproject.toml anew into requirements/ (needs uv)
+	@sh tools/lock.sh
+
+wheel: venv  ## build the wheel into dist/
+	@$(BIN)/python -m hatchling build -t wheel
+
+clean:  ## remove .venv, dist and all caches
+	rm -rf .venv dist .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
