@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bus.messages import Price
+from bus.timeframes import parse
 from strategies.errors import ParametersInvalid, Problem
 from strategies.nearest import suggestion
 
@@ -72,7 +73,10 @@ class RiskConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class StrategyConfig(Struct, frozen=True, kw_only=True):
-    """One deployment as its strategy sees it: ``strategy_id`` is the deployment's id."""
+    """One deployment as its strategy sees it: ``strategy_id`` is the deployment's id.
+
+    ``timeframes`` come out canonical and ascending, whatever was given: ``60m`` and ``1h`` are one.
+    """
 
     strategy_id: str
     account_id: str
@@ -85,4 +89,5 @@ class StrategyConfig(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         # A list given by a caller must not change under the strategy, nor the strategy change it.
         msgspec.structs.force_setattr(self, "symbols", tuple(self.symbols))
-        msgspec.structs.force_setattr(self, "timeframes", tuple(self.timeframes))
+        ascending = sorted({parse(name) for name in self.timeframes})
+        msgspec.structs.force_setattr(self, "timeframes", tuple(frame.id for frame in ascending))

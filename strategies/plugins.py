@@ -1,0 +1,215 @@
+"""Finding strategies on disk: every folder with a config.json and a strategy.py, and nothing imported.
+
+The daemon reads descriptions, never code: a strategy's module is loaded in its own sandboxed process only.
+What is found is ``Found``; what is broken is ``Broken`` with every problem, and is skipped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from strategies import manifest
+from strategies.errors import Problem
+from strategies.nearest import suggestion
+from strategies.parameters import Schema
+
+BUILT_IN: Final = Path(__file__).parent
+CONFIG: Final = "config.json"
+CODE: Final = "strategy.py"
+MAX_FILES: Final = 2_000
+MAX_BYTES: Final = 256 * 2**20
+"""A folder's files, models included; more is not a strategy but a data set in the wrong place."""
+_IGNORED: Final = {"__pycache__", ".git", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """One strategy, ready to be deployed. ``warmup`` is candles of each timeframe before its first signal.
+
+    ``code_hash`` is the SHA-256 over names and contents of all its files; ``class_name`` is "" where the
+    module defines one strategy only. A single file has no schema: ``schema`` is None, parameters are free.
+    """
+
+    name: str
+    version: str
+    path: str
+    type: str = "custom"
+    description: str = ""
+    author: str = ""
+    class_name: str = ""
+    schema: Schema | None = None
+    timeframes: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    warmup: int = 0
+    code_hash: str
+    built_in: bool = False
+
+    @property
+    def reference(self) -> str:
+        """``name@version``, as ``stratd start --strategy`` takes it."""
+        return f"{self.name}@{self.version}"
+
+
+class Broken(Struct, frozen=True):
+    """A folder that looks like a strategy and is none, with everything that is wrong."""
+
+    path: str
+    errors: tuple[Problem, ...]
+
+    @property
+    def name(self) -> str:
+        """The folder's name: what an operator knows it by."""
+        return Path(self.path).name
+
+
+Plugin: TypeAlias = Found | Broken
+
+
+class Changes(Struct, frozen=True):
+    """What a rescan found: names with versions, and the paths of what is broken."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed or self.broken)
+
+
+class Catalogue(Struct, frozen=True):
+    """Strategies by reference (``name@version``), and what is broken by path."""
+
+    found: dict[str, Found] = {}
+    broken: dict[str, Broken] = {}
+
+    def find(self, reference: str) -> Found | None:
+        """Return ``NAME@VERSION``, or the newest version of ``NAME``; None if there is none."""
+        if "@" in reference:
+            return self.found.get(reference)
+        versions = [plugin for plugin in self.found.values() if plugin.name == reference]
+        return max(versions, key=lambda plugin: _version_key(plugin.version), default=None)
+
+    def near(self, reference: str) -> str:
+        """Return the near matches of a name that ``find`` does not know, for the error message."""
+        return suggestion(
+            reference, self.found if "@" in reference else {p.name for p in self.found.values()}
+        )
+
+    def changes_since(self, before: Catalogue) -> Changes:
+        """Compare with an earlier scan, by name and by content."""
+        both = self.found.keys() & before.found.keys()
+        return Changes(
+            added=tuple(sorted(self.found.keys() - before.found.keys())),
+            removed=tuple(sorted(before.found.keys() - self.found.keys())),
+            changed=tuple(sorted(r for r in both if self.found[r].code_hash != before.found[r].code_hash)),
+            broken=tuple(sorted(p for p, b in self.broken.items() if before.broken.get(p) != b)),
+        )
+
+
+def scan(paths: Iterable[str | Path], *, built_in: bool = True) -> Catalogue:
+    """Look into every folder of ``paths``, after the built-in ones; a path may be a strategy itself.
+
+    Two of one name and version: the first stands, the other is broken and says where the first is.
+    A path that does not exist is broken too, not forgotten.
+    """
+    found: dict[str, Found] = {}
+    broken: dict[str, Broken] = {}
+    roots = [BUILT_IN, *map(Path, paths)] if built_in else list(map(Path, paths))
+    for root in dict.fromkeys(roots):
+        for plugin in _look(root):
+            if isinstance(plugin, Broken):
+                broken[plugin.path] = plugin
+            elif (first := found.get(plugin.reference)) is None:
+                found[plugin.reference] = plugin
+            elif first.path != plugin.path:
+                message = f"{plugin.reference} is already defined in {first.path}"
+                broken[plugin.path] = Broken(plugin.path, (Problem("name", message),))
+    return Catalogue(found, broken)
+
+
+def _look(root: Path) -> list[Plugin]:
+    try:
+        if root != BUILT_IN and (root.is_file() or (root / CONFIG).exists() or (root / CODE).exists()):
+            return [inspect(root)]
+        folders = sorted(entry for entry in root.iterdir() if not entry.name.startswith((".", "_")))
+        # A folder with either file is meant as a strategy; with neither it is nobody's business.
+        return [
+            inspect(f) for f in folders if f.is_dir() and any((f / part).exists() for part in (CONFIG, CODE))
+        ]
+    except OSError as error:
+        return [Broken(str(root), (Problem("", f"cannot be read: {error.strerror}"),))]
+
+
+def inspect(path: str | Path) -> Plugin:
+    """Read one strategy, a folder or a single ``.py`` file, without importing anything of it."""
+    path = Path(path).absolute()
+    problems: list[Problem] = []
+    try:
+        if path.is_file():
+            return _single_file(path)
+        if not path.is_dir():
+            return Broken(str(path), (Problem("", "no such folder or file"),))
+        raw = manifest.read(path / CONFIG, problems)
+        if not (path / CODE).is_file():
+            problems.append(Problem(CODE, "is missing"))
+        code_hash = _hash(path, problems)
+    except OSError as error:
+        return Broken(str(path), (*problems, Problem(Path(error.filename or path).name, f"{error.strerror}")))
+    facts = {} if raw is None else manifest.facts(raw, problems)
+    if problems:
+        return Broken(str(path), tuple(problems))
+    return Found(path=str(path), code_hash=code_hash, built_in=path.parent == BUILT_IN, **facts)
+
+
+def _single_file(path: Path) -> Plugin:
+    if path.suffix != ".py" or manifest.NAME.fullmatch(path.stem) is None:
+        return Broken(str(path), (Problem("", "a strategy is a folder, or a .py file with a plain name"),))
+    if path.stat().st_size > manifest.MAX_BYTES:
+        return Broken(str(path), (Problem("", f"is larger than {manifest.MAX_BYTES:,} bytes"),))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    # Without a config.json there is no version to give: the content is the version.
+    return Found(name=path.stem, version=f"0+{digest[:12]}", path=str(path), code_hash=digest)
+
+
+def _hash(folder: Path, problems: list[Problem]) -> str:
+    """Return the SHA-256 over every file's relative name and content, in the order of names.
+
+    Links out of the folder are refused: what they point at could change, or be a secret of the daemon.
+    """
+    root, total, count = folder.resolve(), 0, 0
+    digest = hashlib.sha256()
+    for at, directories, files in os.walk(folder):
+        directories[:] = sorted(d for d in directories if d not in _IGNORED)
+        for name in sorted([*directories, *files]):
+            path = Path(at, name)
+            relative = path.relative_to(folder).as_posix()
+            if path.is_symlink() and not path.resolve().is_relative_to(root):
+                problems.append(Problem(relative, "is a link that leads out of the folder"))
+                continue
+            if name in directories or name.endswith((".pyc", ".pyo")):
+                continue
+            if not path.is_file():
+                problems.append(Problem(relative, "is no regular file"))
+                continue
+            count, total = count + 1, total + path.stat().st_size
+            if count > MAX_FILES or total > MAX_BYTES:
+                limit = f"at most {MAX_FILES} files and {MAX_BYTES // 2**20} MiB"
+                problems.append(Problem(relative, f"too much for a strategy: {limit}"))
+                return ""
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+            digest.update(len(relative.encode()).to_bytes(4, "big") + relative.encode() + content)
+    return digest.hexdigest()
+
+
+def _version_key(version: str) -> tuple[tuple[int, ...], bool, str]:
+    """Order 1.9 before 1.10, and 2.0-rc1 before 2.0."""
+    numbers, rest = re.match(r"([0-9.]*)(.*)", version).groups()  # type: ignore[union-attr]  # always matches
+    return tuple(int(part) for part in numbers.split(".") if part), not rest, rest
