@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 
 from bus.messages import CellStats, Position
+from bus.sessions import SessionCalendar
 
 
 class FeedSpec(Struct, frozen=True, kw_only=True):
@@ -25,8 +26,8 @@ class FeedSpec(Struct, frozen=True, kw_only=True):
     heartbeat: float = 3.0
     lateness: float = 0.0
     grace: float = 0.25
-    curve_server_key: str = ""
     venue_suffix: bool = False
+    curve_server_key: str = ""
 
 
 # ---- supervisor -> engine -------------------------------------------------------------------------
@@ -34,7 +35,7 @@ class Configure(Struct, frozen=True, array_like=True, tag=1):
     """The feeds wanted from now on, and their calendars as plain tables (bus/sessions.py)."""
 
     feeds: list[FeedSpec]
-    calendars: dict[str, Any] = {}
+    calendars: dict[str, SessionCalendar] = {}
     synthetic: Literal["deliver", "history_only", "off"] = "deliver"
 
 
@@ -136,6 +137,8 @@ class FeedRow(Struct, frozen=True, kw_only=True):
     sequenced: bool = False
     symbols: int = 0
     rejected: dict[str, int] = {}
+    ignored: dict[str, int] = {}
+    examples: dict[str, str] = {}
 
 
 class SignalCounts(Struct, frozen=True, array_like=True):

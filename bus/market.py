@@ -1,0 +1,305 @@
+"""From accepted ticks to what is published: sequences, candles, batches. Pure: frames out, no socket.
+
+One ``Stream`` a symbol. Within one turn of the engine's loop a stream collects its ticks; ``flush``
+numbers them, hands out one frame, and only then folds them into candles, so that building candles never
+delays a tick. The one exception is what makes candles consistent: a tick at or past the next boundary
+first publishes what came before it and closes what is due, so no strategy sees a tick of the new candle
+before the old candle (candles.md 9).
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import Protocol
+
+import msgspec
+
+from bus import topics
+from bus.candles import SymbolCandles
+from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, Bar, Candle, Candles, Tick, Ticks, encode
+from bus.sessions import SessionCalendar
+from bus.timeframes import Timeframe
+
+HISTORY = 2000
+"""Closed candles kept a symbol and timeframe, for warm-up."""
+NEVER = 2**63 - 1
+RECORDED = 3600 * 1_000_000_000
+"""Age in ns from which the events of a feed count as a recording."""
+MARKS = 4096
+MARK_EVERY = 10_000_000
+"""Publication times remembered: one every 10 ms, for at least 40 s."""
+
+Send = Callable[[bytes], object]
+
+
+class FeedClock:
+    """Event time of one feed: its watermark, moved on by the time that passed since it last advanced.
+
+    For a live feed this is the wall clock less the feed's lag; for a recording it is the recording's
+    own time. So the timers that close candles mean the same in both, and a feed that lags does not have
+    its candles closed over its head.
+
+    The age of data is another question: a signal expires by the wall clock on a live feed, but on a
+    recording, played at any speed, by the time that passed since the engine published the data. A feed
+    whose events are over ``RECORDED`` old is a recording.
+    """
+
+    __slots__ = ("_advanced_at", "_marks", "healthy", "watermark")
+
+    def __init__(self) -> None:
+        self.watermark = 0
+        self.healthy = True
+        self._advanced_at = 0
+        self._marks: deque[tuple[int, int]] = deque(maxlen=MARKS)
+
+    def advance(self, event_time: int, monotonic: int) -> None:
+        """Take note of the newest event time, in ns; an older one changes nothing."""
+        if event_time > self.watermark:
+            self.watermark = event_time
+            self._advanced_at = monotonic
+            marks = self._marks
+            if marks and monotonic - marks[-1][1] < MARK_EVERY:
+                marks[-1] = (event_time, marks[-1][1])
+            else:
+                marks.append((event_time, monotonic))
+
+    def now(self, monotonic: int) -> int:
+        """Event time at this monotonic instant, 0 before the first event."""
+        return self.watermark + monotonic - self._advanced_at if self.watermark else 0
+
+    def judged_at(self, event_time: int, monotonic: int, wall: int) -> int:
+        """Return the time at which to judge a signal based on data of ``event_time``, in event time."""
+        if wall - self.watermark < RECORDED:
+            return wall
+        marks = self._marks
+        # The first mark that reached the data is when it was published, to 10 ms.
+        at = bisect_left(marks, (event_time, 0))
+        seen = marks[at][1] if at < len(marks) else monotonic
+        return event_time + monotonic - seen
+
+
+class Source(Protocol):
+    """What brings ticks: a feed, which knows its clock and how candles of its symbols are built."""
+
+    clock: FeedClock
+    calendar: SessionCalendar
+
+    def candles(self, symbol: str, timeframes: Sequence[Timeframe]) -> SymbolCandles:
+        """Build the candles of one symbol from now on."""
+        ...
+
+
+class Stream:
+    """One symbol: its two topics, its candles, its history, and the ticks of this turn.
+
+    ``source`` is None until the first tick tells which feed brings the symbol; candles start then.
+    """
+
+    __slots__ = (
+        "_books", "asked", "candle_seq", "candle_topic", "clock", "floor", "history", "last", "next_close",
+        "open_from", "open_to",
+        "pending", "published", "source", "symbol", "tick_seq", "tick_topic", "wanted",
+    )  # fmt: skip
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.source: Source | None = None
+        self.clock = FeedClock()
+        self.asked: dict[str, Timeframe] = {}
+        self.tick_topic = topics.tick(symbol)
+        self.candle_topic = topics.candle(symbol)
+        self.tick_seq = 0
+        self.candle_seq = 0
+        self.published = 0
+        self.wanted = 0
+        self.last: Tick | None = None
+        self.pending: list[Tick] = []
+        self.history: dict[str, deque[Candle]] = {}
+        self.next_close = NEVER
+        self.floor = 0
+        # The stretch of an open session in which no tick needs a second look.
+        self.open_from = 0
+        self.open_to = 0
+        self._books: list[SymbolCandles] = []
+
+    @property
+    def books(self) -> Sequence[SymbolCandles]:
+        """One a set of timeframes that was asked for together: a new one never disturbs an open candle."""
+        return self._books
+
+    def adopt(self, source: Source) -> None:
+        """Take note of the feed that brings this symbol, and start what was asked for before."""
+        self.source = source
+        self.clock = source.clock
+        self.build()
+
+    def build(self) -> None:
+        """Start the timeframes that were asked for and are not built yet."""
+        missing = sorted(timeframe for name, timeframe in self.asked.items() if name not in self.history)
+        if self.source is None or not missing:
+            return
+        self._books.append(self.source.candles(self.symbol, missing))
+        for timeframe in missing:
+            self.history[timeframe.id] = deque(maxlen=HISTORY)
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        self.next_close = min((book.next_close for book in self._books), default=NEVER)
+
+    def next_wall(self) -> int:
+        """Event-clock instant at which a timer has to close something."""
+        return min((book.next_wall for book in self._books if book.next_wall is not None), default=NEVER)
+
+    def flush(self, epoch: int, send: Send) -> None:
+        """Publish the ticks of this turn as one message, then fold them."""
+        ticks = self.pending
+        if not ticks:
+            return
+        if self.wanted:
+            send(self.tick_topic + encode(Ticks(epoch, self.tick_seq + 1, ticks)))
+        self.tick_seq += len(ticks)
+        self.published += len(ticks)
+        self.last = ticks[-1]
+        self.pending = []
+        for book in self._books:
+            add = book.add
+            for tick in ticks:
+                add(tick)
+            self.next_close = min(self.next_close, book.next_close)
+
+    def flag(self, tick: Tick) -> Tick:
+        """Mark a tick that no candle will hold, before it is published."""
+        ts, flags = tick.ts, 0
+        if not self.open_from <= ts < self.open_to and self.source is not None:
+            session = self.source.calendar.segment(ts)
+            if session is not None:
+                self.open_from, self.open_to = session
+            elif self.source.calendar.admit(ts) is None:
+                flags = TICK_OUT_OF_SESSION
+        if ts < self.floor and not flags:
+            flags = TICK_LATE
+        return msgspec.structs.replace(tick, flags=tick.flags | flags) if flags else tick
+
+    def close_due(self, epoch: int, watermark: int, wall: int, healthy: bool, send: Send) -> list[Candle]:
+        """Close every candle due, publish one message a boundary, return them in the order published."""
+        groups = [group for book in self._books for group in book.close_due(watermark, wall, healthy)]
+        self._look_ahead()
+        if not groups:
+            return []
+        groups.sort(key=lambda group: group.as_of)
+        published: list[Candle] = []
+        for as_of, together in groupby(groups, key=lambda group: group.as_of):
+            same = list(together)
+            for group in same:
+                for candle in group.withheld:
+                    self.history[candle.timeframe].append(candle)
+            published += self._publish(epoch, as_of, [c for group in same for c in group.candles], send)
+        return published
+
+    def _publish(self, epoch: int, as_of: int, candles: list[Candle], send: Send) -> list[Candle]:
+        self.floor = max(self.floor, as_of)
+        if not candles:
+            return candles
+        candles.sort(key=lambda candle: candle.close_time - candle.open_time)
+        for candle in candles:
+            self.history[candle.timeframe].append(candle)
+        if self.wanted:
+            send(self.candle_topic + encode(Candles(epoch, self.candle_seq + 1, as_of, candles)))
+        self.candle_seq += 1
+        return candles
+
+
+class Market:
+    """All streams of the engine."""
+
+    def __init__(self, epoch: int, send: Send) -> None:
+        self.epoch = epoch
+        self.streams: dict[str, Stream] = {}
+        self._send = send
+        self._ready: list[Stream] = []
+
+    def stream(self, symbol: str) -> Stream:
+        """The stream of ``symbol``, made at its first mention."""
+        found = self.streams.get(symbol)
+        if found is None:
+            found = self.streams[symbol] = Stream(symbol)
+        return found
+
+    def want(self, symbol: str, timeframes: Sequence[Timeframe]) -> None:
+        """One more cell reads ``symbol``; build those of its timeframes that are not built yet."""
+        stream = self.stream(symbol)
+        stream.wanted += 1
+        stream.asked.update((timeframe.id, timeframe) for timeframe in timeframes)
+        stream.build()
+
+    def unwant(self, symbol: str) -> None:
+        """One cell fewer reads ``symbol``; its candles are kept warm."""
+        self.streams[symbol].wanted -= 1
+
+    def take(self, stream: Stream, tick: Tick) -> None:
+        """Accept one tick into this turn; the engine's hottest lines."""
+        ts = tick.ts
+        if ts >= stream.next_close:
+            stream.flush(self.epoch, self._send)
+            stream.close_due(self.epoch, ts, ts, stream.clock.healthy, self._send)
+            tick = stream.flag(tick)
+        elif ts < stream.floor or not stream.open_from <= ts < stream.open_to:
+            tick = stream.flag(tick)
+        if not stream.pending:
+            self._ready.append(stream)
+        stream.pending.append(tick)
+        if stream.next_close == NEVER and stream.books:
+            # The very first tick starts the candles; only then is the next boundary known.
+            stream.flush(self.epoch, self._send)
+
+    def take_bar(self, stream: Stream, bar: Bar) -> None:
+        """Accept a feed's own candle: it feeds the timeframes above it."""
+        stream.flush(self.epoch, self._send)
+        for book in stream.books:
+            book.add_bar(bar)
+
+    def flush(self) -> list[Stream]:
+        """Publish everything that this turn collected; return the streams that had something."""
+        ready, self._ready = self._ready, []
+        for stream in ready:
+            stream.flush(self.epoch, self._send)
+        return ready
+
+    def close_due(self, streams: Iterable[Stream], monotonic: int) -> list[Candle]:
+        """Close what the feed's watermark or the timer has passed, over streams of ONE feed."""
+        closed: list[Candle] = []
+        for stream in streams:
+            clock = stream.clock
+            closed += stream.close_due(
+                self.epoch, clock.watermark, clock.now(monotonic), clock.healthy, self._send
+            )
+        return closed
+
+    def warmup(self, symbols: Iterable[str], timeframes: Iterable[str], count: int) -> list[Candle]:
+        """Return the last ``count`` closed candles of each series, ascending close time, then timeframe."""
+        wanted = list(timeframes)
+        series = [
+            list(self.streams[symbol].history[timeframe])[-count:]
+            for symbol in symbols
+            for timeframe in wanted
+            if count and timeframe in self.streams[symbol].history
+        ]
+        order = [sorted(one, key=_order) for one in series]
+        return list(heapq.merge(*order, key=_order))
+
+    def position(self, symbols: Iterable[str]) -> dict[str, int]:
+        """Return the last sequence published on every topic of ``symbols``."""
+        found: dict[str, int] = {}
+        for symbol in symbols:
+            stream = self.streams[symbol]
+            found[stream.tick_topic.decode()] = stream.tick_seq
+            found[stream.candle_topic.decode()] = stream.candle_seq
+        return found
+
+
+def _order(candle: Candle) -> tuple[int, int, str]:
+    return candle.close_time, candle.close_time - candle.open_time, candle.symbol
