@@ -124,8 +124,8 @@ def installer(python):
     if uv:
         return [uv, "pip", "install", "--quiet", "--python", str(python)]
     raise Refused(
-        f"cannot install packages: {sys.executable} has neither ensurepip nor pip, and there is no virtualenv "
-        "or uv; on Debian or Ubuntu: apt install python3-venv"
+        f"cannot install packages: {sys.executable} has neither ensurepip nor pip, and there is no "
+        "virtualenv or uv; on Debian or Ubuntu: apt install python3-venv"
     )
 
 
