@@ -9,10 +9,10 @@ are int ns since the Unix epoch, UTC; segments are half open, ``[open, close)``.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
@@ -272,7 +272,7 @@ def _check_ascending(name: str, spans: Sequence[Span]) -> None:
     edges = [edge for span in spans for edge in span]
     if any(a >= b for a, b in spans) or edges != sorted(edges):
         raise CalendarError(
-            f"calendar {name!r}: segments must be ascending, apart and not empty: {spans[:4]}"
+            f"calendar {name!r}: segments must ascend, not overlap, not be empty: {spans[:4]}"
         )
 
 
@@ -306,26 +306,10 @@ def always(zone: str = "UTC", *, name: str = "") -> SessionCalendar:
     return SessionCalendar(name=name or ("24x7" if zone == "UTC" else f"24x7@{zone}"), zone=zone, week=week)
 
 
-def weekly(
-    name: str,
-    zone: str,
-    segments: Iterable[WeeklySegment],
-    *,
-    holidays: Iterable[str] = (),
-    special: Mapping[str, tuple[Span, ...]] | None = None,
-    join_breaks: bool = False,
-    auction: int = 0,
-) -> SessionCalendar:
-    """The same segments every week, but for ``holidays`` and ``special`` days."""
-    return SessionCalendar(
-        name=name,
-        zone=zone,
-        week=tuple(sorted(segments, key=lambda s: (s.weekday, s.open))),
-        holidays=frozenset(holidays),
-        special=dict(special or {}),
-        join_breaks=join_breaks,
-        auction=auction,
-    )
+def weekly(name: str, zone: str, segments: Iterable[WeeklySegment], **options: Any) -> SessionCalendar:
+    """The same segments every week; ``options`` are the other fields of ``SessionCalendar``."""
+    week = tuple(sorted(segments, key=lambda s: (s.weekday, s.open)))
+    return SessionCalendar(name=name, zone=zone, week=week, **options)
 
 
 def overnight(name: str, zone: str, opens: str, closes: str) -> SessionCalendar:
