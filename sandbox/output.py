@@ -1,0 +1,104 @@
+"""What a strategy writes: two pipes into lines for the supervisor, and the stack out of stderr."""
+
+from __future__ import annotations
+
+import select
+import time
+
+from sandbox.lines import Line, LineQueue, Splitter, harmless
+from sandbox.reports import Supervisor
+from sandbox.spec import LogLines
+from sandbox.ward import Ward
+
+STACK = 64 * 1024
+"""Bytes of stderr kept for the stack of a hang or crash."""
+LAST_OUTPUT = 2 * 2**20
+"""Bytes read from the pipe of a dead process: more than a pipe holds."""
+FLUSH_AFTER = 0.02
+"""Seconds between two reports of lines: many lines a report, soon enough for ``logs -f``."""
+
+
+class Output:
+    """Output of one strategy process."""
+
+    def __init__(self, ward: Ward, supervisor: Supervisor, bytes_per_s: float, now: float) -> None:
+        self.queue = LineQueue(bytes_per_s, now)
+        self._supervisor = supervisor
+        self._ward = ward
+        self._splitters = {ward.stdout: Splitter(), ward.stderr: Splitter()}
+        self._names = {ward.stdout: "out", ward.stderr: "err"}
+        self._tail = b""
+        self._flushed = now
+
+    @property
+    def pipes(self) -> tuple[int, ...]:
+        """Descriptors of the pipes that are still open at the strategy's end."""
+        return tuple(self._names)
+
+    def read(self, pipe: int, now: float) -> bool:
+        """Take what a pipe holds; False once it is closed."""
+        data = self._ward.read(pipe)
+        if data is None:
+            return True
+        if not data:
+            self._end(pipe, now)
+            return False
+        self._take(pipe, data, now)
+        return True
+
+    def _take(self, pipe: int, data: bytes, now: float) -> None:
+        if pipe == self._ward.stderr:
+            self._tail = (self._tail + data)[-STACK:]
+        for text in self._splitters[pipe].feed(data):
+            self.queue.add((time.time_ns(), self._names[pipe], text), now)
+
+    def _end(self, pipe: int, now: float) -> None:
+        for text in self._splitters[pipe].end():
+            self.queue.add((time.time_ns(), self._names[pipe], text), now)
+        del self._names[pipe]
+
+    def log(self, text: str, now: float) -> None:
+        """Add a line of ``ctx.log``, or several."""
+        for line in text.splitlines():
+            self.queue.add((time.time_ns(), "log", harmless(line)), now)
+
+    def flush(self, now: float, *, force: bool = False) -> None:
+        """Report the lines that may leave."""
+        if now - self._flushed < FLUSH_AFTER and not force:
+            return
+        self._flushed = now
+        for lines, dropped in self.queue.take(now):
+            self._send(lines, dropped)
+
+    def _send(self, lines: list[Line], dropped: int) -> None:
+        if not self._supervisor.report(LogLines(lines, dropped)):
+            self.queue.lost(len(lines) + dropped)
+
+    def read_stack(self, timeout: float) -> None:
+        """Read stderr until the process is gone, or ``timeout`` seconds: it is writing its stack."""
+        poll = select.poll()
+        poll.register(self._ward.pidfd, select.POLLIN)
+        if self._ward.stderr in self._names:
+            poll.register(self._ward.stderr, select.POLLIN)
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            ready = [descriptor for descriptor, _ in poll.poll(left * 1000)]
+            if self._ward.stderr in ready and not self.read(self._ward.stderr, time.monotonic()):
+                poll.unregister(self._ward.stderr)
+            elif self._ward.pidfd in ready:
+                return
+
+    def finish(self) -> None:
+        """Read both pipes of a dead process to their end, then report everything, whatever the rate."""
+        now = time.monotonic()
+        for pipe in self.pipes:
+            self._take(pipe, self._ward.read_to_end(pipe, LAST_OUTPUT), now)
+            self._end(pipe, now)
+        for lines, dropped in self.queue.take(now, everything=True):
+            if not self._supervisor.report_last(LogLines(lines, dropped)):
+                self.queue.lost(len(lines))
+
+    @property
+    def tail(self) -> str:
+        """The end of stderr, ``STACK`` bytes at most."""
+        return self._tail.decode("utf-8", "backslashreplace")

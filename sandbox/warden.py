@@ -1,0 +1,285 @@
+"""The warden: the trusted half of a cell, between the engine, the supervisor and one strategy.
+
+It forks the strategy process before it knows anything secret, then reads its specification, limits its
+ward, connects to the engine and goes round one loop: receive, hand over a turn, pass on what is said.
+It has one blocking source at a time: the engine while its ward is idle, its ward while it runs.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from bus import messages, topics
+from bus.messages import CellCommand
+from bus.sockets import CellLink
+from sandbox import protocol
+from sandbox.confine import limits
+from sandbox.confine.process import start_ticks
+from sandbox.deaths import died
+from sandbox.exchange import Ending, Exchange
+from sandbox.hello import Hellos
+from sandbox.intake import Batch, Intake
+from sandbox.output import Output
+from sandbox.relay import Relay
+from sandbox.reports import Link, Outbox, Supervisor, SupervisorGone
+from sandbox.spec import Born, CellSpec, Dump, Ready, Terminate
+from sandbox.ward import Ward
+from sandbox.watchdog import Pace, Watchdog
+
+IDLE = 0.5
+"""Seconds after which an idle warden looks whether its supervisor lives."""
+CHORES = 0.1
+"""Seconds between two rounds of the small duties while events keep coming."""
+RETRY = 0.02
+"""Seconds between two tries to send what the engine does not take."""
+BEAT = 1.0
+"""Seconds between two heartbeats."""
+LEAVING = 1.0
+"""Seconds that the last reports get to leave for the engine, and a stopped strategy to exit."""
+SIGTERM_GRACE = 5.0
+"""Seconds for an orderly stop when nobody says how many (``Budgets.cleanup.hard``)."""
+
+_HELLO = messages.encode(messages.Hello())
+_RUNNING = messages.encode(messages.Running())
+
+
+class _Woken(Exception):
+    """SIGCHLD or SIGTERM came while the warden was waiting for the engine."""
+
+
+class Warden:
+    """One cell's loop. ``run`` returns when the strategy process is gone and everything is reported."""
+
+    def __init__(self, spec: CellSpec, ward: Ward, supervisor: Supervisor, link: Link) -> None:
+        now = time.monotonic()
+        self._spec, self._ward, self._supervisor, self._link = spec, ward, supervisor, link
+        self._born = self._chores_at = self._beat_at = now
+        self._outbox = Outbox(link)
+        self._hellos = Hellos(now)
+        self._intake = Intake(generation=spec.generation, backlog=spec.limits.backlog, conflate=spec.conflate)
+        self._conversation = protocol.Conversation(spec.limits.checkpoint_bytes)
+        self._watchdog = Watchdog(spec.budgets, now)
+        self._pace = Pace()
+        self._output = Output(ward, supervisor, spec.limits.log_bytes_per_s, now)
+        self._relay = Relay(
+            limits=spec.limits,
+            conversation=self._conversation,
+            intake=self._intake,
+            outbox=self._outbox,
+            output=self._output,
+            supervisor=supervisor,
+            now=now,
+        )
+        self._exchange = Exchange(
+            ward=ward,
+            conversation=self._conversation,
+            watchdog=self._watchdog,
+            output=self._output,
+            supervisor=supervisor,
+            hear=self._relay.hear,
+            attend=self._attend,
+            take_orders=self._take_orders,
+        )
+        self._lag = 0.0
+        self._answered = False
+        self._waiting = False
+        self._signalled = False
+        self._sigterm = False
+
+    # ---- a life -----------------------------------------------------------------------------------
+    def run(self) -> None:
+        """Live until the strategy process is gone, then tell its death. ``SupervisorGone`` passes."""
+        decided: Ending | None = None
+        try:
+            self._start()
+            while not self._step():
+                pass
+        except Ending as ending:
+            decided = ending
+        except EOFError:  # the ward closed its end: it is gone, or about to be
+            pass
+        if decided is None and not self._ward.is_gone(LEAVING):
+            decided = Ending("protocol", "it closed its socket, or said its last word, and did not exit")
+        self._ward.kill()
+        death = self._ward.reap()
+        self._output.finish()
+        last, call = self._relay.last_word, self._watchdog.call
+        self._supervisor.report_last(died(death, decided, last, call, self._output.tail))
+        deadline = time.monotonic() + LEAVING
+        while not self._outbox.flush() and time.monotonic() < deadline:
+            self._link.receive(RETRY)
+
+    def _start(self) -> None:
+        ward = self._ward
+        self._supervisor.report_last(Born(ward.pid, start_ticks(ward.pid)), [ward.pidfd])
+        try:
+            refusals = limits.apply(ward.pid, self._spec.limits)
+        except ProcessLookupError:
+            raise EOFError from None
+        for refusal in refusals:
+            self._relay.warn("limit", refusal)
+        signal.signal(signal.SIGCHLD, self._wake)
+        signal.signal(signal.SIGTERM, self._wake)
+        self._exchange.begin(protocol.setup_of(self._spec))
+        self._attend(time.monotonic())
+        self._exchange.listen()
+
+    def _step(self) -> bool:
+        """Receive, and hand over what there is; True once the strategy has stopped."""
+        if self._conversation.phase is protocol.Phase.OVER:
+            return True
+        if not self._intake.backlog:
+            received = self._receive()
+            now = time.monotonic()
+            self._intake.add(received, now)
+            if not received or now - self._chores_at > CHORES:
+                self._chores(now)
+        batch = self._intake.next_turn(self._pace.ticks)
+        return batch is not None and self._turn(batch)
+
+    def _receive(self) -> list[tuple[bytes, bytes]]:
+        """Wait for the engine; come back at once when the ward dies or SIGTERM comes.
+
+        The handler raises out of the blocking call. That may lose messages already taken from the
+        socket, which nobody needs any more: the ward is dead, or about to be stopped.
+        """
+        timeout = IDLE if self._outbox.flush() else RETRY
+        if not self._intake.welcomed:
+            timeout = min(timeout, self._hellos.wait(time.monotonic()))
+        try:
+            self._waiting = True
+            return [] if self._signalled else self._link.receive(timeout)
+        except _Woken:
+            return []
+        finally:
+            self._waiting = False
+
+    def _wake(self, number: int, _: FrameType | None) -> None:
+        self._signalled = True
+        self._sigterm = self._sigterm or number == signal.SIGTERM
+        if self._waiting:
+            self._waiting = False
+            raise _Woken
+
+    # ---- turns ------------------------------------------------------------------------------------
+    def _turn(self, batch: Batch) -> bool:
+        """Hand over one turn; True if it was the last."""
+        began = time.monotonic()
+        done = self._exchange.take_turn(batch.events, batch.calls)
+        if done is None:
+            return True
+        now = time.monotonic()
+        self._answered = True
+        self._lag = max(self._lag, now - batch.oldest)
+        if done.final:
+            self._outbox.put(messages.encode(messages.Bye(self._relay.stats(self._lag, self._watchdog.call))))
+            return True
+        if batch.ends == "welcome":
+            self._outbox.put(_RUNNING)
+            self._supervisor.report_last(Ready(now - self._born))
+        elif not batch.ends:
+            self._pace.note(batch.calls, now - began)
+        if self._intake.backlog:
+            self._attend(now)
+        self._tell(now)
+        if now - self._chores_at > CHORES:
+            self._chores(now)
+        return False
+
+    # ---- duties -----------------------------------------------------------------------------------
+    def _attend(self, now: float) -> None:
+        """While there is more to do: keep the queue of 0MQ empty, engine and supervisor informed."""
+        if received := self._link.receive(0):
+            self._intake.add(received, now)
+        self._greet(now)
+        self._outbox.flush()
+        self._tell(now)
+
+    def _chores(self, now: float) -> None:
+        """Between turns, now and then."""
+        self._chores_at = now
+        self._exchange.look(now)
+        if self._signalled:
+            self._signalled = False
+            if self._ward.is_gone():
+                raise EOFError
+            if self._sigterm:
+                self._stop(Terminate("SIGTERM", SIGTERM_GRACE), now)
+        self._greet(now)
+        self._outbox.flush()
+        self._tell(now)
+        if self._answered and now - self._beat_at >= BEAT:
+            stats = self._relay.stats(self._lag, self._watchdog.call)
+            self._outbox.put(messages.encode(messages.Beat(stats)))
+            self._beat_at, self._answered, self._lag = now, False, 0.0
+
+    def _greet(self, now: float) -> None:
+        """Say hello to an engine that has not welcomed us, and that we run to one that has again."""
+        intake = self._intake
+        if intake.welcomed:
+            self._hellos.answered(now)
+        elif self._hellos.due(now) and not intake.stopping:
+            self._hellos.said(now, sent=self._link.send(_HELLO))
+        if intake.welcomed_again:
+            intake.welcomed_again = False
+            self._outbox.put(_RUNNING)
+
+    def _tell(self, now: float) -> None:
+        """Tell the supervisor what there is to tell."""
+        self._output.flush(now)
+        if self._intake.notes:
+            notes, self._intake.notes = self._intake.notes, []
+            for kind, detail in notes:
+                self._relay.warn(kind, detail)
+
+    # ---- orders -----------------------------------------------------------------------------------
+    def _take_orders(self, now: float) -> None:
+        for order in self._supervisor.orders():
+            if isinstance(order, Dump):
+                self._ward.signal(signal.SIGUSR1)
+            else:
+                self._stop(order, now)
+
+    def _stop(self, order: Terminate, now: float) -> None:
+        """Stop in order without the engine; past its grace the strategy's stack is written and it ends."""
+        self._exchange.deadline = min(self._exchange.deadline, now + order.grace)
+        if self._conversation.phase is protocol.Phase.LOADING:
+            raise Ending("operator", f"ended while it was loading: {order.reason}")
+        if not self._intake.stopping:
+            stop = CellCommand(self._spec.generation, messages.Stop(order.reason))
+            self._intake.stop(topics.cell(self._spec.deployment_id), messages.encode(stop), now)
+
+
+def connect(spec: CellSpec) -> CellLink:
+    """Connect a cell to the engine: its symbols' ticks and candles, its commands, the pulse, the feeds."""
+    wanted = [topics.cell(spec.deployment_id), topics.PULSE, b"feed|"]
+    for symbol in spec.symbols:
+        wanted += [topics.tick(symbol), topics.candle(symbol)]
+    return CellLink(spec.market_endpoint, spec.report_endpoint, spec.username, spec.token, wanted)
+
+
+def main(control: int, make_link: Callable[[CellSpec], Link] = connect) -> None:
+    """Be the warden of the cell whose control channel is descriptor ``control``.
+
+    It outlives its strategy by the time that the last reports take, and its supervisor by ``IDLE``.
+    """
+    ward = Ward.fork()
+    supervisor = Supervisor(socket.socket(fileno=control))
+    try:
+        spec = supervisor.read_spec()
+        link = make_link(spec)
+    except SupervisorGone:
+        ward.kill()
+        return
+    linger = LEAVING
+    try:
+        Warden(spec, ward, supervisor, link).run()
+    except SupervisorGone:
+        linger = 0.0
+    finally:
+        ward.kill()
+        link.close(int(linger * 1000))
