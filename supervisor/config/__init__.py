@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from supervisor.config.sections import Feed, Quota, Restart
-from supervisor.config.settings import Settings, config_path, load
+from supervisor.config.settings import Settings, load
 
-__all__ = ["Feed", "Quota", "Restart", "Settings", "config_path", "load"]
+__all__ = ["Feed", "Quota", "Restart", "Settings", "load"]

@@ -182,35 +182,3 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         under = out.get(key)
         out[key] = _merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
     return out
-
-
-def default_config(environ: Mapping[str, str], uid: int) -> Path:
-    """Where the file is if STRATD_CONFIG does not say."""
-    if uid == 0:
-        return Path("/etc/stratd/stratd.toml")
-    return _base(environ, "XDG_CONFIG_HOME", ".config") / "stratd" / "stratd.toml"
-
-
-def default_state_dir(environ: Mapping[str, str], uid: int) -> Path:
-    """Where state is kept if STRATD_STATE_DIR does not say."""
-    return (
-        Path("/var/lib/stratd") if uid == 0 else _base(environ, "XDG_STATE_HOME", ".local/state") / "stratd"
-    )
-
-
-def default_runtime_dir(environ: Mapping[str, str], uid: int) -> Path:
-    """Where sockets are if STRATD_RUNTIME_DIR does not say.
-
-    Without XDG_RUNTIME_DIR (no login session) a private folder under /tmp stands in, as the XDG base
-    directory specification asks; the daemon makes it 0700 and refuses one that is not its own.
-    """
-    if uid == 0:
-        return Path("/run/stratd")
-    base = environ.get("XDG_RUNTIME_DIR")
-    return Path(base) / "stratd" if base else Path(f"/tmp/stratd-{uid}")  # noqa: S108  (see above)
-
-
-def _base(environ: Mapping[str, str], name: str, under_home: str) -> Path:
-    # "All paths set in these environment variables must be absolute; ... otherwise ignore" (XDG 0.8).
-    given = environ.get(name, "")
-    return Path(given) if given.startswith("/") else Path(environ.get("HOME") or Path.home()) / under_home

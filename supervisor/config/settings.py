@@ -30,6 +30,7 @@ from supervisor.config.sections import (
 )
 from supervisor.control import FeedSpec
 from supervisor.errors import SettingsError
+from supervisor.paths import config_path, default_runtime_dir, default_state_dir
 
 FeedName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
@@ -94,12 +95,6 @@ class Settings(BaseSettings):
         return [feed.spec(name) for name, feed in self.feeds.items()]
 
 
-def config_path(environ: Mapping[str, str], uid: int, given: Path | None = None) -> Path:
-    """Where the configuration file is: ``given`` (``--config``), STRATD_CONFIG, or the default."""
-    named = given or (Path(environ["STRATD_CONFIG"]) if environ.get("STRATD_CONFIG") else None)
-    return named or layers.default_config(environ, uid)
-
-
 def load(
     environ: Mapping[str, str] | None = None, *, file: Path | None = None, uid: int | None = None
 ) -> Settings:
@@ -116,8 +111,8 @@ def load(
     said = (*layers.from_environment(environ), layers.from_credentials(environ), toml)
     defaults = layers.Layer(
         {
-            "state_dir": str(layers.default_state_dir(environ, uid)),
-            "runtime_dir": str(layers.default_runtime_dir(environ, uid)),
+            "state_dir": str(default_state_dir(environ, uid)),
+            "runtime_dir": str(default_runtime_dir(environ, uid)),
         },
     )
     try:

@@ -9,10 +9,10 @@ are written against ``ps --json``, ``events --json`` and ``signals --json`` (doc
 from __future__ import annotations
 
 from supervisor.schema.base import Request, View
+from supervisor.schema.checks import DoctorReport, LayerView, ValidationReport, ValidationStep
 from supervisor.schema.daemon import (
     FeedView,
     Health,
-    LayerView,
     MirrorView,
     ProcessView,
     RescanResult,
@@ -45,6 +45,7 @@ __all__ = [
     "DeploymentDetail",
     "DeploymentRow",
     "Desired",
+    "DoctorReport",
     "Enforcer",
     "EventView",
     "FeedView",
@@ -68,6 +69,8 @@ __all__ = [
     "State",
     "Status",
     "StrategyView",
+    "ValidationReport",
+    "ValidationStep",
     "Verdicts",
     "View",
 ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from supervisor.schema.base import View
+from supervisor.schema.checks import LayerView
 from supervisor.schema.deployments import Verdicts
 
 
@@ -51,19 +52,6 @@ class FeedView(View):
     sequenced: bool = False
     symbols: int = 0
     rejected: dict[str, int] = {}
-
-
-class LayerView(View):
-    """One layer of the sandbox (``doctor``): what it is for, and whether it holds.
-
-    ``active`` it holds now; ``available`` the host could, this version does not use it yet; ``missing``
-    the host cannot. ``command`` is what an operator would run to bring it, empty if nothing would.
-    """
-
-    name: str
-    state: Literal["active", "available", "missing"]
-    detail: str = ""
-    command: str = ""
 
 
 class MirrorView(View):

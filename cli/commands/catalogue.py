@@ -1,0 +1,101 @@
+"""``strategies``, ``new``, ``validate``, ``register``: the code that deployments run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.client import Client
+from cli.errors import FAILED, USAGE, CommandError
+from cli.options import Json
+from cli.tables import show
+from cli.talk import pairs, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to ``app``."""
+    app.command()(strategies)
+    app.command()(new)
+    app.command()(validate)
+    app.command("register")(register_path)
+
+
+def strategies(
+    as_json: Json = False,
+    rescan: Annotated[
+        bool, typer.Option("--rescan", help="Search the strategy folders again first.")
+    ] = False,
+) -> None:
+    """The catalogue."""
+    client = Client()
+    if rescan:
+        client.post("strategies/rescan", {})
+    body = json.loads(client.get("strategies"))["strategies"]
+    if as_json:
+        print_json(json.dumps(body, ensure_ascii=False).encode())
+        return
+    from cli import render
+    from supervisor.schema import StrategyView
+
+    views = [StrategyView.model_validate(entry) for entry in body]
+    show(render.strategies(views))
+    for view in views:
+        for error in view.errors[1:]:
+            print(f"{view.name}: {error}")
+
+
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
+    path: Annotated[Path, typer.Option(metavar="DIR", help="Where the folder is made.")] = Path(),
+) -> None:
+    """Scaffold a strategy folder with a test."""
+    from strategies.scaffold import create
+
+    try:
+        folder = create(path, name)
+    except ValueError as error:
+        raise CommandError(USAGE, str(error)) from None
+    except FileExistsError as error:
+        raise CommandError(
+            FAILED, f"{error.filename or path / name} is there already: choose another name"
+        ) from None
+    except OSError as error:
+        raise CommandError(FAILED, f"{error.filename or path}: {error.strerror}") from None
+    print(f"{folder}: edit strategy.py, then 'stratd validate {folder}' and 'stratd register {folder}'")
+
+
+def validate(
+    path: Annotated[Path, typer.Argument(metavar="PATH", show_default=False)],
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="For those without a default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a strategy folder in the sandbox.
+
+    Nothing is registered, and no daemon is needed.
+    """
+    from supervisor.validation import validate as check
+
+    verdict = check(path.resolve(), pairs(param, "--param"))
+    if as_json:
+        print(verdict.model_dump_json())
+    else:
+        for step in verdict.steps:
+            print(f"{'ok  ' if step.ok else 'FAIL'} {step.name:<12} {step.detail}".rstrip())
+    if not verdict.ok:
+        raise CommandError(FAILED, f"{path} is not a valid strategy: {verdict.reason}")
+
+
+def register_path(path: Annotated[Path, typer.Argument(metavar="PATH", show_default=False)]) -> None:
+    """Register a strategy folder or file."""
+    if not path.exists():
+        raise CommandError(USAGE, f"{path}: there is no such folder or file")
+    body = Client().post("strategies/register-path", {"path": str(path.resolve())})
+    from supervisor.schema import StrategyView
+
+    view = StrategyView.model_validate_json(body)
+    print(f"{view.name}@{view.version} is in the catalogue ({view.code_hash[:12]})")

@@ -1,0 +1,133 @@
+"""``serve``, ``status``, ``ps``, ``top``, ``describe``: the daemon and what it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import Client, segment
+from cli.errors import FAILED, CommandError
+from cli.options import Id, Json
+from cli.tables import on_terminal, plain, show
+from cli.talk import print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to ``app``."""
+    app.command()(serve)
+    app.command()(status)
+    app.command()(ps)
+    app.command()(describe)
+    app.command()(top)
+
+
+def serve(
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="The configuration file.")] = None,
+) -> None:
+    """Run the daemon in the foreground (what systemd runs)."""
+    from supervisor.config import load
+    from supervisor.errors import StratdError
+
+    try:
+        settings = load(os.environ, file=config)
+        from supervisor.main import serve as run
+
+        code = run(settings, config=config)
+    except StratdError as error:
+        raise CommandError(FAILED, *getattr(error, "errors", [str(error)])) from None
+    raise typer.Exit(code)
+
+
+def status(as_json: Json = False) -> None:
+    """The daemon: uptime, processes, feeds, counts, layers."""
+    body = Client().get("status")
+    if as_json:
+        print_json(body)
+        return
+    from cli import render
+    from supervisor.schema import Status
+
+    view = Status.model_validate_json(body)
+    print(render.status(view))
+    for sheet in (render.processes(view.processes), render.feeds(view.feeds), render.layers(view.layers)):
+        print()
+        show(sheet)
+
+
+def ps(as_json: Json = False) -> None:
+    """One row a deployment."""
+    body = Client().get("deployments")
+    if as_json:
+        print_json(body)
+        return
+    from cli import render
+
+    show(render.deployments(_rows(body)))
+
+
+def describe(deployment_id: Id, as_json: Json = False) -> None:
+    """Everything about one deployment and its last deaths."""
+    body = Client().get(f"deployments/{segment(deployment_id)}")
+    if as_json:
+        print_json(body)
+        return
+    from cli import render
+    from supervisor.schema import DeploymentDetail
+
+    print(render.describe(DeploymentDetail.model_validate_json(body)))
+
+
+def top(
+    interval: Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between two looks.")] = 1.0,
+) -> None:
+    """Live table; Ctrl-C ends it. Without a terminal: the table once."""
+    from cli import render
+
+    client = Client()
+    if not on_terminal():
+        print(_head(client))
+        print(plain(render.deployments(_rows(client.get("deployments")))))
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(_frame(client, console.width), refresh=True)
+            time.sleep(interval)
+
+
+def _frame(client: Client, width: int) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
+    from cli import render
+    from cli.tables import cut, rich_table
+
+    sheet = render.deployments(_rows(client.get("deployments")))
+    body = rich_table(sheet, width) if sheet.rows else Text(sheet.empty)
+    return Group(Text(cut(_head(client), width), style="bold"), Text(), body)
+
+
+def _head(client: Client) -> str:
+    from cli.words import span
+    from supervisor.schema import Status
+
+    view = Status.model_validate_json(client.get("status"))
+    feeds = " ".join(f"{feed.name}:{feed.state}" for feed in view.feeds) or "no feeds"
+    return (
+        f"stratd {view.version}  {view.state}  up {span(view.uptime_s)}  "
+        f"{view.running}/{view.max_concurrent} running  {view.signals.accepted} signals  {feeds}"
+    )
+
+
+def _rows(body: bytes) -> list[Any]:
+    from supervisor.schema import DeploymentRow
+
+    return [DeploymentRow.model_validate(row) for row in json.loads(body)]

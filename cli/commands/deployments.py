@@ -1,0 +1,94 @@
+"""``start stop pause resume restart reset-failed remove``: verbs that change what is wanted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from cli.client import Client
+from cli.errors import FAILED, USAGE, CommandError
+from cli.options import Account, All, Id, Ids, Now, Reason, SomeIds
+from cli.talk import act, pairs
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to ``app``."""
+    app.command()(start)
+    for verb, past, text in (
+        ("stop", "stopped", "Stop deployments in order."),
+        ("pause", "paused", "Pause deployments: no ticks, no signals, state kept."),
+        ("resume", "running", "Resume paused deployments."),
+        ("restart", "running", "Stop deployments and start them again."),
+    ):
+        app.command(verb, help=text)(_selecting(verb, past))
+    app.command("reset-failed")(reset_failed)
+    app.command()(remove)
+
+
+def start(
+    deployment_id: Id,
+    strategy: Annotated[str | None, typer.Option(metavar="NAME[@VERSION]", help="Of the catalogue.")] = None,
+    symbol: Annotated[list[str] | None, typer.Option(metavar="S", help="Repeatable.")] = None,
+    timeframe: Annotated[
+        list[str] | None, typer.Option(metavar="TF", help="1s, 5m, 1h, ... Repeatable.")
+    ] = None,
+    param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A parameter. Repeatable.")] = None,
+    account: Annotated[str | None, typer.Option(metavar="A", help="The account it trades for.")] = None,
+    mode: Annotated[Literal["paper", "live"] | None, typer.Option(help="paper if it is new.")] = None,
+    memory: Annotated[str | None, typer.Option(metavar="256M", help="Memory quota.")] = None,
+    cpu: Annotated[float | None, typer.Option(metavar="0.5", help="CPU quota, a share of one core.")] = None,
+    risk: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A risk limit. Repeatable.")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until it runs, or has failed.")] = True,
+) -> None:
+    """Create the deployment if it is new, else start it as it was."""
+    given: dict[str, Any] = {
+        "strategy": strategy,
+        "symbols": symbol or None,
+        "timeframes": timeframe or None,
+        "parameter_text": pairs(param, "--param"),
+        "account": account,
+        "mode": mode,
+        "memory": memory,
+        "cpu": cpu,
+        "risk_text": pairs(risk, "--risk"),
+    }
+    body = {"id": deployment_id, "wait": wait, **{name: value for name, value in given.items() if value}}
+    answer = Client().post("deployments", body)
+    from supervisor.schema import StartResult
+
+    result = StartResult.model_validate_json(answer)
+    row = result.deployment
+    if row.state in ("failed", "quarantined") or (wait and row.state == "backoff"):
+        why = f"{row.last_death.cause}: {row.last_death.detail}" if row.last_death else row.reason
+        raise CommandError(FAILED, f"{row.id} did not start ({why}); see 'stratd describe {row.id}'")
+    process = f", pid {row.pid}" if row.pid else ""
+    already = "" if result.changed or result.created else "already "
+    print(f"{row.id}: {already}{row.state} ({row.strategy}@{row.version}{process})")
+
+
+def _selecting(verb: str, past: str) -> Any:
+    """Make the command of a verb that takes ids, an account, or all."""
+
+    def command(
+        ids: Ids = None, account: Account = None, every: All = False, reason: Reason = "", now: Now = False
+    ) -> None:
+        if (bool(ids), account is not None, every).count(True) != 1:
+            raise CommandError(
+                USAGE, f"stratd {verb}: name deployments, or --account A, or --all (one of them)"
+            )
+        body: dict[str, Any] = {"reason": reason, "now": now}
+        body |= {"ids": ids} if ids else {"account": account} if account is not None else {"all": True}
+        act(verb, body, past)
+
+    return command
+
+
+def reset_failed(ids: SomeIds) -> None:
+    """Take deployments out of failed or quarantined."""
+    act("reset-failed", {"ids": ids}, "reset")
+
+
+def remove(ids: SomeIds) -> None:
+    """Forget stopped deployments and their state."""
+    act("remove", {"ids": ids}, "removed")

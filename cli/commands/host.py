@@ -1,0 +1,75 @@
+"""``doctor``, ``demo``, ``systemd show``: this host, and stratd on it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.errors import FAILED, CommandError
+from cli.options import Json
+from cli.tables import show
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to ``app``."""
+    app.command()(doctor)
+    app.command()(demo)
+    systemd = typer.Typer(rich_markup_mode=None, help="The systemd unit.")
+    systemd.command("show")(show_unit)
+    systemd.callback()(lambda: None)  # keeps 'systemd' a group: install and uninstall come with their issue
+    app.add_typer(systemd, name="systemd")
+
+
+def doctor(
+    as_json: Json = False,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="The configuration file.")] = None,
+) -> None:
+    """What this host can enforce, and what is missing.
+
+    Layer by layer: held now, there but not used yet, or missing, with what would bring it.
+    """
+    from supervisor.config import load
+    from supervisor.doctor import examine
+    from supervisor.errors import SettingsError
+
+    try:
+        settings = load(os.environ, file=config)
+    except SettingsError as error:
+        raise CommandError(FAILED, *error.errors) from None
+    report = examine(settings)
+    if as_json:
+        print(report.model_dump_json())
+    else:
+        from cli import render
+
+        show(render.layers([*report.sandbox, *report.host]))
+    if report.missing:
+        raise CommandError(FAILED, f"the configuration demands what is missing: {', '.join(report.missing)}")
+
+
+def show_unit() -> None:
+    """Print the unit file."""
+    import supervisor
+
+    packages = Path(supervisor.__file__).parent
+    # In a wheel the unit lies in the package, in a checkout beside it.
+    for folder in (packages / "units", packages.parent / "systemd"):
+        if (unit := folder / "stratd.service").is_file():
+            print(unit.read_text("utf-8"), end="")
+            return
+    raise CommandError(FAILED, f"stratd.service is not where it was installed ({packages / 'units'})")
+
+
+def demo(
+    as_json: Json = False,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Real ticks instead of a made-up market.")
+    ] = None,
+) -> None:
+    """The whole thing in half a minute, nothing to configure."""
+    from cli.demo.main import run
+
+    raise typer.Exit(run(data=data, as_json=as_json))

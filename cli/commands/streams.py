@@ -1,0 +1,50 @@
+"""``logs``, ``events``, ``signals``: what came, and what comes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.client import Client, segment
+from cli.options import Follow, Id, Json, Last
+from cli.talk import print_lines
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to ``app``."""
+    app.command()(logs)
+    app.command()(events)
+    app.command()(signals)
+
+
+def logs(deployment_id: Id, follow: Follow = False, lines: Last = 100) -> None:
+    """What the strategy printed and logged."""
+    from cli import render
+    from supervisor.schema import LogLine
+
+    came = Client().lines(f"deployments/{segment(deployment_id)}/logs", n=lines, follow=follow)
+    print_lines(came, False, lambda line: render.log_line(LogLine.model_validate_json(line)))
+
+
+def events(follow: Follow = False, lines: Last = 100, as_json: Json = False) -> None:
+    """What the daemon did, numbered."""
+    from cli import render
+    from supervisor.schema import EventView
+
+    came = Client().lines("events", n=lines, follow=follow)
+    print_lines(came, as_json, lambda line: render.event(EventView.model_validate_json(line)))
+
+
+def signals(
+    deployment_id: Annotated[str | None, typer.Argument(metavar="[ID]", show_default=False)] = None,
+    follow: Follow = False,
+    lines: Last = 100,
+    as_json: Json = False,
+) -> None:
+    """Every signal with its verdict and rule."""
+    from cli import render
+    from supervisor.schema import SignalView
+
+    came = Client().lines("signals", deployment_id=deployment_id, n=lines, follow=follow)
+    print_lines(came, as_json, lambda line: render.signal(SignalView.model_validate_json(line)))

@@ -1,0 +1,110 @@
+"""The ``stratd`` command: every verb of docs/cli.md, and the wall that turns errors into exit codes.
+
+Commands import what they need when they run (PLC0415 is off for this package in pyproject.toml): most of the
+life of a short command is imports, and ``stratd ps`` needs neither the daemon nor pydantic to print JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from cli.commands import catalogue, daemon, deployments, feeds, host, streams
+from cli.errors import DONE, FAILED, USAGE, CommandError
+
+
+class _Verbs(TyperGroup):
+    """Verbs in the order of docs/cli.md; where a reader went away (``| head``) the command is done."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        return list(self.commands)
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is left in the buffer must not fail again when the interpreter flushes it (docs of signal).
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return DONE
+        return result
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    help="Runs trading strategies, each in a sandboxed process of its own.",
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from cli.version import version
+
+        print(f"stratd {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for verbs in (daemon, deployments, streams, catalogue, feeds, host):
+    verbs.register(app)
+
+
+def main() -> None:
+    """Entry point of the console script; exits with a code of docs/cli.md."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; failures are lines on stderr, never a traceback."""
+    try:
+        code = app(arguments, prog_name="stratd", standalone_mode=False)
+    except CommandError as error:
+        _complain(*error.lines)
+        return error.code
+    except TyperException as error:
+        _complain(_usage(error))
+        return USAGE
+    except (typer.Abort, KeyboardInterrupt):
+        return 130  # 128 + SIGINT, as shells count
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else FAILED
+    return code if isinstance(code, int) else DONE
+
+
+def _usage(error: TyperException) -> str:
+    say = getattr(error, "format_message", None)
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "stratd"
+    message = " ".join((say() if say else str(error)).split())
+    return f"{path}: {message[:1].lower()}{message[1:].rstrip('.')} (see '{path} --help')"
+
+
+def _complain(*lines: str) -> None:
+    with contextlib.suppress(OSError):
+        for line in lines:
+            print(
+                f"stratd: {' '.join(line.split())}" if not line.startswith("stratd") else line,
+                file=sys.stderr,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The deployment.", show_default=False)]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Deployments.", show_default=False)]
+SomeIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Deployments.", show_default=False)]
+Account = Annotated[str | None, typer.Option(metavar="A", help="All deployments of this account.")]
+All = Annotated[bool, typer.Option("--all", help="All deployments.")]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the transition.")]
+Now = Annotated[bool, typer.Option("--now", help="Do not wait for the strategy's own goodbye.")]
+Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on as more comes; Ctrl-C ends it.")]
+Last = Annotated[
+    int, typer.Option("-n", "--lines", min=0, max=100_000, help="How many, counted from the end.")
+]

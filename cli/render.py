@@ -1,0 +1,329 @@
+"""From the daemon's answers to tables and paragraphs. Pure: takes views, returns sheets and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cli.tables import Column, Sheet, clean, columns, fields
+from cli.words import NOTHING, amount, clock, count, instant, megabytes, number, span
+from supervisor.schema import (
+    Death,
+    DeploymentDetail,
+    DeploymentRow,
+    EventView,
+    FeedView,
+    LayerView,
+    LogLine,
+    ProcessView,
+    SignalView,
+    Status,
+    StrategyView,
+    Verdicts,
+)
+
+
+def deployments(rows: Sequence[DeploymentRow]) -> Sheet:
+    """One row a deployment, for ``ps`` and ``top``."""
+    return Sheet(
+        columns(
+            "ID",
+            "STATE",
+            Column("STRATEGY", 3, flexible=True),
+            Column("ACCOUNT", 9),
+            Column("MODE", 8),
+            Column("SYMBOLS", 5, flexible=True),
+            Column("TF", 10),
+            Column("PID", 7, right=True),
+            Column("UP", 2, right=True),
+            Column("CPU%", 1, right=True),
+            Column("MEM", 1, right=True),
+            Column("TICKS", 2, right=True),
+            Column("LAG MS", 6, right=True),
+            Column("ACC", 1, right=True),
+            Column("REJ", 4, right=True),
+            Column("RESTARTS", 6, right=True),
+            Column("LAST DEATH", 3, flexible=True),
+        ),
+        tuple(_deployment(row) for row in rows),
+        "no deployments: 'stratd start ID --strategy NAME --symbol SYMBOL' creates one",
+    )
+
+
+def _deployment(row: DeploymentRow) -> tuple[str, ...]:
+    death = row.last_death
+    return (
+        row.id,
+        row.state,
+        f"{row.strategy}@{row.version}" if row.version else row.strategy,
+        row.account,
+        row.mode,
+        ",".join(row.symbols),
+        ",".join(row.timeframes),
+        str(row.pid or NOTHING),
+        span(row.uptime_s),
+        number(row.cpu_percent),
+        megabytes(row.memory_mb),
+        count(row.ticks),
+        number(row.lag_ms),
+        count(row.signals.accepted),
+        count(row.signals.rejected),
+        str(row.restarts),
+        NOTHING if death is None else clean(f"{death.cause} {death.detail}".strip()),
+    )
+
+
+def status(view: Status) -> str:
+    """Return the paragraphs of ``status`` above its tables."""
+    states = ", ".join(f"{number} {state}" for state, number in sorted(view.deployments.items())) or "none"
+    verdicts = view.signals
+    return fields(
+        [
+            (
+                "stratd",
+                f"{view.version}, {view.state} for {span(view.uptime_s)}, pid {view.pid} on {view.host}",
+            ),
+            ("deployments", f"{states} ({view.running} of {view.max_concurrent} slots in use)"),
+            (
+                "signals",
+                _verdicts(verdicts),
+            ),
+            ("journal", f"record {view.journal_seq}, event {view.event_seq}"),
+            ("redis", " ".join(filter(None, (view.mirror.state, _lag(view.mirror.lag), view.mirror.detail)))),
+            ("state", view.state_dir),
+            ("runtime", view.runtime_dir),
+            ("config", view.config or "defaults"),
+            *(("problem", problem) for problem in view.problems),
+        ]
+    )
+
+
+def _verdicts(counts: Verdicts) -> str:
+    refused = f"{counts.rejected} rejected, {counts.duplicate} duplicate, {counts.expired} expired"
+    return f"{counts.accepted} accepted, {refused}"
+
+
+def _lag(records: int) -> str:
+    return f"{records} records behind" if records else ""
+
+
+def processes(views: Sequence[ProcessView]) -> Sheet:
+    """The daemon's own processes."""
+    return Sheet(
+        columns(
+            "PROCESS",
+            "STATE",
+            Column("PID", right=True),
+            Column("UP", right=True),
+            Column("CPU%", right=True),
+            Column("MEM", right=True),
+            Column("RESTARTS", 1, right=True),
+        ),
+        tuple(
+            (
+                view.name,
+                view.state,
+                str(view.pid or NOTHING),
+                span(view.uptime_s),
+                number(view.cpu_percent),
+                megabytes(view.memory_mb),
+                str(view.restarts),
+            )
+            for view in views
+        ),
+        "no processes",
+    )
+
+
+def feeds(views: Sequence[FeedView]) -> Sheet:
+    """One row a feed; refused frames and ticks by reason in the last column."""
+    return Sheet(
+        columns(
+            "FEED",
+            "STATE",
+            Column("FORMAT", 3),
+            Column("ENDPOINT", 5, flexible=True),
+            Column("SYMBOLS", 6, right=True),
+            Column("TICKS", 0, right=True),
+            Column("BARS", 8, right=True),
+            Column("LAG MS", 1, right=True),
+            Column("LAST", 4, right=True),
+            Column("GAPS", 1, right=True),
+            Column("LATE", 2, right=True),
+            Column("DUP", 7, right=True),
+            Column("REJECTED", 1, flexible=True),
+        ),
+        tuple(_feed(view) for view in views),
+        "no feeds: a [feeds.NAME] section of the configuration makes one (docs/configuration.md)",
+    )
+
+
+def _feed(view: FeedView) -> tuple[str, ...]:
+    rejected = " ".join(f"{reason}:{number}" for reason, number in sorted(view.rejected.items()))
+    return (
+        view.name,
+        view.state,
+        view.format,
+        f"{view.mode} {view.endpoint}",
+        str(view.symbols),
+        count(view.ticks),
+        count(view.bars),
+        number(view.lag_ms),
+        clock(view.last_tick_at),
+        count(view.gaps) if view.sequenced else "?",  # without sequence numbers, gaps cannot be told
+        count(view.late),
+        count(view.duplicates),
+        rejected or NOTHING,
+    )
+
+
+def layers(views: Sequence[LayerView]) -> Sheet:
+    """What this host can enforce, layer by layer."""
+    return Sheet(
+        columns("LAYER", "STATE", Column("WHY", 1, flexible=True), Column("TO BRING IT", 2)),
+        tuple((view.name, view.state, view.detail, view.command) for view in views),
+        "no layers",
+    )
+
+
+def strategies(views: Sequence[StrategyView]) -> Sheet:
+    """The catalogue."""
+    return Sheet(
+        columns(
+            "STRATEGY",
+            "VERSION",
+            "STATE",
+            Column("TYPE", 2),
+            Column("IN USE", 3, right=True),
+            Column("CODE", 4),
+            Column("DESCRIPTION", 1, flexible=True),
+        ),
+        tuple(
+            (
+                view.name,
+                view.version or NOTHING,
+                view.state,
+                view.type,
+                str(view.deployments),
+                view.code_hash[:12] or NOTHING,
+                clean(view.errors[0] if view.errors else view.description),
+            )
+            for view in views
+        ),
+        "no strategies",
+    )
+
+
+def describe(view: DeploymentDetail) -> str:
+    """Everything about one deployment, the newest death first."""
+    return "\n\n".join(filter(None, (_head(view), _counters(view), _positions(view), _deaths(view.deaths))))
+
+
+def _head(view: DeploymentDetail) -> str:
+    wanted = "" if view.desired == view.state else f" (wanted: {view.desired})"
+    next_start = "" if view.next_start_in_s is None else f"in {span(view.next_start_in_s)}"
+    return fields(
+        [
+            ("deployment", view.id),
+            ("state", f"{view.state}{wanted}"),
+            ("why", clean(view.reason)),
+            ("next start", next_start),
+            ("strategy", f"{view.strategy}@{view.version}  {view.code_hash[:12]}".rstrip()),
+            ("code", view.code_path),
+            ("account", f"{view.account} ({view.mode})"),
+            ("symbols", ", ".join(view.symbols)),
+            ("timeframes", ", ".join(view.timeframes)),
+            ("parameters", clean(", ".join(f"{name}={value}" for name, value in view.parameters.items()))),
+            ("risk", clean(", ".join(f"{name}={value}" for name, value in view.risk.items()))),
+            (
+                "instance",
+                f"generation {view.generation}, pid {view.pid or NOTHING}, up {span(view.uptime_s)}",
+            ),
+            ("restarts", f"{view.restarts} (policy {view.restart_policy})"),
+            ("created", instant(view.created_at)),
+        ]
+    )
+
+
+def _counters(view: DeploymentDetail) -> str:
+    verdicts, quota, enforcer = view.signals, view.quota, view.enforcer
+    return fields(
+        [
+            (
+                "memory",
+                f"{megabytes(view.memory_mb)} of {megabytes(quota.memory_mb)}, held by {enforcer.memory}",
+            ),
+            ("cpu", f"{number(view.cpu_percent)} % of {quota.cpu * 100:.0f} %, held by {enforcer.cpu}"),
+            (
+                "market data",
+                _data(view),
+            ),
+            (
+                "signals",
+                f"{_verdicts(verdicts)}, {view.refused} refused by the warden",
+            ),
+            (
+                "calls",
+                f"{view.errors} errors, {view.slow_calls} slow, longest {number(view.longest_call_ms)} ms",
+            ),
+            ("log", f"{view.log_dropped} lines dropped" if view.log_dropped else ""),
+            ("last event", clean(view.last_event)),
+        ]
+    )
+
+
+def _data(view: DeploymentDetail) -> str:
+    ticks = f"{view.ticks} ticks ({view.published} published, {view.conflated} conflated)"
+    return (
+        f"{ticks}, {view.candles} candles, {view.gaps} gaps, {view.stale} stale, lag {number(view.lag_ms)} ms"
+    )
+
+
+def _positions(view: DeploymentDetail) -> str:
+    return "\n".join(
+        f"position    {amount(held.quantity)} {held.symbol} at {amount(held.average_price)}, "
+        f"realised {amount(held.realised)}, unrealised {amount(held.unrealised)}, fees {amount(held.fees)}"
+        for held in view.positions
+    )
+
+
+def _deaths(deaths: Sequence[Death]) -> str:
+    return "\n\n".join(_death(death) for death in deaths)
+
+
+def _death(death: Death) -> str:
+    end = f"exit code {death.exit_code}" if death.exit_code is not None else ""
+    head = fields(
+        [
+            ("death", f"{death.cause}, {instant(death.at)}, generation {death.generation}"),
+            ("detail", clean(death.detail)),
+            ("ended by", death.signal or end),
+            ("lived", "" if death.uptime_s is None else span(death.uptime_s)),
+            ("peak memory", "" if death.peak_memory_mb is None else megabytes(death.peak_memory_mb)),
+            ("last event", clean(death.last_event)),
+        ]
+    )
+    return "\n".join([head, *_block("stack", death.stack.splitlines()), *_block("log", death.log_tail[-10:])])
+
+
+def _block(title: str, lines: Sequence[str]) -> list[str]:
+    return [title, *(f"  {clean(line)}" for line in lines)] if lines else []
+
+
+def event(view: EventView) -> str:
+    """One line of ``events``."""
+    who = f"{view.deployment_id}#{view.generation}" if view.deployment_id else NOTHING
+    return f"{view.seq:>7}  {instant(view.at)}  {view.kind:<18} {who:<20} {clean(view.detail)}".rstrip()
+
+
+def signal(view: SignalView) -> str:
+    """One line of ``signals``."""
+    why = f"{view.rule}: {view.detail}" if view.rule else view.reason
+    return (
+        f"{instant(view.decided_at)}  {view.verdict:<9} {view.deployment_id:<16} {view.intent:<11} "
+        f"{amount(view.quantity):>8} {view.symbol:<12} {clean(why)}"
+    ).rstrip()
+
+
+def log_line(view: LogLine) -> str:
+    """One line of ``logs``."""
+    return f"{instant(view.at)} {view.stream:<3} {clean(view.text)}"

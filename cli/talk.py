@@ -1,0 +1,60 @@
+"""What every command does with the daemon's answer: JSON as it came, or a view for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from cli.client import Client
+from cli.errors import USAGE, CommandError, of_problem
+
+V = TypeVar("V")
+
+
+def print_json(body: bytes) -> None:
+    """Print one JSON document as the daemon wrote it: not decoded, so nothing can be lost or rounded."""
+    sys.stdout.write(body.decode().rstrip("\n") + "\n")
+
+
+def print_lines(lines: Iterable[bytes], as_json: bool, say: Callable[[bytes], str]) -> None:
+    """Print JSON Lines as they come, or each as ``say`` puts it; flushed, so that a pipe sees it at once."""
+    for line in lines:
+        text = line.decode().rstrip("\n") if as_json else say(line)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+def pairs(given: list[str] | None, option: str) -> dict[str, str]:
+    """Return ``K=V`` options as a dict; a repeated or malformed one is a usage error."""
+    out: dict[str, str] = {}
+    for item in given or []:
+        key, separator, value = item.partition("=")
+        if not separator or not key:
+            raise CommandError(USAGE, f"{option} {item!r}: must be NAME=VALUE")
+        if key in out:
+            raise CommandError(USAGE, f"{option} {key!r} is given twice: {out[key]!r} and {value!r}")
+        out[key] = value
+    return out
+
+
+def act(verb: str, body: Mapping[str, Any], past: str) -> None:
+    """Carry out ``verb`` and say what became of each deployment; fails with the first failure's code."""
+    # Imported late, as in every command: see cli/main.py.
+    from supervisor.schema import ActionResult
+
+    result = ActionResult.model_validate_json(Client().post(f"actions/{verb}", body))
+    if not result.outcomes:
+        print("no deployments")
+    problems = [outcome.problem.model_dump() for outcome in result.outcomes if outcome.problem is not None]
+    for outcome in result.outcomes:
+        if outcome.problem is None:
+            became = f" ({outcome.state})" if outcome.state and outcome.state != past else ""
+            print(
+                f"{outcome.id}: {past}{became}"
+                if outcome.changed
+                else f"{outcome.id}: already {past}{became}"
+            )
+    if problems:
+        failures = [of_problem(problem) for problem in problems]
+        raise CommandError(failures[0].code, *(line for failure in failures for line in failure.lines))

@@ -1,0 +1,187 @@
+"""``stratd validate``: a strategy folder tried in the sandbox, without a daemon and without registering it.
+
+Four steps, each of which says what is wrong: the manifest is read, the parameters are checked, then a
+throw-away cell, the same as a deployment's, imports the code, initialises it and lets it say goodbye.
+The trial below is to that cell what engine and supervisor are to a real one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bus import messages, topics
+from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket
+from sandbox.nursery import Awake, CellHandle, NotForked, Nursery, NurseryError, WardenExited, ZygoteGone
+from sandbox.spec import (
+    Born,
+    Budget,
+    Budgets,
+    CellSpec,
+    Died,
+    LogLines,
+    Ready,
+    Terminate,
+    WardenReport,
+    Warned,
+)
+from strategies.errors import ParametersInvalid
+from strategies.plugins import Broken, Found, inspect
+from supervisor.schema import ValidationReport, ValidationStep
+
+DEPLOYMENT = "validate"
+BUDGETS = Budgets(initialize=Budget(5.0, 15.0))
+DEADLINE = 40.0
+"""Seconds for the whole trial: the zygote's imports, ``initialize`` and ``cleanup`` at their hard budgets."""
+GRACE = 5.0
+_decode_report = msgspec.msgpack.Decoder(messages.CellReport).decode
+
+
+def validate(path: Path, parameters: Mapping[str, str]) -> ValidationReport:
+    """Check the strategy at ``path``; ``parameters`` as typed stand in for defaults that it lacks."""
+    steps = [_manifest(path)]
+    plugin = inspect(path)
+    if isinstance(plugin, Found):
+        try:
+            values = effective(plugin, parameters)
+        except ParametersInvalid as error:
+            steps.append(ValidationStep(name="parameters", ok=False, detail=str(error)))
+        else:
+            shown = ", ".join(f"{name}={value}" for name, value in values.items()) or "none"
+            steps.append(ValidationStep(name="parameters", ok=True, detail=shown))
+            steps.append(_trial(plugin, values))
+    failed = next((step for step in steps if not step.ok), None)
+    reason = f"{failed.name}: {failed.detail}" if failed else ""
+    return ValidationReport(path=str(path), ok=failed is None, reason=reason, steps=steps)
+
+
+def effective(plugin: Found, given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters of a run. Raises ``ParametersInvalid`` with every mistake."""
+    return dict(given) if plugin.schema is None else plugin.schema.effective(given, text=True)
+
+
+def _manifest(path: Path) -> ValidationStep:
+    plugin = inspect(path)
+    if isinstance(plugin, Broken):
+        return ValidationStep(name="manifest", ok=False, detail="; ".join(map(str, plugin.errors)))
+    return ValidationStep(name="manifest", ok=True, detail=f"{plugin.reference} ({plugin.type})")
+
+
+def _trial(plugin: Found, parameters: Mapping[str, Any]) -> ValidationStep:
+    with tempfile.TemporaryDirectory(prefix="stratd-") as folder:
+        trial = _Trial(plugin, parameters, Path(folder))
+        try:
+            died = trial.run()
+        except NurseryError as error:
+            return ValidationStep(name="sandbox", ok=False, detail=f"no cell could be started: {error}")
+    if trial.ready is not None and died.cause == "exit" and not died.exit_code and not trial.warnings:
+        return ValidationStep(
+            name="sandbox", ok=True, detail=f"loaded and initialised in {trial.ready:.2f} s"
+        )
+    if trial.warnings and died.cause == "exit":
+        return ValidationStep(name="sandbox", ok=False, detail=in_one_line(trial.warnings[0]))
+    return ValidationStep(name="sandbox", ok=False, detail=in_one_line(f"{died.cause}: {died.detail}"))
+
+
+def in_one_line(text: str) -> str:
+    """Return what went wrong and where, of a text that may hold a traceback."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    places = [line for line in lines if line.startswith("File ")]
+    return f"{lines[0]} ({places[-1]})" if places else " ".join(lines)
+
+
+class _Trial:
+    """One cell, from birth to death, with an engine's sockets of its own in ``folder``."""
+
+    def __init__(self, plugin: Found, parameters: Mapping[str, Any], folder: Path) -> None:
+        self._spec = CellSpec(
+            deployment_id=DEPLOYMENT,
+            generation=1,
+            strategy=plugin.name,
+            version=plugin.version,
+            code_path=plugin.path,
+            account_id="validate",
+            trading_mode="paper",
+            symbols=list(plugin.symbols) or ["VALIDATE"],
+            timeframes=list(plugin.timeframes) or ["1m"],
+            parameters=dict(parameters),
+            market_endpoint=f"ipc://{folder}/market",
+            report_endpoint=f"ipc://{folder}/reports",
+            token=secrets.token_urlsafe(),
+            budgets=BUDGETS,
+        )
+        self.ready: float | None = None
+        """Seconds from its fork until it was warm, None if it never was."""
+        self.warnings: list[str] = []
+        self._died: Died | None = None
+        self._cell: CellHandle | None = None
+
+    def run(self) -> Died:
+        """Run the cell to its end and return how it ended."""
+        deadline = time.monotonic() + DEADLINE
+        nursery, hub = Nursery(), Hub()
+        try:
+            nursery.start()
+            self._open(hub)
+            cell = self._cell = nursery.spawn(self._spec)
+            hub.watch(nursery.fileno(), lambda: self._hear_zygote(nursery))
+            hub.watch(cell.fileno(), lambda: self._hear_warden(hub, cell))
+            while self._died is None:
+                if time.monotonic() > deadline:
+                    return Died("hang", f"no answer within {DEADLINE:g} s")
+                hub.wait(0.5)
+        finally:
+            if self._cell is not None:
+                self._cell.close()
+            nursery.close()
+            hub.close()
+        return self._died
+
+    def _open(self, hub: Hub) -> None:
+        gate = Gatekeeper(hub, lambda name, token: (name, token) == (self._spec.username, self._spec.token))
+        self._market = MarketSocket(hub, self._spec.market_endpoint)
+        reports = ReportSocket(hub, self._spec.report_endpoint)
+        hub.watch(gate, gate.answer)
+        hub.watch(reports, lambda: self._hear_cell(reports))
+
+    def _hear_cell(self, reports: ReportSocket) -> None:
+        for _, payload in reports.drain():
+            if isinstance(_decode_report(payload), messages.Hello):
+                welcome = messages.CellCommand(1, messages.Welcome(epoch=1, now=time.time_ns()))
+                self._market.send(topics.cell(DEPLOYMENT) + messages.encode(welcome))
+
+    def _hear_zygote(self, nursery: Nursery) -> None:
+        for report in nursery.read():
+            match report:
+                case NotForked(reason=reason):
+                    raise NurseryError(reason)
+                case ZygoteGone(code=code):
+                    raise NurseryError(f"the zygote ended with status {code}")
+                case WardenExited(code=code) if code != 0:
+                    self._died = self._died or Died("unknown", f"its warden ended with status {code}")
+                case Awake() | WardenExited() | _:
+                    pass
+
+    def _hear_warden(self, hub: Hub, cell: CellHandle) -> None:
+        for report in cell.receive():
+            self._note(cell, report)
+        if cell.gone:
+            hub.unwatch(cell.fileno())
+
+    def _note(self, cell: CellHandle, report: WardenReport) -> None:
+        match report:
+            case Ready(took=took):
+                self.ready = took
+                cell.order(Terminate("validated", GRACE))
+            case Warned(kind=kind, detail=detail) if kind != "limit":
+                self.warnings.append(f"{kind}: {detail}")
+            case Died():
+                self._died = report
+            case Born() | LogLines() | Warned():
+                pass
