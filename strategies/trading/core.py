@@ -18,7 +18,7 @@ from strategies.trading.identity import idempotency_key
 from strategies.trading.records import Record, Snapshot, Tally
 from strategies.trading.rules import RULES
 from strategies.trading.state import State
-from strategies.trading.ttl import KEY_LIFE, SECOND
+from strategies.trading.ttl import SECOND
 from strategies.trading.turn import Outcome, Turn
 from strategies.trading.view import View
 
@@ -115,12 +115,11 @@ class Core:
             self._last[symbol] = Tick(symbol, at, price)
 
     def pulse(self, now: int) -> Outcome:
-        """Sum up what floods left unlisted, and forget keys past their life. Call it once a second."""
+        """Sum up what floods of refusals left unlisted. Call it once a second."""
         turn = Turn(self._state, self._seed, now)
         for desk in self._state.desks.values():
             if desk.withheld:
                 turn.sum_up(desk)
-        self._state.forget_keys(now - KEY_LIFE)
         return turn.out
 
     # ---- what others ask --------------------------------------------------------------------------
@@ -165,7 +164,7 @@ class Core:
             standing=desk.standing,
             current=desk.grant.generation == generation,
             warm=desk.warm,
-            duplicate=key in self._state.keys,
+            duplicate=self._state.keys.known(deployment_id, symbol, key),
             symbols=desk.symbols,
             timeframes=desk.timeframes,
             mode=desk.grant.trading_mode,

@@ -112,17 +112,22 @@ class Tally(Struct, frozen=True, array_like=True):
     expired: int = 0
 
 
-class Snapshot(Struct, frozen=True, array_like=True, tag=8, kw_only=True):
-    """The state of the core after record ``seq``, in a fixed order, so that equal states are equal.
+class KeyRing(Struct, frozen=True, array_like=True):
+    """Keys of accepted signals of one deployment in one symbol, each with its time, by acceptance."""
 
-    ``keys`` are the idempotency keys of accepted signals with the time of their acceptance, by time.
-    """
+    deployment_id: str
+    symbol: str
+    keys: list[tuple[bytes, int]] = []
+
+
+class Snapshot(Struct, frozen=True, array_like=True, tag=8, kw_only=True):
+    """The state of the core after record ``seq``, in a fixed order, so that equal states are equal."""
 
     seq: int = 0
     tallies: list[Tally] = []
     positions: list[Position] = []
     orders: list[Order] = []
-    keys: list[tuple[bytes, int]] = []
+    keys: list[KeyRing] = []
 
 
 Record: TypeAlias = Judged | Withheld | Placed | Closed | Executed | Saved | Noted | Snapshot

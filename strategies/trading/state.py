@@ -17,6 +17,7 @@ from strategies.trading.records import (
     Closed,
     Executed,
     Judged,
+    KeyRing,
     Noted,
     Placed,
     Record,
@@ -24,24 +25,53 @@ from strategies.trading.records import (
     Snapshot,
     Withheld,
 )
+from strategies.trading.ttl import KEY_LIFE
+
+
+class Keys:
+    """Idempotency keys of accepted signals, by deployment and symbol, each with its acceptance (ns).
+
+    A key is forgotten when the same deployment has a signal for the same symbol accepted ``KEY_LIFE``
+    later. No other clock will do: each feed has its own time, and one of them may be a recording.
+    """
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[str, str], dict[bytes, int]] = {}
+
+    def known(self, deployment_id: str, symbol: str, key: bytes) -> bool:
+        """Whether a signal with this key was accepted before."""
+        return key in self._keys.get((deployment_id, symbol), ())
+
+    def remember(self, deployment_id: str, symbol: str, key: bytes, at: int) -> None:
+        """Keep the key of a signal that was accepted at ``at``, and forget those too old to matter."""
+        mine = self._keys.setdefault((deployment_id, symbol), {})
+        mine[key] = at
+        while mine[oldest := next(iter(mine))] < at - KEY_LIFE:
+            del mine[oldest]
+
+    def everything(self) -> list[KeyRing]:
+        """Return all keys by deployment and symbol, each by acceptance."""
+        return [KeyRing(*owner, list(mine.items())) for owner, mine in sorted(self._keys.items())]
 
 
 class State:
-    """Sequence, desks, books, waiting orders and the keys of accepted signals (key -> time, by time)."""
+    """Sequence, desks, books, waiting orders and the keys of accepted signals."""
 
     def __init__(self) -> None:
         self.seq = 0
         self.desks: dict[str, Desk] = {}
         self.books = Books()
         self.broker = PaperBroker()
-        self.keys: dict[bytes, int] = {}
+        self.keys = Keys()
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> State:
         """Return the state that ``snapshot`` was taken of."""
         state = cls()
         state.seq = snapshot.seq
-        state.keys = dict(snapshot.keys)
+        for ring in snapshot.keys:
+            for key, at in ring.keys:
+                state.keys.remember(ring.deployment_id, ring.symbol, key, at)
         for tally in snapshot.tallies:
             counts = state.desk(tally.deployment_id).counts
             counts.update(
@@ -68,7 +98,7 @@ class State:
             ],
             positions=list(self.books.everything()),
             orders=self.broker.everything(),
-            keys=list(self.keys.items()),
+            keys=self.keys.everything(),
         )
 
     def desk(self, deployment_id: str) -> Desk:
@@ -85,21 +115,12 @@ class State:
         self.seq = record.seq
         _APPLY[type(record)](self, record)
 
-    def forget_keys(self, before: int) -> None:
-        """Drop the keys of signals accepted before that time."""
-        old = []
-        for key, at in self.keys.items():
-            if at >= before:
-                break
-            old.append(key)
-        for key in old:
-            del self.keys[key]
-
 
 def _judged(state: State, record: Judged) -> None:
     state.desk(record.deployment_id).count(record.decision)
     if record.decision in {"accepted", "modified"}:
-        state.keys[bytes.fromhex(record.key)] = record.at
+        key = bytes.fromhex(record.key)
+        state.keys.remember(record.deployment_id, record.signal.symbol, key, record.at)
 
 
 def _withheld(state: State, record: Withheld) -> None:

@@ -1,0 +1,136 @@
+"""The journal as the supervisor reads it: a connection of its own that never delays the writer.
+
+In WAL mode a reader sees the last commit as of its query, and holds no lock that a writer waits for.
+Every method is one query; call it from one thread at a time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final, Self
+
+import msgspec
+
+from bus.messages import AcceptedSignal, Checkpoint, Fill, Position
+from strategies.trading.records import Executed, Judged, Noted, Saved, Withheld
+from strategies.trading.replies import accepted_signal, signal_row, withheld_row
+from supervisor.store.journal_file import connect_readonly, unreadable
+
+_SIGNALS: Final = "signals WHERE counted"
+_FILLS: Final = "fills WHERE 1"
+_EVENTS: Final = "events WHERE 1"
+
+_SIGNAL: Final = msgspec.msgpack.Decoder(Judged | Withheld).decode
+_FILL: Final = msgspec.msgpack.Decoder(Executed).decode
+_POSITION: Final = msgspec.msgpack.Decoder(Position).decode
+_CHECKPOINT: Final = msgspec.msgpack.Decoder(Saved).decode
+_EVENT: Final = msgspec.msgpack.Decoder(Noted).decode
+
+
+class JournalReader:
+    """Reads what an engine has committed. ``open`` it once the engine is ready, ``close`` it."""
+
+    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+        self.path = path
+        self._database = database
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the journal of a running or ended engine; ``JournalError`` if there is none."""
+        return cls(path, connect_readonly(path))
+
+    def __enter__(self) -> Self:
+        """Return itself; closed on the way out."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. Twice is fine."""
+        self._database.close()
+
+    def signals(
+        self, deployment_id: str | None = None, after_seq: int | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Return verdicts as rows of ``signals --json`` (``replies.ROW``), ascending ``seq``.
+
+        At most ``limit``: the first ones after ``after_seq``, or the last ones when it is None.
+        """
+        records = self._page(_SIGNALS, _SIGNAL, deployment_id, after_seq, limit)
+        return [withheld_row(r) if isinstance(r, Withheld) else signal_row(r) for r in records]
+
+    def fills(
+        self, deployment_id: str | None = None, after_seq: int | None = None, limit: int = 100
+    ) -> list[Fill]:
+        """Return executions, ascending; ``after_seq`` and ``limit`` as for ``signals``."""
+        records = self._page(_FILLS, _FILL, deployment_id, after_seq, limit)
+        return [record.fill for record in records]
+
+    def executions(self, after_seq: int, limit: int) -> list[Executed]:
+        """Return executions with their sequence and the position after each, for the mirror."""
+        return self._page(_FILLS, _FILL, None, after_seq, limit)
+
+    def events(self, after_seq: int | None = None, limit: int = 100) -> list[Noted]:
+        """Return what the core noted, ascending; ``after_seq`` and ``limit`` as for ``signals``."""
+        return self._page(_EVENTS, _EVENT, None, after_seq, limit)
+
+    def positions(self, deployment_id: str | None = None) -> list[Position]:
+        """Return positions, unmarked, by deployment and symbol; flat ones with their profit too."""
+        where, arguments = ("WHERE deployment_id = ?", [deployment_id]) if deployment_id else ("", [])
+        query = f"SELECT payload FROM positions {where} ORDER BY deployment_id, symbol"  # noqa: S608 - constants only
+        return _rows(self._database, self.path, query, arguments, _POSITION)
+
+    def accepted(self, after_seq: int, limit: int) -> list[AcceptedSignal]:
+        """Return accepted signals after ``after_seq``, ascending, at most ``limit``."""
+        return accepted_after(self._database, self.path, after_seq, limit)
+
+    def checkpoint(self, deployment_id: str) -> Checkpoint | None:
+        """Return the last checkpoint of a deployment, if it has one."""
+        return checkpoint_of(self._database, self.path, deployment_id)
+
+    def checkpoints(self, after_seq: int = 0) -> list[Saved]:
+        """Return the last checkpoint of each deployment that is newer than ``after_seq``, ascending."""
+        query = "SELECT payload FROM checkpoints WHERE seq > ? ORDER BY seq"
+        return _rows(self._database, self.path, query, [after_seq], _CHECKPOINT)
+
+    def _page(
+        self, rows: str, decode: Any, deployment_id: str | None, after_seq: int | None, limit: int
+    ) -> list[Any]:
+        arguments: list[Any] = []
+        if deployment_id is not None:
+            rows += " AND deployment_id = ?"
+            arguments.append(deployment_id)
+        if after_seq is not None:
+            rows += " AND seq > ?"
+            arguments.append(after_seq)
+        order = "DESC" if after_seq is None else "ASC"
+        query = f"SELECT payload FROM {rows} ORDER BY seq {order} LIMIT ?"  # noqa: S608 - constants only
+        found = _rows(self._database, self.path, query, [*arguments, limit], decode)
+        return found[::-1] if after_seq is None else found
+
+
+def accepted_after(
+    database: sqlite3.Connection, path: Path, after_seq: int, limit: int
+) -> list[AcceptedSignal]:
+    """Return accepted signals after ``after_seq``, ascending, at most ``limit``."""
+    # Those of removed deployments too: a consumer that was away is owed them.
+    query = "SELECT payload FROM signals WHERE key IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?"
+    return [accepted_signal(judged) for judged in _rows(database, path, query, [after_seq, limit], _SIGNAL)]
+
+
+def checkpoint_of(database: sqlite3.Connection, path: Path, deployment_id: str) -> Checkpoint | None:
+    """Return the last checkpoint of a deployment, if it has one."""
+    query = "SELECT payload FROM checkpoints WHERE deployment_id = ?"
+    found = _rows(database, path, query, [deployment_id], _CHECKPOINT)
+    return found[0].checkpoint if found else None
+
+
+def _rows(
+    database: sqlite3.Connection, path: Path, query: str, arguments: list[Any], decode: Any
+) -> list[Any]:
+    try:
+        return [decode(payload) for (payload,) in database.execute(query, arguments)]
+    except (sqlite3.Error, msgspec.DecodeError) as error:
+        raise unreadable(path, error) from None
