@@ -154,7 +154,8 @@ LOADED = """
 import json, sys
 before = set(sys.modules)
 import {module}
-print(json.dumps(sorted({{one.split(".")[0] for one in set(sys.modules) - before}} - set(sys.stdlib_module_names))))
+loaded = {{one.split(".")[0] for one in set(sys.modules) - before}}
+print(json.dumps(sorted(loaded - set(sys.stdlib_module_names))))
 """
 
 
