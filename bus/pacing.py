@@ -63,7 +63,7 @@ class Progress(Struct, frozen=True):
     """How far a replay has come.
 
     ``fraction`` is the part of the files read, None if that cannot be known; ``event_time`` (ns) that of
-    the message sent last; ``elapsed`` seconds since the first was.
+    the message sent last, 0 for recorded frames, which carry none; ``elapsed`` seconds since the first was.
     """
 
     sent: int
@@ -76,7 +76,7 @@ class ReplayResult(Struct, frozen=True, kw_only=True):
     """What was published and what was not.
 
     ``symbols`` counts messages by symbol. ``first`` and ``last`` are event times, ns, 0 if nothing was
-    sent. ``refused`` counts rows of the files by reason, ``examples`` holds the first of each.
+    sent that has one. ``refused`` counts rows of the files by reason, ``examples`` holds the first of each.
     """
 
     ticks: int = 0
@@ -229,6 +229,7 @@ class _Replay:
         else:
             self._sender.send_frames(message.frames)
             self._frames += 1
+            return  # its place in the file is no time
         self._first = self._first or ts
         self._last = max(self._last, ts)
 

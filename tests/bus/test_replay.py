@@ -160,7 +160,7 @@ def test_bars_leave_as_native_bars():
 def test_recorded_frames_leave_as_they_are_and_without_heartbeats():
     result, sender = replayed([(n * SECOND, Frames([b"a", b"%d" % n])) for n in range(5)])
     assert [(n * SECOND, None, [b"a", b"%d" % n]) for n in range(5)] == sender.sent
-    assert (5, 0, 4.0) == (result.frames, result.heartbeats, result.seconds)
+    assert (5, 0, 4.0, 0) == (result.frames, result.heartbeats, result.seconds, result.last)
 
 
 def test_a_message_out_of_order_leaves_at_once():
