@@ -1,0 +1,1 @@
+"""The engine process, ``python -m supervisor.engine``: the IO shell around the deterministic core."""

@@ -1,0 +1,64 @@
+"""Entry of the engine process: descriptor, folders and nothing else come from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from sandbox.confine.process import die_with_parent
+from strategies.trading.core import Core
+from supervisor.control import EngineEvent
+from supervisor.engine.channel import Channel, SupervisorGone
+from supervisor.engine.loop import Engine
+from supervisor.store.journal import Journal
+from supervisor.store.journal_file import JournalCorrupt, JournalError
+
+
+def main() -> int:
+    """Recover, serve, close. 0 when told to end, 1 with one line on stderr otherwise."""
+    parser = argparse.ArgumentParser(prog="stratd-engine")
+    parser.add_argument("--control-fd", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument("--state", type=Path, required=True)
+    options = parser.parse_args()
+    die_with_parent(options.parent)
+    # The supervisor decides when the engine ends; a Ctrl-C in its terminal goes to the whole group.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
+    channel = Channel(options.control_fd)
+    try:
+        journal = _open(options.state / "journal.db", channel)
+        core = Core(seed=journal.seed)
+        core.restore(journal.recover())
+        engine = Engine(options.runtime, journal, core, channel, epoch=time.time_ns())
+    except (JournalError, OSError) as error:
+        sys.stderr.write(f"engine: {error}\n")
+        return 1
+    try:
+        engine.run()
+    except SupervisorGone:
+        return 0
+    except JournalError as error:
+        sys.stderr.write(f"engine: {error}\n")
+        return 1
+    finally:
+        engine.close()
+    return 0
+
+
+def _open(path: Path, channel: Channel) -> Journal:
+    """Open the journal; a damaged one has been moved aside, which is said, and a new one begun."""
+    try:
+        return Journal.open(path)
+    except JournalCorrupt as error:
+        channel.tell(EngineEvent("journal_quarantined", str(error)))
+        return Journal.open(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""One feed inside the engine: its socket, its intake, its clock and the symbols it brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bus.candles import SymbolCandles
+from bus.intake import Intake
+from bus.market import FeedClock, Stream
+from bus.messages import FeedStatus
+from bus.sessions import SessionCalendar
+from bus.sockets import FeedSocket, Hub
+from bus.timeframes import Timeframe
+from bus.timeline import Synthetic
+from supervisor.control import FeedRow, FeedSpec
+
+NANOS = 1_000_000_000
+
+
+class FeedPort:
+    """Owns the socket of one ``[feeds.NAME]`` section."""
+
+    def __init__(self, hub: Hub, spec: FeedSpec, calendar: SessionCalendar, synthetic: Synthetic) -> None:
+        self.spec = spec
+        self.clock = FeedClock()
+        self.streams: dict[str, Stream] = {}
+        self.foreign: dict[str, int] = {}
+        self.next_close = 0
+        """Event time at which the next candle of any of its symbols may have to close."""
+        self.calendar = calendar
+        self._synthetic = synthetic
+        self.intake = Intake(
+            spec.name,
+            spec.format,
+            venue_suffix=spec.venue_suffix,
+            heartbeat_s=spec.heartbeat,
+            trading_day=lambda _symbol, ts: _day(calendar, ts),
+        )
+        self.socket = FeedSocket(hub, spec.endpoint, spec.mode, spec.curve_server_key)
+
+    def candles(self, symbol: str, timeframes: Sequence[Timeframe]) -> SymbolCandles:
+        """Build the candles of one symbol as this feed's section says."""
+        return SymbolCandles(
+            symbol,
+            timeframes,
+            self.calendar,
+            price=self.spec.price,
+            lateness_ns=int(self.spec.lateness * NANOS),
+            grace_ns=int(self.spec.grace * NANOS),
+            synthetic=self._synthetic,
+        )
+
+    def check(self, now: int, publish: Callable[[FeedStatus], None]) -> None:
+        """Ask the intake how the feed is; tell the candles and the strategies what changed."""
+        for status in self.intake.health(now):
+            self.clock.healthy = status.state == "healthy"
+            publish(status)
+
+    def row(self) -> FeedRow:
+        """The feed as ``stratd feeds`` shows it."""
+        late = outside = 0
+        for stream in self.streams.values():
+            for book in stream.books:
+                late += book.counts.get("late", 0)
+                outside += book.counts.get("out_of_session", 0)
+        return FeedRow(
+            endpoint=self.spec.endpoint,
+            mode=self.spec.mode,
+            late=late,
+            out_of_session=outside,
+            **self.intake.row(),
+        )
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close()
+
+
+def _day(calendar: SessionCalendar, ts: int) -> int:
+    """Name the trading day of ``ts`` by its open; between days, the one that is over is not extended."""
+    day = calendar.day(ts)
+    return 0 if day is None else day.open

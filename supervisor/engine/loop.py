@@ -1,0 +1,306 @@
+"""The engine's loop: one thread, one blocking poll, everything else decided in pure code.
+
+One turn: take what is ready (orders of the supervisor, feeds, reports of cells), publish the ticks, close
+the candles that are due, let the core judge and fill, commit the journal ONCE, and only then answer:
+journal, then acknowledge, then out. ``_finish`` is the only place that lets an outcome leave.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from bus import topics
+from bus.market import NEVER, Market, Stream
+from bus.messages import (
+    AcceptedSignal,
+    Bar,
+    CellCommand,
+    CellReport,
+    CommandBody,
+    FeedStatus,
+    Pulse,
+    TimerFired,
+    encode,
+)
+from bus.sockets import Gatekeeper, Hub, MarketSocket, OutSocket, ReplaySocket, ReportSocket
+from strategies.trading.core import Core, Outcome
+from supervisor.control import EngineEvent, EngineReady
+from supervisor.engine.channel import Channel
+from supervisor.engine.feeds import FeedPort
+from supervisor.engine.orders import Orders
+from supervisor.engine.reports import Reports
+from supervisor.engine.roster import Roster
+from supervisor.engine.stats import engine_stats
+from supervisor.engine.timers import Timers
+from supervisor.store.journal import Journal
+
+SECOND = 1_000_000_000
+LOOK_EVERY = SECOND // 20
+"""The timer looks at quiet symbols no more often than this."""
+REPLAY_LIMIT = 10_000
+"""Signals in one answer of ``signals.replay``; a consumer asks again from the last one."""
+
+
+class Engine:
+    """Owns every socket of the data plane and the journal. ``run`` returns when told to end."""
+
+    def __init__(self, runtime: Path, journal: Journal, core: Core, channel: Channel, epoch: int) -> None:
+        self.epoch = epoch
+        self.journal = journal
+        self.core = core
+        self.channel = channel
+        self.roster = Roster()
+        self.timers = Timers()
+        self.feeds: dict[str, FeedPort] = {}
+        self.hub = Hub()
+        self._gate = Gatekeeper(self.hub, self._admit)
+        self.market_socket = MarketSocket(self.hub, f"ipc://{runtime}/market")
+        self._reports = ReportSocket(self.hub, f"ipc://{runtime}/reports")
+        self.out = OutSocket(self.hub, f"ipc://{runtime}/signals.out")
+        self._replay = ReplaySocket(self.hub, f"ipc://{runtime}/signals.replay")
+        self.market = Market(epoch, self.market_socket.send)
+        self._orders = Orders(self)
+        self._handle = Reports(self)
+        self._outcomes: list[Outcome] = []
+        self._afterwards: list[Callable[[], None]] = []
+        self._pulse_at = 0
+        self._closes_at = 0
+        self._longest_turn = 0
+        self.stopping = False
+
+    # ---- the loop -------------------------------------------------------------------------------
+    def run(self) -> None:
+        """Serve until ``ShutDown``."""
+        self.hub.watch(self.channel.fileno(), self._take_orders)
+        self.hub.watch(self._gate, self._gate.answer)
+        self.hub.watch(self._reports, self._take_reports)
+        self.hub.watch(self._replay, self._answer_replay)
+        self.channel.tell(
+            EngineReady(
+                self.epoch,
+                self.market_socket.endpoint,
+                self._reports.endpoint,
+                self.out.endpoint,
+                self.journal.last_seq,
+            )
+        )
+        while not self.stopping:
+            self.hub.wait(self._timeout())
+            started = time.perf_counter_ns()
+            self._finish_turn()
+            self._longest_turn = max(self._longest_turn, time.perf_counter_ns() - started)
+
+    def _timeout(self) -> float:
+        """Seconds until the next timer: the pulse, or a candle that no tick closes."""
+        return max(0.0, (min(self._pulse_at, self._closes_at) - time.monotonic_ns()) / SECOND)
+
+    def _finish_turn(self) -> None:
+        """Publish, close, judge what follows, commit, answer."""
+        monotonic = time.monotonic_ns()
+        for stream in self.market.flush():
+            stream.clock.advance(stream.last.ts if stream.last else 0, monotonic)
+        if monotonic >= self._closes_at:
+            self._close_candles(monotonic)
+        if monotonic >= self._pulse_at:
+            self._pulse(monotonic)
+        if self._outcomes:
+            self._finish()
+        for act in self._afterwards:
+            act()
+        self._afterwards.clear()
+        self.channel.flush()
+
+    def look(self) -> None:
+        """Look for the next boundary in this turn: there are new symbols or timeframes."""
+        self._closes_at = 0
+
+    def _close_candles(self, monotonic: int) -> None:
+        """Close what the watermark of its feed or the timer has passed; find the next such instant.
+
+        Every symbol's own ticks close its candles at once (bus/market.py); this is for the quiet ones,
+        looked at when the watermark of their feed passes a boundary, and by the timer.
+        """
+        wake = monotonic + SECOND
+        for feed in self.feeds.values():
+            self.market.close_due(feed.streams.values(), monotonic)
+            event_now = feed.clock.now(monotonic)
+            feed.next_close = min((s.next_close for s in feed.streams.values()), default=NEVER)
+            due = min((stream.next_wall() for stream in feed.streams.values()), default=NEVER)
+            if due != NEVER:
+                wake = min(wake, monotonic + due - event_now)
+        self._closes_at = max(wake, monotonic + LOOK_EVERY)
+
+    # ---- inputs ---------------------------------------------------------------------------------
+    def open_feed(self, feed: FeedPort) -> None:
+        """Start to read a feed."""
+        self.feeds[feed.spec.name] = feed
+        self.hub.watch(feed.socket, lambda: self._take_feed(feed))
+
+    def close_feed(self, name: str) -> None:
+        """Stop reading a feed; its symbols keep their history."""
+        feed = self.feeds.pop(name)
+        for stream in feed.streams.values():
+            stream.source = None
+        self.hub.unwatch(feed.socket)
+        feed.close()
+
+    def _take_feed(self, feed: FeedPort) -> None:
+        """Drain one feed: the hot path."""
+        now = time.time_ns()
+        accept, streams, take = feed.intake.accept, feed.streams, self.market.take
+        on_tick, outcomes = self.core.on_tick, self._outcomes
+        for frames in feed.socket.drain():
+            for item in accept(frames, now):
+                stream = streams.get(item.symbol)
+                if stream is None:
+                    stream = self._adopt(feed, item.symbol)
+                    if stream is None:
+                        continue
+                if isinstance(item, Bar):
+                    self._take_bar(stream, item)
+                    continue
+                take(stream, item)
+                outcome = on_tick(item, item.ts)
+                if outcome is not None:
+                    outcomes.append(outcome)
+        feed.clock.advance(feed.intake.watermark, time.monotonic_ns())
+        if feed.intake.watermark >= feed.next_close:
+            self.look()
+
+    def _take_bar(self, stream: Stream, bar: Bar) -> None:
+        self.market.take_bar(stream, bar)
+        self.core.set_price(bar.symbol, bar.close, bar.open_time)
+
+    def _adopt(self, feed: FeedPort, symbol: str) -> Stream | None:
+        """The stream of a symbol first heard on ``feed``; None if another feed already brings it."""
+        if symbol in feed.foreign:
+            feed.foreign[symbol] += 1
+            return None
+        stream = self.market.stream(symbol)
+        if stream.source is not None:
+            feed.foreign[symbol] = 1
+            self.event(
+                "feed_conflict", f"feed {feed.spec.name}: {symbol} already comes from another feed; not mixed"
+            )
+            return None
+        stream.adopt(feed)
+        feed.streams[symbol] = stream
+        self.look()
+        return stream
+
+    def _take_orders(self) -> None:
+        for order in self.channel.orders():
+            self._orders.carry_out(order)
+
+    def _take_reports(self) -> None:
+        self.market.flush()
+        decode = _decode_report
+        for user, payload in self._reports.drain():
+            member = self.roster.by_user(user)
+            if member is None:
+                self.event("report_fenced", f"a report of {user}, which is not attached, was dropped")
+                continue
+            try:
+                report = decode(payload)
+            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                self.event("report_refused", str(error), member.deployment_id, member.generation)
+                continue
+            self._handle.take(member, report)
+
+    def _answer_replay(self) -> None:
+        for envelope, question in self._replay.questions():
+            try:
+                (from_seq,) = _decode_question(question)
+            except (msgspec.DecodeError, msgspec.ValidationError):
+                self.event("replay_refused", "a question to signals.replay is not [from_seq]")
+                continue
+            signals = self.journal.accepted(from_seq - 1, REPLAY_LIMIT)
+            self._replay.answer(envelope, encode(signals))
+
+    def _admit(self, user: str, token: str) -> bool:
+        admitted = self.roster.admits(user, token)
+        if not admitted:
+            self.event("connection_refused", f"{user[:80]!r} has no right to connect")
+        return admitted
+
+    # ---- timers ---------------------------------------------------------------------------------
+    def _pulse(self, monotonic: int) -> None:
+        """Once a second: proof of life, health of the feeds, the whole picture for the supervisor."""
+        self._pulse_at = monotonic + SECOND
+        now = time.time_ns()
+        for feed in self.feeds.values():
+            feed.check(now, self._publish_status)
+        for deployment_id, name, at in self.timers.due(self.event_now(monotonic)):
+            member = self.roster.current(deployment_id)
+            if member is not None:
+                self.command(deployment_id, member.generation, TimerFired(name, at))
+        self.take(self.core.pulse(self.event_now(monotonic)))
+        last = self.market.position(self.market.streams)
+        self.market_socket.send(topics.PULSE + encode(Pulse(self.epoch, now, last)))
+        self.channel.tell(engine_stats(self, now, self._longest_turn))
+        self._longest_turn = 0
+
+    def event_now(self, monotonic: int) -> int:
+        """Event time of the engine: the newest feed clock, the wall clock before the first tick."""
+        return max((feed.clock.now(monotonic) for feed in self.feeds.values()), default=0) or time.time_ns()
+
+    # ---- outputs --------------------------------------------------------------------------------
+    def _finish(self) -> None:
+        """Journal, then acknowledge, then out."""
+        outcomes, self._outcomes = self._outcomes, []
+        for outcome in outcomes:
+            self.journal.append(outcome.records)
+        self.journal.commit()
+        for outcome in outcomes:
+            for deployment_id, generation, body in outcome.commands:
+                self.command(deployment_id, generation, body)
+            for accepted in outcome.accepted:
+                self._send_out(accepted)
+            for kind, detail, deployment_id in outcome.events:
+                self.event(kind, detail, deployment_id)
+
+    def _send_out(self, accepted: AcceptedSignal) -> None:
+        self.out.send(topics.signal(accepted.deployment_id), encode(accepted))
+
+    def take(self, outcome: Outcome) -> None:
+        """Keep an outcome for the commit at the end of this turn."""
+        self._outcomes.append(outcome)
+
+    def published(self, symbols: Iterable[str]) -> int:
+        """How many ticks of ``symbols`` were published so far."""
+        return sum(self.market.streams[symbol].published for symbol in symbols)
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Do something once this turn is in the journal."""
+        self._afterwards.append(act)
+
+    def command(self, deployment_id: str, generation: int, body: CommandBody) -> None:
+        """Send one command to one cell, in the order of the market data around it."""
+        self.market_socket.send(topics.cell(deployment_id) + encode(CellCommand(generation, body)))
+
+    def event(self, kind: str, detail: str, deployment_id: str = "", generation: int = 0) -> None:
+        """Tell the supervisor something for the event log."""
+        self.channel.tell(EngineEvent(kind, detail[:2000], deployment_id, generation))
+
+    def _publish_status(self, status: FeedStatus) -> None:
+        self.market_socket.send(topics.feed(status.feed) + encode(status))
+        self.event("feed_" + status.state, f"feed {status.feed}: {status.detail or status.state}")
+
+    def close(self) -> None:
+        """Close the sockets, giving the outward ones a second, and the journal."""
+        for name in list(self.feeds):
+            self.close_feed(name)
+        self.market_socket.close(500)
+        self.out.close(1000)
+        for socket in (self._gate, self._reports, self._replay):
+            socket.close()
+        self.hub.close()
+        self.journal.close()
+
+
+_decode_report = msgspec.msgpack.Decoder(CellReport).decode
+_decode_question = msgspec.msgpack.Decoder(tuple[int]).decode

@@ -1,0 +1,118 @@
+"""What the supervisor orders, carried out: feeds, and the coming and going of instances."""
+
+from __future__ import annotations
+
+import time
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING
+
+from bus import sessions, timeframes
+from bus.messages import CommandBody, Pause, Resume, Stop
+from bus.timeline import Synthetic
+from strategies.trading.core import Grant
+from supervisor.control import Attach, Configure, Detach, Direct, EngineOrder, FeedSpec, Forget, ShutDown
+from supervisor.engine.feeds import FeedPort
+
+if TYPE_CHECKING:
+    from supervisor.engine.loop import Engine
+
+
+class Orders:
+    """Dispatch by type; every order is idempotent, so that it can be repeated after a restart."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._calendars: dict[str, sessions.SessionCalendar] = {}
+
+    def carry_out(self, order: EngineOrder) -> None:
+        """Do what one order says."""
+        self._do(order)
+
+    @singledispatchmethod
+    def _do(self, order: object) -> None:
+        raise TypeError(f"no such order: {order!r}")
+
+    @_do.register
+    def _configure(self, order: Configure) -> None:
+        """Open, close and keep feeds so that they are as the configuration says."""
+        engine = self._engine
+        self._calendars = order.calendars
+        wanted = {spec.name: spec for spec in order.feeds}
+        for name in [name for name, feed in engine.feeds.items() if wanted.get(name) != feed.spec]:
+            engine.close_feed(name)
+        for name, spec in wanted.items():
+            if name not in engine.feeds:
+                self._open(spec, order.synthetic)
+
+    def _open(self, spec: FeedSpec, synthetic: Synthetic) -> None:
+        calendar = self._calendars.get(spec.calendar) or sessions.always()
+        try:
+            self._engine.open_feed(FeedPort(self._engine.hub, spec, calendar, synthetic))
+        except OSError as error:
+            self._engine.event("feed_failed", f"feed {spec.name}: {error.strerror or error}")
+
+    @_do.register
+    def _attach(self, order: Attach) -> None:
+        """Expect an instance: grant it, and start to build what it reads."""
+        engine = self._engine
+        fenced = engine.roster.attach(order)
+        if fenced is not None:
+            self._release(fenced.attach)
+        engine.core.attach(
+            Grant(
+                deployment_id=order.deployment_id,
+                generation=order.generation,
+                strategy=order.strategy,
+                version=order.version,
+                code_hash=order.code_hash,
+                account_id=order.account_id,
+                trading_mode=order.trading_mode,
+                symbols=order.symbols,
+                timeframes=order.timeframes,
+                risk=order.risk,
+                signals_per_s=order.signals_per_s,
+            )
+        )
+        wanted = [timeframes.parse(text) for text in order.timeframes]
+        for symbol in order.symbols:
+            engine.market.want(symbol, wanted)
+        engine.look()
+
+    def _release(self, attach: Attach) -> None:
+        for symbol in attach.symbols:
+            self._engine.market.unwant(symbol)
+
+    @_do.register
+    def _detach(self, order: Detach) -> None:
+        member = self._engine.roster.detach(order.deployment_id, order.generation)
+        if member is not None:
+            self._engine.core.detach(order.deployment_id, order.generation)
+            self._engine.timers.forget(order.deployment_id)
+            self._release(member.attach)
+
+    @_do.register
+    def _direct(self, order: Direct) -> None:
+        """Bar the gate first, then tell the cell: no signal can slip between."""
+        engine = self._engine
+        if engine.roster.find(order.deployment_id, order.generation) is None:
+            return
+        engine.core.direct(
+            order.deployment_id, order.generation, order.verb, order.reason, exit_only=order.exit_only
+        )
+        bodies: dict[str, CommandBody] = {
+            "pause": Pause(order.reason, order.exit_only),
+            "resume": Resume(),
+            "stop": Stop(order.reason),
+        }
+        engine.market.flush()
+        engine.command(order.deployment_id, order.generation, bodies[order.verb])
+
+    @_do.register
+    def _forget(self, order: Forget) -> None:
+        engine = self._engine
+        engine.take(engine.core.forget(order.deployment_id, engine.event_now(time.monotonic_ns())))
+        engine.journal.forget(order.deployment_id)
+
+    @_do.register
+    def _shut_down(self, _order: ShutDown) -> None:
+        self._engine.stopping = True
