@@ -93,13 +93,13 @@ class Catalogue:
         """Return all of it; ``deployments`` counts those of each (name, version)."""
         found = sorted(self._scan.found.values(), key=lambda one: (one.name, one.version))
         sound = [_view(one, deployments.get((one.name, one.version), 0)) for one in found]
-        broken = [
-            StrategyView(
-                name=one.name, version="", state="broken", path=path, errors=[str(e) for e in one.errors]
-            )
-            for path, one in sorted(self._scan.broken.items())
-        ]
-        return sound + broken
+        return sound + [_broken(one) for _, one in sorted(self._scan.broken.items())]
+
+    @staticmethod
+    def inspect(path: str) -> StrategyView:
+        """Look at one path without taking it in; blocks."""
+        found = plugins.inspect(path)
+        return _view(found, 0) if isinstance(found, plugins.Found) else _broken(found)
 
     def view_of(self, path: str) -> StrategyView | None:
         """Return what stands at ``path``, None if the last scan did not find it."""
@@ -117,6 +117,11 @@ def _entry(found: plugins.Found) -> Entry:
         timeframes=list(found.timeframes),
         schema=found.schema,
     )
+
+
+def _broken(one: plugins.Broken) -> StrategyView:
+    errors = [str(error) for error in one.errors]
+    return StrategyView(name=one.name, version="", state="broken", path=one.path, errors=errors)
 
 
 def _view(found: plugins.Found, deployments: int) -> StrategyView:

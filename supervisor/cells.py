@@ -144,6 +144,11 @@ class Cells:
         cell = self._cells.get((deployment_id, generation))
         return None if cell is None else cell.handle.warden_pid
 
+    def pids(self) -> set[int]:
+        """Return the pids of every process of every cell."""
+        handles = [cell.handle for cell in self._cells.values()]
+        return {pid for one in handles for pid in (one.warden_pid, one.strategy_pid) if pid is not None}
+
     def stop(self) -> None:
         """Let go of everything: a cell that still lives dies with its control channel."""
         self._stopping = True

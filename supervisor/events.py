@@ -12,16 +12,26 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol, TypeVar
+
+import structlog
 
 from supervisor.broadcast import Broadcast
 from supervisor.store.deployments import DeploymentStore, StoreError
 from supervisor.store.tables import Event
 
 T = TypeVar("T")
-InDatabase = Callable[[Callable[[], object]], Awaitable[object]]
-"""Runs a blocking call on the database's thread."""
+log = structlog.get_logger()
+
+
+class InDatabase(Protocol):
+    """Runs a blocking call on the database's thread."""
+
+    async def __call__(self, call: Callable[[], T]) -> T:
+        """Return what ``call`` returns."""
+        ...
+
 
 RING = 10_000
 """Events kept in memory for whoever asks for the recent ones."""
@@ -69,6 +79,7 @@ class EventLog:
         """Record that something happened. Never waits, never fails."""
         self.seq += 1
         self._queued.append(Event(self.seq, self._wall(), kind, deployment_id, generation, detail))
+        log.info(kind, deployment=deployment_id or None, generation=generation or None, detail=detail or None)
         self._news.set()
 
     async def stop(self) -> None:
@@ -130,7 +141,7 @@ class EventLog:
             wanted = RING if limit is None else limit
             older: list[Event] = []
             with contextlib.suppress(StoreError):  # then what is in memory must do
-                await self._in_database(lambda: older.extend(self._store.events(after, wanted)))
+                older = await self._in_database(lambda: self._store.events(after, wanted))
             newest = older[-1].seq if older else after
             found = older + [event for event in ring if event.seq > newest]
         return found if limit is None else found[:limit]

@@ -6,6 +6,7 @@ import fcntl
 import importlib.util
 import os
 import stat
+import uuid
 from pathlib import Path
 
 from supervisor.errors import Failed
@@ -48,6 +49,25 @@ class Premises:
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
         self._lock = lock
+
+    def identity(self) -> tuple[str, bool]:
+        """Return the identity of the state directory, made once, and whether it was made just now.
+
+        It names the journal that lies beside it: a copy elsewhere is ours only if it bears the same.
+        """
+        path = self.state / "identity"
+        try:
+            return path.read_text(encoding="ascii").strip(), False
+        except FileNotFoundError:
+            made = uuid.uuid4().hex
+            self.take_identity(made)
+            return made, True
+
+    def take_identity(self, identity: str) -> None:
+        """Bear ``identity`` from now on: a new directory that takes the place of a lost one."""
+        draft = self.state / "identity.new"
+        draft.write_text(f"{identity}\n", encoding="ascii")
+        draft.rename(self.state / "identity")
 
     def leave(self) -> None:
         """Give the lock back. The file stays: removing it would let two daemons hold two locks."""

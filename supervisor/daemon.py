@@ -1,0 +1,406 @@
+"""The supervisor process: owns every part, starts them in order, stops them in reverse, decides nothing.
+
+Rules of this file. One thread runs the loop and starts every process (PR_SET_PDEATHSIG follows the thread);
+the database and the sampler have a thread of their own each, because they may block. A signal handler only
+sets what the loop then sees. Whatever was wanted when the daemon ended is wanted when it starts again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from sandbox.confine.process import become_subreaper
+from sandbox.nursery import Nursery
+from sandbox.spec import Died, WardenReport
+from supervisor import control
+from supervisor import life as lf
+from supervisor.actor import Actor
+from supervisor.catalogue import Catalogue
+from supervisor.cells import Cells
+from supervisor.config import Settings
+from supervisor.engine_client import EngineClient
+from supervisor.errors import Failed
+from supervisor.events import EventLog
+from supervisor.host import Host
+from supervisor.logs import LogBook
+from supervisor.mirror import Mirror, MirrorError
+from supervisor.mirror_source import DaemonSource, read_copies
+from supervisor.premises import Premises
+from supervisor.pulse import Pulse, Samples
+from supervisor.quota import Limits, Usage
+from supervisor.reaper import Reaper
+from supervisor.sampler import Sampler
+from supervisor.schema import RescanResult
+from supervisor.signal_tail import SignalTail
+from supervisor.store.deployments import DeploymentStore, StoreError
+from supervisor.store.redis import RedisMirror
+from supervisor.store.tables import DeathRecord, Deployment, Standing
+from supervisor.systemd import Notifier
+from supervisor.verbs import Verbs
+
+ENGINE_PATIENCE = 30.0
+"""Seconds that the first engine may take to recover its journal before the daemon gives up."""
+ENGINE_SILENCE = 15.0
+"""Seconds without a word from a living engine after which it counts as hung and is killed."""
+
+log = structlog.get_logger()
+T = TypeVar("T")
+Calendars = Callable[[list[str]], dict[str, Any]]
+"""Loads session calendars by name as plain tables; blocks."""
+
+
+class Daemon:
+    """Everything that one daemon owns. ``start``, then ``run_until_stopped``, then ``stop``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        calendars: Calendars,
+        config: Path | None = None,
+        notifier: Notifier | None = None,
+    ) -> None:
+        self.settings = settings
+        self.config = config
+        self.premises = Premises(settings.runtime_dir, settings.state_dir)
+        self.store = DeploymentStore(settings.database_url)
+        self.catalogue = Catalogue(settings.strategies.path)
+        self.actors: dict[str, Actor] = {}
+        self.stats: control.EngineStats | None = None
+        self.rows: dict[str, control.DeploymentRow] = {}
+        """What the engine said last of each deployment, kept when its instance is gone."""
+        self.notifier = notifier or Notifier()
+        self.started_at = time.time_ns()
+        self.problems: dict[str, str] = {}
+        """Sentences about what is not as it should be, by what it is about."""
+        self.stopping = False
+        self._calendars = calendars
+        self._database = ThreadPoolExecutor(1, "database")
+        self._stop_asked = asyncio.Event()
+        self._engine_ready = asyncio.Event()
+        self._heard_engine = 0.0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.engine = EngineClient(settings.runtime_dir, settings.state_dir, self)
+        self.cells = Cells(Nursery(), self)
+        self.sampler = Sampler()
+        self.events = EventLog(self.store, self.in_database)
+        self.pulse = Pulse(self.sampler, self.notifier, on_samples=self._judge, tick=self._tick)
+        self._reaper = Reaper()
+        self.signals = SignalTail(settings.state_dir / "journal.db")
+        self.mirror: Mirror | None = None
+        self.host = self._host()
+        self.verbs = Verbs(
+            self.actors,
+            self.host,
+            self.catalogue,
+            limits=Limits(settings.limits.max_concurrent, settings.limits.max_per_account),
+            defaults=settings.quota,
+            new_actor=self._actor,
+        )
+
+    def _host(self) -> Host:
+        quota = self.settings.quota
+        return Host(
+            cells=self.cells,
+            engine=self.engine,
+            events=self.events,
+            sampler=self.sampler,
+            store=self.store,
+            in_database=self.in_database,
+            policy=policy_of(self.settings),
+            budgets=self.settings.budgets.budgets(),
+            limits=quota.limits,
+            usage=lambda memory, cpu: Usage(
+                memory=memory, cpu=cpu, window=quota.cpu_window, cpu_kills=quota.cpu_policy == "kill"
+            ),
+            code=self.catalogue.code,
+        )
+
+    async def in_database(self, call: Callable[[], T]) -> T:
+        """Run a blocking call on the database's thread, one after the other."""
+        return await asyncio.get_running_loop().run_in_executor(self._database, call)
+
+    # ---- start ----------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Bring everything up. Raises ``Failed`` with a sentence; then ``stop`` still has to be called."""
+        self.premises.enter()
+        become_subreaper()
+        self._install_signals()
+        try:
+            if moved := await self.in_database(self.store.open):
+                self.problems["database"] = moved
+            await self.events.start()
+        except StoreError as error:
+            raise Failed(f"the database cannot be used: {error}") from None
+        self.events.note("daemon_started", f"pid {os.getpid()}")
+        for problem in self.problems.values():
+            self.events.note("problem", problem)
+        await self._open_mirror()
+        await self.rescan()
+        self.cells.start()
+        self.engine.start()
+        self._heard_engine = asyncio.get_running_loop().time()
+        await self._first_engine()
+        await self._load()
+        self.pulse.start()
+        self.verbs.recover()
+        if self.mirror is not None:
+            self.mirror.start()
+
+    async def _first_engine(self) -> None:
+        """Wait for the first engine: one that cannot start says why on stderr, and nothing can trade."""
+        try:
+            await asyncio.wait_for(self._engine_ready.wait(), ENGINE_PATIENCE)
+        except TimeoutError:
+            raise Failed(f"the engine was not ready within {ENGINE_PATIENCE:g} s") from None
+        if self.host.endpoints is None:
+            raise Failed(f"the engine did not start ({self.problems.get('engine', 'no reason given')})")
+
+    async def _load(self) -> None:
+        def read() -> list[tuple[Deployment, Standing, list[DeathRecord]]]:
+            return [(known, standing, self.store.deaths(known.id)) for known, standing in self.store.load()]
+
+        for deployment, standing, newest_first in await self.in_database(read):
+            actor = self._actor(deployment, standing)
+            actor.deaths = newest_first[::-1]
+            self.actors[deployment.id] = actor
+            actor.start()
+
+    async def _open_mirror(self) -> None:
+        """Prepare the copy in Redis; a state directory that is new is first filled from it."""
+        url, password = self.settings.redis.url, self.settings.redis.password
+        identity, fresh = self.premises.identity()
+        if url is None:
+            return
+        copy = RedisMirror(url.get_secret_value(), password.get_secret_value() if password else None)
+        if fresh:
+            await self._bring_back(copy)
+            identity, _ = self.premises.identity()
+        source = DaemonSource(identity, self.actors, self.signals, lambda: self.journal_seq)
+        self.mirror = Mirror(copy, source, on_change=self.events.note)
+
+    async def _bring_back(self, copy: RedisMirror) -> None:
+        try:
+            mark = await copy.mark()
+            found = read_copies(await copy.deployments()) if mark is not None else []
+        except MirrorError as error:
+            self.events.note("problem", f"nothing was recovered from the mirror: {error}")
+            return
+        if mark is None:
+            return
+
+        def take_in() -> None:
+            if not self.store.load():
+                for deployment, standing in found:
+                    self.store.save(deployment, standing)
+
+        await self.in_database(take_in)
+        self.premises.take_identity(mark.identity)
+        self.events.note("recovered", f"{len(found)} deployments from the mirror of {mark.identity}")
+
+    @property
+    def journal_seq(self) -> int:
+        """Where the engine's journal stood when it last said so."""
+        told = self.host.endpoints.journal_seq if self.host.endpoints else 0
+        return max(told, self.stats.journal_seq if self.stats else 0)
+
+    def _actor(self, deployment: Deployment, standing: Standing) -> Actor:
+        book = LogBook(self.premises.logs / f"{deployment.id}.log")
+        return Actor(self.host, deployment, standing, book)
+
+    # ---- signals --------------------------------------------------------------------------------
+    def _install_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.ask_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def ask_to_stop(self) -> None:
+        """Stop in order; asked a second time, at once."""
+        if self._stop_asked.is_set():
+            self._halt(at_once=True)
+        self._stop_asked.set()
+
+    def _hang_up(self) -> None:
+        if not self._stop_asked.is_set():  # a reload during the end would start what is being stopped
+            self._spawn(self.rescan())
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)  # the loop itself holds tasks weakly
+        task.add_done_callback(self._tasks.discard)
+
+    async def run_until_stopped(self) -> None:
+        """Wait for the first SIGTERM or SIGINT."""
+        self.notifier.say("READY=1", f"STATUS=running {len(self.actors)} deployments")
+        await self._stop_asked.wait()
+
+    # ---- stop -----------------------------------------------------------------------------------
+    def _halt(self, *, at_once: bool) -> None:
+        for actor in reversed(self.actors.values()):
+            actor.submit(lf.Halt(at_once=at_once))
+
+    async def stop_deployments(self) -> None:
+        """End every instance, the youngest first asked; what is wanted stays wanted."""
+        self.stopping = self.verbs.closed = True
+        self.notifier.say("STOPPING=1")
+        self.events.note("daemon_stopping", "")
+        policy = self.host.policy
+        ladder = policy.ask_grace + policy.terminate_grace + policy.abort_grace + 3 * policy.kill_grace + 2
+        self._halt(at_once=False)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_at_rest(), ladder)
+
+    async def _all_at_rest(self) -> None:
+        for actor in list(self.actors.values()):
+            await actor.done()
+            await actor.wait_for(lambda life: life.state not in lf.LIVING)
+
+    async def stop(self) -> None:
+        """Let go of everything, in the reverse order of ``start``. Also after a ``start`` that failed."""
+        self.stopping = True
+        await self.pulse.stop()
+        for actor in self.actors.values():
+            await actor.close()
+        self.cells.stop()
+        await self.engine.stop(grace=1.0)
+        if self.mirror is not None:
+            await self.mirror.stop(grace=2.0)
+        await self.signals.close()
+        for task in list(self._tasks):
+            task.cancel()
+        self.events.note("daemon_stopped", "")
+        await self.events.stop()
+        await self.in_database(self.store.close)
+        self._database.shutdown()
+        self.premises.leave()
+
+    # ---- the engine -----------------------------------------------------------------------------
+    def on_news(self, news: control.EngineNews) -> None:
+        """Take what the engine says."""
+        self._heard_engine = asyncio.get_running_loop().time()
+        match news:
+            case control.EngineStats():
+                self.stats = news
+                self.rows.update((row.deployment_id, row) for row in news.deployments)
+                self._spawn(self.signals.grew(news.journal_seq))
+                if self.mirror is not None:
+                    self.mirror.touch()
+            case control.CellSaid(deployment_id=name, generation=generation, word=word):
+                self._cell_said(name, generation, word)
+            case control.EngineEvent():
+                self.events.note(news.kind, news.detail, news.deployment_id, news.generation)
+            case control.EngineReady():
+                self.host.endpoints = news
+                self.problems.pop("engine", None)
+                self.events.note("engine_ready", f"journal at {news.journal_seq}")
+                self._engine_ready.set()
+                self._spawn(self.configure_engine())
+
+    def _cell_said(self, name: str, generation: int, word: str) -> None:
+        actor = self.actors.get(name)
+        if actor is None:
+            return
+        if word == "running":
+            actor.submit(lf.Ready(generation))
+        elif word == "bye":
+            actor.on_bye(generation)
+
+    async def configure_engine(self) -> None:
+        """Tell the engine its feeds, and then of every cell that lives already."""
+        feeds = self.settings.feed_specs
+        names = sorted({feed.calendar for feed in feeds if feed.calendar})
+        tables: dict[str, Any] = {}
+        if names:
+            try:
+                tables = await asyncio.to_thread(self._calendars, names)
+                self.problems.pop("calendars", None)
+            except Exception as error:  # the wall: a calendar that cannot be had must not stop the feeds
+                log.exception("calendars_failed", calendars=names)
+                self.problems["calendars"] = f"the calendars {', '.join(names)} cannot be loaded: {error}"
+                self.events.note("problem", self.problems["calendars"])
+        self.engine.tell(control.Configure(feeds, tables, self.settings.candles.synthetic))
+        for actor in self.actors.values():
+            actor.reattach()
+
+    def on_engine_death(self, code: int) -> None:
+        """Take note: it is started again, the cells live on meanwhile."""
+        self.problems["engine"] = f"the engine ended with code {code} and is being started again"
+        self.events.note("engine_died", f"code {code}")
+        self._engine_ready.set()  # whoever waits for the first one need not wait longer
+
+    # ---- the cells ------------------------------------------------------------------------------
+    def on_report(self, deployment_id: str, generation: int, report: WardenReport) -> None:
+        """Pass on what a warden says."""
+        if actor := self.actors.get(deployment_id):
+            actor.on_report(generation, report)
+
+    def on_ended(self, deployment_id: str, generation: int, died: Died) -> None:
+        """Pass on a death."""
+        if actor := self.actors.get(deployment_id):
+            actor.on_ended(generation, died)
+
+    def on_zygote(self, *, awake: bool, detail: str) -> None:
+        """Take note of how the zygote is."""
+        self.events.note("zygote_ready" if awake else "zygote_died", detail)
+        if awake and self.cells.zygote_pid is not None:
+            self.sampler.descend_from(self.cells.zygote_pid)
+            self.problems.pop("zygote", None)
+        elif not awake:
+            self.problems["zygote"] = f"the zygote {detail} and is being started again"
+
+    # ---- once a second --------------------------------------------------------------------------
+    def _judge(self, samples: Samples) -> None:
+        for (name, generation), sample in samples.items():
+            if actor := self.actors.get(name):
+                actor.on_sample(generation, sample)
+
+    def _tick(self) -> bool:
+        """Look after the engine; returns whether everything shows life."""
+        ours = {pid for pid in (self.engine.pid, self.cells.zygote_pid) if pid is not None}
+        for kind, detail in self._reaper.look(ours | self.cells.pids()):
+            self.events.note(kind, detail)
+        silence = asyncio.get_running_loop().time() - self._heard_engine
+        if self.engine.ready is not None and silence > ENGINE_SILENCE:
+            self.events.note("engine_hung", f"silent for {silence:.0f} s")
+            self._heard_engine += ENGINE_SILENCE
+            self.engine.kill()
+        return True
+
+    # ---- the catalogue --------------------------------------------------------------------------
+    async def rescan(self) -> RescanResult:
+        """Look for strategies again."""
+        found = await self.in_database(lambda: self.catalogue.scan(self.store.paths()))
+        for kind in ("added", "changed", "removed"):
+            for reference in getattr(found, kind):
+                self.events.note(f"strategy_{kind}", reference)
+        for path, errors in found.broken.items():
+            self.events.note("strategy_broken", f"{path}: {'; '.join(errors)}")
+        return found
+
+
+def policy_of(settings: Settings) -> lf.Policy:
+    """Return the policy of the lifecycle that the ``[restart]`` section says."""
+    wanted = settings.restart
+    return lf.Policy(
+        restart=wanted.policy,
+        delay_base=wanted.delay,
+        delay_cap=wanted.max_delay,
+        jitter=wanted.jitter,
+        max_exits=wanted.max_restarts,
+        window=wanted.window,
+        stable_time=wanted.stable_time,
+        start_timeout=wanted.ready_timeout,
+        ask_grace=wanted.stop_timeout,
+        terminate_grace=wanted.kill_timeout,
+    )

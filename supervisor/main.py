@@ -1,0 +1,88 @@
+"""``stratd serve``: one daemon in the foreground, from its first check to exit 0."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from supervisor import calendars
+from supervisor.api.peers import Peer
+from supervisor.api.server import ApiServer
+from supervisor.config import Settings
+from supervisor.daemon import Daemon
+from supervisor.port import Port
+from supervisor.premises import check_packages
+
+
+def serve(settings: Settings, *, config: Path | None = None) -> int:
+    """Run until SIGTERM or SIGINT; 0. Raises a ``StratdError`` with a sentence if it cannot start."""
+    check_packages()
+    configure_log(settings)
+    return asyncio.run(_serve(settings, config))
+
+
+async def _serve(settings: Settings, config: Path | None) -> int:
+    def tables(names: list[str]) -> dict[str, Any]:
+        today = datetime.now(UTC).date()
+        return dict(calendars.tables(calendars.load(names, settings.state_dir / "calendars", today)))
+
+    daemon = Daemon(settings, calendars=tables, config=config)
+    api: ApiServer | None = None
+    try:
+        await daemon.start()
+
+        def refused(peer: Peer) -> None:
+            daemon.events.note("peer_refused", str(peer))
+
+        api = ApiServer(
+            Port(daemon),
+            settings.api_socket,
+            version=metadata.version("stratd"),
+            group=settings.api.group,
+            max_body=settings.api.max_body,
+            on_refused=refused,
+        )
+        await api.start()
+        await daemon.run_until_stopped()
+        await daemon.stop_deployments()
+    finally:
+        if api is not None:
+            await api.close()
+        await daemon.stop()
+    return 0
+
+
+def configure_log(settings: Settings) -> None:
+    """Log to stderr: for people on a terminal, as JSON lines elsewhere, unless ``[log]`` says which."""
+    wanted = settings.log.format
+    people = wanted == "text" or (wanted == "auto" and sys.stderr.isatty())
+    render: list[Any] = [structlog.processors.JSONRenderer()]
+    if people:
+        render = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info if not people else _keep,
+            _without_nothing,
+            *render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings.log.level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _keep(_logger: Any, _method: str, event: Any) -> Any:
+    return event
+
+
+def _without_nothing(_logger: Any, _method: str, event: Any) -> Any:
+    return {key: value for key, value in event.items() if value is not None}

@@ -1,0 +1,223 @@
+"""The daemon as its HTTP API sees it (``supervisor.api.port``): questions answered, verbs passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from importlib import metadata
+from typing import Literal
+
+from supervisor import views
+from supervisor.actor import Actor
+from supervisor.daemon import Daemon
+from supervisor.errors import Failed, Invalid
+from supervisor.schema import (
+    ActionResult,
+    DeploymentDetail,
+    DeploymentRow,
+    EventView,
+    FeedView,
+    LogLine,
+    MirrorView,
+    ProcessView,
+    RescanResult,
+    Selection,
+    SignalView,
+    StartRequest,
+    StartResult,
+    Status,
+    StrategyView,
+)
+from supervisor.selection import find
+from supervisor.store.deployments import StoreError
+
+
+class Port:
+    """Answers for one daemon."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    # ---- questions ------------------------------------------------------------------------------
+    async def status(self) -> Status:
+        """Return the daemon's own state."""
+        daemon, settings = self._daemon, self._daemon.settings
+        problems = list(daemon.problems.values())
+        if daemon.events.unwritten:
+            problems.append(f"{daemon.events.unwritten} events wait for a database that cannot be written")
+        state: Literal["stopping", "degraded", "running"] = "degraded" if problems else "running"
+        state = "stopping" if daemon.stopping else state
+        counts = Counter(actor.life.state.value for actor in daemon.actors.values())
+        return Status(
+            version=metadata.version("stratd"),
+            state=state,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            started_at=daemon.started_at,
+            uptime_s=(time.time_ns() - daemon.started_at) / 1e9,
+            processes=self._processes(),
+            feeds=await self.feeds(),
+            deployments=dict(counts),
+            running=sum(actor.holds_slot for actor in daemon.actors.values()),
+            max_concurrent=settings.limits.max_concurrent,
+            signals=views.total(daemon.rows),
+            mirror=daemon.mirror.view() if daemon.mirror else MirrorView(),
+            journal_seq=daemon.stats.journal_seq if daemon.stats else 0,
+            event_seq=daemon.events.seq,
+            loop_lag_ms=round(daemon.pulse.lag * 1e3, 3),
+            state_dir=str(settings.state_dir),
+            runtime_dir=str(settings.runtime_dir),
+            problems=problems,
+        )
+
+    def _processes(self) -> list[ProcessView]:
+        daemon = self._daemon
+        engine, zygote = daemon.engine, daemon.cells.zygote_pid
+        return [
+            ProcessView(name="supervisor", pid=os.getpid()),
+            ProcessView(
+                name="engine",
+                pid=engine.pid,
+                state="running" if engine.ready else "starting",
+                restarts=max(0, engine.starts - 1),
+            ),
+            ProcessView(
+                name="zygote",
+                pid=zygote,
+                state="running" if zygote else "starting",
+                restarts=max(0, daemon.cells.zygote_starts - 1),
+            ),
+        ]
+
+    async def deployments(self) -> list[DeploymentRow]:
+        """Return every deployment, by id."""
+        return [self._row(actor) for _, actor in sorted(self._daemon.actors.items())]
+
+    def _row(self, actor: Actor) -> DeploymentRow:
+        return views.row(actor, self._daemon.rows.get(actor.id), time.time_ns())
+
+    async def describe(self, deployment_id: str) -> DeploymentDetail:
+        """Return everything about one deployment."""
+        actor = find(self._daemon.actors, deployment_id)
+        mine = actor.deployment
+        code = self._daemon.catalogue.code(mine.strategy, mine.version)
+        return views.detail(
+            actor,
+            self._daemon.rows.get(deployment_id),
+            now=time.time_ns(),
+            monotonic=asyncio.get_running_loop().time(),
+            code=(code.code_path, code.code_hash) if code else ("", ""),
+            limits=self._daemon.settings.quota.limits(mine.memory, mine.cpu),
+        )
+
+    async def feeds(self) -> list[FeedView]:
+        """Return every configured feed; one of which the engine has said nothing yet is ``unknown``."""
+        stats = self._daemon.stats
+        known = {row.name: views.feed(row) for row in stats.feeds} if stats else {}
+        return [
+            known.get(spec.name)
+            or FeedView(
+                name=spec.name, format=spec.format, endpoint=spec.endpoint, mode=spec.mode, state="unknown"
+            )
+            for spec in self._daemon.settings.feed_specs
+        ]
+
+    async def strategies(self) -> list[StrategyView]:
+        """Return the catalogue, broken folders included."""
+        used = Counter(
+            (actor.deployment.strategy, actor.deployment.version) for actor in self._daemon.actors.values()
+        )
+        return self._daemon.catalogue.views(used)
+
+    # ---- streams --------------------------------------------------------------------------------
+    async def logs(self, deployment_id: str, *, n: int, follow: bool) -> AsyncIterator[LogLine]:
+        """Return the last ``n`` lines, oldest first, then each as it comes."""
+        actor = find(self._daemon.actors, deployment_id)
+        lines = actor.book.read(n, follow=follow)
+        return (
+            LogLine(at=line.at, stream=line.stream, text=line.text, generation=line.generation)
+            async for line in lines
+        )
+
+    async def events(self, *, after: int | None, n: int, follow: bool) -> AsyncIterator[EventView]:
+        """Return the events after number ``after``, else the last ``n``; then each as it comes."""
+        events = self._daemon.events.read(after, n, follow=follow)
+        return (
+            EventView(
+                seq=event.seq,
+                at=event.at,
+                kind=event.kind,
+                deployment_id=event.deployment_id,
+                generation=event.generation,
+                detail=event.detail,
+            )
+            async for event in events
+        )
+
+    async def signals(
+        self, deployment_id: str | None, *, after: int | None, n: int, follow: bool
+    ) -> AsyncIterator[SignalView]:
+        """Return signals with their verdicts as ``events`` does, of one deployment or of all."""
+        if deployment_id is not None:
+            find(self._daemon.actors, deployment_id)
+        return self._daemon.signals.read(deployment_id, after, n, follow=follow)
+
+    # ---- verbs ----------------------------------------------------------------------------------
+    async def start(self, request: StartRequest) -> StartResult:
+        """Create the deployment if it is new, else start it as it was."""
+        actor, created, changed = await self._daemon.verbs.start(request)
+        return StartResult(created=created, changed=changed, deployment=self._row(actor))
+
+    async def stop(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:
+        """Stop."""
+        return await self._daemon.verbs.stop(selection, reason=reason, now=now, wait=wait)
+
+    async def pause(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:  # noqa: ARG002  (every pause is at once)
+        """Pause."""
+        return await self._daemon.verbs.pause(selection, reason=reason, wait=wait)
+
+    async def resume(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:  # noqa: ARG002  (as above)
+        """Resume."""
+        return await self._daemon.verbs.resume(selection, reason=reason, wait=wait)
+
+    async def restart(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:
+        """Stop and start again."""
+        return await self._daemon.verbs.restart(selection, reason=reason, now=now, wait=wait)
+
+    async def reset_failed(self, selection: Selection) -> ActionResult:
+        """Out of failed or quarantined."""
+        return await self._daemon.verbs.reset_failed(selection)
+
+    async def remove(self, selection: Selection) -> ActionResult:
+        """Forget stopped deployments."""
+        result = await self._daemon.verbs.remove(selection)
+        for outcome in result.outcomes:
+            if outcome.problem is None:
+                self._daemon.rows.pop(outcome.id, None)
+        return result
+
+    async def rescan(self) -> RescanResult:
+        """Search the strategy folders again."""
+        return await self._daemon.rescan()
+
+    async def register(self, path: str) -> StrategyView:
+        """Add the strategy at the absolute ``path`` for good; one that is broken is not kept."""
+        daemon = self._daemon
+        found = await asyncio.to_thread(daemon.catalogue.inspect, path)
+        if found.state == "broken":
+            raise Invalid(f"{path}: {error}" for error in found.errors)
+        try:
+            await daemon.in_database(lambda: daemon.store.add_path(found.path))
+        except StoreError as error:
+            raise Failed(f"cannot keep {path}: {error}") from None
+        await daemon.rescan()
+        registered = daemon.catalogue.view_of(found.path)
+        if registered is None:
+            raise Failed(f"{path} was registered and cannot be found again")
+        if registered.state == "broken":
+            raise Invalid(f"{path}: {error}" for error in registered.errors)
+        return registered

@@ -1,0 +1,60 @@
+"""Orphans: the daemon is their subreaper, so whoever loses its parent below us becomes our child.
+
+Rules of this file. Only children that nobody waits for are reaped, each by its own pid: a ``waitpid(-1)``
+would take the exit status from those who need it. One that has ended gets from one look to the next (a
+second) to be reaped by whoever started it. One that lives, in a session that is not ours and of no cell that
+is, was left behind by a strategy: nobody enforces its quota or reads its output, so it is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Collection
+from pathlib import Path
+
+
+def children() -> list[int]:
+    """Return the pids of our children (proc(5): /proc/PID/task/TID/children, all threads)."""
+    found: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            found += map(int, (task / "children").read_text().split())
+        except OSError:  # the thread ended, or a kernel without CONFIG_PROC_CHILDREN
+            continue
+    return found
+
+
+class Reaper:
+    """Looks at our children now and then; ``known`` are those that belong to somebody."""
+
+    def __init__(self) -> None:
+        self._ended: set[int] = set()
+
+    def look(self, known: Collection[int]) -> list[tuple[str, str]]:
+        """Reap and kill what belongs to nobody; return (kind, detail) of an event for each."""
+        done: list[tuple[str, str]] = []
+        ended: set[int] = set()
+        for pid in children():
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                    if pid in self._ended:
+                        done.append(("reaped", f"process {pid}, an orphan, {_reap(pid)}"))
+                    elif pid not in known:
+                        ended.add(pid)
+                elif pid not in known and os.getsid(pid) != os.getsid(0):
+                    # Our own child until we reap it, so the pid cannot be another's by now.
+                    os.kill(pid, signal.SIGKILL)
+                    done.append(("orphan_killed", f"process {pid} outlived its cell"))
+        self._ended = ended
+        return done
+
+
+def _reap(pid: int) -> str:
+    info = os.waitid(os.P_PID, pid, os.WEXITED)
+    if info is None:
+        return "gone"
+    if info.si_code == os.CLD_EXITED:
+        return f"exited with {info.si_status}"
+    return f"ended by signal {info.si_status}"

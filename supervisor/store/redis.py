@@ -1,0 +1,113 @@
+"""The copy in Redis, and the only module that imports redis. Valkey speaks the same and serves as well.
+
+Keys, all under one prefix (``stratd:``), written together in one MULTI so that a reader sees no half::
+
+    stratd:mark          hash    identity, seq, at: what this is a copy of, and how far it goes
+    stratd:deployments   hash    id -> JSON: the deployment, what is wanted, state, generation
+    stratd:positions     hash    id -> JSON: list of holdings
+    stratd:checkpoints   hash    id -> MessagePack [state, state_version, epoch, position]
+    stratd:signals       stream  entry id SEQ-0, field "signal": MessagePack map of the accepted signal
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from redis import asyncio as redis
+from redis.exceptions import RedisError
+
+from supervisor.mirror import Batch, Mark, MirrorError
+
+PREFIX = "stratd:"
+HASHES = ("deployments", "positions", "checkpoints")
+KEEP_SIGNALS = 100_000
+"""Signals kept in the stream, about: the journal has them all."""
+KEEP_SUPERSEDED = 30 * 86_400
+"""Seconds that a copy is kept, under ``stratd:superseded:``, when another takes its place."""
+TIMEOUT = 5.0
+"""Seconds for one command or to connect: a paused server counts as one that is down."""
+
+
+class RedisMirror:
+    """A connection to the copy. Every failure is a ``MirrorError``; nothing here tries twice."""
+
+    def __init__(self, url: str, password: str | None = None, *, timeout: float = TIMEOUT) -> None:
+        options: dict[str, Any] = {"socket_timeout": timeout, "decode_responses": False}
+        if not url.startswith("unix:"):
+            options["socket_connect_timeout"] = timeout
+        if password is not None:
+            options["password"] = password
+        self._redis: redis.Redis = redis.Redis.from_url(url, **options)
+
+    async def mark(self) -> Mark | None:
+        """Return what the copy there is of, None if there is none (or none that can be read)."""
+        try:
+            found: dict[Any, Any] = await self._redis.hgetall(f"{PREFIX}mark")
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _translated(error) from None
+        try:
+            return Mark(
+                identity=found[b"identity"].decode(), seq=int(found[b"seq"]), at=int(found.get(b"at", 0))
+            )
+        except (KeyError, ValueError):
+            return None
+
+    async def write(self, batch: Batch) -> None:
+        """Write all of a batch or nothing."""
+        try:
+            newest = 0 if batch.reset else await self._newest_signal()
+            superseded = await self._present() if batch.reset else []
+            async with self._redis.pipeline(transaction=True) as pipe:
+                for name in superseded:
+                    old = f"{PREFIX}superseded:{batch.mark.at}:{name}"
+                    pipe.rename(f"{PREFIX}{name}", old)
+                    pipe.expire(old, KEEP_SUPERSEDED)
+                for name in HASHES:
+                    rows: dict[str, bytes | None] = getattr(batch, name)
+                    if gone := [key for key, row in rows.items() if row is None]:
+                        pipe.hdel(f"{PREFIX}{name}", *gone)
+                    if kept := {key: row for key, row in rows.items() if row is not None}:
+                        pipe.hset(f"{PREFIX}{name}", mapping=kept)  # type: ignore[arg-type]
+                for seq, signal in batch.signals:
+                    if seq > newest:  # one that is there already came with a batch whose answer was lost
+                        pipe.xadd(
+                            f"{PREFIX}signals",
+                            {"signal": signal},
+                            id=f"{seq}-0",
+                            maxlen=KEEP_SIGNALS,
+                            approximate=True,
+                        )
+                mark: dict[Any, Any] = msgspec.structs.asdict(batch.mark)
+                pipe.hset(f"{PREFIX}mark", mapping=mark)
+                await pipe.execute()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _translated(error) from None
+
+    async def _present(self) -> list[str]:
+        names = (*HASHES, "signals", "mark")
+        return [name for name in names if await self._redis.exists(f"{PREFIX}{name}")]
+
+    async def _newest_signal(self) -> int:
+        entries: Any = await self._redis.xrevrange(f"{PREFIX}signals", count=1)
+        return int(entries[0][0].partition(b"-")[0]) if entries else 0
+
+    async def deployments(self) -> dict[str, bytes]:
+        """Return every deployment of the copy, encoded, by id."""
+        try:
+            found: dict[Any, Any] = await self._redis.hgetall(f"{PREFIX}deployments")
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _translated(error) from None
+        return {key.decode(): row for key, row in found.items()}
+
+    async def close(self) -> None:
+        """Close the connection."""
+        try:
+            await self._redis.aclose()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _translated(error) from None
+
+
+def _translated(error: BaseException) -> MirrorError:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return MirrorError(f"Redis: {text}")
