@@ -106,11 +106,10 @@ def complete(path: Path, header: Sequence[str], roles: dict[Role, int]) -> Layou
     """Decide what a row is, or say what is missing for it to be anything."""
     shown = ", ".join(repr(one) for one in header[:12])[:100]
     if "time" not in roles:
-        raise RecordingError(
-            path,
-            f"no time column among {shown}; expected one of {', '.join(NAMES['time'])}, or --map COL=time",
-            line=1,
+        expected = (
+            "expected timestamp, datetime, time, date or the like, or a column named by you (--map COL=time)"
         )
+        raise RecordingError(path, f"no time column among {shown}; {expected}", line=1)
     bars = all(role in roles for role in ("open", "high", "low", "close"))
     if not bars and "price" not in roles and "close" in roles and "open" not in roles:
         roles["price"] = roles["close"]  # a series of closes is a series of prices

@@ -483,7 +483,7 @@ def test_a_candle_whose_high_is_not_its_highest_is_refused(tmp_path):
         ("time,price\n", ":1: holds a header and no rows"),
         (
             "a,price\n1,2\n",
-            ":1: no time column among 'a', 'price'; expected one of timestamp, ts, datetime,",
+            ":1: no time column among 'a', 'price'; expected timestamp, datetime, time, date or",
         ),
         ("time,colour\n1,2\n", ":1: no prices among the columns 'time', 'colour'; expected price (or last,"),
         ("1,2\n3,4\n", ":1: no header, and the first row '1,2' is none of HistData ticks,"),
