@@ -291,8 +291,8 @@ class SymbolCandles:
                 series.current.partial = True
         self._source = "ticks"
         self._hot = [root.holding(at) for root in self._timeline.roots]
-        self._hot_from = max(hot.open_time for hot in self._hot)
-        self._hot_to = min(hot.close_time for hot in self._hot)
+        self._hot_from = max((hot.open_time for hot in self._hot), default=FAR)
+        self._hot_to = min((hot.close_time for hot in self._hot), default=0)
         sized = self._unsized() if size is None else size
         for hot in self._hot:
             hot.put(tick.ts, tick.seq or 0, price)
