@@ -14,7 +14,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from bus.feeds.errors import DECODE_ERRORS, MAX_FRAME, FrameRefused, refusal, show
+from bus.feeds.errors import DECODE_ERRORS, MAX_FRAME, FrameRefused, json_refusal, show
 from bus.feeds.readings import Decoded, Reading, nanos, side
 from bus.messages import Bar, Price, Size, Symbol, Tick
 
@@ -140,4 +140,4 @@ def _decode(decoder: Callable[[bytes], T], payload: bytes) -> T:
     try:
         return decoder(payload)
     except DECODE_ERRORS as error:
-        raise refusal(error, payload) from None
+        raise json_refusal(error, payload) from None

@@ -1,7 +1,7 @@
 """Darwinex's ZeroMQ connector for MetaTrader 4 (v2.0.1): one frame of text, ``SYMBOL:|:body``.
 
 Source: DWX_ZeroMQ_Server_v2.0.1_RC8.mq4. A tick's body is ``bid;ask`` and carries no time, so it is stamped
-on receipt. A rates body has nine fields and is sent on the *first* tick of a new bar with that bar's
+on receipt. A rates body has eight fields and is sent on the *first* tick of a new bar with that bar's
 values (O=H=L=C): it is never a closed candle, and its times are the broker's local ones, so it is ignored
 by name. The body is empty where the terminal knew no price.
 """
@@ -33,11 +33,11 @@ def decode(frames: Sequence[bytes], received_at: int) -> list[Decoded | FrameRef
         symbol, fields = topic.decode("ascii"), body.decode("ascii").split(";")
     except UnicodeDecodeError:
         raise FrameRefused("malformed", f"{show(frame)} is not ASCII") from None
-    if len(fields) == 9:
+    if len(fields) == 8:
         return [Ignored("opening_bar")]
     if len(fields) != 2:
         raise FrameRefused(
-            "malformed", f"{len(fields)} fields in {show(frame)}, allowed are bid;ask or a bar of 9"
+            "malformed", f"{len(fields)} fields in {show(frame)}, allowed are bid;ask or a bar of 8"
         )
     tick = Tick(symbol, received_at, bid=price(fields[0], "bid"), ask=price(fields[1], "ask"))
     return [Reading(tick, untimed=True)]

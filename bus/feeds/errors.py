@@ -10,6 +10,7 @@ reads ``stratd feeds``, and names the thing, the value and what is allowed.
 
 from __future__ import annotations
 
+import re
 from typing import Literal, TypeAlias, get_args
 
 Reason: TypeAlias = Literal[
@@ -41,6 +42,7 @@ MAX_FRAME = 1 << 20
 """Largest frame that is looked into, in bytes: two thousand ticks fit in a fifth of it."""
 
 _SHOWN = 80
+_NOT_FINITE = re.compile(rb':\s*"?[-+]?(nan|inf|infinity)\b', re.IGNORECASE)
 
 
 class FrameRefused(Exception):
@@ -60,8 +62,8 @@ nesting too deep to skip over is a RecursionError."""
 def refusal(error: Exception, payload: bytes) -> FrameRefused:
     """Name the reason of a failed decode; msgspec's message already names the field and what is allowed.
 
-    A NaN fails the lower bound and an infinity the upper one, so those two are told apart by the caller,
-    which still has the value (``native.refusal``); text formats show it in ``payload``.
+    A NaN fails a lower bound and an infinity an upper one; ``json_refusal`` and ``native.refuse_tick``
+    look again to tell those from numbers that are only too small or too large.
     """
     text = str(error)
     if isinstance(error, RecursionError):
@@ -78,8 +80,19 @@ def refusal(error: Exception, payload: bytes) -> FrameRefused:
     return FrameRefused(reason, f"{text}, in {show(payload)}")
 
 
+def json_refusal(error: Exception, payload: bytes) -> FrameRefused:
+    """Do ``refusal`` for JSON, where a NaN is either no JSON at all or text that fails a bound."""
+    found = refusal(error, payload)
+    if found.reason in ("malformed", "not_positive", "too_large") and _NOT_FINITE.search(payload):
+        return FrameRefused("not_finite", found.detail)
+    return found
+
+
 def show(data: bytes | str) -> str:
     """Give the beginning of ``data`` as printable ASCII in quotes: whatever came in, a log stays a line."""
     head = data[:_SHOWN]
-    text = head.decode("utf-8", "backslashreplace") if isinstance(head, bytes) else head
-    return ascii(text) if len(data) <= _SHOWN else f"{text!a}... ({len(data)} long)"
+    try:
+        text = ascii(head.decode() if isinstance(head, bytes) else head)
+    except UnicodeDecodeError:
+        text = ascii(head)
+    return text if len(data) <= _SHOWN else f"{text}... ({len(data)} long)"

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from bus.feeds.errors import DECODE_ERRORS, MAX_FRAME, FrameRefused, refusal, show
+from bus.feeds.errors import DECODE_ERRORS, MAX_FRAME, FrameRefused, json_refusal, show
 from bus.feeds.readings import Decoded, Ignored, Reading, Snapshot, decimal_price, optional_nanos, side
 from bus.messages import Price, Size
 
@@ -61,7 +61,7 @@ def decode(frames: Sequence[bytes], received_at: int) -> list[Decoded | FrameRef
     try:
         fields = _decode(payload)
     except DECODE_ERRORS as error:
-        raise refusal(error, payload) from None
+        raise json_refusal(error, payload) from None
     return [_reading(exchange, symbol, mode, fields, received_at)]
 
 
