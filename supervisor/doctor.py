@@ -7,10 +7,14 @@ was just asked for; what the kernel has and stratd does not use yet is ``availab
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+from bus.sessions import CalendarError
 from sandbox.confine import probe
+from supervisor.calendars import load
 from supervisor.config import Settings
 from supervisor.quantities import format_size
 from supervisor.redis_ping import ping
@@ -32,6 +36,7 @@ def examine(settings: Settings) -> DoctorReport:
         _memory(settings),
         _descriptors(settings),
         *_strategy_folders(settings),
+        *_calendars(settings),
     ]
     sandbox = layers()
     missing = [
@@ -145,6 +150,21 @@ def _descriptors(settings: Settings) -> LayerView:
     if needed <= hard:
         return LayerView(name="open files", state="active", detail=detail)
     return LayerView(name="open files", state="missing", detail=detail, command=f"ulimit -Hn {needed}")
+
+
+def _calendars(settings: Settings) -> list[LayerView]:
+    views = []
+    for name, feed in settings.feeds.items():
+        if not feed.calendar:
+            continue
+        try:
+            with tempfile.TemporaryDirectory(prefix="stratd-") as cache:
+                load([feed.calendar], Path(cache), datetime.now(UTC).date())
+        except (CalendarError, OSError) as error:
+            views.append(LayerView(name="calendar", state="missing", detail=f"feeds.{name}: {error}"))
+        else:
+            views.append(LayerView(name="calendar", state="active", detail=f"feeds.{name}: {feed.calendar}"))
+    return views
 
 
 def _strategy_folders(settings: Settings) -> list[LayerView]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client, segment
-from cli.errors import FAILED, CommandError
+from cli.errors import FAILED, USAGE, CommandError
 from cli.options import Id, Json
 from cli.tables import on_terminal, plain, show
 from cli.talk import print_json
@@ -31,7 +31,7 @@ def serve(
 ) -> None:
     """Run the daemon in the foreground (what systemd runs)."""
     from supervisor.config import load
-    from supervisor.errors import StratdError
+    from supervisor.errors import SettingsError, StratdError
 
     try:
         settings = load(os.environ, file=config)
@@ -39,7 +39,9 @@ def serve(
 
         code = run(settings, config=config)
     except StratdError as error:
-        raise CommandError(FAILED, *getattr(error, "errors", [str(error)])) from None
+        # A wrong setting is a wrong invocation: the unit does not start the daemon again for it.
+        wrong = isinstance(error, SettingsError)
+        raise CommandError(USAGE if wrong else FAILED, *getattr(error, "errors", [str(error)])) from None
     raise typer.Exit(code)
 
 

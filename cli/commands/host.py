@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.errors import FAILED, CommandError
+from cli.errors import FAILED, USAGE, CommandError
 from cli.options import Json
 from cli.tables import show
 
@@ -38,7 +38,7 @@ def doctor(
     try:
         settings = load(os.environ, file=config)
     except SettingsError as error:
-        raise CommandError(FAILED, *error.errors) from None
+        raise CommandError(USAGE, *error.errors) from None
     report = examine(settings)
     if as_json:
         print(report.model_dump_json())

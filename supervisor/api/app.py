@@ -15,9 +15,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
+from supervisor.api.body_limit import BodyLimit
 from supervisor.api.port import DaemonPort
-from supervisor.errors import Invalid, NotFound, StratdError
-from supervisor.problems import INTERNAL, INVALID, problem_of
+from supervisor.errors import Invalid, NotFound, StratdError, near_matches
+from supervisor.problems import INTERNAL, problem_of
 from supervisor.schema import (
     ActionRequest,
     ActionResult,
@@ -43,7 +44,8 @@ Id = Annotated[str, Path(max_length=64)]
 
 def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
     """Return the application over ``daemon``; a body over ``max_body`` bytes is refused with 413."""
-    app = FastAPI(title="stratd", version=version, max_body_size=max_body, docs_url=None, redoc_url=None)
+    app = FastAPI(title="stratd", version=version, docs_url=None, redoc_url=None)
+    app.add_middleware(BodyLimit, most=max_body)
     app.add_exception_handler(StratdError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -99,7 +101,7 @@ def _action_routes(api: APIRouter, daemon: DaemonPort) -> None:
         if verb in forgetting:
             return await forgetting[verb](selection)
         if verb not in verbs:
-            raise NotFound("verb", verb, sorted((*verbs, *forgetting)))
+            raise NotFound("verb", verb, near_matches(verb, (*verbs, *forgetting)))
         return await verbs[verb](selection, reason=request.reason, now=request.now, wait=request.wait)
 
 
@@ -150,7 +152,7 @@ def _json_lines(views: AsyncIterator[View]) -> StreamingResponse:
 
 # ---- errors ---------------------------------------------------------------------------------------
 def _answer(problem: Problem, request: Request) -> Response:
-    body = problem.model_copy(update={"instance": request.url.path}).model_dump_json()
+    body = problem.model_copy(update={"instance": request.scope["path"]}).model_dump_json()
     return Response(body, status_code=problem.status, media_type="application/problem+json")
 
 
@@ -175,7 +177,7 @@ def _bad_field(detail: dict[str, Any]) -> str:
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    return _answer(Problem(type=INVALID, title=str(error.detail), status=error.status_code), request)
+    return _answer(Problem(title=str(error.detail), status=error.status_code), request)
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:

@@ -7,12 +7,17 @@ opened by mistake: the kernel says who connected (unix(7), SO_PEERCRED), and not
 from __future__ import annotations
 
 import array
+import errno
+import os
+import pwd
 import socket
 import struct
 from dataclasses import dataclass
 
 SO_PEERGROUPS = 59
 """Supplementary groups of the peer (linux/include/uapi/asm-generic/socket.h); Python has no name for it."""
+MOST_BYTES = 1024
+"""The longest answer that Python's getsockopt takes: 256 groups."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,16 @@ class Admission:
 def peer_of(connection: socket.socket) -> Peer:
     """Return who connected to ``connection``, as the kernel noted it at that moment."""
     pid, uid, gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return Peer(pid, uid, gid, _groups(connection, uid, gid))
+
+
+def _groups(connection: socket.socket, uid: int, gid: int) -> tuple[int, ...]:
     groups = array.array("I")
-    # 65,536 groups is the kernel's own limit (NGROUPS_MAX); the answer is as long as it needs to be.
-    groups.frombytes(connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 65_536 * groups.itemsize))
-    return Peer(pid, uid, gid, tuple(groups))
+    try:
+        groups.frombytes(connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, MOST_BYTES))
+    except OSError as error:
+        if error.errno != errno.ERANGE:
+            raise
+        # A user of more groups than fit: ask the group database, which says what a new login would have.
+        return tuple(os.getgrouplist(pwd.getpwuid(uid).pw_name, gid))
+    return tuple(groups)

@@ -99,7 +99,12 @@ class GuardedProtocol(H11Protocol):
         """Look at the peer before anything it says."""
         super().connection_made(transport)
         connection: socket.socket = transport.get_extra_info("socket")
-        peer = peer_of(connection)
+        try:
+            peer = peer_of(connection)
+        except (OSError, KeyError) as error:  # KeyError: a user that the password database does not know
+            log.warning("dropped a connection of which the kernel does not say whose it is: %s", error)
+            transport.abort()
+            return
         if self._doorman.admission.admits(peer):
             self._admitted = True
             self._doorman.admit(self, self.loop)

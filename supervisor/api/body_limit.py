@@ -1,0 +1,42 @@
+"""A bound on what a request may send; Starlette's own answers plain text where every error is a problem."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class BodyLimit:
+    """ASGI middleware: a body of over ``most`` bytes ends in 413 as soon as that is known."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counting what is read of it."""
+        await self._app(scope, self._counting(scope, receive) if scope["type"] == "http" else receive, send)
+
+    def _counting(self, scope: Scope, receive: Receive) -> Receive:
+        # A number, or h11 would have refused the request.
+        announced = int(dict(scope["headers"]).get(b"content-length", b"0"))
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            if announced > self._most:
+                raise self._too_large()
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._most:
+                raise self._too_large()
+            return message
+
+        return counted
+
+    def _too_large(self) -> HTTPException:
+        return HTTPException(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is too large: at most {self._most} bytes"
+        )
