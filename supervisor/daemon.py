@@ -21,7 +21,6 @@ import structlog
 
 from sandbox.confine.process import become_subreaper
 from sandbox.nursery import Nursery
-from sandbox.spec import Died, WardenReport
 from supervisor import control
 from supervisor import life as lf
 from supervisor.actor import Actor
@@ -33,17 +32,17 @@ from supervisor.errors import Failed
 from supervisor.events import EventLog
 from supervisor.host import Host
 from supervisor.logs import LogBook
-from supervisor.mirror import Mirror, MirrorError
-from supervisor.mirror_source import DaemonSource, read_copies
+from supervisor.mirror import Mirror
+from supervisor.news import News
 from supervisor.premises import Premises
 from supervisor.pulse import Pulse, Samples
 from supervisor.quota import Limits, Usage
 from supervisor.reaper import Reaper
+from supervisor.recovery import open_mirror
 from supervisor.sampler import Sampler
 from supervisor.schema import RescanResult
 from supervisor.signal_tail import SignalTail
 from supervisor.store.deployments import DeploymentStore, StoreError
-from supervisor.store.redis import RedisMirror
 from supervisor.store.tables import DeathRecord, Deployment, Standing
 from supervisor.systemd import Notifier
 from supervisor.verbs import Verbs
@@ -76,9 +75,6 @@ class Daemon:
         self.store = DeploymentStore(settings.database_url)
         self.catalogue = Catalogue(settings.strategies.path)
         self.actors: dict[str, Actor] = {}
-        self.stats: control.EngineStats | None = None
-        self.rows: dict[str, control.DeploymentRow] = {}
-        """What the engine said last of each deployment, kept when its instance is gone."""
         self.notifier = notifier or Notifier()
         self.started_at = time.time_ns()
         self.problems: dict[str, str] = {}
@@ -87,13 +83,14 @@ class Daemon:
         self._calendars = calendars
         self._database = ThreadPoolExecutor(1, "database")
         self._stop_asked = asyncio.Event()
-        self._engine_ready = asyncio.Event()
-        self._heard_engine = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.engine = EngineClient(settings.runtime_dir, settings.state_dir, self)
-        self.cells = Cells(Nursery(), self)
         self.sampler = Sampler()
         self.events = EventLog(self.store, self.in_database)
+        self.news = News(self.actors, self.events, self.problems)
+        self.news.on_ready, self.news.on_stats = self._on_engine_ready, self._on_stats
+        self.engine = EngineClient(settings.runtime_dir, settings.state_dir, self.news)
+        self.cells = Cells(Nursery(), self.news)
+        self.news.on_zygote_awake = lambda: self.sampler.descend_from(self.cells.zygote_pid)
         self.pulse = Pulse(self.sampler, self.notifier, on_samples=self._judge, tick=self._tick)
         self._reaper = Reaper()
         self.signals = SignalTail(settings.state_dir / "journal.db")
@@ -145,11 +142,10 @@ class Daemon:
         self.events.note("daemon_started", f"pid {os.getpid()}")
         for problem in self.problems.values():
             self.events.note("problem", problem)
-        await self._open_mirror()
+        self.mirror = await open_mirror(self)
         await self.rescan()
         self.cells.start()
         self.engine.start()
-        self._heard_engine = asyncio.get_running_loop().time()
         await self._first_engine()
         await self._load()
         self.pulse.start()
@@ -160,7 +156,7 @@ class Daemon:
     async def _first_engine(self) -> None:
         """Wait for the first engine: one that cannot start says why on stderr, and nothing can trade."""
         try:
-            await asyncio.wait_for(self._engine_ready.wait(), ENGINE_PATIENCE)
+            await asyncio.wait_for(self.news.engine_heard.wait(), ENGINE_PATIENCE)
         except TimeoutError:
             raise Failed(f"the engine was not ready within {ENGINE_PATIENCE:g} s") from None
         if self.host.endpoints is None:
@@ -175,44 +171,6 @@ class Daemon:
             actor.deaths = newest_first[::-1]
             self.actors[deployment.id] = actor
             actor.start()
-
-    async def _open_mirror(self) -> None:
-        """Prepare the copy in Redis; a state directory that is new is first filled from it."""
-        url, password = self.settings.redis.url, self.settings.redis.password
-        identity, fresh = self.premises.identity()
-        if url is None:
-            return
-        copy = RedisMirror(url.get_secret_value(), password.get_secret_value() if password else None)
-        if fresh:
-            await self._bring_back(copy)
-            identity, _ = self.premises.identity()
-        source = DaemonSource(identity, self.actors, self.signals, lambda: self.journal_seq)
-        self.mirror = Mirror(copy, source, on_change=self.events.note)
-
-    async def _bring_back(self, copy: RedisMirror) -> None:
-        try:
-            mark = await copy.mark()
-            found = read_copies(await copy.deployments()) if mark is not None else []
-        except MirrorError as error:
-            self.events.note("problem", f"nothing was recovered from the mirror: {error}")
-            return
-        if mark is None:
-            return
-
-        def take_in() -> None:
-            if not self.store.load():
-                for deployment, standing in found:
-                    self.store.save(deployment, standing)
-
-        await self.in_database(take_in)
-        self.premises.take_identity(mark.identity)
-        self.events.note("recovered", f"{len(found)} deployments from the mirror of {mark.identity}")
-
-    @property
-    def journal_seq(self) -> int:
-        """Where the engine's journal stood when it last said so."""
-        told = self.host.endpoints.journal_seq if self.host.endpoints else 0
-        return max(told, self.stats.journal_seq if self.stats else 0)
 
     def _actor(self, deployment: Deployment, standing: Standing) -> Actor:
         book = LogBook(self.premises.logs / f"{deployment.id}.log")
@@ -286,37 +244,7 @@ class Daemon:
         self.premises.leave()
 
     # ---- the engine -----------------------------------------------------------------------------
-    def on_news(self, news: control.EngineNews) -> None:
-        """Take what the engine says."""
-        self._heard_engine = asyncio.get_running_loop().time()
-        match news:
-            case control.EngineStats():
-                self.stats = news
-                self.rows.update((row.deployment_id, row) for row in news.deployments)
-                self._spawn(self.signals.grew(news.journal_seq))
-                if self.mirror is not None:
-                    self.mirror.touch()
-            case control.CellSaid(deployment_id=name, generation=generation, word=word):
-                self._cell_said(name, generation, word)
-            case control.EngineEvent():
-                self.events.note(news.kind, news.detail, news.deployment_id, news.generation)
-            case control.EngineReady():
-                self.host.endpoints = news
-                self.problems.pop("engine", None)
-                self.events.note("engine_ready", f"journal at {news.journal_seq}")
-                self._engine_ready.set()
-                self._spawn(self.configure_engine())
-
-    def _cell_said(self, name: str, generation: int, word: str) -> None:
-        actor = self.actors.get(name)
-        if actor is None:
-            return
-        if word == "running":
-            actor.submit(lf.Ready(generation))
-        elif word == "bye":
-            actor.on_bye(generation)
-
-    async def configure_engine(self) -> None:
+    async def _configure_engine(self) -> None:
         """Tell the engine its feeds, and then of every cell that lives already."""
         feeds = self.settings.feed_specs
         names = sorted({feed.calendar for feed in feeds if feed.calendar})
@@ -333,31 +261,14 @@ class Daemon:
         for actor in self.actors.values():
             actor.reattach()
 
-    def on_engine_death(self, code: int) -> None:
-        """Take note: it is started again, the cells live on meanwhile."""
-        self.problems["engine"] = f"the engine ended with code {code} and is being started again"
-        self.events.note("engine_died", f"code {code}")
-        self._engine_ready.set()  # whoever waits for the first one need not wait longer
+    def _on_engine_ready(self, ready: control.EngineReady) -> None:
+        self.host.endpoints = ready
+        self._spawn(self._configure_engine())
 
-    # ---- the cells ------------------------------------------------------------------------------
-    def on_report(self, deployment_id: str, generation: int, report: WardenReport) -> None:
-        """Pass on what a warden says."""
-        if actor := self.actors.get(deployment_id):
-            actor.on_report(generation, report)
-
-    def on_ended(self, deployment_id: str, generation: int, died: Died) -> None:
-        """Pass on a death."""
-        if actor := self.actors.get(deployment_id):
-            actor.on_ended(generation, died)
-
-    def on_zygote(self, *, awake: bool, detail: str) -> None:
-        """Take note of how the zygote is."""
-        self.events.note("zygote_ready" if awake else "zygote_died", detail)
-        if awake and self.cells.zygote_pid is not None:
-            self.sampler.descend_from(self.cells.zygote_pid)
-            self.problems.pop("zygote", None)
-        elif not awake:
-            self.problems["zygote"] = f"the zygote {detail} and is being started again"
+    def _on_stats(self, stats: control.EngineStats) -> None:
+        self._spawn(self.signals.grew(stats.journal_seq))
+        if self.mirror is not None:
+            self.mirror.touch()
 
     # ---- once a second --------------------------------------------------------------------------
     def _judge(self, samples: Samples) -> None:
@@ -370,12 +281,12 @@ class Daemon:
         ours = {pid for pid in (self.engine.pid, self.cells.zygote_pid) if pid is not None}
         for kind, detail in self._reaper.look(ours | self.cells.pids()):
             self.events.note(kind, detail)
-        silence = asyncio.get_running_loop().time() - self._heard_engine
+        silence = asyncio.get_running_loop().time() - self.news.heard_at
         if self.engine.ready is not None and silence > ENGINE_SILENCE:
             self.events.note("engine_hung", f"silent for {silence:.0f} s")
-            self._heard_engine += ENGINE_SILENCE
             self.engine.kill()
-        return True
+        # While the engine is dead or starting, starting it is what the daemon is busy with: that is life.
+        return self.engine.ready is None or silence < ENGINE_SILENCE
 
     # ---- the catalogue --------------------------------------------------------------------------
     async def rescan(self) -> RescanResult:

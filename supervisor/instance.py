@@ -75,7 +75,7 @@ def attach(granted: CellSpec, code: Code) -> Attach:
 
 def ended(generation: int, died: Died, chance: float) -> Ended:
     """Turn a warden's last report into the event of the lifecycle; ``chance`` as there."""
-    detail = died.detail
+    detail = died.detail.partition("\n")[0]  # the rest is a traceback, kept as the stack
     if not detail and died.signal is not None:
         detail = signal.Signals(died.signal).name
     elif not detail and died.exit_code is not None:
@@ -104,7 +104,7 @@ def death(
         detail=event.detail if life.ending is None else f"{life.reason or life.ending} ({seen})",
         exit_code=died.exit_code,
         signal=died.signal,
-        stack=died.stack,
+        stack=died.stack or died.detail.partition("\n")[2],
         log_tail=tail,
         peak_memory=max(died.peak_memory, instance.usage.peak if instance else 0),
         uptime=now - instance.born_at if instance else None,

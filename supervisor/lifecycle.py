@@ -256,9 +256,9 @@ def _ended(life: Life, event: Ended, now: float, policy: Policy) -> Step:
     ending, cause = life.ending, cause_of(life, event)
     life = replace(life, instance=0, rung=Rung.NONE, ending=None)
     if ending == "shutdown" or (ending is not None and life.wanted is Wanted.STOPPED):
-        return _rest(State.STOPPED, forget=False)(life, event, now, policy)
+        return _because_of(life, _rest(State.STOPPED, forget=False)(life, event, now, policy))
     if ending == "operator":
-        return _spawn(life, event, now, policy)
+        return _because_of(life, _spawn(life, event, now, policy))
     why = f"{cause}: {event.detail}" if event.detail else str(cause)
     clean = cause == "exit" and event.exit_code in policy.success
     if cause == "load_error" or event.exit_code in policy.prevent:
@@ -272,6 +272,11 @@ def _ended(life: Life, event: Ended, now: float, policy: Policy) -> Step:
         return _arm(_enter(life, State.QUARANTINED, now, event, why), None), []
     delay = backoff_delay(life.attempt - 1, event.chance, policy)
     return _arm(_enter(life, State.BACKOFF, now, event, why), now + delay), []
+
+
+def _because_of(life: Life, done: Step) -> Step:
+    """Keep who wanted the end, and why: that it then came is no reason."""
+    return replace(done[0], reason=life.reason, actor=life.actor), done[1]
 
 
 def backoff_delay(attempt: int, chance: float, policy: Policy) -> float:

@@ -64,33 +64,34 @@ class Port:
             deployments=dict(counts),
             running=sum(actor.holds_slot for actor in daemon.actors.values()),
             max_concurrent=settings.limits.max_concurrent,
-            signals=views.total(daemon.rows),
+            signals=views.total(daemon.news.rows),
             mirror=daemon.mirror.view() if daemon.mirror else MirrorView(),
-            journal_seq=daemon.stats.journal_seq if daemon.stats else 0,
+            journal_seq=daemon.news.journal_seq,
             event_seq=daemon.events.seq,
             loop_lag_ms=round(daemon.pulse.lag * 1e3, 3),
             state_dir=str(settings.state_dir),
             runtime_dir=str(settings.runtime_dir),
+            config=str(daemon.config or ""),
             problems=problems,
         )
 
     def _processes(self) -> list[ProcessView]:
         daemon = self._daemon
-        engine, zygote = daemon.engine, daemon.cells.zygote_pid
+        engine, cells = daemon.engine, daemon.cells
+        rows = (
+            ("supervisor", os.getpid(), True, 1),
+            ("engine", engine.pid, engine.ready is not None, engine.starts),
+            ("zygote", cells.zygote_pid, cells.zygote_pid is not None, cells.zygote_starts),
+        )
         return [
-            ProcessView(name="supervisor", pid=os.getpid()),
             ProcessView(
-                name="engine",
-                pid=engine.pid,
-                state="running" if engine.ready else "starting",
-                restarts=max(0, engine.starts - 1),
-            ),
-            ProcessView(
-                name="zygote",
-                pid=zygote,
-                state="running" if zygote else "starting",
-                restarts=max(0, daemon.cells.zygote_starts - 1),
-            ),
+                name=name,
+                pid=pid,
+                state="running" if up else "starting",
+                memory_mb=None if (rss := daemon.sampler.rss(pid)) is None else round(rss / views.MIB, 1),
+                restarts=max(0, starts - 1),
+            )
+            for name, pid, up, starts in rows
         ]
 
     async def deployments(self) -> list[DeploymentRow]:
@@ -98,7 +99,7 @@ class Port:
         return [self._row(actor) for _, actor in sorted(self._daemon.actors.items())]
 
     def _row(self, actor: Actor) -> DeploymentRow:
-        return views.row(actor, self._daemon.rows.get(actor.id), time.time_ns())
+        return views.row(actor, self._daemon.news.rows.get(actor.id), time.time_ns())
 
     async def describe(self, deployment_id: str) -> DeploymentDetail:
         """Return everything about one deployment."""
@@ -107,7 +108,7 @@ class Port:
         code = self._daemon.catalogue.code(mine.strategy, mine.version)
         return views.detail(
             actor,
-            self._daemon.rows.get(deployment_id),
+            self._daemon.news.rows.get(deployment_id),
             now=time.time_ns(),
             monotonic=asyncio.get_running_loop().time(),
             code=(code.code_path, code.code_hash) if code else ("", ""),
@@ -116,7 +117,7 @@ class Port:
 
     async def feeds(self) -> list[FeedView]:
         """Return every configured feed; one of which the engine has said nothing yet is ``unknown``."""
-        stats = self._daemon.stats
+        stats = self._daemon.news.stats
         known = {row.name: views.feed(row) for row in stats.feeds} if stats else {}
         return [
             known.get(spec.name)
@@ -197,7 +198,7 @@ class Port:
         result = await self._daemon.verbs.remove(selection)
         for outcome in result.outcomes:
             if outcome.problem is None:
-                self._daemon.rows.pop(outcome.id, None)
+                self._daemon.news.rows.pop(outcome.id, None)
         return result
 
     async def rescan(self) -> RescanResult:

@@ -49,12 +49,17 @@ class Sampler:
         self._watched: dict[tuple[str, int], list[_Watched]] = {}
         self._inheritable = 0
 
-    def descend_from(self, zygote: int) -> None:
+    def descend_from(self, zygote: int | None) -> None:
         """Name the process whose pages all later ones inherit."""
+        self._inheritable = self.rss(zygote) or 0
+
+    @staticmethod
+    def rss(pid: int | None) -> int | None:
+        """Return the resident bytes of one process now, None if there is none."""
         try:
-            self._inheritable = psutil.Process(zygote).memory_info().rss
+            return None if pid is None else int(psutil.Process(pid).memory_info().rss)
         except psutil.Error:
-            self._inheritable = 0
+            return None
 
     def add(self, instance: tuple[str, int], pid: int, ticks: int | None = None) -> bool:
         """Watch ``pid`` as a part of ``instance``, (deployment id, generation).

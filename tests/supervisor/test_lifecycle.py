@@ -185,6 +185,7 @@ def test_the_ladder_takes_every_rung_at_its_deadline():
     ]
     life, effects = step(life, Ended(1, "signal"), 29.0, POLICY)
     assert (life.state, life.due, life.instance, effects) == (State.STOPPED, None, 0, [])
+    assert (life.actor, life.reason) == ("ann", "lunch")
 
 
 def test_stop_now_kills_and_escalates_a_stop_under_way():

@@ -1,0 +1,89 @@
+"""What engine, zygote and wardens say, brought to where it belongs. Decides nothing, starts nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from sandbox.spec import Died, WardenReport
+from supervisor import control
+from supervisor import life as lf
+from supervisor.actor import Actor
+from supervisor.events import EventLog
+
+
+class News:
+    """Listens to the engine (``EngineListener``) and to the cells (``CellListener``).
+
+    ``on_ready``, ``on_stats`` and ``on_zygote_awake`` are set by the daemon before anything is started.
+    """
+
+    def __init__(self, actors: Mapping[str, Actor], events: EventLog, problems: dict[str, str]) -> None:
+        self._actors = actors
+        self._events = events
+        self._problems = problems
+        self.stats: control.EngineStats | None = None
+        """The last picture that the engine gave of itself."""
+        self.rows: dict[str, control.DeploymentRow] = {}
+        """What it said last of each deployment, kept when the instance is gone."""
+        self.journal_seq = 0
+        self.heard_at = 0.0
+        """When the engine last said anything, in the loop's time."""
+        self.engine_heard = asyncio.Event()
+        """Set once the first engine is ready, or has died."""
+        self.on_ready: Callable[[control.EngineReady], None] = lambda _ready: None
+        self.on_stats: Callable[[control.EngineStats], None] = lambda _stats: None
+        self.on_zygote_awake: Callable[[], None] = lambda: None
+
+    # ---- the engine -----------------------------------------------------------------------------
+    def on_news(self, news: control.EngineNews) -> None:
+        """Take what the engine says."""
+        self.heard_at = asyncio.get_running_loop().time()
+        match news:
+            case control.EngineStats():
+                self.stats, self.journal_seq = news, news.journal_seq
+                self.rows.update((row.deployment_id, row) for row in news.deployments)
+                self.on_stats(news)
+            case control.CellSaid(deployment_id=name, generation=generation, word=word):
+                self._cell_said(name, generation, word)
+            case control.EngineEvent():
+                self._events.note(news.kind, news.detail, news.deployment_id, news.generation)
+            case control.EngineReady():
+                self.journal_seq = news.journal_seq
+                self._problems.pop("engine", None)
+                self._events.note("engine_ready", f"journal at {news.journal_seq}")
+                self.on_ready(news)
+                self.engine_heard.set()
+
+    def _cell_said(self, name: str, generation: int, word: str) -> None:
+        actor = self._actors.get(name)
+        if actor is not None and word == "running":
+            actor.submit(lf.Ready(generation))
+        elif actor is not None and word == "bye":
+            actor.on_bye(generation)
+
+    def on_engine_death(self, code: int) -> None:
+        """Take note: it is started again, the cells live on meanwhile."""
+        self._problems["engine"] = f"the engine ended with code {code} and is being started again"
+        self._events.note("engine_died", f"code {code}")
+        self.engine_heard.set()
+
+    # ---- the cells ------------------------------------------------------------------------------
+    def on_report(self, deployment_id: str, generation: int, report: WardenReport) -> None:
+        """Pass on what a warden says."""
+        if actor := self._actors.get(deployment_id):
+            actor.on_report(generation, report)
+
+    def on_ended(self, deployment_id: str, generation: int, died: Died) -> None:
+        """Pass on a death."""
+        if actor := self._actors.get(deployment_id):
+            actor.on_ended(generation, died)
+
+    def on_zygote(self, *, awake: bool, detail: str) -> None:
+        """Take note of how the zygote is."""
+        self._events.note("zygote_ready" if awake else "zygote_died", detail)
+        if awake:
+            self._problems.pop("zygote", None)
+            self.on_zygote_awake()
+        else:
+            self._problems["zygote"] = f"the zygote {detail} and is being started again"
