@@ -49,7 +49,7 @@ def load(code_path: str) -> ModuleType:
     path = given / ENTRY if given.is_dir() else given
     if not path.is_file():
         raise LoadError(f"{path}: no such file; a strategy is a folder with {ENTRY}, or one .py file")
-    _forget()
+    forget()
     package = ModuleType(PACKAGE, "The folder of the strategy.")
     package.__path__ = [str(path.parent)]
     sys.modules[PACKAGE] = package
@@ -70,7 +70,10 @@ def load(code_path: str) -> ModuleType:
     return module
 
 
-def _forget() -> None:
+def forget() -> None:
+    """Drop the modules of a strategy loaded before, and what finds them."""
+    if PACKAGE not in sys.modules:  # in a cell always: looking at every name copies their pages
+        return
     for name in [n for n in sys.modules if n == PACKAGE or n.startswith(f"{PACKAGE}.")]:
         del sys.modules[name]
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Siblings)]

@@ -52,8 +52,8 @@ class Runner:
         self._saved: Saved | None = None
         self._parts: list[bytes] = []
         self._host: Host
-        # Given back on a MemoryError, so that there is room to say so; untouched, it costs no memory.
-        self._reserve = bytearray(2**20)
+        # Given back on a MemoryError, so that there is room to say so; untouched, it takes up no memory.
+        self._reserve = np.empty(2**20, np.uint8)
 
     # ---- start ------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -87,7 +87,7 @@ class Runner:
             symbols=tuple(setup.symbols),
             timeframes=tuple(setup.timeframes),
             parameters=setup.parameters,
-            risk_management=RiskConfig.from_mapping(setup.risk),
+            risk_management=RiskConfig.from_mapping(setup.risk) if setup.risk else RiskConfig(),
         )
         return Host(
             kind(),
@@ -115,13 +115,17 @@ class Runner:
     # ---- turns ------------------------------------------------------------------------------------
     def serve(self) -> None:
         """Answer turns until the strategy has stopped, gives up, or the warden goes."""
-        final = False
-        while not final:
-            order = self._speech.hear()
-            if isinstance(order, protocol.Turn):
-                final = self._answer(order)
-            elif isinstance(order, protocol.Part):
-                self._parts.append(order.data)
+        while not self.serve_one():
+            pass
+
+    def serve_one(self) -> bool:
+        """Take one order; True once the strategy has stopped."""
+        order = self._speech.hear()
+        if isinstance(order, protocol.Turn):
+            return self._answer(order)
+        if isinstance(order, protocol.Part):
+            self._parts.append(order.data)
+        return False
 
     def _answer(self, turn: protocol.Turn) -> bool:
         clock, final = self._clock, False
@@ -166,7 +170,7 @@ class Runner:
         if isinstance(error, SystemExit):
             return exit_status(error)
         if isinstance(error, MemoryError):
-            self._reserve = bytearray()
+            del self._reserve
             self._speech.say(protocol.OutOfMemory(self._clock.call))
         elif isinstance(error, TooManyErrors | StateIncompatible):
             self._flush()

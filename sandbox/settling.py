@@ -7,6 +7,7 @@ call in ``settle``, before any user code is compiled.
 from __future__ import annotations
 
 import faulthandler
+import functools
 import io
 import os
 import signal
@@ -41,14 +42,30 @@ def settle(warden: int, stdout: int, stderr: int, parent: int) -> list[ModuleTyp
     # The layers of docs/sandbox.md go here, in this order: cgroup, namespaces, credentials, NO_NEW_PRIVS,
     # Landlock, seccomp; each one call into its module of sandbox.confine.
     process.die_with_parent(parent)  # after every change of credentials, which would clear it
-    hidden = _hide_modules()
+    hidden = _hide_modules(modules_to_hide())
     _open_streams()
     return hidden
 
 
-def _hide_modules() -> list[ModuleType]:
-    """Take what is not for user code out of ``sys.modules``. Tidiness and not a wall: see docs/sandbox.md."""
-    hidden = [sys.modules.pop(name) for name in list(sys.modules) if not _is_kept(name)]
+@functools.cache
+def modules_to_hide() -> tuple[str, ...]:
+    """Return the names of loaded modules that user code shall not find.
+
+    The zygote asks first, so that no cell touches (and copies) the names of all the others.
+    """
+    return tuple(name for name in sys.modules if not _is_kept(name))
+
+
+def _hide_modules(names: tuple[str, ...]) -> list[ModuleType]:
+    """Take modules out of ``sys.modules`` and their packages. Tidiness and not a wall: docs/sandbox.md."""
+    hidden = []
+    for name in names:
+        if (module := sys.modules.pop(name, None)) is None:
+            continue
+        hidden.append(module)
+        package, _, leaf = name.rpartition(".")
+        if package.partition(".")[0] in {"bus", "sandbox"} and leaf in vars(sys.modules.get(package, module)):
+            delattr(sys.modules[package], leaf)
     sys.modules["__main__"] = ModuleType("__main__")  # that of the zygote is among the hidden
     return hidden
 

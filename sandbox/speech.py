@@ -6,6 +6,7 @@ import socket
 import time
 
 import msgspec
+import numpy as np
 
 from bus.messages import Signal
 from sandbox import protocol
@@ -18,15 +19,15 @@ class Speech:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
-        self._buffer = bytearray(protocol.SETUP_DATAGRAM)
-        self._view = memoryview(self._buffer)
+        # numpy's memory is not written to before it is used: pages that no order needs stay unallocated.
+        self._buffer = np.empty(protocol.SETUP_DATAGRAM, np.uint8).data
 
     def hear(self) -> protocol.Order:
         """Wait for the next order. ``SystemExit`` once the warden is gone."""
         size = self._channel.recv_into(self._buffer)
         if not size:
             raise SystemExit(0)
-        return protocol.decode_order(self._view[:size])
+        return protocol.decode_order(self._buffer[:size])
 
     def say(self, word: protocol.Word) -> None:
         """Send one word. One that is too large is the caller's fault, see ``say_signals``."""

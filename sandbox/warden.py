@@ -95,8 +95,9 @@ class Warden:
         """Live until the strategy process is gone, then tell its death. ``SupervisorGone`` passes."""
         decided: Ending | None = None
         try:
-            self._start()
-            while not self._step():
+            self._arrange()
+            self.begin()
+            while not self.step():
                 pass
         except Ending as ending:
             decided = ending
@@ -113,7 +114,8 @@ class Warden:
         while not self._outbox.flush() and time.monotonic() < deadline:
             self._link.receive(RETRY)
 
-    def _start(self) -> None:
+    def _arrange(self) -> None:
+        """Announce the strategy process and limit it; be woken by its death."""
         ward = self._ward
         self._supervisor.report_last(Born(ward.pid, start_ticks(ward.pid)), [ward.pidfd])
         try:
@@ -124,11 +126,14 @@ class Warden:
             self._relay.warn("limit", refusal)
         signal.signal(signal.SIGCHLD, self._wake)
         signal.signal(signal.SIGTERM, self._wake)
+
+    def begin(self) -> None:
+        """Let the strategy load, and say hello meanwhile; return once it is initialised, or refused."""
         self._exchange.begin(protocol.setup_of(self._spec))
         self._attend(time.monotonic())
         self._exchange.listen()
 
-    def _step(self) -> bool:
+    def step(self) -> bool:
         """Receive, and hand over what there is; True once the strategy has stopped."""
         if self._conversation.phase is protocol.Phase.OVER:
             return True

@@ -18,6 +18,8 @@ import sys
 from sandbox import births, channel, warden
 from sandbox.confine.process import close_descriptors, die_with_parent, rename_process, reset_signals
 from sandbox.fork import fork, threads
+from sandbox.rehearsal import rehearse
+from sandbox.settling import modules_to_hide
 
 PRELOAD = ("msgpack", "msgspec", "numpy", "numpy.random", "zmq", "bus.sockets", "strategies")
 """What every cell shares instead of loading: about 25 MiB and 150 ms that a cell does not pay."""
@@ -102,6 +104,8 @@ def main(descriptor: int, supervisor_pid: int) -> None:
         raise SystemExit(f"zygote: {count} threads after the imports, but only one may fork")
     # Collected before, so that no cell collects (and copies) what died here; frozen, so that no
     # collection in a cell touches what is shared: 3.5 instead of 8.9 MiB private after one collection.
+    rehearse()
+    modules_to_hide()
     gc.collect()
     gc.freeze()
     channel.send(supervisor, births.encode(births.Awake(len(sys.modules))))

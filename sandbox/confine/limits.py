@@ -79,6 +79,13 @@ def _apply(process: psutil.Process, limits: Limits) -> list[str]:
     return refused
 
 
+def rehearse(pid: int, limits: Limits) -> None:
+    """Do what ``apply`` does but for setting anything."""
+    process = psutil.Process(pid)
+    for resource in table(limits, process.memory_info().data):
+        process.rlimit(resource)
+
+
 def held(pid: int) -> dict[str, int]:
     """Return the limits in force on ``pid``, by their names: what ``doctor`` and ``describe`` show."""
     process = psutil.Process(pid)

@@ -11,7 +11,6 @@ import ctypes
 import os
 import signal
 from collections.abc import Iterable
-from pathlib import Path
 
 # CDLL(None), never ctypes.util.find_library: that runs ldconfig or a compiler.
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -89,12 +88,21 @@ def _close_range(first: int, last: int) -> None:
 
 def volunteer_for_oom() -> None:
     """When the host runs out of memory, let the kernel take this process before any of ours (proc(5))."""
+    # Plain calls here and below: a Path and a text file touch 0.8 MiB of what is shared with the zygote.
     with contextlib.suppress(OSError):  # raising the score is always allowed; /proc may be hidden
-        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(score, b"500")
+        finally:
+            os.close(score)
 
 
 def start_ticks(pid: int) -> int:
     """Return field 22 of /proc/PID/stat: clock ticks from boot to its start; with the pid it is unique."""
-    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        stat = os.read(file, 4096)
+    finally:
+        os.close(file)
     # The command (field 2) may hold blanks and parentheses: count from its last parenthesis.
-    return int(stat[stat.rindex(")") + 2 :].split()[19])
+    return int(stat[stat.rindex(b")") + 2 :].split()[19])
