@@ -276,7 +276,7 @@ class SymbolCandles:
         if at is None:
             self._count("out_of_session")
             return TICK_OUT_OF_SESSION
-        if price is None:
+        if price is None or not self._timeline.roots:
             return 0
         if not 0.0 < price <= MAX_NUMBER or not (size is None or 0.0 <= size <= MAX_NUMBER):
             return self._reject(price)
@@ -291,8 +291,10 @@ class SymbolCandles:
                 series.current.partial = True
         self._source = "ticks"
         self._hot = [root.holding(at) for root in self._timeline.roots]
-        self._hot_from = max((hot.open_time for hot in self._hot), default=FAR)
-        self._hot_to = min((hot.close_time for hot in self._hot), default=0)
+        # Never over a break, which a candle of a day or of joined sessions spans.
+        opens, closes = self._calendar.segment(at) or (FAR, 0)
+        self._hot_from = max(opens, *(hot.open_time for hot in self._hot))
+        self._hot_to = min(closes, *(hot.close_time for hot in self._hot))
         sized = self._unsized() if size is None else size
         for hot in self._hot:
             hot.put(tick.ts, tick.seq or 0, price)

@@ -108,7 +108,7 @@ class Timeline:
         busy = any(root.ahead for root in self.roots)
         for series in self.series:
             if series.current.close_time == at:
-                self._advance(series, limit, busy=busy)
+                self._advance(series, limit, quiet_from, busy=busy)
         self._aim()
         return Closed(at, candles, withheld) if candles or withheld else None
 
@@ -134,15 +134,16 @@ class Timeline:
             return False
         return not candle.synthetic or self.synthetic == "deliver"
 
-    def _advance(self, series: Series, limit: int, *, busy: bool) -> None:
+    def _advance(self, series: Series, limit: int, quiet_from: int, *, busy: bool) -> None:
         """Open the next interval; leap over those that are due, empty, and would give no candle."""
         series.advance(series.current.close_time)
         current = series.current
         current.tainted |= self.outage.touches(current)
-        leap = limit if self.synthetic == "off" else min(limit, self.outage.until - 1)
+        silent = self.synthetic == "off" or current.open_time >= quiet_from
+        leap = limit if silent else min(limit, self.outage.until - 1)
         if busy or not current.empty or leap < current.close_time:
             return
-        if self.synthetic == "off" or current.tainted:
+        if silent or current.tainted:
             opens = current.open_time
             was_tainted = current.tainted
             series.advance(leap)
