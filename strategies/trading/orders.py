@@ -61,7 +61,7 @@ def combine(held: float, change: float) -> float:
 
 def reducing(quantity: float, held: float) -> float:
     """Return the part of ``quantity`` that takes ``held`` towards zero and not through it."""
-    if quantity * held >= 0:
+    if _sign(quantity) != -_sign(held) or held == 0.0:
         return 0.0
     return quantity if abs(quantity) < abs(held) else -held
 

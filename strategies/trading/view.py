@@ -9,6 +9,7 @@ from msgspec import Struct
 from bus.messages import Decision
 from strategies.trading.desk import Standing
 from strategies.trading.limits import Limits
+from strategies.trading.orders import combine
 
 
 class View(Struct, frozen=True, kw_only=True, gc=False):
@@ -36,7 +37,7 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def expected(self) -> float:
         """The position once every waiting order has filled."""
-        return self.held + (self.buying + self.selling)
+        return combine(self.held, combine(self.buying, self.selling))
 
 
 class Verdict(Struct, frozen=True, gc=False):

@@ -1,0 +1,347 @@
+"""Every rule by name, the order of the steps, and what no input may ever bring about."""
+
+import math
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.messages import Level, Reason, Signal, Trail
+from strategies.trading.desk import SECOND, Standing
+from strategies.trading.gate import MAX_EVIDENCE, MAX_OPEN_ORDERS, judge
+from strategies.trading.limits import Limits
+from strategies.trading.rules import RULES
+from strategies.trading.ttl import CLOCK_SKEW, ttl
+from strategies.trading.view import Verdict, View
+
+NOW = 1_700_000_000 * SECOND
+
+ENTRY = Signal(
+    symbol="X",
+    intent="enter_long",
+    quantity=1.0,
+    reason="why",
+    timeframe="1m",
+    data_key=NOW,
+    data_as_of=NOW,
+    reference_price=100.0,
+)
+EXIT = msgspec.structs.replace(ENTRY, intent="exit_long", quantity=None)
+VIEW = View(
+    standing=Standing.OPEN,
+    current=True,
+    warm=True,
+    duplicate=False,
+    symbols=frozenset({"X", "Y"}),
+    timeframes=frozenset({"1m"}),
+    mode="paper",
+    limits=Limits(),
+    price=100.0,
+)
+LONG = {"held": 10.0}
+
+
+def judged(signal=ENTRY, view=None, now=NOW, **fields):
+    return judge(
+        msgspec.structs.replace(signal, **fields), msgspec.structs.replace(VIEW, **(view or {})), now
+    )
+
+
+# rule: (signal, its changed fields, changed view)
+REFUSED = {
+    "too_large": (EXIT, {"tags": {str(n): "x" * 256 for n in range(16)}}, LONG),
+    "not_attached": (EXIT, {}, LONG | {"standing": Standing.GONE}),
+    "stale_generation": (EXIT, {}, LONG | {"current": False}),
+    "warming": (EXIT, {}, LONG | {"warm": False}),
+    "paused": (EXIT, {}, LONG | {"standing": Standing.PAUSED}),
+    "exit_only": (ENTRY, {}, {"standing": Standing.EXIT_ONLY}),
+    "stopping": (EXIT, {}, LONG | {"standing": Standing.STOPPING}),
+    "duplicate": (EXIT, {}, LONG | {"duplicate": True}),
+    "unstamped": (ENTRY, {"data_as_of": 0}, {}),
+    "clock_skew": (ENTRY, {"data_as_of": NOW + CLOCK_SKEW + 1}, {}),
+    "ttl": (ENTRY, {"data_as_of": NOW - 16 * SECOND}, {}),
+    "symbol_not_granted": (ENTRY, {"symbol": "Z"}, {}),
+    "timeframe_not_granted": (EXIT, {"timeframe": "1h"}, LONG),
+    "mode_unsupported": (ENTRY, {}, {"mode": "live"}),
+    "number_invalid": (EXIT, {"quantity": math.nan}, LONG),
+    "reason_missing": (ENTRY, {"reason": " "}, {}),
+    "intent_unsupported": (ENTRY, {"intent": "adjust"}, {}),
+    "order_type_unsupported": (EXIT, {"order_type": "limit", "limit_price": 9.0}, LONG),
+    "time_in_force_unsupported": (EXIT, {"time_in_force": "ioc"}, LONG),
+    "instruction_unsupported": (EXIT, {"max_slippage_bps": 5.0}, LONG),
+    "order_price_unexpected": (EXIT, {"stop_price": 9.0}, LONG),
+    "protective_unsupported": (ENTRY, {"stop_loss": Level("pct", 1.0)}, {}),
+    "limit_unsupported": (ENTRY, {}, {"limits": Limits(not_held=("max_daily_loss",))}),
+    "limit_invalid": (ENTRY, {}, {"limits": Limits(invalid=("max_notional is nan",))}),
+    "price_unknown": (ENTRY, {}, {"price": None}),
+    "reference_unknown": (ENTRY, {"reference_price": None}, {}),
+    "price_collar": (ENTRY, {"reference_price": 106.0}, {}),
+    "sizing_ambiguous": (ENTRY, {"notional": 5.0}, {}),
+    "sizing_missing": (ENTRY, {"quantity": None}, {}),
+    "sizing_not_allowed": (EXIT, {"intent": "exit_all", "quantity": 1.0}, LONG),
+    "sizing_unsupported": (ENTRY, {"quantity": None, "risk_pct": 1.0}, {}),
+    "quantity_out_of_range": (ENTRY, {"quantity": None, "notional": 1e15}, {"price": 1e-9}),
+    "max_notional": (ENTRY, {}, {"limits": Limits(max_notional=99.0)}),
+    "rate": (EXIT, {}, LONG | {"tokens": 0.9}),
+    "open_orders": (ENTRY, {}, {"waiting": MAX_OPEN_ORDERS}),
+    "no_position": (EXIT, {}, {}),
+    "already_at_target": (ENTRY, {"intent": "target", "quantity": None, "target_quantity": 10.0}, LONG),
+    "reduce_only": (
+        ENTRY, {"intent": "target", "quantity": None, "target_quantity": 11.0, "reduce_only": True}, LONG,
+    ),
+    "nothing_to_cancel": (ENTRY, {"intent": "cancel", "quantity": None}, {}),
+    "max_position_size": (ENTRY, {}, {"limits": Limits(max_position_size=0.5)}),
+}  # fmt: skip
+DECISIONS = {"duplicate": "duplicate", "ttl": "expired"}
+
+
+@pytest.mark.parametrize("rule", REFUSED)
+def test_rule(rule):
+    signal, fields, view = REFUSED[rule]
+    if rule == "quantity_out_of_range":
+        fields = fields | {"reference_price": 1e-9}
+    verdict = judged(signal, view, **fields)
+    assert (verdict.decision, verdict.rule) == (DECISIONS.get(rule, "rejected"), rule)
+    assert verdict.quantity is None
+    assert verdict.detail
+
+
+def test_every_rule_is_tried_above():
+    assert set(REFUSED) | {"clipped_to_position"} == set(RULES)
+
+
+def test_an_entry_in_order_is_accepted_with_its_signed_quantity():
+    assert judged() == Verdict("accepted", quantity=1.0)
+    assert judged(intent="enter_short") == Verdict("accepted", quantity=-1.0)
+
+
+def test_an_exit_of_more_than_is_held_is_cut_down_and_said_to_be():
+    assert judged(EXIT, LONG, quantity=11.0) == Verdict(
+        "modified", "clipped_to_position", "cut down to the 10 units that are held", -10.0, reduce_only=True
+    )
+
+
+def test_an_exit_sees_the_entry_that_still_waits_for_its_tick():
+    waiting = {"buying": 10.0, "waiting": 1}
+    assert judged(EXIT, waiting) == Verdict("accepted", quantity=-10.0, reduce_only=True)
+
+
+def test_a_cancel_is_accepted_while_something_waits_and_orders_nothing():
+    assert judged(intent="cancel", quantity=None, view={"waiting": 1}) == Verdict("accepted")
+
+
+@pytest.mark.parametrize(
+    "later", ["duplicate", "ttl", "symbol_not_granted", "reason_missing", "rate", "max_position_size"]
+)
+@pytest.mark.parametrize("earlier", ["too_large", "not_attached", "stale_generation", "warming", "paused"])
+def test_the_earlier_step_answers(earlier, later):
+    assert RULES[earlier].step < RULES[later].step
+    _, first_fields, first_view = REFUSED[earlier]
+    _, then_fields, then_view = REFUSED[later]
+    assert judged(ENTRY, then_view | first_view, **then_fields | first_fields).rule == earlier
+
+
+def test_each_step_answers_before_the_next():
+    """One signal with a fault in every step, mended from the front."""
+    view = {
+        "current": False, "warm": False, "duplicate": True, "symbols": frozenset({"Y"}), "tokens": 0.0,
+        "limits": Limits(max_position_size=0.5),
+    }  # fmt: skip
+    fields = {"tags": {str(n): "x" * 256 for n in range(16)}, "data_as_of": 1, "time_in_force": "fok"}
+    mends = [
+        ("too_large", {"tags": {}}, {}),
+        ("stale_generation", {}, {"current": True}),
+        ("warming", {}, {"warm": True}),
+        ("duplicate", {}, {"duplicate": False}),
+        ("ttl", {"data_as_of": NOW}, {}),
+        ("symbol_not_granted", {}, {"symbols": frozenset({"X"})}),
+        ("time_in_force_unsupported", {"time_in_force": "day"}, {}),
+        ("rate", {}, {"tokens": 1.0}),
+        ("max_position_size", {}, {"limits": Limits()}),
+    ]
+    steps = [RULES[rule].step for rule, _, _ in mends]
+    assert steps == list(range(1, 10))
+    for rule, mended_fields, mended_view in mends:
+        assert judged(ENTRY, view, **fields).rule == rule
+        fields, view = fields | mended_fields, view | mended_view
+    assert judged(ENTRY, view, **fields).decision == "accepted"
+
+
+def test_a_rate_answers_before_a_question_of_position():
+    assert judged(EXIT, {"tokens": 0.0}).rule == "rate"
+
+
+# ---- unknown blocks entries and lets exits through ------------------------------------------------
+@pytest.mark.parametrize(
+    ("fields", "view"),
+    [
+        ({"data_as_of": 0}, {}),
+        ({"data_as_of": NOW + 60 * SECOND}, {}),
+        ({"reference_price": None}, {}),
+        ({"reference_price": 1000.0}, {}),
+        ({"reason": ""}, {}),
+        ({"trailing_stop": Trail("pct", 1.0)}, {}),
+        ({}, {"price": None}),
+        ({}, {"price": math.nan}),
+        ({}, {"limits": Limits(invalid=("max_notional is nan",))}),
+        ({}, {"limits": Limits(protective=("stop_loss_percentage",))}),
+        ({}, {"limits": Limits(not_held=("max_drawdown",))}),
+        ({}, {"limits": Limits(max_position_size=0.0, max_notional=0.0)}),
+        ({}, {"standing": Standing.EXIT_ONLY}),
+        ({}, {"standing": Standing.DRAINING}),
+        ({}, {"waiting": MAX_OPEN_ORDERS}),
+        ({"data_as_of": NOW - 60 * SECOND}, {}),
+    ],
+)
+def test_what_bars_an_entry_lets_an_exit_through(fields, view):
+    assert judged(ENTRY, view, **fields).decision in {"rejected", "expired"}
+    assert judged(EXIT, LONG | view, **fields) == Verdict("accepted", quantity=-10.0, reduce_only=True)
+
+
+def test_a_symbol_taken_from_the_deployment_can_still_be_exited():
+    view = LONG | {"symbols": frozenset({"Y"})}
+    assert judged(EXIT, view).decision == "accepted"
+    assert judged(EXIT, {"symbols": frozenset({"Y"})}).rule == "symbol_not_granted"
+
+
+@pytest.mark.parametrize("name", ["stop_loss", "take_profit"])
+def test_no_exit_that_an_entry_demands_is_silently_left_out(name):
+    verdict = judged(**{name: Level("pct", 1.0)})
+    assert verdict.rule == "protective_unsupported"
+    assert name in verdict.detail
+
+
+def test_protection_in_the_risk_configuration_is_named():
+    verdict = judged(view={"limits": Limits(protective=("stop_loss_percentage",))})
+    assert verdict.detail == (
+        "the risk configuration demands stop_loss_percentage, which the engine does not hold yet"
+    )
+
+
+def test_a_structured_reason_needs_a_code_or_a_text():
+    assert judged(reason=Reason("")).rule == "reason_missing"
+    assert judged(reason=Reason("cross")).decision == "accepted"
+    assert judged(reason=Reason("", "crossed")).decision == "accepted"
+
+
+# ---- bounds, exactly ------------------------------------------------------------------------------
+def test_evidence_may_be_as_long_as_allowed_and_no_longer():
+    # 8 tags of one byte of name and 256 of text, 4,096 - 2,056 bytes left for indicators of 8 + 1.
+    tags = {str(n): "x" * 256 for n in range(8)}
+    full = tags | {"y" * 64: "x" * 256, "z" * 64: "x" * 256, "w" * 64: "x" * 256, "v" * 64: "x" * 256}
+    used = sum(len(k) + len(v) for k, v in full.items())
+    full["u" * 4] = "x" * (MAX_EVIDENCE - used - 4)
+    assert judged(tags=full).decision == "accepted"
+    assert judged(tags=full | {"uu": ""}).rule == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "ttl_ms", "exits", "seconds"),
+    [
+        ("1s", None, False, 1),
+        ("5s", None, False, 1.25),
+        ("1m", None, False, 15),
+        ("2m", None, False, 30),
+        ("1d", None, False, 30),
+        ("1M", None, False, 30),
+        ("tick", None, False, 30),
+        ("stop", None, False, 30),
+        ("1m", None, True, 300),
+        ("1m", 5_000, False, 5),
+        ("1m", 5_000, True, 5),
+        ("1m", 86_400_000, False, 86_400),
+    ],
+)
+def test_a_signal_lives_a_quarter_of_its_timeframe_within_bounds(timeframe, ttl_ms, exits, seconds):
+    signal = msgspec.structs.replace(ENTRY, timeframe=timeframe, ttl_ms=ttl_ms)
+    assert ttl(signal, exits) == seconds * SECOND
+
+
+def test_the_last_nanosecond_of_its_life_counts():
+    assert judged(data_as_of=NOW - 15 * SECOND).decision == "accepted"
+    assert judged(data_as_of=NOW - 15 * SECOND - 1).decision == "expired"
+
+
+def test_data_may_be_ahead_of_the_clock_by_the_skew_and_no_more():
+    assert judged(data_as_of=NOW + CLOCK_SKEW).decision == "accepted"
+    assert judged(data_as_of=NOW + CLOCK_SKEW + 1).rule == "clock_skew"
+
+
+def test_the_collar_holds_on_both_sides():
+    assert [judged(reference_price=p).rule for p in (94.99, 95.0, 105.0, 105.01)] == [
+        "price_collar", "", "", "price_collar",
+    ]  # fmt: skip
+
+
+def test_a_position_may_be_as_large_as_allowed_orders_that_wait_included():
+    view = {"held": 1.0, "buying": 2.0, "limits": Limits(max_position_size=4.0)}
+    assert judged(view=view, quantity=1.0).decision == "accepted"
+    assert judged(view=view, quantity=1.001).rule == "max_position_size"
+
+
+def test_an_exit_that_waits_makes_no_room_since_it_may_be_cancelled():
+    view = {"held": 4.0, "selling": -4.0, "waiting": 1, "limits": Limits(max_position_size=4.0)}
+    assert judged(view=view).rule == "max_position_size"
+
+
+def test_a_notional_limit_is_on_the_whole_position_at_the_last_price():
+    view = {"held": 1.0, "limits": Limits(max_notional=200.0)}
+    assert judged(view=view, quantity=1.0).decision == "accepted"
+    assert judged(view=view, quantity=1.01).rule == "max_notional"
+
+
+def test_exits_have_room_when_entries_have_used_up_theirs():
+    assert judged(EXIT, LONG | {"waiting": 2 * MAX_OPEN_ORDERS - 1}).decision == "accepted"
+    assert judged(EXIT, LONG | {"waiting": 2 * MAX_OPEN_ORDERS}).rule == "open_orders"
+
+
+@pytest.mark.parametrize("name", ["quantity", "notional", "reference_price"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, 0.0, 1.1e15])
+def test_a_number_out_of_range_is_named(name, value):
+    verdict = judged(**{name: value})
+    assert verdict.rule == "number_invalid"
+    assert verdict.detail.startswith(f"{name} is ")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_target_that_is_not_finite_is_named(value):
+    assert judged(intent="target", quantity=None, target_quantity=value).rule == "number_invalid"
+
+
+# ---- for all inputs -------------------------------------------------------------------------------
+ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
+SIZE = st.none() | st.floats(0.01, 6) | st.floats(-6, 6) | ANY_FLOAT
+PRICE = st.just(100.0) | st.floats(90, 110) | st.none() | ANY_FLOAT
+
+
+@given(
+    intent=st.sampled_from(["enter_long", "enter_short", "exit_long", "exit_short", "exit_all", "target"]),
+    sizes=st.fixed_dictionaries(
+        {"quantity": SIZE, "notional": st.none() | SIZE, "target_quantity": SIZE, "reference_price": PRICE}
+    ),
+    reduce_only=st.booleans(),
+    price=PRICE,
+    position=st.tuples(st.floats(-5, 5), st.floats(0, 5), st.floats(-5, 0)),
+)
+def test_nothing_that_is_accepted_breaks_a_limit(intent, sizes, reduce_only, price, position):
+    limits = Limits(max_position_size=5.0, max_notional=500.0)
+    held, buying, selling = position
+    view = msgspec.structs.replace(
+        VIEW, held=held, buying=buying, selling=selling, waiting=1, price=price, limits=limits
+    )
+    signal = msgspec.structs.replace(ENTRY, intent=intent, reduce_only=reduce_only, **sizes)
+    verdict = judge(signal, view, NOW)
+    if not verdict.passed:
+        assert verdict.rule in RULES
+        return
+    assert math.isfinite(verdict.quantity)
+    assert verdict.quantity != 0.0
+    if verdict.reduce_only:
+        expected = view.expected
+        assert abs(verdict.quantity) <= abs(expected)
+        assert (verdict.quantity > 0) == (expected < 0)
+    else:
+        worst = abs(held + (buying if verdict.quantity > 0 else selling) + verdict.quantity)
+        assert worst <= 5.0
+        assert worst * price <= 500.0
