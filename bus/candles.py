@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from bus.folding import COMPACT_AT, Accumulator, Stream, finish, from_bar, same_content
+from bus.bars import compare, feeds, read
+from bus.folding import COMPACT_AT, Accumulator, Stream, finish
 from bus.joining import extend, history, seed
 from bus.messages import (
     TICK_LATE,
@@ -27,7 +28,7 @@ from bus.messages import (
 )
 from bus.series import FAR
 from bus.sessions import SessionCalendar, Span
-from bus.timeframes import SECOND, Timeframe, TimeframeError, nests, parse
+from bus.timeframes import SECOND, Timeframe, parse
 from bus.timeline import Closed, Synthetic, Timeline
 
 MAX_NUMBER = 1e15
@@ -122,29 +123,21 @@ class SymbolCandles:
         The first timeframe that fits feeds the roots; bars of others, and all bars once there were
         ticks, are only compared with our own closed candle (``bar_agrees``, ``bar_differs``).
         """
-        if not bar.closed:
-            return self._count("bar_forming")
-        try:
-            timeframe = parse(bar.timeframe)
-        except TimeframeError:
-            return self._count("bar_timeframe")
-        bounds = self._calendar.bounds(timeframe, bar.open_time)
-        if bounds is None:
-            self._count("out_of_session")
-            return TICK_OUT_OF_SESSION
-        candle = bar if isinstance(bar, Candle) else from_bar(bar, bounds[1])
-        if bounds != (candle.open_time, candle.close_time):
-            return self._count("bar_bounds")
-        fits = all(nests(timeframe, root.timeframe) for root in self._timeline.roots)
-        if self._source == "ticks" or not fits or self._bar_timeframe not in {"", timeframe.id}:
-            return self._compare(candle, timeframe)
+        line = self._timeline
+        candle = read(bar, self._calendar)
+        if not isinstance(candle, Candle):
+            self._count(candle)
+            return TICK_OUT_OF_SESSION if candle == "out_of_session" else 0
+        ours = self._bar_timeframe in {"", candle.timeframe} and feeds(candle, line.roots)
+        if self._source == "ticks" or not ours:
+            return self._count(compare(candle, line.series))
         if candle.open_time < self._bars_to:
             return self._count("bar_duplicate")
         self._start(candle.open_time)
-        if candle.open_time < self._timeline.closed_to:
+        if candle.open_time < line.closed_to:
             return self._late(candle)
-        self._source, self._bar_timeframe, self._bars_to = "bars", timeframe.id, candle.close_time
-        for root in self._timeline.roots:
+        self._source, self._bar_timeframe, self._bars_to = "bars", candle.timeframe, candle.close_time
+        for root in line.roots:
             root.holding(candle.open_time).fold(candle)
         return 0
 
@@ -196,13 +189,11 @@ class SymbolCandles:
             watermark = min(watermark, self._bars_to)
         timer = wall - self._timer_grace()
         limit = max(watermark - self._lateness, timer) if healthy else watermark - self._lateness
-        groups: list[Closed] = []
+        groups: list[Closed | None] = []
         while line.boundary <= limit or (line.boundary <= timer and line.session_end() <= timer):
-            group = line.close(limit)
-            if group is not None:
-                groups.append(group)
+            groups.append(line.close(limit))
         self._follow()
-        return groups
+        return [group for group in groups if group is not None]
 
     def flush(self, ts: int) -> list[Closed]:
         """Close the whole trading day of ``ts``: its feed said at ``ts`` that the session is over.
@@ -213,13 +204,11 @@ class SymbolCandles:
         line = self._timeline
         day = self._calendar.day(ts) or self._calendar.day(ts - 1)
         end = ts if day is None else max(ts, day.close)
-        groups: list[Closed] = []
+        groups: list[Closed | None] = []
         while line.boundary <= end:
-            group = line.close(end, quiet_from=ts)
-            if group is not None:
-                groups.append(group)
+            groups.append(line.close(end, quiet_from=ts))
         self._follow()
-        return groups
+        return [group for group in groups if group is not None]
 
     def backfilled(self, candles: Iterable[Candle]) -> list[Closed]:
         """Take official candles for what ``backfill_requests`` named; return those wanted, once each.
@@ -333,13 +322,6 @@ class SymbolCandles:
         self.counts["late"] += 1
         self._to_correct.append(what)
         return TICK_LATE
-
-    def _compare(self, candle: Candle, timeframe: Timeframe) -> int:
-        """Verify a feed's bar against our own closed candle of the same id (rule 9)."""
-        ours = next((s.last for s in self._timeline.series if s.timeframe == timeframe), None)
-        if ours is None or ours.open_time != candle.open_time:
-            return self._count("bar_unused")
-        return self._count("bar_agrees" if same_content(ours, candle) else "bar_differs")
 
     def _reject(self, price: float) -> int:
         return self._count("size" if 0.0 < price <= MAX_NUMBER else "price")

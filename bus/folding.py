@@ -12,7 +12,7 @@ from math import fsum, inf
 
 from msgspec import Struct
 
-from bus.messages import Bar, Candle, PriceKind, VolumeKind
+from bus.messages import Candle, PriceKind, VolumeKind
 
 COMPACT_AT = 1024
 """Terms kept before they are summed: bounds the memory of a busy day, costs some 10 us each time."""
@@ -130,19 +130,6 @@ def _exact(terms: list[float]) -> list[float]:
         sums.append(rounded)
         rest.append(-rounded)
     return sums
-
-
-def from_bar(bar: Bar, close_time: int) -> Candle:
-    """Return a feed's own closed bar as a candle: its trades and turnover are unknown."""
-    return Candle(
-        bar.symbol, bar.timeframe, bar.open_time, close_time,
-        bar.open, bar.high, bar.low, bar.close, bar.volume,
-    )  # fmt: skip
-
-
-def same_content(a: Candle, b: Candle) -> bool:
-    """Whether two candles of one id agree in open, high, low, close and volume."""
-    return (a.open, a.high, a.low, a.close, a.volume) == (b.open, b.high, b.low, b.close, b.volume)
 
 
 def fold(candles: Iterable[Candle], timeframe: str, open_time: int, close_time: int) -> Candle | None:

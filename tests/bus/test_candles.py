@@ -297,6 +297,16 @@ def test_a_tick_out_of_session_is_counted_flagged_and_in_no_candle():
     assert candles.counts["out_of_session"] == 1
 
 
+@pytest.mark.parametrize("timeframe", ["1h", "1d", "1w"])
+def test_a_print_in_the_lunch_break_is_in_no_candle_that_spans_the_break(timeframe):
+    calendar = msgspec.structs.replace(LUNCH, join_breaks=True)
+    candles = builder(timeframe, calendar)
+    replay(candles, ticks_at(ns("2024-01-01T11:45"), ns("2024-01-01T12:30"), ns("2024-01-01T13:00")))
+    assert candles.counts["out_of_session"] == 1
+    groups = candles.close_due(ns("2024-01-08"), ns("2024-01-08"))
+    assert sum(c.trades for c in delivered(groups, timeframe)) == 2
+
+
 def test_an_auction_print_opens_the_first_candle_of_the_day_if_the_calendar_says_so():
     calendar = weekly("A", NEW_YORK, NYSE.week, auction=5 * MINUTE)
     opens = ns("2024-07-01T09:30", NEW_YORK)
