@@ -52,6 +52,10 @@ class FeedView(View):
     sequenced: bool = False
     symbols: int = 0
     rejected: dict[str, int] = {}
+    ignored: dict[str, int] = {}
+    """Frames that are well formed and no market data, by reason."""
+    examples: dict[str, str] = {}
+    """The last refused frame or tick of each reason, and what was wrong with it."""
 
 
 class MirrorView(View):
