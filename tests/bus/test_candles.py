@@ -301,9 +301,9 @@ def test_a_tick_out_of_session_is_counted_flagged_and_in_no_candle():
 def test_a_print_in_the_lunch_break_is_in_no_candle_that_spans_the_break(timeframe):
     calendar = msgspec.structs.replace(LUNCH, join_breaks=True)
     candles = builder(timeframe, calendar)
-    replay(candles, ticks_at(ns("2024-01-01T11:45"), ns("2024-01-01T12:30"), ns("2024-01-01T13:00")))
+    prints = ticks_at(ns("2024-01-01T11:45"), ns("2024-01-01T12:30"), ns("2024-01-01T13:00"))
+    groups = replay(candles, prints, ns("2024-01-08"))
     assert candles.counts["out_of_session"] == 1
-    groups = candles.close_due(ns("2024-01-08"), ns("2024-01-08"))
     assert sum(c.trades for c in delivered(groups, timeframe)) == 2
 
 
