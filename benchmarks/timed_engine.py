@@ -1,0 +1,53 @@
+"""The engine as it is, which also notes how old the data of each judged signal is after the commit.
+
+``Engine._finish`` commits, then acknowledges; wrapped here, nothing is changed in it. A tick stamped with
+its publication time makes the age the round trip: publisher, engine, cell, gate, journal.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from array import array
+from collections import Counter
+from typing import Any
+
+import zmq
+
+import bare
+from strategies.trading.records import Judged
+from supervisor.engine import loop
+from supervisor.engine.__main__ import main
+
+BURST_END = "end"
+
+
+def measure(folder: str) -> None:
+    """Send the ages of a burst to ``FOLDER/ages`` when a signal with the reason ``end`` was judged."""
+    sink = bare.socket(zmq.PUSH)
+    sink.connect(f"ipc://{folder}/engine-ages")
+    ages, verdicts = array("q"), Counter[str]()
+    finish = loop.Engine._finish  # noqa: SLF001
+
+    def timed(self: Any) -> None:
+        nonlocal ages
+        outcomes = self._outcomes
+        finish(self)
+        now = time.time_ns()
+        for outcome in outcomes:
+            for record in outcome.records:
+                if isinstance(record, Judged):
+                    if record.signal.reason == BURST_END:
+                        sink.send_multipart([ages.tobytes(), repr(dict(verdicts)).encode()])
+                        ages = array("q")
+                        verdicts.clear()
+                    else:
+                        verdicts[record.rule or record.decision] += 1
+                        ages.append(now - record.signal.data_as_of)
+
+    loop.Engine._finish = timed  # type: ignore[method-assign]  # noqa: SLF001
+
+
+if __name__ == "__main__":
+    measure(sys.argv[sys.argv.index("--runtime") + 1].removesuffix("/run"))
+    sys.exit(main())
