@@ -1,0 +1,148 @@
+"""The durable store: what was said comes back, and a bad file is never half-read."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from msgspec.structs import replace
+
+from supervisor.life import Life, State, Wanted
+from supervisor.store import deployments
+from supervisor.store.deployments import KEEP_DEATHS, DeploymentStore, StoreError
+from supervisor.store.tables import DeathRecord, Deployment, Event, Standing
+
+A = Deployment(
+    id="a", strategy="sma", version="1.0.0", account="x", mode="paper", symbols=["EURUSD"],
+    timeframes=["1m", "1h"], parameters={"fast": 5, "ratio": 0.25, "ma": "EMA", "confirm": None},
+    risk={"max_position_size": 3.0}, memory=2**28, cpu=0.5, created_at=1, updated_at=2,
+)  # fmt: skip
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path / 'stratd.db'}"
+
+
+@pytest.fixture
+def store(url):
+    store = DeploymentStore(url)
+    assert store.open() == ""
+    yield store
+    store.close()
+
+
+def reopened(store: DeploymentStore, url: str) -> DeploymentStore:
+    store.close()
+    again = DeploymentStore(url)
+    again.open()
+    return again
+
+
+def test_everything_said_of_a_deployment_comes_back(store, url):
+    standing = Standing(
+        wanted=Wanted.PAUSED, state=State.QUARANTINED, generation=7, restarts=3, reason="r", actor="ann"
+    )
+    store.save(A, standing)
+    store.save(replace(A, id="b", created_at=9), Standing())
+    store = reopened(store, url)
+    assert store.load() == [(A, standing), (replace(A, id="b", created_at=9), Standing())]
+    store.close()
+
+
+def test_saving_again_replaces_and_standing_changes_only_itself(store):
+    store.save(A, Standing())
+    changed = replace(A, parameters={"fast": 9})
+    store.save(changed, Standing())
+    store.stand("a", Standing(wanted=Wanted.RUNNING, generation=1))
+    assert store.load() == [(changed, Standing(wanted=Wanted.RUNNING, generation=1))]
+
+
+def test_only_decisions_outlive_the_daemon():
+    running = Life(state=State.RUNNING, wanted=Wanted.RUNNING, generation=4, instance=4, due=9.0, reason="go")
+    assert Standing.of(running) == Standing(wanted=Wanted.RUNNING, state=State.STOPPED, generation=4)
+    failed = Life(state=State.FAILED, wanted=Wanted.RUNNING, generation=4, reason="why", actor="daemon")
+    assert Standing.of(failed).life() == failed
+    assert Standing.of(Life()).state is State.REGISTERED
+
+
+def death(n: int, name: str = "a") -> DeathRecord:
+    return DeathRecord(deployment_id=name, generation=n, at=n, cause="hang", stack="s", log_tail=["x", "y"])
+
+
+def test_the_newest_deaths_are_kept_for_each_deployment(store):
+    store.add_death(death(1, "other"))
+    for n in range(KEEP_DEATHS + 5):
+        store.add_death(death(n))
+    kept = store.deaths("a")
+    assert kept == [death(n) for n in reversed(range(5, KEEP_DEATHS + 5))]
+    assert store.deaths("a", 2) == kept[:2]
+    assert store.deaths("other") == [death(1, "other")]
+
+
+def test_a_removed_deployment_takes_its_deaths_along(store):
+    store.save(A, Standing())
+    store.add_death(death(1))
+    store.remove("a")
+    assert (store.load(), store.deaths("a")) == ([], [])
+
+
+def test_events_are_read_by_number_and_pruned(store, monkeypatch):
+    monkeypatch.setattr(deployments, "KEEP_EVENTS", 20)
+    for first in range(1, 60, 10):
+        store.add_events([Event(n, n, "kind", "a", 1, "d") for n in range(first, first + 10)])
+    assert store.last_event() == 60
+    assert [event.seq for event in store.newest_events(3)] == [58, 59, 60]
+    assert [event.seq for event in store.events(0, 100)] == list(range(41, 61))
+    assert store.events(59, 10) == [Event(60, 60, "kind", "a", 1, "d")]
+
+
+def test_registered_paths_are_kept_once(store):
+    for path in ("/b", "/a", "/b"):
+        store.add_path(path)
+    assert store.paths() == ["/a", "/b"]
+
+
+def test_a_newer_schema_is_refused_by_a_sentence_and_left_alone(store, url, tmp_path):
+    store.close()
+    with sqlite3.connect(tmp_path / "stratd.db") as database:
+        database.execute("insert into stratd_schema values (99)")
+    database.close()
+    with pytest.raises(StoreError, match=r"newer stratd \(schema 99, this one knows 1\)"):
+        DeploymentStore(url).open()
+    assert [path.name for path in tmp_path.glob("*corrupt*")] == []
+
+
+@pytest.mark.parametrize("damage", ["rubbish", "torn"])
+def test_a_file_that_cannot_be_read_is_moved_aside(tmp_path, url, damage):
+    path = tmp_path / "stratd.db"
+    store = DeploymentStore(url)
+    store.open()
+    for n in range(200):
+        store.save(replace(A, id=f"d{n}"), Standing())
+    store.close()
+    whole = path.read_bytes()
+    path.write_bytes(
+        b"not a database at all" * 99 if damage == "rubbish" else whole[:4096] + b"\xff" * (len(whole) - 4096)
+    )
+    sentence = store.open()
+    assert "could not be read" in sentence
+    assert store.load() == []
+    store.save(A, Standing())
+    assert len(list(tmp_path.glob("stratd.db.corrupt-*"))) == 1
+    assert sentence.endswith("now")
+    store.close()
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
+    with pytest.raises(StoreError, match="unable to open database file"):
+        DeploymentStore(f"sqlite:///{tmp_path / 'absent' / 'x.db'}").open()
+
+
+def test_a_password_is_never_shown():
+    assert "hush" not in DeploymentStore("postgresql+psycopg://u:hush@host/db").where
+
+
+def test_using_it_before_opening_is_an_error_by_name(url):
+    with pytest.raises(StoreError, match="is not open"):
+        DeploymentStore(url).load()

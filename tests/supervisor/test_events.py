@@ -1,0 +1,170 @@
+"""The event log: numbered, durable before shown, and nobody who looks can hold it up."""
+
+from __future__ import annotations
+
+import asyncio
+
+from supervisor import broadcast
+from supervisor.events import EventLog
+from supervisor.store.deployments import DeploymentStore, StoreError
+from supervisor.store.tables import Event
+
+
+class Disk:
+    """A store in memory that can be full, and that can be slow."""
+
+    def __init__(self) -> None:
+        self.rows: list[Event] = []
+        self.full = False
+        self.free = asyncio.Event()
+        self.free.set()
+
+    def last_event(self) -> int:
+        return self.rows[-1].seq if self.rows else 0
+
+    def newest_events(self, limit: int) -> list[Event]:
+        return self.rows[-limit:]
+
+    def events(self, after: int, limit: int) -> list[Event]:
+        return [row for row in self.rows if row.seq > after][:limit]
+
+    def add_events(self, events: list[Event]) -> None:
+        if self.full:
+            raise StoreError("the disk is full")
+        self.rows += events
+
+    async def run(self, call):
+        await self.free.wait()
+        return call()
+
+
+async def started(disk: Disk) -> EventLog:
+    log = EventLog(disk, disk.run, wall=lambda: 7)
+    await log.start()
+    return log
+
+
+async def collect(log: EventLog, count: int, **how) -> list[int]:
+    seen = []
+    async for event in log.read(**how):
+        seen.append(event.seq)
+        if len(seen) == count:
+            break
+    return seen
+
+
+def test_an_event_is_shown_only_after_it_is_durable():
+    async def scenario():
+        disk = Disk()
+        log = await started(disk)
+        follower = asyncio.create_task(collect(log, 1, after=0, follow=True))
+        await asyncio.sleep(0)
+        disk.free.clear()
+        log.note("born", "d", "a", 3)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not follower.done()
+        assert disk.rows == []
+        disk.free.set()
+        assert await follower == [1]
+        assert disk.rows == [Event(1, 7, "born", "a", 3, "d")]
+        await log.stop()
+
+    asyncio.run(scenario())
+
+
+def test_numbers_go_on_after_a_restart(tmp_path):
+    async def run(expected: int) -> None:
+        store = DeploymentStore(f"sqlite:///{tmp_path / 'e.db'}")
+        store.open()
+
+        async def in_database(call):
+            return call()
+
+        log = EventLog(store, in_database)
+        await log.start()
+        log.note("a")
+        log.note("b")
+        await log.stop()
+        assert log.seq == expected
+        store.close()
+
+    asyncio.run(run(2))
+    asyncio.run(run(4))
+
+
+def test_a_full_disk_stops_nothing_and_is_made_up_for():
+    async def scenario():
+        disk = Disk()
+        log = await started(disk)
+        disk.full = True
+        log.note("a")
+        assert await collect(log, 1, after=0, follow=True) == [1]
+        assert (log.unwritten, disk.rows) == (1, [])
+        disk.full = False
+        log.note("b")
+        await log.stop()
+        assert [row.seq for row in disk.rows] == [1, 2]
+        assert log.unwritten == 0
+
+    asyncio.run(scenario())
+
+
+def test_reading_gives_the_last_ones_or_those_after_a_number():
+    async def scenario():
+        disk = Disk()
+        disk.rows = [Event(n, n, "old") for n in range(1, 2001)]
+        log = await started(disk)
+        log.note("new")
+        await asyncio.sleep(0.01)
+        assert [event.seq async for event in log.read(limit=3)] == [1999, 2000, 2001]
+        assert [event.seq async for event in log.read(after=1999)] == [2000, 2001]
+        # Older than what memory holds: from the database, without a hole and without a repetition.
+        assert [event.seq async for event in log.read(after=10)] == list(range(11, 2002))
+        assert [event.seq async for event in log.read(after=10, limit=2)] == [11, 12]
+        await log.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_follower_that_joins_misses_and_repeats_nothing():
+    async def scenario():
+        disk = Disk()
+        log = await started(disk)
+        log.note("1")
+        follower = asyncio.create_task(collect(log, 4, after=0, follow=True))
+        await asyncio.sleep(0)
+        for kind in ("2", "3", "4"):
+            log.note(kind)
+            await asyncio.sleep(0)
+        assert await follower == [1, 2, 3, 4]
+        await log.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_follower_is_cut_off_and_others_are_not():
+    async def scenario():
+        hub: broadcast.Broadcast[int] = broadcast.Broadcast(backlog=3)
+        slow, quick = hub.follow(), hub.follow()
+        for n in range(5):
+            hub.publish([n])
+            assert await anext(quick) == n
+        assert slow.cut_off
+        assert [item async for item in slow] == []
+        hub.publish([5])
+        assert await anext(quick) == 5
+
+    asyncio.run(scenario())
+
+
+def test_followers_end_with_the_log():
+    async def scenario():
+        log = await started(Disk())
+        follower = asyncio.create_task(collect(log, 99, after=0, follow=True))
+        await asyncio.sleep(0)
+        log.note("last")
+        await log.stop()
+        assert await follower == [1]
+
+    asyncio.run(scenario())

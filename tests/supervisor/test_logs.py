@@ -1,0 +1,141 @@
+"""Logs of strategies: no line lost or forged, and no disk or reader in anybody's way."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supervisor.logs import TAIL, Line, LogBook, parse
+
+
+@pytest.fixture
+def book(tmp_path):
+    book = LogBook(tmp_path / "a.log")
+    yield book
+    book.close()
+
+
+def texts(book: LogBook, limit: int | None = None) -> list[str]:
+    async def read() -> list[str]:
+        return [line.text async for line in book.read(limit)]
+
+    return asyncio.run(read())
+
+
+def write(book: LogBook, *lines: str, generation: int = 1) -> None:
+    book.write(generation, [(1_700_000_000_123_456_789, "out", text) for text in lines])
+
+
+@given(st.integers(1, 2**62), st.sampled_from(["out", "err", "log"]), st.text(), st.integers(1, 2**40))
+def test_what_is_written_can_be_read_back(tmp_path_factory, at, stream, text, generation):
+    path = tmp_path_factory.mktemp("log") / "x.log"
+    book = LogBook(path)
+    book.write(generation, [(at, stream, text)])
+    book.close()
+    (raw,) = path.read_bytes().splitlines(keepends=True)
+    line = parse(raw.decode())
+    assert (line.at, line.stream, line.generation) == (at, stream, generation)
+    (kept,) = book.tail()
+    assert kept == (line.text if stream == "out" else f"[{stream}] {line.text}")
+
+
+def test_a_strategy_cannot_forge_a_line_or_drive_the_terminal(book, tmp_path):
+    write(book, "a\n2026-01-01T00:00:00.000000000Z 9 log forged", "\x1b[2J\u2028x\x85y\ttab")
+    assert len((tmp_path / "a.log").read_bytes().split(b"\n")) == 3
+    assert texts(book) == [
+        "a\\x0a2026-01-01T00:00:00.000000000Z 9 log forged",
+        "\\x1b[2J\\u2028x\\x85y\ttab",
+    ]
+
+
+def test_the_last_lines_come_from_memory_and_more_from_the_files(book):
+    write(book, *(f"line {n}" for n in range(500)))
+    assert texts(book, 2) == ["line 498", "line 499"]
+    assert texts(book, 450) == [f"line {n}" for n in range(50, 500)]
+    assert book.tail() == [f"line {n}" for n in range(500 - TAIL, 500)]
+    assert texts(book, 0) == []
+
+
+def test_a_new_daemon_reads_what_the_old_one_wrote(book, tmp_path):
+    write(book, "before")
+    book.close()
+    again = LogBook(tmp_path / "a.log")
+    assert texts(again, 10) == ["before"]
+    write(again, "after")
+    assert texts(again, 10) == ["before", "after"]
+    again.close()
+
+
+def test_rotation_at_a_size_loses_and_tears_no_line(tmp_path):
+    book = LogBook(tmp_path / "a.log", max_bytes=2000, keep=50)
+    for n in range(200):
+        write(book, f"line {n}")
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert len(files) == 5
+    assert all(path.stat().st_size < 2100 for path in tmp_path.iterdir())
+    assert texts(book, 1000) == [f"line {n}" for n in range(200)]
+    book.close()
+
+
+def test_only_so_many_rotated_files_are_kept(tmp_path):
+    book = LogBook(tmp_path / "a.log", max_bytes=100, keep=2)
+    for n in range(50):
+        write(book, f"line {n}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log", "a.log.1", "a.log.2"]
+    book.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_renamed_from_outside_is_left_and_a_new_one_begun(book, tmp_path):
+    write(book, "one")
+    (tmp_path / "a.log").rename(tmp_path / "a.log-20260101")
+    write(book, "two")
+    assert b" two\n" in (tmp_path / "a.log").read_bytes()
+    assert b" one\n" in (tmp_path / "a.log-20260101").read_bytes()
+    assert not (tmp_path / "a.log.1").exists()
+
+
+def test_a_disk_that_takes_nothing_is_counted_and_memory_goes_on(tmp_path):
+    book = LogBook(tmp_path / "absent" / "a.log")
+    write(book, "one", "two")
+    assert book.dropped == 2
+    assert texts(book, 10) == ["one", "two"]
+    (tmp_path / "absent").mkdir()
+    write(book, "three")
+    assert (tmp_path / "absent" / "a.log").read_bytes().count(b"\n") == 1
+    assert book.dropped == 2
+    book.close()
+
+
+def test_the_file_is_for_its_owner_alone_and_never_through_a_link(book, tmp_path):
+    write(book, "x")
+    assert stat.S_IMODE((tmp_path / "a.log").stat().st_mode) == 0o600
+    (tmp_path / "b.log").symlink_to(tmp_path / "victim")
+    linked = LogBook(tmp_path / "b.log")
+    write(linked, "x")
+    assert (linked.dropped, (tmp_path / "victim").exists()) == (1, False)
+    linked.close()
+
+
+def test_a_follower_gets_the_last_lines_and_then_each_as_it_comes(book):
+    async def scenario():
+        write(book, "one", "two")
+        lines = book.read(1, follow=True)
+        assert (await anext(lines)).text == "two"
+        coming = asyncio.create_task(anext(lines))
+        await asyncio.sleep(0)
+        write(book, "three", generation=2)
+        assert await coming == Line(1_700_000_000_123_456_789, "out", "three", 2)
+        book.close()
+        assert [line async for line in lines] == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("text", ["", "x", "not a time 1 out x", "2026-01-01T00:00:00.000000000Z x out y"])
+def test_what_is_no_line_is_passed_over(text):
+    assert parse(text) is None
