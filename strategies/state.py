@@ -2,7 +2,8 @@
 
 The daemon never opens these bytes; only the strategy's own process does. Even so they are bounded, since
 they lie in the journal and in Redis, and a pickle is never among them. Beyond JSON: bytes, tuples,
-Decimal, datetime, date, timedelta, and numpy arrays and scalars of plain numbers, booleans and text.
+Decimal, datetime (a time zone comes back as its offset), date, timedelta, and numpy arrays and scalars of
+plain numbers, booleans, times and text.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ MAX_DEPTH: Final = 32
 
 _TUPLE, _DECIMAL, _DATETIME, _DATE, _TIMEDELTA, _ARRAY, _INTEGER = range(1, 8)
 _ARRAY_KINDS: Final = "biufcmMSU"  # numbers, times, text; never "O", which would be a pickle
+_SECOND: Final = "~"
 _ALLOWED: Final = (
     "None, bool, int, float, str, bytes, list, tuple, dict, Decimal, datetime, date, timedelta and numpy "
     "arrays of numbers or text"
@@ -103,7 +105,8 @@ def _scalar(value: Any, path: str) -> Any:
     if isinstance(value, Decimal):
         return msgpack.ExtType(_DECIMAL, str(value).encode())
     if isinstance(value, datetime):
-        return msgpack.ExtType(_DATETIME, value.isoformat().encode())
+        # ISO 8601 cannot say which of the two 02:30 of an autumn night is meant; ``fold`` can.
+        return msgpack.ExtType(_DATETIME, f"{value.isoformat()}{_SECOND * value.fold}".encode())
     if isinstance(value, date):
         return msgpack.ExtType(_DATE, value.isoformat().encode())
     if isinstance(value, timedelta):
@@ -149,7 +152,9 @@ def _from_array(data: bytes) -> Any:
 
 _PARSERS: Final[Mapping[int, Callable[[str], Any]]] = {
     _DECIMAL: Decimal,
-    _DATETIME: datetime.fromisoformat,
+    _DATETIME: lambda text: datetime.fromisoformat(text.rstrip(_SECOND)).replace(
+        fold=int(text.endswith(_SECOND))
+    ),
     _DATE: date.fromisoformat,
     _INTEGER: int,
 }

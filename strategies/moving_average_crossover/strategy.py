@@ -6,6 +6,9 @@ compares the fast and the slow average of closes with those one candle before:
 - enter long: fast was below slow and is above now, both strictly, and nothing is held;
 - exit: fast was above slow and is below now.
 
+A candle at which the two are exactly equal is on neither side, so a cross that pauses there is none: this
+is the rule of the reference backtest (docs/strategies.md), kept to the letter.
+
 With ``confirmation_timeframe`` an entry also needs that timeframe's last closed candle to have closed
 above its own slow average. An average that is not warm confirms nothing. Exits never wait.
 """

@@ -1,0 +1,244 @@
+"""Checkpoints, restarts, fills and verdicts, through the host."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bus.messages import (
+    Acked,
+    FeedStatus,
+    Fill,
+    Filled,
+    Parameters,
+    Position,
+    Reason,
+    Schedule,
+    SignalAck,
+    TakeCheckpoint,
+    TimerFired,
+    Welcome,
+)
+from strategies import StateIncompatible, StrategyConfig
+from strategies.host import Host
+from strategies.outputs import LogLine, Recorded, Saved, TimeRequest
+from strategies.phases import Phase
+from tests.strategies.market import (
+    T0,
+    Quiet,
+    Recorder,
+    buy,
+    candle,
+    closed,
+    config,
+    running,
+    since,
+    ticks,
+)
+
+
+# ---- state -----------------------------------------------------------------------------------------
+class Counter(Quiet):
+    state_version = 3
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.loaded = None
+
+    def on_candle_complete(self, timeframe, candle, data):
+        self.count += 1
+        self.ctx.kv["seen"] = self.count
+
+    def on_start(self, ctx, recovered):
+        self.recovered = recovered
+
+    def save_state(self):
+        return {"count": self.count, "closes": np.arange(3.0)}
+
+    def load_state(self, state, version):
+        self.loaded = (state["count"], list(state["closes"]), version)
+        self.count = state["count"]
+
+
+def checkpoint(host: Host, updates: list) -> Saved:
+    host.handle(TakeCheckpoint())
+    return next(update for update in reversed(updates) if isinstance(update, Saved))
+
+
+def restarted(strategy, saved: bytes, version: int = 3, **options) -> Host:
+    host = Host(strategy, config(), **options)
+    host.initialize()
+    host.handle(Welcome(1, T0, state=saved, state_version=version, recovered=True))
+    return host
+
+
+def test_a_restart_has_state_map_and_the_next_random_number():
+    updates = []
+    host = running(Counter(), update=updates.append, seed=7)
+    host.handle(closed(candle(0)))
+    host.ctx.rng.random(3)
+    saved = checkpoint(host, updates)
+    assert saved.version == 3
+    again = restarted(Counter(), saved.state, seed=7)
+    assert again.strategy.loaded == (1, [0.0, 1.0, 2.0], 3)
+    assert again.strategy.recovered is True
+    assert again.ctx.kv == {"seen": 1}
+    assert again.ctx.rng.random() == host.ctx.rng.random()
+
+
+def test_state_that_cannot_be_kept_is_a_fault_and_the_old_checkpoint_stands():
+    class Hoarder(Quiet):
+        def save_state(self):
+            return {"book": {"bids": {1, 2}}}
+
+    updates = []
+    running(Hoarder(), update=updates.append).handle(TakeCheckpoint())
+    [fault] = updates
+    assert fault.callback == "save_state"
+    assert "state.book.bids is a set, which cannot be kept" in fault.error
+
+
+def test_a_checkpoint_over_its_quota_is_a_fault_that_says_both_sizes():
+    class Hoarder(Quiet):
+        def save_state(self):
+            return {"blob": b"x" * 2_000}
+
+    updates = []
+    running(Hoarder(), update=updates.append, checkpoint_bytes=1_000).handle(TakeCheckpoint())
+    assert "bytes packed, at most 1,000 are kept" in updates[0].error
+
+
+@pytest.mark.parametrize("saved", [b"\xc1", b"\x80", b"garbage", b"\x81\xa5state\x01", b""])
+def test_a_checkpoint_that_is_none_starts_afresh_and_says_so(saved):
+    updates = []
+    host = restarted(Counter(), saved, update=updates.append)
+    assert host.strategy.loaded is None
+    assert host.ctx.kv == {}
+    assert [update.callback for update in updates] == (["load_state"] if saved else [])
+    assert host.strategy.recovered is (not saved)
+    assert host.phase is Phase.RUNNING
+
+
+def test_a_strategy_may_refuse_old_state_and_then_starts_afresh():
+    class Renewed(Counter):
+        def load_state(self, state, version):
+            raise StateIncompatible(f"state of version {version} is too old")
+
+    updates = []
+    saved = checkpoint(running(Counter(), update=updates.append), updates).state
+    host = restarted(Renewed(), saved, version=1, update=updates.append)
+    assert host.strategy.recovered is False
+    assert "state of version 1 is too old" in updates[-1].error
+
+
+def test_a_load_state_that_fails_half_way_is_not_gone_on_with():
+    class Careless(Counter):
+        def load_state(self, state, version):
+            self.count = state["count"]
+            raise KeyError("closes2")
+
+    updates = []
+    saved = checkpoint(running(Counter(), update=updates.append), updates).state
+    with pytest.raises(StateIncompatible, match=r"Careless\.load_state: KeyError: 'closes2'"):
+        restarted(Careless(), saved)
+
+
+# ---- what became of signals ------------------------------------------------------------------------
+def filled(
+    quantity: float, held: float, *, at: int = T0, realised: float = 0.0, signal: str = "s1"
+) -> Filled:
+    fill = Fill("f", signal, "d1", "acc", "A", quantity, 10.0, 0.5, at)
+    return Filled(fill, Position("d1", "A", held, 10.0 if held else 0.0, realised=realised, fees=0.5))
+
+
+def test_a_fill_is_in_the_books_before_the_strategy_hears_of_it():
+    host = running(Recorder())
+    host.handle(filled(2.0, 2.0))
+    assert since(host, "start") == [("fill", 2.0, 2.0, 2.0)]
+
+
+def test_the_end_of_a_round_trip_follows_its_last_fill():
+    host = running(Recorder())
+    host.handle(filled(2.0, 2.0, realised=-0.5))
+    host.handle(filled(-2.0, 0.0, at=T0 + 9, realised=6.0))
+    name, trade = since(host, "start")[-1]
+    assert name == "closed"
+    assert (trade.quantity, trade.entry_price, trade.exit_price) == (2.0, 10.0, 10.0)
+    assert (trade.realised, trade.opened_at, trade.closed_at) == (6.0, T0, T0 + 9)
+
+
+def test_an_accepted_signal_is_an_open_order_until_its_fill():
+    class InAndOut(Quiet):
+        def on_candle_complete(self, timeframe, candle, data):
+            return [buy(), buy(intent="exit_long")]
+
+    host = running(InAndOut())
+    host.handle(closed(candle(0)))
+    for number, decision in ((1, "accepted"), (2, "rejected")):
+        host.handle(Acked(SignalAck("k", decision, signal_id=f"s{number}", number=number)))
+    [order] = host.ctx.open_orders()
+    assert (order.signal_id, order.signal.intent) == ("s1", "enter_long")
+    host.handle(filled(1.0, 1.0))
+    assert host.ctx.open_orders() == ()
+
+
+def test_verdicts_feeds_timers_and_parameters_reach_their_callbacks():
+    host = running(Recorder(), config=config(parameters={"n": 1}))
+    host.handle(Acked(SignalAck("k", "rejected", "no_position")))
+    host.handle(FeedStatus("main", "stale", T0))
+    host.handle(TimerFired("poll", T0 + 5))
+    host.handle(Parameters({"n": 2}))
+    assert since(host, "start") == [
+        ("ack", "rejected"),
+        ("feed", "stale", True),
+        ("timer", "poll", T0 + 5),
+        ("parameters", {"n": 1}, {"n": 2}, {"n": 2}),
+    ]
+    assert host.now == T0 + 5
+
+
+def test_positions_of_before_are_there_at_the_start():
+    host = Host(Recorder(), config())
+    host.initialize()
+    host.handle(Welcome(1, T0, positions=[Position("d1", "A", 3.0, 5.0)]))
+    assert host.ctx.position("A").quantity == 3.0
+    assert host.ctx.position("B") == Position("d1", "B")
+
+
+# ---- the context -----------------------------------------------------------------------------------
+def test_what_the_context_is_told_comes_out_as_data_with_event_time():
+    class Talker(Quiet):
+        def on_tick(self, data):
+            self.ctx.log.info("price %.1f", data.tick.last)
+            self.ctx.record("spread", 2)
+            self.ctx.schedule("poll", every=1.5)
+            self.granted = self.ctx.request_time(3)
+
+    updates = []
+    host = running(Talker(), update=updates.append)
+    host.handle(ticks(4.0))
+    assert updates == [
+        LogLine("info", "price 4.0", T0),
+        Recorded("spread", 2.0, T0),
+        Schedule("poll", T0 + 1_500_000_000, 1_500_000_000),
+        TimeRequest(3.0, T0),
+    ]
+    assert host.strategy.granted == 0.0
+
+
+def test_a_strategy_gets_the_reason_object_as_it_gave_it():
+    class Reasoned(Quiet):
+        def on_tick(self, data):
+            return [buy(reason="plain"), buy(reason=Reason("code", "text"), leg="b")]
+
+    first, second = running(Reasoned()).handle(ticks(1.0))
+    assert (first.reason, second.reason) == ("plain", Reason("code", "text"))
+
+
+def test_a_config_does_not_change_under_its_strategy():
+    symbols = ["A"]
+    made = StrategyConfig(
+        strategy_id="x", account_id="y", trading_mode="paper", symbols=symbols, timeframes=["60m", "1m"]
+    )
+    symbols.append("B")
+    assert (made.symbols, made.timeframes) == (("A",), ("1m", "1h"))
