@@ -105,7 +105,8 @@ class Intake:
         head = _head(payload)
         if not self._same_run(head.epoch) or self.stopping:
             return
-        length = _length(head.body)
+        # The third element is the list of ticks, but the instant of the candles.
+        length = len(_candles(payload).candles) if candles else _length(head.body)
         last = head.seq if candles else head.seq + length - 1
         seen = self._received.get(topic)
         if seen is not None:

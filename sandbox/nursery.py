@@ -95,6 +95,8 @@ class CellHandle:
         """Known from ``Born`` on, as ``strategy_pidfd`` and ``start_ticks`` are."""
         self.strategy_pidfd: int | None = None
         self.start_ticks: int | None = None
+        self.refusal = ""
+        """Why it was never born, "" if it was or may still be (``NotForked``)."""
         self.gone = False
         """The warden closed its end: every report it made has been returned by ``receive``."""
         self._control = control
@@ -244,9 +246,7 @@ class Nursery:
                 cell.take_warden(pid, descriptors[0])
                 return Forked(cell)
             case births.NotForked(request=request, reason=reason):
-                cell = self._asked.pop(request)
-                cell.close()
-                return NotForked(cell, reason)
+                return _refused(self._asked.pop(request), reason)
             case births.Exited(pid=pid, code=code):
                 return WardenExited(self._cells.pop(pid), code)
         return None
@@ -254,13 +254,11 @@ class Nursery:
     def _lose_zygote(self) -> list[NurseryReport]:
         """Forget the zygote; a request that it never answered failed."""
         unborn = list(self._asked.values())
-        for cell in unborn:
-            cell.close()
         self._asked.clear()
         self._cells.clear()
         code = self._end_zygote()
         return [
-            *(NotForked(cell, "the zygote ended before it could fork") for cell in unborn),
+            *(_refused(cell, "the zygote ended before it could fork") for cell in unborn),
             ZygoteGone(code),
         ]
 
@@ -277,6 +275,12 @@ class Nursery:
             return None
         process.kill()
         return process.wait()
+
+
+def _refused(cell: CellHandle, reason: str) -> NotForked:
+    cell.refusal = reason
+    cell.close()
+    return NotForked(cell, reason)
 
 
 def _kill(pidfd: int | None) -> None:

@@ -141,6 +141,8 @@ class Warden:
             received = self._receive()
             now = time.monotonic()
             self._intake.add(received, now)
+            if self._intake.welcomed_again:
+                self._greet(now)  # before what it missed is handed over, or its signals would not count
             if not received or now - self._chores_at > CHORES:
                 self._chores(now)
         batch = self._intake.next_turn(self._pace.ticks)
