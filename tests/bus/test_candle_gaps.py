@@ -61,6 +61,19 @@ def test_an_outage_across_a_boundary_leaves_incomplete_candles_and_none_made_up(
     assert candles.backfill_requests() == []
 
 
+def test_an_outage_that_is_told_twice_began_when_it_was_first_told():
+    candles = builder("1m")
+    candles.add(tick(1, 1.0))
+    candles.mark_unhealthy(minute(1))
+    candles.mark_unhealthy(minute(5))
+    groups = replay(candles, [tick(70, 2.0)])
+    groups += candles.close_due(minute(2), 0, healthy=False)
+    assert [(c.open_time, c.quality) for g in groups for c in (*g.candles, *g.withheld)] == [
+        (minute(0), "ok"),
+        (minute(1), "incomplete"),
+    ]
+
+
 def test_what_was_missing_is_delivered_once_as_backfilled():
     candles = builder("1m")
     replay(candles, [tick(1, 1.0)])

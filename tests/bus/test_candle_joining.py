@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bus.messages import Candle
-from bus.timeframes import HOUR, SECOND, parse
+from bus.timeframes import HOUR, MINUTE, SECOND, parse
 from tests.bus.replaying import T0, builder, delivered, minute, ohlc, replay, tick, withheld
 
 
@@ -66,6 +66,23 @@ def test_history_of_several_timeframes_counts_nothing_twice():
     assert [(c.trades, c.open) for c in delivered(groups, "1d")] == [(63, 1.0)]
 
 
+def test_history_that_is_incomplete_makes_its_candle_incomplete():
+    candles = builder("1m 5m", since=minute(2))
+    first, second = minutes_of(0, 2)
+    candles.seed([msgspec.structs.replace(first, quality="incomplete"), second])
+    groups = replay(candles, [tick(121, 5.0)], minute(5))
+    assert [(c.trades, c.quality) for c in withheld(groups, "5m")] == [(3, "incomplete")]
+
+
+def test_nothing_is_made_up_for_a_minute_that_was_not_seen_whole():
+    candles = builder("1m", since=minute(3) + 20 * SECOND)
+    candles.seed(minutes_of(0, 2))
+    groups = candles.close_due(minute(5), minute(5))
+    assert [(c.open_time, c.synthetic) for g in groups for c in (*g.candles, *g.withheld)] == [
+        (minute(4), True)
+    ]
+
+
 def test_history_after_the_first_tick_is_refused():
     candles = builder("1m")
     candles.add(tick(1, 1.0))
@@ -93,6 +110,13 @@ def test_a_timeframe_added_later_is_whole_if_history_covers_it():
 
 
 # ---- rule 8: the forming candle ------------------------------------------------------------------
+def test_the_forming_candle_leaves_out_what_belongs_to_the_next_one():
+    candles = builder("1m 5m", lateness_ns=2 * MINUTE)
+    replay(candles, [tick(270, 1.0), tick(310, 9.0)])
+    forming = candles.forming(parse("5m"), T0 + 310 * SECOND)
+    assert (ohlc(forming), forming.trades) == ((1.0,) * 4, 1)
+
+
 def test_the_forming_candle_holds_everything_up_to_now_and_changes_nothing():
     candles = builder("1m 5m 1h")
     replay(candles, [tick(1, 3.0, 1.0), tick(61, 1.0, 2.0), tick(310, 2.0, 4.0)])

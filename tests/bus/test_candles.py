@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from bus.folding import COMPACT_AT
 from bus.intake import Intake
 from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, TICK_VOLUME_UNKNOWN, Candle, Tick
 from bus.sessions import SessionCalendar, WeeklySegment, always, at, weekly
@@ -264,9 +265,11 @@ def test_a_tick_volume_is_the_number_of_ticks_and_flagged_as_such():
     assert (candle.volume, candle.turnover, candle.volume_kind) == (2.0, None, "tick")
 
 
-def test_the_sum_of_sizes_is_exact_over_many_ticks():
-    ticks = [tick(i / 1000, 1.0, 0.1) for i in range(10_000)]
-    (candle,) = delivered(replay(builder("1m"), ticks, minute(1)), "1m")
+def test_the_sum_of_sizes_is_exact_over_many_ticks_in_bounded_memory():
+    candles = builder("1m")
+    replay(candles, [tick(i / 1000, 1.0, 0.1) for i in range(10_000)])
+    assert len(candles._hot[0].terms) <= COMPACT_AT
+    (candle,) = delivered(candles.close_due(minute(1), minute(1)), "1m")
     assert (candle.volume, candle.trades) == (1000.0, 10_000)
 
 
@@ -344,6 +347,33 @@ def test_lateness_keeps_a_candle_open_beside_the_next_one():
     ]
     assert candles.counts["late"] == 1
     assert [c.trades for c in delivered(groups, "5m")] == [5]
+
+
+def test_a_tick_before_the_first_candle_is_late():
+    candles = builder("5m 7m")
+    assert candles.add(tick(6 * 60, 1.0)) == 0
+    # The 7m candle 10:02-10:09 is open, but the 5m candle of this instant never was.
+    assert candles.add(tick(4 * 60, 2.0)) == TICK_LATE
+
+
+def test_a_tick_of_a_minute_that_was_passed_over_is_late():
+    candles = builder("1m", synthetic="off")
+    groups = replay(candles, [tick(0, 1.0), tick(450, 2.0), tick(360, 9.0)], minute(8))
+    assert [(c.open_time, ohlc(c)) for c in delivered(groups, "1m")] == [
+        (minute(0), (1.0,) * 4),
+        (minute(7), (2.0,) * 4),
+    ]
+    assert candles.counts["late"] == 1
+
+
+def test_the_end_of_a_session_makes_nothing_up_around_what_came_after_it():
+    candles = builder("1m", NYSE, lateness_ns=HOUR)
+    early = ns("2024-07-01T13:00", NEW_YORK)
+    replay(candles, ticks_at(early - 2 * MINUTE, early + 5 * MINUTE))
+    found = delivered(candles.flush(early), "1m")
+    assert [(c.open_time, c.synthetic) for c in found] == [
+        (early - 2 * MINUTE, False), (early - MINUTE, True), (early + 5 * MINUTE, False),
+    ]  # fmt: skip
 
 
 def test_the_timer_waits_at_least_as_long_as_the_lateness():
