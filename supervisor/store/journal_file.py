@@ -140,7 +140,7 @@ def quarantine(path: Path, why: str) -> JournalCorrupt:
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(target.with_name(target.name + suffix))
-    return JournalCorrupt(path, target, why)
+    return JournalCorrupt(path, target, " ".join(why.split()))
 
 
 def _prepare(database: sqlite3.Connection, path: Path, synchronous: Synchronous) -> None:
