@@ -24,6 +24,10 @@ RESTART_CAP = 5.0
 """Seconds before a dead zygote is started again: doubled each time, until one awakes."""
 
 
+EXIT_CODE_PATIENCE = 0.25
+"""Seconds that the zygote gets to say how a warden ended that did not report a death."""
+
+
 class NurseryPort(Protocol):
     """What is used of ``sandbox.nursery.Nursery``; tests bring a fake of the same shape."""
 
@@ -77,6 +81,7 @@ class _Cell:
         self.watched: set[int] = set()
         self.died: Died | None = None
         self.code: int | None = None
+        self.awaited = False
 
 
 class Cells:
@@ -242,7 +247,13 @@ class Cells:
                     self._unwatch(cell, pidfd)
                 else:
                     alive = True
-        if not alive and handle.gone and handle.warden_pidfd is not None:
+        if alive or not handle.gone or handle.warden_pidfd is None:
+            return
+        if cell.died is None and cell.code is None and self._nest.pid is not None and not cell.awaited:
+            # A warden that went without a word: the zygote knows how, and says so in a moment.
+            cell.awaited = True
+            asyncio.get_running_loop().call_later(EXIT_CODE_PATIENCE, self._settle, cell)
+        else:
             self._over(cell, cell.died or _unexplained(cell.code))
 
     def _over(self, cell: _Cell, died: Died) -> None:

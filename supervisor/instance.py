@@ -95,13 +95,16 @@ def death(
 ) -> DeathRecord:
     """Gather everything that explains a death. ``life`` as it was before; ``at`` unix ns."""
     died = instance.died if instance and instance.died else Died(event.cause, event.detail)
-    seen = f"{event.cause}: {event.detail}" if event.detail else event.cause
+    detail = event.detail
+    if life.ending is not None:  # what the supervisor wanted, and then what the warden saw
+        seen = f"{event.cause}: {event.detail}" if event.detail else event.cause
+        detail = f"{life.reason} ({seen})" if life.reason else seen
     return DeathRecord(
         deployment_id=deployment_id,
         generation=event.generation,
         at=at,
         cause=cause_of(life, event),
-        detail=event.detail if life.ending is None else f"{life.reason or life.ending} ({seen})",
+        detail=detail,
         exit_code=died.exit_code,
         signal=died.signal,
         stack=died.stack or died.detail.partition("\n")[2],

@@ -214,7 +214,8 @@ class Verbs:
             actor.submit(lf.Stop(ACTOR, reason, now))
             await actor.done()
             if wait:
-                await actor.wait_for(lambda life: life.state not in lf.LIVING)
+                # Not "until it is stopped": a start that came meanwhile begins the next one at once.
+                await actor.wait_for(lambda life: not life.instance or life.instance != before.instance)
             return before.state in STOPPABLE or before.wanted is not lf.Wanted.STOPPED
 
         return await carry_out(self._actors, selection, deed)

@@ -1,0 +1,137 @@
+"""A daemon with everything real but the market: engine, zygote, cells, database, in folders of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import tempfile
+import textwrap
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from supervisor.config import load
+from supervisor.daemon import Daemon
+from supervisor.port import Port
+from supervisor.schema import Selection, StartRequest
+
+SETTINGS = """
+state_dir = "{base}/state"
+runtime_dir = "{base}/run"
+
+[strategies]
+path = ["{base}/strategies"]
+
+[restart]
+delay = 0.02
+jitter = 0.0
+max_restarts = 3
+window = 60
+ready_timeout = 20
+stop_timeout = 0.5
+kill_timeout = 0.5
+
+[budgets.cleanup]
+soft = 0.1
+hard = 20
+"""
+
+
+class Rig:
+    """Folders, strategies by name, and daemons over them, one after the other."""
+
+    def __init__(self) -> None:
+        # Not pytest's tmp_path: the path of a Unix socket holds 107 bytes (unix(7)).
+        self.base = Path(tempfile.mkdtemp(prefix="stratd-"))
+        (self.base / "strategies").mkdir()
+        self.settings = SETTINGS
+        self.environ: dict[str, str] = {}
+        self.strategy("idle")
+
+    def strategy(self, name: str, *, initialize: str = "pass", stop: str = "pass", head: str = "") -> Path:
+        """Write a strategy: bodies of ``initialize`` and ``cleanup``, and what stands before the class."""
+        folder = self.base / "strategies" / name
+        folder.mkdir(exist_ok=True)
+        config = {"name": name, "version": "1.0.0", "timeframes": ["1m"], "symbols": ["EURUSD"]}
+        (folder / "config.json").write_text(json.dumps(config))
+
+        def body(code: str) -> str:
+            return textwrap.indent(textwrap.dedent(code).strip(), " " * 8)
+
+        (folder / "strategy.py").write_text(
+            f"from strategies import IStrategy\n{textwrap.dedent(head)}\n\n"
+            "class Strategy(IStrategy):\n"
+            f"    def initialize(self, config):\n{body(initialize)}\n\n"
+            "    def on_candle_complete(self, timeframe, candle, data):\n        return None\n\n"
+            f"    def cleanup(self):\n{body(stop)}\n"
+        )
+        return folder
+
+    def load(self):
+        path = self.base / "stratd.toml"
+        path.write_text(self.settings.format(base=self.base))
+        return load(self.environ, file=path)
+
+    def run(self, scenario: Callable[[Scene], Awaitable[None]]) -> None:
+        """Start a daemon, live through ``scenario``, and stop it in order."""
+
+        async def live() -> None:
+            daemon = Daemon(self.load(), calendars=lambda names: {})
+            try:
+                await daemon.start()
+                await asyncio.wait_for(scenario(Scene(self, daemon)), 90)
+                await daemon.stop_deployments()
+            finally:
+                await daemon.stop()
+                loop = asyncio.get_running_loop()
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                    loop.remove_signal_handler(number)
+
+        asyncio.run(live())
+
+    def remove(self) -> None:
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
+class Scene:
+    """A running daemon and the words to use on it."""
+
+    def __init__(self, rig: Rig, daemon: Daemon) -> None:
+        self.rig = rig
+        self.daemon = daemon
+        self.port = Port(daemon)
+
+    async def start(self, name: str, strategy: str | None = None, **how):
+        return await self.port.start(StartRequest(id=name, strategy=strategy or name, **how))
+
+    async def verb(self, verb: str, *ids: str, now: bool = False, wait: bool = True, reason: str = ""):
+        selection = Selection(ids=list(ids))
+        (outcome,) = (await getattr(self.port, verb)(selection, reason=reason, now=now, wait=wait)).outcomes
+        return outcome
+
+    async def row(self, name: str):
+        return next(row for row in await self.port.deployments() if row.id == name)
+
+    async def until(self, condition: Callable[[], Awaitable[object]], what: str):
+        deadline = asyncio.get_running_loop().time() + 20
+        while not (value := await condition()):
+            assert asyncio.get_running_loop().time() < deadline, what
+            await asyncio.sleep(0.005)
+        return value
+
+    async def state(self, name: str, *states: str):
+        async def there():
+            row = await self.row(name)
+            return row if row.state in states else None
+
+        return await self.until(there, f"{name} {' or '.join(states)}")
+
+    async def event(self, kind: str, name: str = ""):
+        async def there():
+            return [
+                event async for event in await self.port.events(after=0, n=10_000, follow=False)
+                if event.kind == kind and event.deployment_id in (name, "")
+            ]  # fmt: skip
+
+        return (await self.until(there, f"event {kind}"))[-1]

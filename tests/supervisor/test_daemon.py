@@ -1,0 +1,443 @@
+"""The whole daemon with real engine, zygote and cells; only the market is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from supervisor.daemon import Daemon
+from supervisor.errors import Failed, Invalid, NotFound, Refused
+from supervisor.schema import Selection
+from tests.supervisor.redis_server import RedisServer
+from tests.supervisor.rig import Rig, Scene
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def rig():
+    rig = Rig()
+    yield rig
+    rig.remove()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def test_start_runs_it_and_start_again_changes_nothing(rig):
+    async def scenario(scene: Scene):
+        first = await scene.start("a", "idle")
+        assert (first.created, first.changed, first.deployment.state) == (True, True, "running")
+        again = await scene.start("a", "idle")
+        assert (again.created, again.changed) == (False, False)
+        assert again.deployment.pid == first.deployment.pid
+        assert alive(first.deployment.pid)
+
+    rig.run(scenario)
+
+
+def test_two_starts_at_once_make_one_instance(rig):
+    async def scenario(scene: Scene):
+        results = await asyncio.gather(*(scene.start("a", "idle") for _ in range(5)))
+        assert {result.deployment.generation for result in results} == {1}
+        assert [result.created for result in results].count(True) == 1
+
+    rig.run(scenario)
+
+
+def test_a_killed_strategy_comes_back_and_its_neighbour_is_not_touched(rig):
+    async def scenario(scene: Scene):
+        victim, neighbour = await scene.start("a", "idle"), await scene.start("b", "idle")
+        os.kill(victim.deployment.pid, signal.SIGKILL)
+
+        async def reborn():
+            row = await scene.row("a")
+            return row if row.state == "running" and row.generation == 2 else None
+
+        row = await scene.until(reborn, "a second generation")
+        assert (row.restarts, row.last_death.cause) == (1, "signal")
+        assert (await scene.row("b")).pid == neighbour.deployment.pid
+        assert (await scene.port.describe("a")).deaths[0].signal == "SIGKILL"
+
+    rig.run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("initialize", "cause", "code", "name"),
+    [
+        ("import os; os._exit(3)", "exit", 3, None),
+        ("import os; os.abort()", "signal", None, "SIGABRT"),
+        ("import ctypes; ctypes.string_at(0)", "signal", None, "SIGSEGV"),
+    ],
+)
+def test_every_end_is_told_apart_and_a_crash_loop_is_given_up(rig, initialize, cause, code, name):
+    rig.strategy("bad", initialize=f"print('last words', flush=True)\n{initialize}")
+
+    async def scenario(scene: Scene):
+        with pytest.raises(Failed, match="bad did not start"):
+            await scene.start("bad")
+        row = await scene.state("bad", "quarantined")
+        assert (row.generation, row.desired, row.pid) == (4, "running", None)
+        assert row.reason.startswith("crash_loop: 4 unplanned exits within 60 s")
+        deaths = (await scene.port.describe("bad")).deaths
+        assert len(deaths) == 4
+        assert {(death.cause, death.exit_code, death.signal) for death in deaths} == {(cause, code, name)}
+        assert "last words" in deaths[0].log_tail
+        assert deaths[0].peak_memory_mb > 0
+        outcome = (await scene.port.reset_failed(Selection(ids=["bad"]))).outcomes[0]
+        assert (outcome.state, outcome.changed) == ("stopped", True)
+
+    rig.run(scenario)
+
+
+def test_what_cannot_be_loaded_is_not_tried_again(rig):
+    rig.strategy("bad", head="import no_such_module")
+
+    async def scenario(scene: Scene):
+        with pytest.raises(
+            Failed, match=r"^bad did not start, it is failed: load_error: .*no_such_module.*$"
+        ):
+            await scene.start("bad")
+        detail = await scene.port.describe("bad")
+        assert (detail.state, detail.generation, detail.last_death.cause) == ("failed", 1, "load_error")
+        assert "\n" not in detail.last_death.detail
+
+    rig.run(scenario)
+
+
+def test_stop_is_orderly_and_stays(rig):
+    rig.strategy("polite", stop="print('goodbye', flush=True)")
+
+    async def scenario(scene: Scene):
+        pid = (await scene.start("polite")).deployment.pid
+        outcome = await scene.verb("stop", "polite", reason="lunch")
+        assert (outcome.state, outcome.changed) == ("stopped", True)
+        assert not alive(pid)
+        detail = await scene.port.describe("polite")
+        assert (detail.desired, detail.reason, detail.deaths[0].cause) == ("stopped", "lunch", "operator")
+        lines = [line.text async for line in await scene.port.logs("polite", n=50, follow=False)]
+        assert "goodbye" in lines
+        assert (await scene.verb("stop", "polite")).changed is False
+
+    rig.run(scenario)
+
+
+def test_one_that_will_not_stop_is_ended_by_the_ladder_with_its_stack(rig):
+    rig.strategy("stubborn", stop="while True: pass")
+
+    async def scenario(scene: Scene):
+        pid = (await scene.start("stubborn")).deployment.pid
+        stopping = asyncio.create_task(scene.verb("stop", "stubborn"))
+        await scene.state("stubborn", "stopping")
+        starting = asyncio.create_task(scene.start("stubborn"))
+        assert (await stopping).state in ("stopped", "starting", "warming", "running")
+        assert (await starting).deployment.generation == 2, "a start during a slow stop waits for its end"
+        assert not alive(pid)
+        death = (await scene.port.describe("stubborn")).deaths[0]
+        assert "cleanup" in death.stack
+        again = (await scene.row("stubborn")).pid
+        outcome = await scene.verb("stop", "stubborn", now=True)
+        assert outcome.state == "stopped"
+        assert not alive(again)
+
+    rig.run(scenario)
+
+
+def test_pause_and_resume_and_what_they_refuse(rig):
+    async def scenario(scene: Scene):
+        pid = (await scene.start("a", "idle")).deployment.pid
+        assert (await scene.verb("pause", "a", reason="news")).state == "paused"
+        assert (await scene.verb("pause", "a")).changed is False
+        assert (await scene.verb("resume", "a")).state == "running"
+        assert (await scene.row("a")).pid == pid
+        await scene.verb("pause", "a")
+        os.kill(pid, signal.SIGSTOP)
+        assert (await scene.verb("stop", "a")).state == "stopped"
+        assert not alive(pid)
+        assert "stratd start a" in (await scene.verb("pause", "a")).problem.title
+
+    rig.run(scenario)
+
+
+def test_restart_of_everything_of_an_account(rig):
+    async def scenario(scene: Scene):
+        for name, account in (("a", "x"), ("b", "x"), ("c", "y")):
+            await scene.start(name, "idle", account=account)
+        result = await scene.port.restart(Selection(account="x"), reason="", now=False, wait=True)
+        assert [(one.id, one.state) for one in result.outcomes] == [("a", "running"), ("b", "running")]
+        assert [row.generation for row in await scene.port.deployments()] == [2, 2, 1]
+        with pytest.raises(NotFound, match="no account 'xx'"):
+            await scene.port.stop(Selection(account="xx"), reason="", now=False, wait=True)
+
+    rig.run(scenario)
+
+
+def test_the_one_too_many_is_refused_by_name_and_any_death_frees_the_slot(rig):
+    rig.settings += "\n[limits]\nmax_concurrent = 2\nmax_per_account = 1\n"
+
+    async def scenario(scene: Scene):
+        await scene.start("a", "idle", account="x")
+        with pytest.raises(Refused) as refused:
+            await scene.start("b", "idle", account="x")
+        assert refused.value.rule == "max_per_account"
+        started = await asyncio.gather(
+            *(scene.start(name, "idle", account=name) for name in "cde"), return_exceptions=True
+        )
+        assert sorted(type(one).__name__ for one in started) == ["Refused", "Refused", "StartResult"]
+        await scene.verb("stop", "a")
+        await scene.start("f", "idle", account="x")
+
+    rig.run(scenario)
+
+
+def test_every_mistake_of_a_start_is_told_at_once(rig):
+    async def scenario(scene: Scene):
+        with pytest.raises(Invalid) as wrong:
+            await scene.start(
+                "a",
+                "moving_average_crossover",
+                parameter_text={"fast_period": "three", "slow_perod": "20"},
+                risk_text={"max_position": "1"},
+            )
+        text = "\n".join(wrong.value.errors)
+        for word in ("symbols", "fast_period", "slow_perod", "max_position"):
+            assert word in text
+        with pytest.raises(NotFound, match="did you mean 'idle'"):
+            await scene.start("a", "idel")
+        with pytest.raises(Refused, match="live_unavailable"):
+            await scene.start("a", "idle", mode="live")
+        assert await scene.port.deployments() == []
+
+    rig.run(scenario)
+
+
+def test_other_settings_need_a_stop_and_then_hold(rig):
+    async def scenario(scene: Scene):
+        await scene.start("a", "idle", memory="64M")
+        with pytest.raises(Failed, match="stop it before"):
+            await scene.start("a", "idle", memory="128M")
+        await scene.verb("stop", "a")
+        assert (await scene.start("a", "idle", memory="128M")).deployment.quota.memory_mb == 128
+
+    rig.run(scenario)
+
+
+def test_everything_is_back_as_it_was_wanted_after_a_restart(rig):
+    async def before(scene: Scene):
+        for name in ("runs", "pauses", "stops"):
+            await scene.start(name, "idle")
+        await scene.verb("pause", "pauses")
+        await scene.verb("stop", "stops")
+
+    async def after(scene: Scene):
+        await scene.state("runs", "running")
+        await scene.state("pauses", "paused")
+        rows = {row.id: row for row in await scene.port.deployments()}
+        assert {name: row.state for name, row in rows.items()} == {
+            "runs": "running", "pauses": "paused", "stops": "stopped",
+        }  # fmt: skip
+        assert {name: row.generation for name, row in rows.items()} == {"runs": 2, "pauses": 2, "stops": 1}
+        assert rows["runs"].last_death.cause == "shutdown"
+
+    rig.run(before)
+    rig.run(after)
+
+
+def test_a_quarantined_one_is_not_tried_again_by_the_next_daemon(rig):
+    rig.strategy("bad", initialize="raise SystemExit(3)")
+
+    async def before(scene: Scene):
+        with pytest.raises(Failed):
+            await scene.start("bad")
+        await scene.state("bad", "quarantined")
+
+    async def after(scene: Scene):
+        row = await scene.row("bad")
+        assert (row.state, row.desired, row.generation) == ("quarantined", "running", 4)
+
+    rig.run(before)
+    rig.run(after)
+
+
+def test_the_engine_dies_and_the_cells_live_on(rig):
+    async def scenario(scene: Scene):
+        pid = (await scene.start("a", "idle")).deployment.pid
+        await scene.verb("pause", "a")
+        old = scene.daemon.engine.pid
+        os.kill(old, signal.SIGKILL)
+        await scene.event("engine_died")
+
+        async def back():
+            return scene.daemon.engine.ready
+
+        await scene.until(back, "a second engine")
+        assert scene.daemon.engine.pid != old
+        assert ((await scene.row("a")).state, (await scene.row("a")).pid) == ("paused", pid)
+        assert (await scene.verb("resume", "a")).state == "running"
+        assert (await scene.start("b", "idle")).deployment.state == "running"
+        assert (await scene.verb("stop", "a")).state == "stopped"
+
+    rig.run(scenario)
+
+
+def test_the_zygote_dies_and_the_next_cell_comes_from_another(rig):
+    async def scenario(scene: Scene):
+        pid = (await scene.start("a", "idle")).deployment.pid
+        os.kill(scene.daemon.cells.zygote_pid, signal.SIGKILL)
+        await scene.event("zygote_died")
+        assert alive(pid)
+
+        async def another():
+            return scene.daemon.cells.zygote_pid
+
+        await scene.until(another, "another zygote")
+        assert (await scene.start("b", "idle")).deployment.state == "running"
+        assert (await scene.row("a")).pid == pid
+        os.kill(pid, signal.SIGKILL)
+
+        async def reborn():
+            return (await scene.row("a")).generation == 2
+
+        await scene.until(reborn, "a cell of the first zygote noticed dead")
+
+    rig.run(scenario)
+
+
+def test_a_warden_that_is_killed_takes_its_strategy_along_and_is_accounted_for(rig):
+    async def scenario(scene: Scene):
+        pid = (await scene.start("a", "idle")).deployment.pid
+        os.kill(scene.daemon.cells.warden_pid("a", 1), signal.SIGKILL)
+
+        async def reborn():
+            return (await scene.row("a")).generation == 2
+
+        await scene.until(reborn, "a second generation")
+        assert not alive(pid)
+        death = (await scene.port.describe("a")).deaths[0]
+        assert (death.cause, death.detail) == ("signal", "its warden was ended by SIGKILL")
+
+    rig.run(scenario)
+
+
+def test_memory_over_the_quota_is_ended_with_its_cause(rig):
+    rig.strategy(
+        "eater",
+        head="import threading, mmap, time",
+        # Not from initialize itself: what it takes there the kernel's own limit would refuse.
+        initialize="""
+            def eat():
+                self.held = mmap.mmap(-1, 200 * 2**20)
+                for at in range(0, len(self.held), 4096):
+                    self.held[at] = 1
+            threading.Timer(0.5, eat).start()
+        """,
+    )
+
+    async def scenario(scene: Scene):
+        await scene.start("eater", memory="48M")
+        await scene.event("died", "eater")
+        death = (await scene.port.describe("eater")).deaths[0]
+        assert death.cause in ("memory_quota", "oom"), death
+
+    rig.run(scenario)
+
+
+def test_a_second_daemon_is_refused_and_the_first_keeps_its_sockets(rig):
+    async def scenario(scene: Scene):
+        second = Daemon(rig.load(), calendars=lambda names: {})
+        with pytest.raises(Failed, match=rf"another stratd daemon \(pid {os.getpid()}\) runs on"):
+            second.premises.enter()
+        second._database.shutdown()
+        assert (await scene.start("a", "idle")).deployment.state == "running"
+
+    rig.run(scenario)
+
+
+def test_remove_is_for_the_stopped_and_forgets(rig):
+    async def scenario(scene: Scene):
+        await scene.start("a", "idle")
+        selection = Selection(ids=["a", "nobody"])
+        refused, unknown = (await scene.port.remove(selection)).outcomes
+        assert (refused.problem.rule, unknown.problem.status) == ("not_stopped", 404)
+        await scene.verb("stop", "a")
+        assert (await scene.port.remove(Selection(ids=["a"]))).outcomes[0].problem is None
+        assert await scene.port.deployments() == []
+        assert list((rig.base / "state" / "logs").iterdir()) == []
+
+    rig.run(scenario)
+
+
+def test_strategies_are_listed_rescanned_and_registered(rig):
+    async def scenario(scene: Scene):
+        rig.strategy("late")
+        (rig.base / "strategies" / "broken").mkdir()
+        (rig.base / "strategies" / "broken" / "config.json").write_text("{")
+        changes = await scene.port.rescan()
+        assert changes.added == ["late@1.0.0"]
+        assert list(changes.broken) == [str(rig.base / "strategies" / "broken")]
+        by_name = {view.name: view for view in await scene.port.strategies()}
+        assert (by_name["broken"].state, by_name["moving_average_crossover"].builtin) == ("broken", True)
+        elsewhere = rig.base / "elsewhere"
+        (rig.base / "strategies" / "late").rename(elsewhere)
+        assert (await scene.port.rescan()).removed == ["late@1.0.0"]
+        assert (await scene.port.register(str(elsewhere))).name == "late"
+        with pytest.raises(Invalid, match="no such folder or file"):
+            await scene.port.register("/nowhere/at/all")
+
+    async def after(scene: Scene):
+        assert "late" in {view.name for view in await scene.port.strategies()}
+
+    rig.run(scenario)
+    rig.run(after)
+
+
+def test_a_new_state_directory_is_filled_from_redis(rig, tmp_path):
+    server = RedisServer(tmp_path)
+    server.start()
+    rig.environ = {"REDIS_URL": server.url}
+
+    async def before(scene: Scene):
+        await scene.start("runs", "idle", memory="64M")
+        await scene.start("stops", "idle")
+        await scene.verb("stop", "stops")
+
+    async def after(scene: Scene):
+        await scene.state("runs", "running")
+        rows = {
+            row.id: (row.state, row.generation, row.quota.memory_mb) for row in await scene.port.deployments()
+        }
+        assert rows == {"runs": ("running", 2, 64), "stops": ("stopped", 1, 256)}
+
+        async def mirrored():
+            return (await scene.port.status()).mirror.state == "ok"
+
+        await scene.until(mirrored, "the mirror going on")
+
+    try:
+        rig.run(before)
+        for path in sorted((rig.base / "state").rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        rig.run(after)
+    finally:
+        server.stop()
+
+
+def test_nothing_is_left_behind_when_the_daemon_stopped(rig):
+    pids = []
+
+    async def scenario(scene: Scene):
+        pids.append((await scene.start("a", "idle")).deployment.pid)
+        pids.extend((scene.daemon.engine.pid, scene.daemon.cells.zygote_pid))
+        pids.append(scene.daemon.cells.warden_pid("a", 1))
+
+    rig.run(scenario)
+    wait_until(lambda: not any(map(alive, pids)), what="every process gone")
