@@ -184,7 +184,7 @@ class Host:
     def _welcome(self, event: Welcome) -> list[Signal]:
         self._books.now = self._books.now or min((c.close_time for c in event.warmup), default=event.now)
         self._books.welcome(event.positions)
-        recovered = event.recovered and self._load(event)
+        recovered = self._load(event) and event.recovered
         self._calls.barred = "warm_up"
         self.market.warm_up(event.warmup)
         self._calls.barred = ""

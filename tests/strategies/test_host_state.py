@@ -108,6 +108,16 @@ def test_a_checkpoint_over_its_quota_is_a_fault_that_says_both_sizes():
     assert "bytes packed, at most 1,000 are kept" in updates[0].error
 
 
+def test_state_is_loaded_after_a_planned_stop_as_well():
+    updates = []
+    saved = checkpoint(running(Counter(), update=updates.append), updates).state
+    host = Host(Counter(), config())
+    host.initialize()
+    host.handle(Welcome(1, T0, state=saved, state_version=3, recovered=False))
+    assert host.strategy.loaded == (0, [0.0, 1.0, 2.0], 3)
+    assert host.strategy.recovered is False
+
+
 @pytest.mark.parametrize("saved", [b"\xc1", b"\x80", b"garbage", b"\x81\xa5state\x01", b""])
 def test_a_checkpoint_that_is_none_starts_afresh_and_says_so(saved):
     updates = []

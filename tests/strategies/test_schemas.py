@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from strategies.errors import SchemaInvalid
@@ -140,9 +138,8 @@ def test_a_plain_pattern_is_allowed(pattern):
     assert parse([{"name": "p", "type": "string", "required": True, "pattern": pattern}])
 
 
-def test_the_worst_pattern_that_is_allowed_ends_soon():
+def test_the_worst_pattern_that_is_allowed_ends():
+    """A few million steps; were it exponential, this would run into the time limit of every test."""
     schema = parse([{"name": "p", "type": "string", "required": True, "pattern": "a*a*a*b"}])
-    before = time.process_time()
     assert schema.check({"p": "a" * 256}).problems
     assert schema.check({"p": "a" * 100_000}).problems  # longer is refused before it is matched
-    assert time.process_time() - before < 30  # a guard against centuries, no measurement
