@@ -226,6 +226,11 @@ class SymbolCandles:
         return self._timeline.backfill.requests()
 
     @property
+    def closed_to(self) -> int:
+        """Event time before which a tick is late; 0 before the first tick."""
+        return self._timeline.closed_to
+
+    @property
     def next_wall(self) -> int | None:
         """The wall time at which the timer has something to close; None before the first tick."""
         line = self._timeline
