@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from strategies.errors import StrategyError
-
-NAN: Final = math.nan
+from strategies.rolling import NAN, Extreme, Wilder, Window, number_of, period_of
 
 
 class Indicator(ABC):
@@ -50,57 +47,11 @@ class ValueIndicator(Indicator):
         return self.update(close)
 
 
-def _period(period: int, least: int = 1) -> int:
-    if type(period) is not int or not least <= period <= 100_000:
-        raise StrategyError(f"period {period!r}: a whole number from {least} to 100000")
-    return period
-
-
-def _number(value: float) -> float:
-    if not math.isfinite(value):
-        raise StrategyError(f"indicator value {value!r} is not a finite number")
-    return value
-
-
-class _Window:
-    """The last ``size`` values in a ring, and their sum, exact again at every turn of the ring."""
-
-    __slots__ = ("at", "full", "size", "total", "values")
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.values = [0.0] * size
-        self.at = 0
-        self.full = False
-        self.total = 0.0
-
-    @property
-    def oldest(self) -> float:
-        """The value that the next push drops; 0.0 until full."""
-        return self.values[self.at]
-
-    def push(self, value: float) -> bool:
-        """Add a value; True once full. True with ``at == 0`` means a whole turn is done."""
-        self.total += _number(value) - self.values[self.at]
-        self.values[self.at] = value
-        self.at += 1
-        if self.at == self.size:
-            self.at = 0
-            self.full = True
-            self.total = math.fsum(self.values)  # a running sum drifts for ever; this one for one turn
-        return self.full
-
-    @property
-    def nearly_full(self) -> bool:
-        """Whether one more value makes it full."""
-        return self.full or self.at == self.size - 1
-
-
 class SMA(ValueIndicator):
     """Simple moving average of the last ``period`` values."""
 
     def __init__(self, period: int) -> None:
-        self._window = _Window(_period(period))
+        self._window = Window(period_of(period))
 
     def update(self, value: float) -> float:
         """Take the next value and return the new average."""
@@ -118,7 +69,7 @@ class WMA(ValueIndicator):
     """Linearly weighted moving average: the newest of ``period`` values weighs ``period``, the oldest 1."""
 
     def __init__(self, period: int) -> None:
-        self._window = _Window(_period(period))
+        self._window = Window(period_of(period))
         self._weighted = 0.0
         self._divisor = period * (period + 1) / 2
 
@@ -130,7 +81,7 @@ class WMA(ValueIndicator):
 
     def update(self, value: float) -> float:
         """Take the next value and return the new average."""
-        self._weighted = self._next(_number(value))
+        self._weighted = self._next(number_of(value))
         if self._window.push(value):
             if self._window.at == 0:
                 self._weighted = math.fsum(w * v for w, v in enumerate(self._window.values, start=1))
@@ -146,14 +97,14 @@ class EMA(ValueIndicator):
     """Exponential moving average, factor 2 / (period + 1), seeded with the SMA of the first ``period``."""
 
     def __init__(self, period: int) -> None:
-        self._period = _period(period)
+        self._period = period_of(period)
         self._factor = 2.0 / (period + 1)
         self._seen = 0
         self._sum = 0.0
 
     def update(self, value: float) -> float:
         """Take the next value and return the new average."""
-        self.value = self.peek(_number(value))
+        self.value = self.peek(number_of(value))
         self._seen += 1
         self._sum += value if self._seen <= self._period else 0.0
         return self.value
@@ -165,32 +116,12 @@ class EMA(ValueIndicator):
         return (self._sum + value) / self._period if self._seen == self._period - 1 else NAN
 
 
-class _Wilder:
-    """Wilder's smoothing: the mean of the first ``period`` values, then ``(old * (n-1) + new) / n``."""
-
-    __slots__ = ("period", "seen", "value")
-
-    def __init__(self, period: int) -> None:
-        self.period = period
-        self.seen = 0
-        self.value = 0.0
-
-    def next(self, value: float) -> float:
-        """Return the average after ``value``; a mean in the making until ``period`` were seen."""
-        weight = min(self.seen + 1, self.period)
-        return (self.value * (weight - 1) + value) / weight
-
-    def push(self, value: float) -> None:
-        self.value = self.next(value)
-        self.seen += 1
-
-
 class RSI(ValueIndicator):
     """Wilder's relative strength index, 0 to 100; a market that never moved gives 0, as in TA-Lib."""
 
     def __init__(self, period: int = 14) -> None:
-        self._gain = _Wilder(_period(period, least=2))
-        self._loss = _Wilder(period)
+        self._gain = Wilder(period_of(period, least=2))
+        self._loss = Wilder(period)
         self._previous = NAN
 
     @staticmethod
@@ -199,7 +130,7 @@ class RSI(ValueIndicator):
 
     def update(self, value: float) -> float:
         """Take the next value and return the new index."""
-        change = _number(value) - self._previous
+        change = number_of(value) - self._previous
         self._previous = value
         if math.isnan(change):
             return self.value
@@ -221,7 +152,7 @@ class ATR(Indicator):
     """Wilder's average true range; the first bar only gives the close before, as in TA-Lib."""
 
     def __init__(self, period: int = 14) -> None:
-        self._average = _Wilder(_period(period))
+        self._average = Wilder(period_of(period))
         self._close = NAN
 
     def _range(self, high: float, low: float) -> float:
@@ -230,10 +161,10 @@ class ATR(Indicator):
     def feed(self, high: float, low: float, close: float) -> float:
         """Take one closed candle and return the new average range."""
         if not math.isnan(self._close):
-            self._average.push(self._range(_number(high), _number(low)))
+            self._average.push(self._range(number_of(high), number_of(low)))
             if self._average.seen >= self._average.period:
                 self.value = self._average.value
-        self._close = _number(close)
+        self._close = number_of(close)
         return self.value
 
     def peek(self, high: float, low: float) -> float:
@@ -258,7 +189,7 @@ class BollingerBands(ValueIndicator):
     """SMA of ``period`` values, and ``width`` population standard deviations around it (``bands``)."""
 
     def __init__(self, period: int = 20, width: float = 2.0) -> None:
-        self._window = _Window(_period(period))
+        self._window = Window(period_of(period))
         self._width = width
         self.bands = NO_BANDS
 
@@ -295,8 +226,8 @@ class MACD(ValueIndicator):
     """
 
     def __init__(self, fast: int = 12, slow: int = 26, signal: int = 9) -> None:
-        fast, slow = sorted((_period(fast, least=2), _period(slow, least=2)))
-        self._fast, self._slow, self._signal = EMA(fast), EMA(slow), EMA(_period(signal))
+        fast, slow = sorted((period_of(fast, least=2), period_of(slow, least=2)))
+        self._fast, self._slow, self._signal = EMA(fast), EMA(slow), EMA(period_of(signal))
         self._skip = slow - fast
         self.signal = NAN
 
@@ -323,36 +254,11 @@ class MACD(ValueIndicator):
         return NAN if math.isnan(line) or math.isnan(self._signal.peek(line)) else line
 
 
-class _Extreme:
-    """Largest of the last ``period`` values: candidates in falling order, each pushed and popped once."""
-
-    __slots__ = ("candidates", "period", "seen")
-
-    def __init__(self, period: int) -> None:
-        self.period = period
-        self.seen = 0
-        self.candidates: deque[tuple[int, float]] = deque()
-
-    def push(self, value: float) -> float:
-        while self.candidates and self.candidates[-1][1] <= value:
-            self.candidates.pop()
-        self.candidates.append((self.seen, value))
-        self.seen += 1
-        if self.candidates[0][0] <= self.seen - 1 - self.period:
-            self.candidates.popleft()
-        return self.candidates[0][1] if self.seen >= self.period else NAN
-
-    def peek(self, value: float) -> float:
-        if self.seen + 1 < self.period:
-            return NAN
-        return max([value, *(v for at, v in self.candidates if at > self.seen - self.period)])
-
-
 class DonchianChannel(Indicator):
     """Highest high and lowest low of the last ``period`` candles, the newest included (``bands``)."""
 
     def __init__(self, period: int = 20) -> None:
-        self._high, self._low = _Extreme(_period(period)), _Extreme(period)
+        self._high, self._low = Extreme(period_of(period)), Extreme(period)
         self.bands = NO_BANDS
 
     @staticmethod
@@ -361,7 +267,7 @@ class DonchianChannel(Indicator):
 
     def feed(self, high: float, low: float, close: float) -> float:  # noqa: ARG002 (one signature for all)
         """Take one closed candle and return the middle; ``bands`` has all three."""
-        self.bands = self._bands(self._high.push(_number(high)), self._low.push(-_number(low)))
+        self.bands = self._bands(self._high.push(number_of(high)), self._low.push(-number_of(low)))
         self.value = self.bands.middle
         return self.value
 
