@@ -26,9 +26,10 @@ from bus.messages import (
     Tick,
     VolumeKind,
 )
+from bus.outages import Backfill
 from bus.series import FAR
 from bus.sessions import SessionCalendar, Span
-from bus.timeframes import SECOND, Timeframe, parse
+from bus.timeframes import SECOND, Timeframe
 from bus.timeline import Closed, Synthetic, Timeline
 
 MAX_NUMBER = 1e15
@@ -89,7 +90,7 @@ class SymbolCandles:
     def add(self, tick: Tick) -> int:
         """Fold a tick into the open candles; return 0, ``TICK_LATE`` or ``TICK_OUT_OF_SESSION``."""
         ts = tick.ts
-        price = tick.last if self._by_last else self._price_of(tick)
+        price = tick.last if self._by_last else _quote(tick, self._price_kind)
         size = tick.size if self._sized else 1.0  # a tick volume counts ticks
         if price is None or tick.flags or not self._hot_from <= ts < self._hot_to:
             return self._add_rare(tick, price, size)
@@ -210,20 +211,10 @@ class SymbolCandles:
         self._follow()
         return [group for group in groups if group is not None]
 
-    def backfilled(self, candles: Iterable[Candle]) -> list[Closed]:
-        """Take official candles for what ``backfill_requests`` named; return those wanted, once each.
-
-        They come later than younger ones and so are for histories and ``on_candle_corrected``.
-        """
-        wanted = [found for candle in candles if (found := self._timeline.backfill.accept(candle))]
-        groups: dict[int, list[Candle]] = {}
-        for candle in sorted(wanted, key=lambda c: (c.close_time, parse(c.timeframe))):
-            groups.setdefault(candle.close_time, []).append(candle)
-        return [Closed(at, group, []) for at, group in groups.items()]
-
-    def backfill_requests(self) -> list[tuple[str, int, int]]:
-        """What an outage left out since the last call: (timeframe id, from, to) in event time."""
-        return self._timeline.backfill.requests()
+    @property
+    def backfill(self) -> Backfill:
+        """What unhealthy stretches of the feed left out, and the way for history to bring it."""
+        return self._timeline.backfill
 
     @property
     def closed_to(self) -> int:
@@ -297,11 +288,6 @@ class SymbolCandles:
             hot.values.append(price * sized)
         return 0
 
-    def _price_of(self, tick: Tick) -> float | None:
-        if self._price_kind == "bid":
-            return tick.bid
-        return tick.ask if self._price_kind == "ask" else tick.mid
-
     def _unsized(self) -> float:
         """The size of a tick without one; its candles have no turnover."""
         for hot in self._hot:
@@ -334,3 +320,9 @@ class SymbolCandles:
     def _count(self, reason: str) -> int:
         self.counts[reason] = self.counts.get(reason, 0) + 1
         return 0
+
+
+def _quote(tick: Tick, kind: PriceKind) -> float | None:
+    if kind == "bid":
+        return tick.bid
+    return tick.ask if kind == "ask" else tick.mid

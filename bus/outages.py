@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from bus.folding import Accumulator
 from bus.messages import Candle
 from bus.series import FAR
 from bus.sessions import Span
+from bus.timeframes import parse
 
 _SPANS_KEPT = 1000
 
@@ -65,8 +68,16 @@ class Backfill:
         asked, self._asked = self._asked, []
         return asked
 
-    def accept(self, candle: Candle) -> Candle | None:
-        """Return the official ``candle`` marked ``backfilled`` if it was missing, else None."""
+    def deliver(self, candles: Iterable[Candle]) -> list[Candle]:
+        """Take official candles; return those that were missing, once each, marked ``backfilled``.
+
+        In order of close time and timeframe. They come after younger ones, so they are for histories
+        and for ``on_candle_corrected``.
+        """
+        wanted = [found for candle in candles if (found := self._accept(candle)) is not None]
+        return sorted(wanted, key=lambda candle: (candle.close_time, parse(candle.timeframe)))
+
+    def _accept(self, candle: Candle) -> Candle | None:
         spans = self._missing.get(candle.timeframe, [])
         for position, (opens, closes) in enumerate(spans):
             if opens <= candle.open_time and candle.close_time <= closes:

@@ -53,12 +53,12 @@ def test_an_outage_across_a_boundary_leaves_incomplete_candles_and_none_made_up(
     assert [c.open_time for c in delivered(groups, "1m")] == [minute(i) for i in range(4, 10)]
     assert [(c.open_time, c.quality) for c in withheld(groups, "5m")] == [(minute(0), "incomplete")]
     assert [c.open_time for c in delivered(groups, "5m")] == [minute(5)]
-    wanted = candles.backfill_requests()
+    wanted = candles.backfill.requests()
     assert sorted(wanted) == sorted(
         [("1m", minute(1), minute(2)), ("1m", minute(2), minute(3)), ("1m", minute(3), minute(4)),
          ("5m", minute(0), minute(5))]
     )  # fmt: skip
-    assert candles.backfill_requests() == []
+    assert candles.backfill.requests() == []
 
 
 def test_an_outage_that_is_told_twice_began_when_it_was_first_told():
@@ -81,12 +81,9 @@ def test_what_was_missing_is_delivered_once_as_backfilled():
     candles.mark_healthy(minute(2))
     replay(candles, [tick(150, 2.0)], minute(3))
     official = [Candle("X", "1m", minute(i), minute(i + 1), 1.0, 1.0, 1.0, 1.0, 5.0) for i in range(3)]
-    groups = candles.backfilled(official)
-    assert [(g.as_of, [c.backfilled for c in g.candles]) for g in groups] == [
-        (minute(1), [True]),
-        (minute(2), [True]),
-    ]
-    assert candles.backfilled(official) == []
+    found = candles.backfill.deliver(reversed(official))
+    assert [(c.open_time, c.backfilled) for c in found] == [(minute(0), True), (minute(1), True)]
+    assert candles.backfill.deliver(official) == []
 
 
 def test_during_an_outage_only_the_watermark_or_the_end_of_the_session_closes():
@@ -107,6 +104,6 @@ def test_an_outage_of_hours_is_passed_over_in_one_step():
     candles.mark_healthy(T0 + 8 * HOUR)
     groups = replay(candles, [tick(8 * 3600 + 1, 2.0)], T0 + 8 * HOUR + 2 * SECOND)
     assert [c.open_time for c in delivered(groups, "1s")] == [T0 + 8 * HOUR, T0 + 8 * HOUR + SECOND]
-    wanted = candles.backfill_requests()
+    wanted = candles.backfill.requests()
     assert len(wanted) <= 3
     assert (wanted[0][1], wanted[-1][2]) == (T0, T0 + 8 * HOUR)
