@@ -11,10 +11,13 @@ import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from supervisor.quota import Sample
 from supervisor.sampler import Sampler
 from supervisor.systemd import Notifier
 
+log = structlog.get_logger()
 PERIOD = 1.0
 Samples = dict[tuple[str, int], Sample]
 
@@ -60,6 +63,11 @@ class Pulse:
             due = max(due + PERIOD, loop.time())
             await asyncio.sleep(due - loop.time())
             self.lag = max(0.0, loop.time() - due)
-            self._on_samples(await loop.run_in_executor(self._thread, self._sampler.sweep))
-            if self._tick() and self._notifier.watchdog is not None:
+            try:
+                self._on_samples(await loop.run_in_executor(self._thread, self._sampler.sweep))
+                alive = self._tick()
+            except Exception:  # the wall: quotas must be looked at again in a second, whatever this was
+                log.exception("pulse_failed")
+                alive = False  # but systemd is not told that all is well
+            if alive and self._notifier.watchdog is not None:
                 self._notifier.say("WATCHDOG=1")

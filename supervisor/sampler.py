@@ -84,14 +84,15 @@ class Sampler:
     def sweep(self) -> dict[tuple[str, int], Sample]:
         """Read every instance once. One of which a process cannot be read is left out: half is no sample."""
         samples = {}
-        for instance, watched in self._watched.items():
+        # Copies, for this runs on a thread of its own while instances come and go; a copy is made at once.
+        for instance, watched in list(self._watched.items()):
             try:
-                samples[instance] = self._read(watched)
+                samples[instance] = self._read(tuple(watched))
             except psutil.Error:
                 continue
         return samples
 
-    def _read(self, watched: list[_Watched]) -> Sample:
+    def _read(self, watched: tuple[_Watched, ...]) -> Sample:
         cpu, rss = 0.0, 0
         for one in watched:
             with one.process.oneshot():

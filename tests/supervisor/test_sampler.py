@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -108,3 +110,25 @@ def test_forgetting_is_for_good_and_twice_is_no_error(spawn):
     sampler.remove(("a", 1))
     sampler.remove(("a", 1))
     assert sampler.sweep() == {}
+
+
+def test_instances_may_come_and_go_during_a_pass():
+    sampler, stop, failed = Sampler(), threading.Event(), []
+
+    def sweep() -> None:
+        while not stop.is_set():
+            try:
+                sampler.sweep()
+            except Exception as error:
+                failed.append(error)
+                return
+
+    thread = threading.Thread(target=sweep)
+    thread.start()
+    for n in range(2000):
+        sampler.add(("a", n), os.getpid())
+        sampler.add(("a", n), os.getpid())
+        sampler.remove(("a", n - 20))
+    stop.set()
+    thread.join()
+    assert failed == []
