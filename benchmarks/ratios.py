@@ -29,7 +29,7 @@ def interleave(cases: dict[str, Callable[[], float]], rounds: int) -> dict[str, 
     for number in range(rounds):
         for name, case in cases.items():
             values[name].append(case())
-            print(name, number, round(values[name][-1]), file=sys.stderr)
+            print(name, number, f"{values[name][-1]:.6g}", file=sys.stderr)
             sys.stderr.flush()
     sys.stderr.write("\r" + " " * 60 + "\r")
     return values

@@ -16,6 +16,7 @@ import tempfile
 import textwrap
 import time
 from array import array
+from itertools import chain
 from pathlib import Path
 from statistics import quantiles
 
@@ -45,7 +46,7 @@ class Answers(IStrategy):
 
     def on_tick(self, data):
         tick = data.tick
-        if tick.trade_id == "end":
+        if tick.trade_id:
             return Signal(symbol=tick.symbol, intent="cancel", reason="end")
         return Signal(symbol=tick.symbol, intent="enter_long", quantity=1, reason="tick")
 
@@ -108,12 +109,14 @@ class Whole:
     def burst(self, count: int) -> list[int]:
         """Send ``count`` ticks at the rate; return the round trips of their signals in ns."""
         encode = msgspec.msgpack.encode
-        for number in [*pace(count), None]:
+        for number in chain(pace(count), [None]):
             self._seq += 1
             tick = ["X", time.time_ns(), 100.0 + self._seq % 7, 1.0, 99.9, 107.1, 5.0, 5.0, self._seq]
             if number is None:
-                tick.append("end")
+                tick.append(f"end {self._seq}")
             self._source.send_multipart((b"tick.X", encode(tick)))
+        if not self._ages.poll(10_000):
+            sys.exit(f"no end of the burst was judged; the cell says {self.cell.receive()}")
         ages, verdicts = self._ages.recv_multipart()
         self.verdicts = verdicts.decode()
         return array("q", ages).tolist()

@@ -17,6 +17,10 @@ SECOND = 1_000_000_000
 RATE = 20.0
 """Ticks a second of each symbol."""
 SEED = 20261120
+SPEED = 4.0
+"""Market seconds in one of the wall clock: enough candles for averages to cross in half a minute."""
+PAST = 2 * 3600 * SECOND
+"""Played at another speed than its own, a market can only be a recording: of two hours ago."""
 LOOK = 2000
 """Ticks of a recording that are read to learn its symbols and how dense it is."""
 
@@ -33,11 +37,12 @@ class Source:
     path: Path | None = None
 
     def messages(self) -> Iterator[tuple[int, Message]]:
-        """Yield (event time, message); a synthetic market begins at this moment."""
+        """Yield (event time, message); a synthetic market plays in the past, as a recording does."""
         if self.path is None:
-            start = time.time_ns()
-            end = start + int(self.seconds * SECOND)
-            ticks = market(seed=SEED, start=start, rate=RATE, instruments=DEFAULT_INSTRUMENTS)
+            start = time.time_ns() - PAST
+            end = start + int(self.seconds * self.speed * SECOND)
+            rate = RATE / self.speed
+            ticks = market(seed=SEED, start=start, rate=rate, instruments=DEFAULT_INSTRUMENTS)
             yield from ((tick.ts, tick) for tick in itertools.takewhile(lambda tick: tick.ts < end, ticks))
             return
         with open_recordings([self.path], ReadOptions()) as recording:
@@ -51,7 +56,8 @@ class Source:
 
 def synthetic(seconds: float) -> Source:
     """A market of four symbols that never was."""
-    return Source("a synthetic market", tuple(i.symbol for i in DEFAULT_INSTRUMENTS), seconds)
+    symbols = tuple(instrument.symbol for instrument in DEFAULT_INSTRUMENTS)
+    return Source("a synthetic market", symbols, seconds, speed=SPEED)
 
 
 def recorded(path: Path, seconds: float) -> Source:
