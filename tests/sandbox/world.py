@@ -196,6 +196,10 @@ class World:
         assert cell.died is not None, cell.reports
         return cell.died
 
+    def ended_or_gone(self, cell: Observed) -> bool:
+        """Whether the warden closed its end, with or without last words."""
+        return bool(self.until(lambda: cell.handle.gone, "the warden is gone"))
+
     def turn(self) -> None:
         """One round: the engine's sockets, the wardens' reports, the zygote's."""
         self.engine.hub.wait(0.002)
