@@ -163,37 +163,37 @@ class MultiTimeframeData:
         """The last tick of ``symbol``, None before the first."""
         return self._ticks.get(self.symbol)
 
-    def history(self, timeframe: str, count: int, symbol: str | None = None) -> Candles:
-        """Return the last ``count`` closed candles, oldest first: ``history("1h", 20)["close"][-1]``.
+    def history(self, tf: str, n: int, symbol: str | None = None) -> Candles:
+        """Return the last ``n`` closed candles, oldest first: ``history("1h", 20)["close"][-1]``.
 
         A read-only structured array (``CANDLE_DTYPE``), shorter while fewer have closed. Asking for more
         than are kept raises ``NoSuchHistory`` at once, not after days of warming up.
         """
-        series = self._find(timeframe, symbol)
-        if not 1 <= count <= series.capacity:
-            raise NoSuchHistory(f"history of {count!r} candles: 1 to {series.capacity} are kept a timeframe")
-        return series.window(count, self.as_of)
+        series = self._find(tf, symbol)
+        if not 1 <= n <= series.capacity:
+            raise NoSuchHistory(f"history of {n!r} candles: 1 to {series.capacity} are kept a timeframe")
+        return series.window(n, self.as_of)
 
-    def last(self, timeframe: str, symbol: str | None = None) -> Candle | None:
+    def last(self, tf: str, symbol: str | None = None) -> Candle | None:
         """Return the newest closed candle, None before the first."""
-        return self._find(timeframe, symbol).last(self.as_of)
+        return self._find(tf, symbol).last(self.as_of)
 
-    def forming(self, timeframe: str, symbol: str | None = None) -> Candle | None:
+    def forming(self, tf: str, symbol: str | None = None) -> Candle | None:
         """Return the candle being formed, ``closed=False``, or None while unknown; never part of ``history``.
 
         The fold of the smallest timeframe's candles and of the ticks since. Exact, but where the cell was
         so far behind that ticks were conflated (then high, low and volume may be too small), and across a
         break of the session (then ``open_time`` is that of the previous candle's grid). None until one
-        candle of ``timeframe`` has closed: before that nobody here knows where it began.
+        candle of ``tf`` has closed: before that nobody here knows where it began.
         """
         key = symbol or self.symbol
-        last = self._find(timeframe, key).last(self.as_of)
+        last = self._find(tf, key).last(self.as_of)
         if last is None:
             return None
         finest = self._series[key, self.timeframes[0]]
         rows = finest.window(finest.capacity, self.as_of)
         rows = rows[int(np.searchsorted(rows["open_time"], last.close_time)) :]
-        return merge(last, parse(timeframe).span, rows, self._forming[key])
+        return merge(last, parse(tf).span, rows, self._forming[key])
 
     def is_stale(self, symbol: str | None = None) -> bool:
         """Whether the feed of ``symbol`` is silent, broken or has a gap."""
@@ -202,9 +202,9 @@ class MultiTimeframeData:
             raise NoSuchHistory(f"symbol {key!r} is not subscribed{suggestion(key, self.symbols)}")
         return bool(self._stale[key])
 
-    def quality(self, timeframe: str, symbol: str | None = None) -> Quality:
+    def quality(self, tf: str, symbol: str | None = None) -> Quality:
         """Return how far the newest closed candle can be trusted, the worst that holds of it."""
-        candle = self.last(timeframe, symbol)
+        candle = self.last(tf, symbol)
         if candle is None:
             return "missing"
         return "incomplete" if candle.quality != "ok" else "synthetic" if candle.synthetic else "ok"
