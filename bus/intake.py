@@ -162,6 +162,7 @@ class Intake(Judge):
             "heartbeats": self.heartbeats,
             "gaps": self.gaps,
             "duplicates": self.duplicates,
+            "crossed": self.crossed,
             "lag_ms": self.lag_ms,
             "last_tick_at": self.last_tick_at,
             "sequenced": self.sequenced,

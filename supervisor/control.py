@@ -118,7 +118,10 @@ class EngineEvent(Struct, frozen=True, array_like=True, tag=3):
 
 
 class FeedRow(Struct, frozen=True, kw_only=True):
-    """One feed as ``stratd feeds`` shows it; ``rejected`` counts refused frames and ticks by reason."""
+    """One feed as ``stratd feeds`` shows it; ``rejected`` counts refused frames and ticks by reason.
+
+    ``crossed`` ticks have a bid above the ask; they were delivered.
+    """
 
     name: str
     format: str
@@ -131,6 +134,7 @@ class FeedRow(Struct, frozen=True, kw_only=True):
     gaps: int = 0
     late: int = 0
     duplicates: int = 0
+    crossed: int = 0
     out_of_session: int = 0
     lag_ms: float | None = None
     last_tick_at: int | None = None

@@ -11,12 +11,10 @@ MAX_TIMEFRAMES = 64
 """Timeframes in which one symbol may bring bars of its own."""
 
 
-def check_quote(symbol: str, tick: Tick) -> None:
-    """Refuse a tick without any price, and one whose bid is above its ask (equal is a locked market)."""
+def check_price(symbol: str, tick: Tick) -> None:
+    """Refuse a tick without any price."""
     if tick.last is None and tick.bid is None and tick.ask is None:
         raise FrameRefused("no_price", f"{symbol}: neither last, bid nor ask")
-    if tick.bid is not None and tick.ask is not None and tick.bid > tick.ask:
-        raise FrameRefused("crossed", f"{symbol}: bid {tick.bid:.15g} is above ask {tick.ask:.15g}")
 
 
 def check_time(name: str, ts: int, now: int, ahead: int) -> None:

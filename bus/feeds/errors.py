@@ -23,7 +23,6 @@ Reason: TypeAlias = Literal[
     "too_large",  # a number beyond 1e15, a text beyond its length, a frame beyond 1 MiB
     "no_price",  # neither last, bid nor ask
     "empty",  # a body with nothing in it
-    "crossed",  # bid above ask
     "ohlc",  # a bar whose high is not its highest or whose low is not its lowest price
     "time",  # a time before 1973 or after 2100: a wrong unit
     "future",  # event time ahead of the clock by more than the allowance

@@ -38,6 +38,8 @@ class Judge:
         self.heartbeats = 0
         self.gaps = 0
         self.duplicates = 0
+        self.crossed = 0
+        """Ticks with a bid above the ask. They are delivered: vendors' own candles are made with them."""
         self.sequenced = False
         """Whether the publisher counts its ticks, so that gaps can be told."""
         self.untimed = False
@@ -80,7 +82,6 @@ class Judge:
             or seq != track.next_seq
             or tick.symbol != track.symbol
             or tick.flags
-            or (bid is not None and ask is not None and bid > ask)
             or (tick.trade_id is not None and (tick.last is None or track.knows(tick.trade_id)))
         ):
             return False
@@ -99,6 +100,8 @@ class Judge:
             self.watermark = ts
         self.last_tick_at = now
         self.ticks += 1
+        if bid is not None and ask is not None and bid > ask:
+            self.crossed += 1
         return True
 
     def _judge(self, reading: Reading, now: int) -> Tick | Bar | None:
@@ -121,7 +124,7 @@ class Judge:
         symbol, ts, trade_id = track.symbol, tick.ts, tick.trade_id
         if tick.seq is not None and not self._in_sequence(track, tick.seq, ts):
             return None
-        checks.check_quote(symbol, tick)
+        checks.check_price(symbol, tick)
         if trade_id is not None and track.knows(trade_id):
             return None
         checks.check_time(symbol, ts, now, self._ahead)
@@ -139,6 +142,8 @@ class Judge:
         self._advance(ts, untimed)
         self._last_ts, self.last_tick_at = ts, now
         self.ticks += 1
+        if tick.bid is not None and tick.ask is not None and tick.bid > tick.ask:
+            self.crossed += 1
         return tick
 
     def _snapshot(self, track: Track, snap: Snapshot, untimed: bool, now: int) -> Tick | None:

@@ -46,6 +46,8 @@ class FeedView(View):
     gaps: int = 0
     late: int = 0
     duplicates: int = 0
+    crossed: int = 0
+    """Ticks with a bid above the ask, which are delivered."""
     out_of_session: int = 0
     lag_ms: float | None = None
     last_tick_at: int | None = None

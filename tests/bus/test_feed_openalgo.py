@@ -218,13 +218,12 @@ def test_a_counter_that_stays_lower_is_taken_as_restated():
 
 def test_a_size_that_was_refused_with_its_tick_is_in_the_next_one():
     intake = openalgo()
-    crossed = {"buy": [{"price": 101, "quantity": 1}], "sell": [{"price": 100, "quantity": 1}]}
     intake.accept(quote_message("X", "DEPTH", ltp=1, ltt=MS, volume=100, depth=DEPTH), T0)
-    intake.accept(quote_message("X", "DEPTH", ltp=2, ltt=MS + 1000, volume=110, depth=crossed), T0 + SECOND)
+    intake.accept(quote_message("X", "DEPTH", ltp=2, ltt=MS - 60_000, volume=110, depth=DEPTH), T0 + SECOND)
     (tick,) = intake.accept(
         quote_message("X", "DEPTH", ltp=3, ltt=MS + 2000, volume=125, depth=DEPTH), T0 + 2 * SECOND
     )
-    assert (tick.size, intake.rejected) == (25.0, {"crossed": 1})
+    assert (tick.size, intake.rejected) == (25.0, {"backwards": 1})
 
 
 @needs_shared("wire", "samples")

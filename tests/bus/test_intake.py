@@ -82,9 +82,9 @@ def test_the_same_trade_id_of_another_symbol_is_another_trade():
 
 def test_a_refused_tick_leaves_no_gap_behind_it():
     intake = native()
-    crossed = tick("EURUSD", T0, 1.0, 1.0, 1.2, 1.1, None, None, 2)
-    assert len(accept(intake, trade(T0, seq=1), crossed, trade(T0, seq=3))) == 2
-    assert (intake.gaps, intake.rejected) == (0, {"crossed": 1})
+    empty = tick("EURUSD", T0, None, 1.0, None, None, None, None, 2)
+    assert len(accept(intake, trade(T0, seq=1), empty, trade(T0, seq=3))) == 2
+    assert (intake.gaps, intake.rejected) == (0, {"no_price": 1})
 
 
 def test_a_tick_that_did_not_decode_leaves_a_gap_for_it_is_lost():
@@ -167,7 +167,6 @@ def test_lag_is_receipt_less_event_time_of_the_last_tick():
     [
         ([None], "no_price"),
         ([None, 1.0], "no_price"),
-        ([1.0, 1.0, 1.2, 1.1], "crossed"),
         ([0.0], "not_positive"),
         ([math.nan], "not_finite"),
         ([1e16], "too_large"),
@@ -180,6 +179,27 @@ def test_a_bad_tick_is_refused_alike_as_first_and_as_later_one(values, reason):
     for intake in (first, later):
         assert not accept(intake, tick("EURUSD", T0, *values))
         assert intake.rejected == {reason: 1}
+
+
+@pytest.mark.parametrize("seqs", [(1, 2, 3), (None, None, None), (1, 3, 2)])
+def test_a_crossed_quote_is_delivered_and_counted_on_either_way_through(seqs):
+    intake = native()
+    quotes = [
+        tick("X", T0, None, None, 1.2, ask, 1.0, 1.0, seq)
+        for ask, seq in zip((1.1, 1.2, 1.1), seqs, strict=True)
+    ]
+    assert [(found.bid, found.ask) for found in accept(intake, *quotes)] == [
+        (1.2, 1.1),
+        (1.2, 1.2),
+        (1.2, 1.1),
+    ]
+    assert (intake.ticks, intake.crossed, intake.rejected) == (3, 2, {})
+
+
+def test_a_crossed_quote_that_comes_again_is_counted_once():
+    intake = native()
+    assert len(accept(intake, *[tick("X", T0, None, None, 1.2, 1.1, None, None, 1)] * 2)) == 1
+    assert (intake.crossed, intake.duplicates) == (1, 1)
 
 
 def test_a_locked_quote_and_one_side_alone_are_delivered():
