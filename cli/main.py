@@ -1,7 +1,7 @@
 """The ``stratd`` command: every verb of docs/cli.md, and the wall that turns errors into exit codes.
 
 Commands import what they need when they run (PLC0415 is off for this package in pyproject.toml): most of the
-life of a short command is imports, and ``stratd ps`` needs neither the daemon nor pydantic to print JSON.
+life of a short command is imports, and ``stratd ps --json`` needs neither tables nor the daemon's packages.
 """
 
 from __future__ import annotations

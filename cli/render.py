@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cli.tables import Column, Sheet, clean, columns, fields
+from cli.tables import Column, Sheet, clean, columns, fields, hanging
 from cli.words import NOTHING, amount, clock, count, instant, megabytes, number, span
 from supervisor.schema import (
     Death,
@@ -42,7 +42,7 @@ def deployments(rows: Sequence[DeploymentRow]) -> Sheet:
             Column("ACC", 1, right=True),
             Column("REJ", 4, right=True),
             Column("RESTARTS", 6, right=True),
-            Column("LAST DEATH", 3, flexible=True),
+            Column("LAST DEATH", 1, flexible=True),
         ),
         tuple(_deployment(row) for row in rows),
         "no deployments: 'stratd start ID --strategy NAME --symbol SYMBOL' creates one",
@@ -177,12 +177,16 @@ def _feed(view: FeedView) -> tuple[str, ...]:
 
 
 def layers(views: Sequence[LayerView]) -> Sheet:
-    """What this host can enforce, layer by layer."""
+    """What this host can enforce, layer by layer, and what would bring the rest."""
     return Sheet(
-        columns("LAYER", "STATE", Column("WHY", 1, flexible=True), Column("TO BRING IT", 2)),
-        tuple((view.name, view.state, view.detail, view.command) for view in views),
+        columns("LAYER", "STATE", Column("WHY", wraps=True)),
+        tuple((view.name, view.state, _why(view)) for view in views),
         "no layers",
     )
+
+
+def _why(view: LayerView) -> str:
+    return f"{view.detail}; to bring it: {view.command}" if view.command else view.detail
 
 
 def strategies(views: Sequence[StrategyView]) -> Sheet:
@@ -309,19 +313,20 @@ def _block(title: str, lines: Sequence[str]) -> list[str]:
     return [title, *(f"  {clean(line)}" for line in lines)] if lines else []
 
 
-def event(view: EventView) -> str:
-    """One line of ``events``."""
+def event(view: EventView, width: int | None = None) -> str:
+    """One line of ``events``, or as many as it needs where a line is ``width`` long."""
     who = f"{view.deployment_id}#{view.generation}" if view.deployment_id else NOTHING
-    return f"{view.seq:>7}  {instant(view.at)}  {view.kind:<18} {who:<20} {clean(view.detail)}".rstrip()
+    return hanging(
+        f"{view.seq:>6}  {instant(view.at)}  {view.kind:<14} {who:<16} ", clean(view.detail), width
+    )
 
 
-def signal(view: SignalView) -> str:
-    """One line of ``signals``."""
+def signal(view: SignalView, width: int | None = None) -> str:
+    """One line of ``signals``, or as many as it needs where a line is ``width`` long."""
     why = f"{view.rule}: {view.detail}" if view.rule else view.reason
-    return (
-        f"{instant(view.decided_at)}  {view.verdict:<9} {view.deployment_id:<16} {view.intent:<11} "
-        f"{amount(view.quantity):>8} {view.symbol:<12} {clean(why)}"
-    ).rstrip()
+    who = f"{view.verdict:<9} {view.deployment_id:<12} {view.intent:<11}"
+    what = f"{amount(view.quantity):>8} {view.symbol:<8}"
+    return hanging(f"{instant(view.decided_at)}  {who} {what} ", clean(why), width)
 
 
 def log_line(view: LogLine) -> str:

@@ -7,10 +7,15 @@ nothing wraps. Elsewhere (a pipe, a file) every column is there in full, without
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
 
 STATE_STYLES = {
     "running": "green", "healthy": "green", "ok": "green", "active": "green", "accepted": "green",
@@ -25,12 +30,16 @@ STATE_STYLES = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column: ``rank`` 0 is never left out, higher goes earlier; ``flexible`` may be cut to fit."""
+    """A column: ``rank`` 0 is never left out, higher goes earlier; ``flexible`` may be cut to fit.
+
+    ``wraps`` is for sentences: on a terminal they go on below themselves.
+    """
 
     title: str
     rank: int = 0
     right: bool = False
     flexible: bool = False
+    wraps: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ def fit(sheet: Sheet, width: int) -> Sheet:
     wide = widths(sheet)
 
     def needed() -> int:
-        flexible = {index for index in keep if sheet.columns[index].flexible}
+        flexible = {index for index in keep if sheet.columns[index].flexible or sheet.columns[index].wraps}
         least = [min(wide[index], FLEXIBLE_LEAST) if index in flexible else wide[index] for index in keep]
         return sum(least) + GAP * (len(keep) - 1)
 
@@ -84,6 +93,17 @@ def fit(sheet: Sheet, width: int) -> Sheet:
 def cut(text: str, limit: int | None) -> str:
     """Return ``text``, at most ``limit`` characters of it, the last one an ellipsis if it was cut."""
     return text if limit is None or len(text) <= limit else text[: max(limit - 1, 0)] + "…"
+
+
+def hanging(head: str, text: str, width: int | None) -> str:
+    """Return ``head`` and ``text`` behind it; what does not fit into ``width`` goes on below the text."""
+    if width is None or len(head) + len(text) <= width:
+        return (head + text).rstrip()
+    if len(head) > width * 2 // 3:  # too little room behind it: below it, indented
+        return "\n".join(
+            [head.rstrip(), *textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="    ")]
+        )
+    return head + f"\n{' ' * len(head)}".join(textwrap.wrap(text, width - len(head)))
 
 
 def plain(sheet: Sheet) -> str:
@@ -114,7 +134,8 @@ def rich_table(sheet: Sheet, width: int) -> Any:
     fitted = fit(sheet, width)
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     for column in fitted.columns:
-        table.add_column(Text(column.title), justify="right" if column.right else "left", no_wrap=True)
+        justify: JustifyMethod = "right" if column.right else "left"
+        table.add_column(Text(column.title), justify=justify, no_wrap=not column.wraps, overflow="fold")
     for row in fitted.rows:
         table.add_row(*(Text(cell, style=STATE_STYLES.get(cell, "")) for cell in row))
     return table
@@ -123,6 +144,11 @@ def rich_table(sheet: Sheet, width: int) -> Any:
 def on_terminal() -> bool:
     """Whether somebody looks: stdout is a terminal that can do more than print (TERM is not dumb)."""
     return sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
+
+
+def terminal_width() -> int | None:
+    """Return how many characters a line of the terminal has, None where nobody looks."""
+    return shutil.get_terminal_size().columns if on_terminal() else None
 
 
 def show(sheet: Sheet) -> None:

@@ -5,6 +5,7 @@ Two commands of RESP, https://redis.io/docs/latest/develop/reference/protocol-sp
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import time
@@ -40,15 +41,21 @@ def ping(url: str, password: str | None = None) -> str:
 
 def _connect(parts: SplitResult) -> socket.socket:
     if parts.scheme == "unix":
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(TIMEOUT)
-        connection.connect(parts.path)
-        return connection
+        with contextlib.ExitStack() as close_on_fail:
+            connection = close_on_fail.enter_context(socket.socket(socket.AF_UNIX))
+            connection.settimeout(TIMEOUT)
+            connection.connect(parts.path)
+            close_on_fail.pop_all()
+            return connection
     host = parts.hostname or "localhost"
     plain = socket.create_connection((host, parts.port or 6379), TIMEOUT)
     if parts.scheme != "rediss":
         return plain
-    return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+    with contextlib.ExitStack() as close_on_fail:
+        close_on_fail.enter_context(plain)
+        secured = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+        close_on_fail.pop_all()
+        return secured
 
 
 def _ask(stream: IO[bytes], wanted: str, *words: str) -> None:

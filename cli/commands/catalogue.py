@@ -52,19 +52,16 @@ def new(
     path: Annotated[Path, typer.Option(metavar="DIR", help="Where the folder is made.")] = Path(),
 ) -> None:
     """Scaffold a strategy folder with a test."""
+    from strategies.errors import StrategyError
     from strategies.scaffold import create
 
     try:
-        folder = create(path, name)
-    except ValueError as error:
-        raise CommandError(USAGE, str(error)) from None
-    except FileExistsError as error:
-        raise CommandError(
-            FAILED, f"{error.filename or path / name} is there already: choose another name"
-        ) from None
-    except OSError as error:
-        raise CommandError(FAILED, f"{error.filename or path}: {error.strerror}") from None
-    print(f"{folder}: edit strategy.py, then 'stratd validate {folder}' and 'stratd register {folder}'")
+        files = create(path, name)
+    except StrategyError as error:
+        raise CommandError(FAILED, str(error)) from None
+    folder = files[0].parent
+    print(*files, sep="\n")
+    print(f"next: edit strategy.py, then 'stratd validate {folder}' and 'stratd register {folder}'")
 
 
 def validate(

@@ -8,6 +8,7 @@ import typer
 
 from cli.client import Client, segment
 from cli.options import Follow, Id, Json, Last
+from cli.tables import terminal_width
 from cli.talk import print_lines
 
 
@@ -32,8 +33,8 @@ def events(follow: Follow = False, lines: Last = 100, as_json: Json = False) -> 
     from cli import render
     from supervisor.schema import EventView
 
-    came = Client().lines("events", n=lines, follow=follow)
-    print_lines(came, as_json, lambda line: render.event(EventView.model_validate_json(line)))
+    came, width = Client().lines("events", n=lines, follow=follow), terminal_width()
+    print_lines(came, as_json, lambda line: render.event(EventView.model_validate_json(line), width))
 
 
 def signals(
@@ -47,4 +48,5 @@ def signals(
     from supervisor.schema import SignalView
 
     came = Client().lines("signals", deployment_id=deployment_id, n=lines, follow=follow)
-    print_lines(came, as_json, lambda line: render.signal(SignalView.model_validate_json(line)))
+    width = terminal_width()
+    print_lines(came, as_json, lambda line: render.signal(SignalView.model_validate_json(line), width))

@@ -1,8 +1,8 @@
 """HTTP/1.1 on one connection of the Unix socket: uvicorn's own, behind two guards.
 
-A peer that may not be here gets a problem document and the end of the connection before a byte of it is
-read. A peer that connects and says nothing, or dribbles, is let go after a while; when very many do so at
-once, the one that has waited longest goes first, so that those who hang never keep out those who ask.
+A peer that may not be here gets a problem document before a byte of it is read, and nothing it says is
+looked at. A peer that connects and says nothing, or dribbles, is let go after a while; when very many do
+so at once, the one that has waited longest goes first: those who hang never keep out those who ask.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Doorman:
         return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
     def admit(self, protocol: GuardedProtocol, loop: asyncio.AbstractEventLoop) -> None:
-        """Give a new connection its time to ask."""
+        """Give a new connection its time to ask, or to read that it may not."""
         self.waiting[protocol] = loop.call_later(REQUEST_TIMEOUT, self.drop, protocol)
         if len(self.waiting) > MOST_WAITING:
             self.drop(next(iter(self.waiting)))
@@ -105,15 +105,16 @@ class GuardedProtocol(H11Protocol):
             log.warning("dropped a connection of which the kernel does not say whose it is: %s", error)
             transport.abort()
             return
-        if self._doorman.admission.admits(peer):
-            self._admitted = True
-            self._doorman.admit(self, self.loop)
-        else:
+        self._admitted = self._doorman.admission.admits(peer)
+        self._doorman.admit(self, self.loop)
+        if not self._admitted:
+            # Only our half is closed: a socket closed over unread data resets the connection (unix(7)),
+            # and the peer, which may be sending its request now, would never see why it was refused.
             transport.write(self._doorman.refuse(peer))
-            transport.close()
+            transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what an admitted peer says."""
+        """Pass on what an admitted peer says; what another says is thrown away."""
         if not self._admitted:
             return
         super().data_received(data)

@@ -50,7 +50,8 @@ def test_memory_is_taken_as_people_write_it(memory):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"id": "-a"}, {"id": "a/b"}, {"id": ""}, {"id": "a" * 65}, {"memory": "1M"}, {"cpu": 0}, {"cpu": float("nan")},
+    [{"id": "-a"}, {"id": "a/b"}, {"id": ""}, {"id": "a" * 65}, {"memory": "1M"}, {"cpu": 0},
+     {"cpu": float("nan")},
      {"symbols": ["a b"]}, {"timeframes": ["m5"]}, {"mode": "real"}, {"unknown": 1}],
 )  # fmt: skip
 def test_what_a_start_may_not_hold(wrong):

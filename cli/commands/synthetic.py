@@ -1,0 +1,60 @@
+"""``feed synthetic``: a made-up market, for whoever has no feed at hand."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Annotated, Literal
+
+import typer
+
+from cli.errors import FAILED, USAGE, CommandError
+
+SECOND = 1_000_000_000
+
+
+def synthetic(
+    symbol: Annotated[
+        list[str] | None,
+        typer.Option(metavar="S", help="Repeatable. EURUSD, BTC-USD, RELIANCE, SPY if none."),
+    ] = None,
+    endpoint: Annotated[str, typer.Option(help="Where to publish.")] = "tcp://127.0.0.1:5555",
+    mode: Annotated[
+        Literal["bind", "connect"], typer.Option(help="The opposite of the feed's mode.")
+    ] = "bind",
+    rate: Annotated[float, typer.Option(min=0.01, max=100_000, help="Ticks a second of each symbol.")] = 20.0,
+    speed: Annotated[
+        float, typer.Option(min=0.01, max=3600, help="Market seconds in one of the wall clock.")
+    ] = 1.0,
+    seconds: Annotated[float | None, typer.Option(min=0, help="How long; for ever if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Another number is another market.")] = 1,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds until a subscriber must be there.")] = 30.0,
+) -> None:
+    """Publish a made-up market, for ever or for a time.
+
+    Faster than its own time it can only be a recording: it then begins a day ago.
+    """
+    from bus.pacing import publish
+    from bus.sockets import Publisher
+    from bus.synthetic import DEFAULT_INSTRUMENTS, market
+
+    start = time.time_ns() - (24 * 3600 * SECOND if speed != 1 else 0)
+    try:
+        ticks = market(seed=seed, start=start, rate=rate / speed, instruments=symbol or DEFAULT_INSTRUMENTS)
+    except ValueError as error:
+        raise CommandError(USAGE, str(error)) from None
+    if seconds is not None:
+        end = start + round(seconds * speed * SECOND)
+        ticks = itertools.takewhile(lambda tick: tick.ts < end, ticks)
+    try:
+        with Publisher(endpoint, mode) as publisher:
+            if not publisher.wait_for_subscriber(wait):
+                raise CommandError(
+                    FAILED, f"{endpoint}: nobody subscribed within {wait:g} s; is the daemon up?"
+                )
+            result = publish(((tick.ts, tick) for tick in ticks), publisher, speed=speed)
+    except OSError as error:
+        raise CommandError(FAILED, error.strerror or str(error)) from None
+    except KeyboardInterrupt:
+        return
+    typer.echo(f"{result.ticks} ticks, {len(result.symbols)} symbols, {result.seconds:.1f} s")

@@ -1,0 +1,56 @@
+"""A served fake daemon, and command lines run against it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from cli.main import run
+from tests.supervisor.fake_daemon import FakeDaemon, Served, make_row
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> object:
+        """Stdout as exactly one document."""
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def daemon() -> FakeDaemon:
+    fake = FakeDaemon()
+    fake.rows = {
+        "eurusd": make_row("eurusd"),
+        "gold": make_row("gold", "backoff", symbols=["XAUUSD"], cause="hang"),
+        "idle": make_row("idle", "stopped"),
+    }
+    return fake
+
+
+@pytest.fixture
+def served(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    with Served(daemon) as server:
+        monkeypatch.setenv("STRATD_RUNTIME_DIR", str(server.folder))
+        yield server
+
+
+@pytest.fixture
+def stratd(capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(line: str) -> Ended:
+        capsys.readouterr()
+        code = run(line.split())
+        captured = capsys.readouterr()
+        return Ended(code, captured.out, captured.err)
+
+    return command

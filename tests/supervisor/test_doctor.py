@@ -1,0 +1,157 @@
+"""What the host can enforce: probes of the real kernel, and what is made of their answers."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.confine import probe
+from supervisor.config import Settings, load
+from supervisor.doctor import OPTIONAL, examine, layers
+from supervisor.redis_ping import ping
+
+pytestmark = pytest.mark.system
+
+
+def settings(tmp_path: Path, **environ: str) -> Settings:
+    places = {"STRATD_STATE_DIR": str(tmp_path / "state"), "STRATD_RUNTIME_DIR": str(tmp_path / "run")}
+    return load({**places, **environ}, uid=0)
+
+
+def by_name(views: list[object]) -> dict[str, object]:
+    return {view.name: view for view in views}
+
+
+def test_no_layer_is_called_active_that_this_version_does_not_use():
+    assert {view.state for view in layers() if view.name in OPTIONAL} <= {"available", "missing"}
+
+
+def test_what_cannot_be_had_comes_with_what_would_bring_it():
+    assert [view.name for view in layers() if view.state == "missing" and not view.command] == []
+
+
+def test_landlocks_answer_is_that_of_the_kernel():
+    listed = Path("/sys/kernel/security/lsm")
+    if not listed.exists():
+        pytest.skip("securityfs is not mounted, so there is nothing to compare with")
+    assert probe.landlock().found == ("landlock" in listed.read_text().split(","))
+
+
+def test_asking_for_seccomp_installs_nothing():
+    assert probe.seccomp().found
+    assert "Seccomp:\t0" in Path("/proc/self/status").read_text()
+
+
+def test_asking_for_namespaces_leaves_ours_alone():
+    before = {name: Path(f"/proc/self/ns/{name}").readlink() for name in ("mnt", "pid", "net", "user")}
+    probe.namespaces()
+    assert {name: Path(f"/proc/self/ns/{name}").readlink() for name in before} == before
+
+
+@pytest.mark.parametrize(
+    ("own", "controllers", "found", "detail"),
+    [
+        ("0::/mine\n", "cpu memory pids\n", True, "version 2 (memory, cpu, pids), delegated at"),
+        ("0::/mine\n", "cpuset\n", False, "version 2 without the controllers memory, cpu and pids"),
+        ("4:memory:/x\n3:cpu,cpuacct:/x\n", None, False, "version 1 (cpu, memory)"),
+        ("4:memory:/x\n0::/mine\n", None, False, "version 1 (memory)"),
+        ("", None, False, "not mounted"),
+    ],
+)
+def test_cgroups_of_either_version_are_told_apart(tmp_path, own, controllers, found, detail):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "own").write_text(own)
+    if controllers is not None:
+        (tmp_path / "mine" / "cgroup.controllers").write_text(controllers)
+    finding = probe.cgroup(tmp_path, tmp_path / "own")
+    assert (finding.found, finding.detail.startswith(detail)) == (found, True)
+
+
+def test_a_folder_that_is_to_be_made_is_fine_if_it_can_be(tmp_path):
+    host = by_name(examine(settings(tmp_path)).host)
+    assert host["state directory"].state == "active"
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_state_directory_that_is_a_file_is_missing(tmp_path):
+    (tmp_path / "state").write_text("")
+    report = examine(settings(tmp_path))
+    assert report.missing == ["state directory"]
+
+
+def test_more_quota_than_memory_is_told_with_what_would_fit(tmp_path):
+    view = by_name(examine(settings(tmp_path, STRATD_QUOTA__MEMORY="1T")).host)["memory"]
+    assert (view.state, view.command) == ("available", "limits.max_concurrent = 1")
+
+
+def test_more_deployments_than_descriptors_are_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(probe, "most_open_files", lambda: 100)
+    assert "open files" in examine(settings(tmp_path)).missing
+
+
+def test_an_unknown_calendar_of_a_feed_is_missing_and_a_known_one_is_not(tmp_path):
+    environ = {"STRATD_FEEDS__FX__ENDPOINT": "tcp://h:1", "STRATD_FEEDS__FX__CALENDAR": "FX"}
+    assert examine(settings(tmp_path, **environ)).missing == []
+    environ["STRATD_FEEDS__FX__CALENDAR"] = "FXX@"
+    assert examine(settings(tmp_path, **environ)).missing == ["calendar"]
+
+
+# ---- redis ----------------------------------------------------------------------------------------
+class Answers:
+    """A listener that answers each line it knows the beginning of; keeps what it was sent."""
+
+    def __init__(self, path: Path, password: bytes | None) -> None:
+        self.path, self._password = path, password
+        self.heard = b""
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection:
+            known = self._password is None
+            while data := connection.recv(4096):
+                self.heard += data
+                if b"AUTH" in data:
+                    known = self._password is not None and self._password in data
+                    connection.sendall(b"+OK\r\n" if known else b"-WRONGPASS invalid password\r\n")
+                else:
+                    connection.sendall(b"+PONG\r\n" if known else b"-NOAUTH Authentication required.\r\n")
+
+    def close(self) -> None:
+        self._listener.close()
+        self._thread.join(10)
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Answers]:
+    server = Answers(tmp_path / "r.sock", b"s3cret")
+    yield server
+    server.close()
+
+
+def test_a_redis_that_answers_is_told_with_its_place(locked):
+    assert ping(f"unix://{locked.path}", "s3cret").startswith(f"{locked.path} answers in ")
+
+
+def test_a_wrong_password_is_told_and_not_shown(locked):
+    with pytest.raises(ValueError, match="answered 'WRONGPASS invalid password' to AUTH") as caught:
+        ping(f"unix://:hunter2@{locked.path}", None)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_missing_password_is_told(locked):
+    with pytest.raises(ValueError, match="NOAUTH"):
+        ping(f"unix://{locked.path}", None)
+
+
+def test_a_redis_that_is_not_there_is_told_with_its_place(tmp_path):
+    with pytest.raises(OSError, match=r"none\.sock: No such file or directory"):
+        ping(f"unix://{tmp_path}/none.sock")
