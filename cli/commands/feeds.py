@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.client import Client
+from cli.commands.synthetic import synthetic
 from cli.errors import FAILED, USAGE, CommandError
 from cli.options import Json
 from cli.tables import on_terminal, show
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command()(feeds)
     feed = typer.Typer(rich_markup_mode=None, help="Publish market data.")
     feed.command()(replay)
-    feed.callback()(lambda: None)  # keeps 'feed' a group although it has one verb
+    feed.command()(synthetic)
     app.add_typer(feed, name="feed")
 
 
