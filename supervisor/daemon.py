@@ -93,6 +93,7 @@ class Daemon:
         self.news.on_zygote_awake = lambda: self.sampler.descend_from(self.cells.zygote_pid)
         self.pulse = Pulse(self.sampler, self.notifier, on_samples=self._judge, tick=self._tick)
         self._reaper = Reaper()
+        self.news.on_cell_gone = self._kill_orphans
         self.signals = SignalTail(settings.state_dir / "journal.db")
         self.mirror: Mirror | None = None
         self.host = self._host()
@@ -278,8 +279,8 @@ class Daemon:
 
     def _tick(self) -> bool:
         """Look after the engine; returns whether everything shows life."""
-        ours = {pid for pid in (self.engine.pid, self.cells.zygote_pid) if pid is not None}
-        for kind, detail in self._reaper.look(ours | self.cells.pids()):
+        self._kill_orphans()
+        for kind, detail in self._reaper.reap(self._known()):
             self.events.note(kind, detail)
         silence = asyncio.get_running_loop().time() - self.news.heard_at
         if self.engine.ready is not None and silence > ENGINE_SILENCE:
@@ -287,6 +288,15 @@ class Daemon:
             self.engine.kill()
         # While the engine is dead or starting, starting it is what the daemon is busy with: that is life.
         return self.engine.ready is None or silence < ENGINE_SILENCE
+
+    def _known(self) -> set[int]:
+        return self.cells.pids() | {
+            pid for pid in (self.engine.pid, self.cells.zygote_pid) if pid is not None
+        }
+
+    def _kill_orphans(self) -> None:
+        for kind, detail in self._reaper.kill_orphans(self._known()):
+            self.events.note(kind, detail)
 
     # ---- the catalogue --------------------------------------------------------------------------
     async def rescan(self) -> RescanResult:

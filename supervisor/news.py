@@ -15,7 +15,7 @@ from supervisor.events import EventLog
 class News:
     """Listens to the engine (``EngineListener``) and to the cells (``CellListener``).
 
-    ``on_ready``, ``on_stats`` and ``on_zygote_awake`` are set by the daemon before anything is started.
+    The ``on_`` attributes are set by the daemon before anything is started.
     """
 
     def __init__(self, actors: Mapping[str, Actor], events: EventLog, problems: dict[str, str]) -> None:
@@ -34,6 +34,7 @@ class News:
         self.on_ready: Callable[[control.EngineReady], None] = lambda _ready: None
         self.on_stats: Callable[[control.EngineStats], None] = lambda _stats: None
         self.on_zygote_awake: Callable[[], None] = lambda: None
+        self.on_cell_gone: Callable[[], None] = lambda: None
 
     # ---- the engine -----------------------------------------------------------------------------
     def on_news(self, news: control.EngineNews) -> None:
@@ -75,7 +76,8 @@ class News:
             actor.on_report(generation, report)
 
     def on_ended(self, deployment_id: str, generation: int, died: Died) -> None:
-        """Pass on a death."""
+        """Pass on a death, after whatever the cell left behind was killed."""
+        self.on_cell_gone()
         if actor := self._actors.get(deployment_id):
             actor.on_ended(generation, died)
 

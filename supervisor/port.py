@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from importlib import metadata
 from typing import Literal
 
-from supervisor import views
+from supervisor import doctor, views
 from supervisor.actor import Actor
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid
@@ -21,6 +21,7 @@ from supervisor.schema import (
     DeploymentRow,
     EventView,
     FeedView,
+    LayerView,
     LogLine,
     MirrorView,
     ProcessView,
@@ -41,11 +42,14 @@ class Port:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
+        self._layers: list[LayerView] = []
 
     # ---- questions ------------------------------------------------------------------------------
     async def status(self) -> Status:
         """Return the daemon's own state."""
         daemon, settings = self._daemon, self._daemon.settings
+        if not self._layers:  # asks the kernel, which does not change its mind while it runs
+            self._layers = await asyncio.to_thread(doctor.layers)
         problems = list(daemon.problems.values())
         if daemon.events.unwritten:
             problems.append(f"{daemon.events.unwritten} events wait for a database that cannot be written")
@@ -65,6 +69,7 @@ class Port:
             running=sum(actor.holds_slot for actor in daemon.actors.values()),
             max_concurrent=settings.limits.max_concurrent,
             signals=views.total(daemon.news.rows),
+            layers=self._layers,
             mirror=daemon.mirror.view() if daemon.mirror else MirrorView(),
             journal_seq=daemon.news.journal_seq,
             event_seq=daemon.events.seq,

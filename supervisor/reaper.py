@@ -27,28 +27,38 @@ def children() -> list[int]:
 
 
 class Reaper:
-    """Looks at our children now and then; ``known`` are those that belong to somebody."""
+    """Looks at our children; ``known`` are those that belong to somebody. Returns events, (kind, detail)."""
 
     def __init__(self) -> None:
         self._ended: set[int] = set()
 
-    def look(self, known: Collection[int]) -> list[tuple[str, str]]:
-        """Reap and kill what belongs to nobody; return (kind, detail) of an event for each."""
-        done: list[tuple[str, str]] = []
-        ended: set[int] = set()
+    def kill_orphans(self, known: Collection[int]) -> list[tuple[str, str]]:
+        """Kill what outlived its cell: right after a cell ended, so that a stop leaves nothing behind."""
+        done = []
         for pid in children():
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
-                if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-                    if pid in self._ended:
-                        done.append(("reaped", f"process {pid}, an orphan, {_reap(pid)}"))
-                    elif pid not in known:
-                        ended.add(pid)
-                elif pid not in known and os.getsid(pid) != os.getsid(0):
-                    # Our own child until we reap it, so the pid cannot be another's by now.
+                # Our own child until we reap it, so the pid cannot be another's by now.
+                if pid not in known and not _has_ended(pid) and os.getsid(pid) != os.getsid(0):
                     os.kill(pid, signal.SIGKILL)
                     done.append(("orphan_killed", f"process {pid} outlived its cell"))
+        return done
+
+    def reap(self, known: Collection[int]) -> list[tuple[str, str]]:
+        """Reap what had ended at the last call already; to be called once a second."""
+        done: list[tuple[str, str]] = []
+        ended = {pid for pid in children() if pid not in known and _has_ended(pid)}
+        for pid in ended & self._ended:
+            with contextlib.suppress(ChildProcessError):
+                done.append(("reaped", f"process {pid}, an orphan, {_reap(pid)}"))
         self._ended = ended
         return done
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # somebody else was quicker
+        return False
 
 
 def _reap(pid: int) -> str:

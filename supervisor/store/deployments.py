@@ -40,6 +40,10 @@ KEEP_EVENTS = 100_000
 """Events kept; pruned now and then, so somewhat more may be there."""
 
 
+_POSTGRESQL = {"connect_timeout": 5, "options": "-c statement_timeout=5000"}
+"""For libpq: a server that hangs is a failure after 5 s, for deaths and stops wait behind it in the queue."""
+
+
 class StoreError(Exception):
     """The database cannot be used; the sentence says which and why."""
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
+import msgspec
 import pytest
+from redis import asyncio as redis
 
+from bus.sockets import Publisher
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid, NotFound, Refused
 from supervisor.schema import Selection
@@ -328,6 +332,43 @@ def test_a_warden_that_is_killed_takes_its_strategy_along_and_is_accounted_for(r
     rig.run(scenario)
 
 
+def test_what_a_strategy_left_behind_in_a_session_of_its_own_is_killed_with_it(rig):
+    rig.strategy(
+        "forker",
+        head="import os, signal",
+        initialize="""
+            if os.fork() == 0:
+                os.setsid()
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                if os.fork() == 0:
+                    print("left behind", os.getpid(), flush=True)
+                    while True:
+                        signal.pause()
+                os._exit(0)
+            os.wait()
+        """,
+    )
+
+    async def scenario(scene: Scene):
+        await scene.start("forker")
+
+        async def told():
+            lines = [line.text async for line in await scene.port.logs("forker", n=9, follow=False)]
+            return next((int(text.split()[-1]) for text in lines if text.startswith("left behind")), None)
+
+        outsider = await scene.until(told, "the pid of the grandchild")
+        assert alive(outsider)
+        await scene.verb("stop", "forker")
+        await scene.event("orphan_killed")
+
+        async def gone():
+            return not alive(outsider)
+
+        await scene.until(gone, "the grandchild gone")
+
+    rig.run(scenario)
+
+
 def test_memory_over_the_quota_is_ended_with_its_cause(rig):
     rig.strategy(
         "eater",
@@ -441,3 +482,67 @@ def test_nothing_is_left_behind_when_the_daemon_stopped(rig):
 
     rig.run(scenario)
     wait_until(lambda: not any(map(alive, pids)), what="every process gone")
+
+
+BUYER = """
+    def on_tick(self, data):
+        return Signal(symbol=data.symbol, intent="enter_long", quantity=1, reason="tick")
+"""
+
+
+def test_signals_are_listed_followed_and_copied_to_redis(rig, tmp_path):
+    server = RedisServer(tmp_path)
+    server.start()
+    rig.environ = {"REDIS_URL": server.url}
+    rig.settings += '\n[feeds.main]\nendpoint = "ipc://{base}/feed"\n'
+    folder = rig.strategy("buyer")
+    code = (folder / "strategy.py").read_text()
+    (folder / "strategy.py").write_text(code.replace("import IStrategy", "import IStrategy, Signal") + BUYER)
+
+    async def scenario(scene: Scene):
+        with Publisher(f"ipc://{rig.base}/feed") as publisher:
+            await asyncio.to_thread(publisher.wait_for_subscriber, 20)
+            await scene.start("buyer")
+            following = await scene.port.signals("buyer", after=0, n=0, follow=True)
+            ticks = 0
+
+            async def publish():
+                nonlocal ticks
+                while True:
+                    ticks += 1
+                    tick = ["EURUSD", time.time_ns(), 1.1, 1.0]
+                    publisher.send(b"tick.EURUSD", msgspec.msgpack.encode(tick))
+                    await asyncio.sleep(0.02)
+
+            publishing = asyncio.create_task(publish())
+            try:
+                seen = [await anext(following) for _ in range(5)]
+            finally:
+                publishing.cancel()
+            assert [one.seq for one in seen] == sorted({one.seq for one in seen})
+            assert {(one.deployment_id, one.intent) for one in seen} == {("buyer", "enter_long")}
+            assert "accepted" in {one.verdict for one in seen}
+
+            async def counted():
+                row = await scene.row("buyer")
+                return row if row.signals.accepted and row.ticks else None
+
+            assert (await scene.until(counted, "counters of the engine")).ticks <= ticks
+
+            async def level():
+                mirror = (await scene.port.status()).mirror
+                return mirror.state == "ok" and mirror.lag == 0
+
+            await scene.until(level, "the mirror level")
+            last = [one async for one in await scene.port.signals(None, after=None, n=10_000, follow=False)]
+            client = redis.Redis.from_url(server.url)
+            stream = await client.xrange("stratd:signals")
+            await client.aclose()
+            accepted = [one.signal_id for one in last if one.verdict in ("accepted", "modified")]
+            assert [msgspec.msgpack.decode(row[b"signal"])["signal_id"] for _, row in stream] == accepted
+            assert (await scene.port.describe("buyer")).positions[0].symbol == "EURUSD"
+
+    try:
+        rig.run(scenario)
+    finally:
+        server.stop()
