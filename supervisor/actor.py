@@ -34,6 +34,8 @@ from supervisor.store.tables import DeathRecord, Deployment, Standing
 
 GOODBYE = 0.25
 """Seconds that the engine gets to read the last words of an instance before it is detached or replaced."""
+SAVE_AGAIN = 5.0
+"""Seconds before a database that refused is tried again."""
 _STARTS = (lf.Start, lf.Restart, lf.Recover)
 
 log = structlog.get_logger()
@@ -51,7 +53,7 @@ class Actor:
         self.deaths: list[DeathRecord] = []
         """The newest last."""
         self._standing = standing
-        self._queue: asyncio.Queue[lf.Event] = asyncio.Queue()
+        self._queue: asyncio.Queue[lf.Event | None] = asyncio.Queue()  # None: save again
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Condition()
@@ -157,7 +159,10 @@ class Actor:
         while True:
             event = await self._queue.get()
             try:
-                await self._take(event)
+                if event is None:
+                    await self._save(self.life)
+                else:
+                    await self._take(event)
             except ImpossibleEventError as error:
                 self.host.events.note("impossible", str(error), self.id, self.life.generation)
             except Exception as error:  # the wall: one deployment's trouble must not end its supervision
@@ -209,6 +214,8 @@ class Actor:
             await self.host.in_database(lambda: self.host.store.stand(self.id, standing))
         except StoreError as error:
             self.host.events.note("not_saved", str(error), self.id, life.generation)
+            # What an operator wanted must not be forgotten because the disk was full for a while.
+            self._loop.call_later(SAVE_AGAIN, self._queue.put_nowait, None)
             return False
         self._standing = standing
         return True
