@@ -23,6 +23,7 @@ from bus.messages import (
     CommandBody,
     FeedStatus,
     Pulse,
+    Tick,
     TimerFired,
     encode,
 )
@@ -65,6 +66,7 @@ class Engine:
         self.market = Market(epoch, self.market_socket.send)
         self._orders = Orders(self)
         self._handle = Reports(self)
+        self._ticks: list[Tick] = []
         self._outcomes: list[Outcome] = []
         self._afterwards: list[Callable[[], None]] = []
         self._pulse_at = 0
@@ -100,9 +102,8 @@ class Engine:
 
     def _finish_turn(self) -> None:
         """Publish, close, judge what follows, commit, answer."""
+        self._publish()
         monotonic = time.monotonic_ns()
-        for stream in self.market.flush():
-            stream.clock.advance(stream.last.ts if stream.last else 0, monotonic)
         if monotonic >= self._closes_at:
             self._close_candles(monotonic)
         if monotonic >= self._pulse_at:
@@ -113,6 +114,16 @@ class Engine:
             act()
         self._afterwards.clear()
         self.channel.flush()
+
+    def _publish(self) -> None:
+        """Send what the feeds brought, then let it fill what waits: cells work while we book."""
+        self.market.flush()
+        ticks, self._ticks = self._ticks, []
+        on_tick = self.core.on_tick
+        for tick in ticks:
+            outcome = on_tick(tick, tick.ts)
+            if outcome is not None:
+                self._outcomes.append(outcome)
 
     def look(self) -> None:
         """Look for the next boundary in this turn: there are new symbols or timeframes."""
@@ -152,9 +163,13 @@ class Engine:
         """Drain one feed: the hot path."""
         now = time.time_ns()
         accept, streams, take = feed.intake.accept, feed.streams, self.market.take
-        on_tick, outcomes = self.core.on_tick, self._outcomes
+        keep = self._ticks.append
         for frames in feed.socket.drain():
-            for item in accept(frames, now):
+            items = accept(frames, now)
+            if feed.intake.gapped or not feed.clock.healthy:
+                # Before these ticks close candles in which something is missing, or after which it is not.
+                feed.check(now, self._publish_status)
+            for item in items:
                 stream = streams.get(item.symbol)
                 if stream is None:
                     stream = self._adopt(feed, item.symbol)
@@ -164,9 +179,7 @@ class Engine:
                     self._take_bar(stream, item)
                     continue
                 take(stream, item)
-                outcome = on_tick(item, item.ts)
-                if outcome is not None:
-                    outcomes.append(outcome)
+                keep(item)
         feed.clock.advance(feed.intake.watermark, time.monotonic_ns())
         if feed.intake.watermark >= feed.next_close:
             self.look()
@@ -197,7 +210,7 @@ class Engine:
             self._orders.carry_out(order)
 
     def _take_reports(self) -> None:
-        self.market.flush()
+        self._publish()
         decode = _decode_report
         for user, payload in self._reports.drain():
             member = self.roster.by_user(user)
@@ -287,6 +300,7 @@ class Engine:
         self.channel.tell(EngineEvent(kind, detail[:2000], deployment_id, generation))
 
     def _publish_status(self, status: FeedStatus) -> None:
+        self.market.flush()  # what came before it
         self.market_socket.send(topics.feed(status.feed) + encode(status))
         self.event("feed_" + status.state, f"feed {status.feed}: {status.detail or status.state}")
 
