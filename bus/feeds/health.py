@@ -20,6 +20,8 @@ from msgspec import Struct
 from bus.messages import FeedStatus
 
 SECOND = 10**9
+GAPS_EVERY = SECOND
+"""Gaps of one feed are told no more often than this: a feed that loses much must not flood its readers."""
 MAX_NAMED = 1000
 """Symbols named in one status; more are told as all of the feed's."""
 
@@ -80,25 +82,39 @@ class Teller:
         self._feed = feed
         self._told: tuple[State, str] | None = None
         self.state: State = "disconnected"
+        self._untold: dict[str, Gap] = {}
         self._gapped: list[str] = []
+        self._gaps_at = 0
 
     def changes(self, state: State, detail: str, gaps: dict[str, Gap], now: int) -> list[FeedStatus]:
         """Give what is new: the feed first, then its gaps.
 
-        A gap is told once; at the next asking without a new one, its symbols are told healthy again.
+        A gap is told once, and those within ``GAPS_EVERY`` of it together, after that. When that long
+        there was no other, its symbols are told healthy again.
         """
         told: list[FeedStatus] = []
-        recovered, self._gapped = self._gapped, sorted(gaps)
+        for symbol, gap in gaps.items():
+            before = self._untold.get(symbol)
+            self._untold[symbol] = before.join(gap) if before else gap
         if (state, detail) != self._told:
             self._told, self.state = (state, detail), state
             told.append(FeedStatus(self._feed, state, now, detail))
-        if gaps:
-            worst = [str(gaps[symbol]) for symbol in self._gapped[:3]]
-            more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
-            told.append(FeedStatus(self._feed, "gap", now, ", ".join(worst) + more, _named(self._gapped)))
-        elif recovered and state == "healthy":
-            told.append(FeedStatus(self._feed, "healthy", now, "in sequence again", _named(recovered)))
+        if 0 <= now - self._gaps_at < GAPS_EVERY:
+            return told
+        if self._untold:
+            told.append(self._gap(now))
+        elif self._gapped and state == "healthy":
+            told.append(FeedStatus(self._feed, "healthy", now, "in sequence again", _named(self._gapped)))
+            self._gapped = []
         return told
+
+    def _gap(self, now: int) -> FeedStatus:
+        gaps, self._untold, self._gaps_at = self._untold, {}, now
+        names = sorted(gaps)
+        self._gapped = sorted({*self._gapped, *names})
+        worst = [str(gaps[symbol]) for symbol in names[:3]]
+        more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
+        return FeedStatus(self._feed, "gap", now, ", ".join(worst) + more, _named(names))
 
 
 def _named(symbols: list[str]) -> list[str]:

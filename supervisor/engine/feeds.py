@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bus.candles import SymbolCandles
+from bus.feeds.health import Gap
 from bus.intake import Intake
 from bus.market import FeedClock, Stream
 from bus.messages import FeedStatus
@@ -51,10 +52,36 @@ class FeedPort:
         )
 
     def check(self, now: int, publish: Callable[[FeedStatus], None]) -> None:
-        """Ask the intake how the feed is; tell the candles and the strategies what changed."""
+        """Ask the intake how the feed is; tell the candles and the strategies what changed.
+
+        A gap concerns the candles of its symbol, from the last tick before it to what revealed it; only
+        what is said of the feed governs its clock. ``now`` is wall-clock ns.
+        """
+        gaps = self.intake.gapped.values()
         for status in self.intake.health(now):
-            self.clock.healthy = status.state == "healthy"
+            if status.state != "gap" and not status.symbols:
+                self._turn(healthy=status.state == "healthy")
             publish(status)
+        for gap in gaps:
+            self._miss(gap)
+
+    def _turn(self, *, healthy: bool) -> None:
+        """Let the health of the whole feed change at the event time that it has reached."""
+        if healthy == self.clock.healthy:
+            return
+        self.clock.healthy = healthy
+        # Now, and not when something closes: by then the watermark would be past the silence.
+        for stream in self.streams.values():
+            for book in stream.books:
+                (book.mark_healthy if healthy else book.mark_unhealthy)(self.intake.watermark)
+
+    def _miss(self, gap: Gap) -> None:
+        """Let the candles of one symbol know what they miss (candles.md 6)."""
+        stream = self.streams.get(gap.symbol)
+        for book in stream.books if stream is not None else ():
+            book.mark_unhealthy(gap.since)
+            if self.clock.healthy:
+                book.mark_healthy(gap.until)
 
     def row(self) -> FeedRow:
         """The feed as ``stratd feeds`` shows it."""

@@ -105,8 +105,35 @@ def test_a_gap_is_told_of_its_symbols_once_and_then_that_it_is_over():
     (status,) = intake.health(T0 + SECOND)
     assert (status.state, status.symbols, status.detail) == ("gap", ["EURUSD"], "EURUSD: 3 missing")
     assert (intake.gaps, intake.gapped) == (1, {})
-    assert states(intake, T0 + SECOND) == [("healthy", ["EURUSD"])]
-    assert states(intake, T0 + SECOND) == []
+    assert states(intake, T0 + 2 * SECOND - 1) == []
+    assert states(intake, T0 + 2 * SECOND) == [("healthy", ["EURUSD"])]
+    assert states(intake, T0 + 3 * SECOND) == []
+
+
+def test_a_feed_that_loses_much_is_told_once_a_second():
+    intake, told = Intake("main", "native"), []
+    for n in range(2000):
+        now = T0 + n * SECOND // 1000
+        intake.accept(trade(now, seq=1 + 2 * n), now)
+        told += [status.detail for status in intake.health(now) if status.state == "gap"]
+    assert told == ["EURUSD: 1 missing", "EURUSD: 1000 missing"]
+    assert intake.gaps == 1999
+
+
+def test_a_clock_that_is_set_back_does_not_silence_gaps():
+    intake = Intake("main", "native")
+    for n, now in enumerate((T0 + 3600 * SECOND, T0 + 3600 * SECOND, T0)):
+        intake.accept(trade(T0, seq=1 + 2 * n), now)
+        told = [status.state for status in intake.health(now)]
+    assert told == ["gap"]
+
+
+def test_every_symbol_that_had_a_gap_is_told_in_sequence_again():
+    teller = Teller("main")
+    teller.changes("healthy", "", {"A": Gap("A", 1, 2, 1)}, T0)
+    teller.changes("healthy", "", {"B": Gap("B", 1, 2, 1)}, T0 + SECOND)
+    (status,) = teller.changes("healthy", "", {}, T0 + 2 * SECOND)
+    assert (status.state, status.symbols) == ("healthy", ["A", "B"])
 
 
 def test_a_heartbeat_tells_what_was_lost_before_a_silence():
