@@ -30,7 +30,8 @@ from supervisor.config import Settings
 from supervisor.engine_client import EngineClient
 from supervisor.errors import Failed
 from supervisor.events import EventLog
-from supervisor.host import Host
+from supervisor.feeds import Calendars, configuration
+from supervisor.host import Host, policy_of
 from supervisor.logs import LogBook
 from supervisor.mirror import Mirror
 from supervisor.news import News
@@ -54,8 +55,6 @@ ENGINE_SILENCE = 15.0
 
 log = structlog.get_logger()
 T = TypeVar("T")
-Calendars = Callable[[list[str]], dict[str, Any]]
-"""Loads session calendars by name as plain tables; blocks."""
 
 
 class Daemon:
@@ -115,7 +114,7 @@ class Daemon:
             sampler=self.sampler,
             store=self.store,
             in_database=self.in_database,
-            policy=policy_of(self.settings),
+            policy=policy_of(self.settings.restart),
             budgets=self.settings.budgets.budgets(),
             limits=quota.limits,
             usage=lambda memory, cpu: Usage(
@@ -247,18 +246,8 @@ class Daemon:
     # ---- the engine -----------------------------------------------------------------------------
     async def _configure_engine(self) -> None:
         """Tell the engine its feeds, and then of every cell that lives already."""
-        feeds = self.settings.feed_specs
-        names = sorted({feed.calendar for feed in feeds if feed.calendar})
-        tables: dict[str, Any] = {}
-        if names:
-            try:
-                tables = await asyncio.to_thread(self._calendars, names)
-                self.problems.pop("calendars", None)
-            except Exception as error:  # the wall: a calendar that cannot be had must not stop the feeds
-                log.exception("calendars_failed", calendars=names)
-                self.problems["calendars"] = f"the calendars {', '.join(names)} cannot be loaded: {error}"
-                self.events.note("problem", self.problems["calendars"])
-        self.engine.tell(control.Configure(feeds, tables, self.settings.candles.synthetic))
+        order = await configuration(self.settings, self._calendars, self.events, self.problems)
+        self.engine.tell(order)
         for actor in self.actors.values():
             actor.reattach()
 
@@ -308,20 +297,3 @@ class Daemon:
         for path, errors in found.broken.items():
             self.events.note("strategy_broken", f"{path}: {'; '.join(errors)}")
         return found
-
-
-def policy_of(settings: Settings) -> lf.Policy:
-    """Return the policy of the lifecycle that the ``[restart]`` section says."""
-    wanted = settings.restart
-    return lf.Policy(
-        restart=wanted.policy,
-        delay_base=wanted.delay,
-        delay_cap=wanted.max_delay,
-        jitter=wanted.jitter,
-        max_exits=wanted.max_restarts,
-        window=wanted.window,
-        stable_time=wanted.stable_time,
-        start_timeout=wanted.ready_timeout,
-        ask_grace=wanted.stop_timeout,
-        terminate_grace=wanted.kill_timeout,
-    )

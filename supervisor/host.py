@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sandbox.spec import Budgets, Limits
 from supervisor.cells import Cells
+from supervisor.config import Restart
 from supervisor.control import EngineReady
 from supervisor.engine_client import EngineClient
 from supervisor.events import EventLog, InDatabase
@@ -57,3 +58,19 @@ class Host:
     usage: Callable[[int, float], Usage]
     code: Callable[[str, str], Code | None]
     endpoints: EngineReady | None = None
+
+
+def policy_of(wanted: Restart) -> Policy:
+    """Return the policy of the lifecycle that the ``[restart]`` section says."""
+    return Policy(
+        restart=wanted.policy,
+        delay_base=wanted.delay,
+        delay_cap=wanted.max_delay,
+        jitter=wanted.jitter,
+        max_exits=wanted.max_restarts,
+        window=wanted.window,
+        stable_time=wanted.stable_time,
+        start_timeout=wanted.ready_timeout,
+        ask_grace=wanted.stop_timeout,
+        terminate_grace=wanted.kill_timeout,
+    )

@@ -73,11 +73,11 @@ class Rig:
         path.write_text(self.settings.format(base=self.base))
         return load(self.environ, file=path)
 
-    def run(self, scenario: Callable[[Scene], Awaitable[None]]) -> None:
+    def run(self, scenario: Callable[[Scene], Awaitable[None]], calendars=lambda names: {}) -> None:
         """Start a daemon, live through ``scenario``, and stop it in order."""
 
         async def live() -> None:
-            daemon = Daemon(self.load(), calendars=lambda names: {})
+            daemon = Daemon(self.load(), calendars=calendars)
             try:
                 await daemon.start()
                 await asyncio.wait_for(scenario(Scene(self, daemon)), 90)

@@ -447,6 +447,27 @@ def test_without_a_durable_generation_nothing_is_started_but_what_runs_can_be_st
     rig.run(scenario)
 
 
+def test_a_feed_whose_calendar_cannot_be_had_is_off_and_the_others_are_not(rig):
+    for name, calendar in (("good", ""), ("odd", "XNOPE")):
+        rig.settings += f'\n[feeds.{name}]\nendpoint = "ipc://{{base}}/{name}"\ncalendar = "{calendar}"\n'
+
+    def calendars(names):
+        raise ValueError(f"no calendar {names[0]}")
+
+    async def scenario(scene: Scene):
+        async def told():
+            return {feed.name: feed.state for feed in await scene.port.feeds() if feed.state != "unknown"}
+
+        assert "good" in await scene.until(told, "the engine's word on its feeds")
+        states = {feed.name: feed.state for feed in await scene.port.feeds()}
+        assert states["odd"] == "unknown"
+        status = await scene.port.status()
+        assert status.state == "degraded"
+        assert status.problems == ["feed odd is off: calendar 'XNOPE': no calendar XNOPE"]
+
+    rig.run(scenario, calendars)
+
+
 def test_a_second_daemon_is_refused_and_the_first_keeps_its_sockets(rig):
     async def scenario(scene: Scene):
         second = Daemon(rig.load(), calendars=lambda names: {})

@@ -216,7 +216,7 @@ def test_stop_in_backoff_is_immediate_and_its_timer_is_dead():
     life = crash(running(), 1.0)
     armed = life.timer
     life, _ = step(life, Stop(), 1.5, POLICY)
-    assert (life.state, life.due) == (State.STOPPED, None)
+    assert (life.state, life.wanted, life.due) == (State.STOPPED, Wanted.STOPPED, None)
     assert step(life, Due(armed), 2.0, POLICY) == (life, [])
 
 
