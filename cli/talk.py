@@ -38,8 +38,11 @@ def pairs(given: list[str] | None, option: str) -> dict[str, str]:
     return out
 
 
-def act(verb: str, body: Mapping[str, Any], past: str) -> None:
-    """Carry out ``verb`` and say what became of each deployment; fails with the first failure's code."""
+def act(verb: str, body: Mapping[str, Any], past: str, state: str = "") -> None:
+    """Carry out ``verb`` and say what became of each deployment; fails with the first failure's code.
+
+    ``state`` is the one that the verb leads to: another one is told.
+    """
     # Imported late, as in every command: see cli/main.py.
     from supervisor.schema import ActionResult
 
@@ -49,12 +52,9 @@ def act(verb: str, body: Mapping[str, Any], past: str) -> None:
     problems = [outcome.problem.model_dump() for outcome in result.outcomes if outcome.problem is not None]
     for outcome in result.outcomes:
         if outcome.problem is None:
-            became = f" ({outcome.state})" if outcome.state and outcome.state != past else ""
-            print(
-                f"{outcome.id}: {past}{became}"
-                if outcome.changed
-                else f"{outcome.id}: already {past}{became}"
-            )
+            already = "" if outcome.changed else "already "
+            otherwise = f" ({outcome.state})" if state and outcome.state not in (None, state) else ""
+            print(f"{outcome.id}: {already}{past}{otherwise}")
     if problems:
         failures = [of_problem(problem) for problem in problems]
         raise CommandError(failures[0].code, *(line for failure in failures for line in failure.lines))

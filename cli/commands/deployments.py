@@ -15,13 +15,13 @@ from cli.talk import act, pairs
 def register(app: typer.Typer) -> None:
     """Add the verbs to ``app``."""
     app.command()(start)
-    for verb, past, text in (
-        ("stop", "stopped", "Stop deployments in order."),
-        ("pause", "paused", "Pause deployments: no ticks, no signals, state kept."),
-        ("resume", "running", "Resume paused deployments."),
-        ("restart", "running", "Stop deployments and start them again."),
+    for verb, past, state, text in (
+        ("stop", "stopped", "stopped", "Stop deployments in order."),
+        ("pause", "paused", "paused", "Pause deployments: no ticks, no signals, state kept."),
+        ("resume", "resumed", "running", "Resume paused deployments."),
+        ("restart", "restarted", "running", "Stop deployments and start them again."),
     ):
-        app.command(verb, help=text)(_selecting(verb, past))
+        app.command(verb, help=text)(_selecting(verb, past, state))
     app.command("reset-failed")(reset_failed)
     app.command()(remove)
 
@@ -67,7 +67,7 @@ def start(
     print(f"{row.id}: {already}{row.state} ({row.strategy}@{row.version}{process})")
 
 
-def _selecting(verb: str, past: str) -> Any:
+def _selecting(verb: str, past: str, state: str) -> Any:
     """Make the command of a verb that takes ids, an account, or all."""
 
     def command(
@@ -79,7 +79,7 @@ def _selecting(verb: str, past: str) -> Any:
             )
         body: dict[str, Any] = {"reason": reason, "now": now}
         body |= {"ids": ids} if ids else {"account": account} if account is not None else {"all": True}
-        act(verb, body, past)
+        act(verb, body, past, state)
 
     return command
 

@@ -8,10 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
+from cli import errors
+from cli.main import app
 from supervisor.errors import Failed, Invalid, Refused
+from supervisor.schema import ActionResult, Outcome
 
 pytestmark = pytest.mark.system
 
@@ -20,6 +24,7 @@ CHANGING = [
     "start eurusd", "stop eurusd", "pause --all", "resume --account default", "restart eurusd gold",
     "reset-failed gold", "remove idle",
 ]  # fmt: skip
+BACKING_OFF = Outcome(id="gold", state="backoff", changed=True)
 OTHERS = ["logs eurusd", "top"]
 NEEDS_DAEMON = [*READING, *CHANGING, *OTHERS]
 
@@ -80,6 +85,15 @@ def test_start_of_a_running_deployment_says_so_and_changes_nothing(served, strat
 def test_a_reason_and_now_reach_the_daemon(served, stratd, daemon):
     assert stratd("stop eurusd --reason lunch --now").out == "eurusd: stopped\n"
     assert daemon.calls[-1][2] == {"reason": "lunch", "now": True, "wait": True}
+
+
+def test_a_verb_that_leads_to_another_state_than_usual_tells_it(served, stratd, daemon, monkeypatch):
+    monkeypatch.setattr(daemon, "_act", lambda *_, **__: ActionResult(outcomes=[BACKING_OFF]))
+    assert stratd("restart gold").out == "gold: restarted (backoff)\n"
+
+
+def test_what_is_forgotten_has_no_state_any_more(served, stratd):
+    assert stratd("remove idle").out == "idle: removed\n"
 
 
 def test_what_was_so_already_is_said_to_be(served, stratd):
@@ -333,3 +347,12 @@ def test_printing_json_loads_nothing_that_it_does_not_need(served):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"rich", "fastapi", "httpx2", "asyncio", "numpy", "zmq", "supervisor.config", "supervisor.schema"}
     assert heavy & set(done.stderr.split()) == set()
+
+
+def test_the_page_about_the_command_line_knows_every_verb_and_code():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text()
+    codes = {errors.DONE, errors.FAILED, errors.USAGE, errors.NO_DAEMON, errors.NOT_FOUND, errors.REFUSED}
+    verbs = {command.name or command.callback.__name__ for command in app.registered_commands}
+    verbs |= {str(group.name) for group in app.registered_groups}
+    assert [verb for verb in sorted(verbs) if f"`{verb}" not in page] == []
+    assert [code for code in sorted(codes) if f"\n| {code} | " not in page] == []
