@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from importlib import metadata
@@ -17,6 +18,7 @@ from supervisor.api.peers import Peer
 from supervisor.api.server import ApiServer
 from supervisor.config import Settings
 from supervisor.daemon import Daemon
+from supervisor.paths import config_path
 from supervisor.port import Port
 from supervisor.premises import check_packages
 
@@ -25,7 +27,8 @@ def serve(settings: Settings, *, config: Path | None = None) -> int:
     """Run until SIGTERM or SIGINT; 0. Raises a ``StratdError`` with a sentence if it cannot start."""
     check_packages()
     configure_log(settings)
-    return asyncio.run(_serve(settings, config))
+    read = config_path(os.environ, os.geteuid(), config)
+    return asyncio.run(_serve(settings, read if read.exists() else None))
 
 
 async def _serve(settings: Settings, config: Path | None) -> int:
