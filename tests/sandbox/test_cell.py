@@ -329,9 +329,10 @@ def test_too_many_exceptions_end_it_with_cause_error(world: World):
     ],
 )
 def test_a_death_has_a_cause_and_a_sentence(world: World, line, death, detail):
-    cell = world.running(f"def on_tick(self, data):\n    {line}")
+    # patient, or memory filled in small pieces would be a hang on a busy machine
+    cell = world.running(f"def on_tick(self, data):\n    {line}", budgets=quick(tick=60.0))
     world.engine.ticks("EURUSD", 1.0)
-    died = world.ended(cell)
+    died = world.ended(cell, timeout=60.0)
     assert (died.cause, died.exit_code, died.signal) == death
     assert died.detail.startswith(detail) or detail in died.detail
     assert died.last_event == "on_tick"
