@@ -225,6 +225,33 @@ def test_a_structured_reason_needs_a_code_or_a_text():
     assert judged(reason=Reason("", "crossed")).decision == "accepted"
 
 
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ({"time_in_force": "fok"}, "time_in_force fok: only day and gtc exist yet"),
+        ({"good_till": NOW}, "good_till: only day and gtc exist yet"),
+        ({"max_slippage_bps": 1.0}, "max_slippage_bps is given and would not be obeyed yet"),
+        ({"oco_group": "g"}, "oco_group is given and would not be obeyed yet"),
+        ({"limit_price": 1.0}, "limit_price is given, and a market order takes none"),
+        ({"stop_price": 1.0}, "stop_price is given, and a market order takes none"),
+        ({"order_type": "stop"}, "order_type stop: only market exists yet"),
+        ({"data_as_of": NOW - 16 * SECOND}, "its data is 16.000 s old, at most 15 s"),
+        ({"data_as_of": NOW + 6 * SECOND}, "its data is 6.000 s ahead of the clock, at most 5 s"),
+        ({"symbol": "Z"}, "Z is not one of X, Y"),
+        ({"reference_price": 120.0}, "the strategy saw 120, the last price is 100: more than 5% apart"),
+    ],
+)
+def test_a_refusal_names_the_thing_the_value_and_what_is_allowed(fields, detail):
+    assert judged(**fields).detail == detail
+
+
+def test_a_long_list_of_what_is_allowed_is_cut():
+    five, six = frozenset("ABCDE"), frozenset("ABCDEF")
+    assert judged(symbol="Z", view={"symbols": five}).detail == "Z is not one of A, B, C, D, E"
+    assert judged(symbol="Z", view={"symbols": six}).detail == "Z is not one of A, B, C, D, E and 1 more"
+    assert judged(symbol="Z", view={"symbols": frozenset()}).detail == "Z is not one of (none)"
+
+
 # ---- bounds, exactly ------------------------------------------------------------------------------
 def test_evidence_may_be_as_long_as_allowed_and_no_longer():
     # 8 tags of one byte of name and 256 of text, 4,096 - 2,056 bytes left for indicators of 8 + 1.
@@ -234,6 +261,26 @@ def test_evidence_may_be_as_long_as_allowed_and_no_longer():
     full["u" * 4] = "x" * (MAX_EVIDENCE - used - 4)
     assert judged(tags=full).decision == "accepted"
     assert judged(tags=full | {"uu": ""}).rule == "too_large"
+
+
+def test_indicators_alone_count_as_evidence_with_eight_bytes_a_number():
+    indicators = {"a" * 56 + f"{n:02}": 1.0 for n in range(62)}  # 62 * (58 + 8) = 4,092
+    assert judged(indicators=indicators).decision == "accepted"
+    assert judged(indicators=indicators, tags={"abcd": ""}).decision == "accepted"
+    assert judged(indicators=indicators, tags={"abcde": ""}).rule == "too_large"
+    assert judged(indicators=indicators | {"b": 1.0}).rule == "too_large"
+
+
+def test_the_largest_number_that_decodes_is_still_in_range():
+    assert judged(quantity=1e15).decision == "accepted"
+    for target in (1e15, -1e15):
+        assert judged(intent="target", quantity=None, target_quantity=target).decision == "accepted"
+    assert judged(view={"price": 1e15}, reference_price=1e15).decision == "accepted"
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf, 1.1e15])
+def test_a_last_price_that_is_none_counts_as_unknown(price):
+    assert judged(view={"price": price}).rule == "price_unknown"
 
 
 @pytest.mark.parametrize(
