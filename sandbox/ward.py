@@ -16,8 +16,8 @@ from sandbox.protocol import DATAGRAM
 
 READ = 64 * 1024
 """Bytes read from a pipe at once: what it holds (pipe(7))."""
-DYING = 0.5
-"""Seconds that a process gets to write its stack after SIGABRT before it is killed."""
+DYING = 2.0
+"""Seconds that a process gets to write its stack after SIGABRT before it is killed: enough on a busy host."""
 DRAINING = 0.5
 """Seconds that the output of a dead process may take to its end: a descendant may hold the pipe open."""
 
