@@ -11,11 +11,14 @@ against the start of the frame, and every subscriber costs one message instead o
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
 import zmq
+
+from bus.feeds.peers import PeerEvent
 
 MAX_FEED_MESSAGE = 4 * 2**20
 """Bytes of one message from outside; libzmq drops the connection of a peer that sends more."""
@@ -118,8 +121,42 @@ class Hub:
         self.context.destroy(linger=0)
 
 
+_PEER_EVENTS: dict[int, PeerEvent] = {
+    zmq.Event.HANDSHAKE_SUCCEEDED: "joined",
+    zmq.Event.HANDSHAKE_FAILED_NO_DETAIL: "refused",
+    zmq.Event.HANDSHAKE_FAILED_PROTOCOL: "refused",
+    zmq.Event.HANDSHAKE_FAILED_AUTH: "refused",
+    zmq.Event.DISCONNECTED: "left",
+}
+_MONITOR_EVENT = struct.Struct("=Hi")
+"""Event and value, in native order. ``zmq.utils.monitor`` reads it too, and would bring asyncio and ssl
+into every warden."""
+
+
+class Monitor(_Owned):
+    """What libzmq tells of the peers of one socket (zmq_socket_monitor(3)): made before it is attached."""
+
+    def __init__(self, watched: zmq.Socket[bytes]) -> None:
+        super().__init__(watched.get_monitor_socket(sum(_PEER_EVENTS)))
+        self._watched = watched
+
+    def events(self) -> Iterator[PeerEvent]:
+        """Yield what happened since the last call, in order."""
+        for event, _address in _drain(self.socket, DRAIN_LIMIT):
+            yield _PEER_EVENTS[_MONITOR_EVENT.unpack(event)[0]]
+
+    def close(self, linger_ms: int = 0) -> None:
+        """End the monitoring, then its socket. Twice is fine."""
+        if not self._watched.closed:
+            self._watched.disable_monitor()
+        super().close(linger_ms)
+
+
 class FeedSocket(_Owned):
-    """SUB towards one external publisher, everything subscribed; bind or connect."""
+    """SUB towards one external publisher, everything subscribed; bind or connect.
+
+    ``monitor`` tells of its publishers; it is to be watched beside the socket.
+    """
 
     def __init__(self, hub: Hub, endpoint: str, mode: str, curve_server_key: str = "") -> None:
         socket = hub.context.socket(zmq.SUB)
@@ -134,8 +171,23 @@ class FeedSocket(_Owned):
             socket.curve_publickey, socket.curve_secretkey = public, secret
             socket.curve_serverkey = curve_server_key.encode()
         socket.subscribe(b"")
-        _attach(socket, mode, endpoint)
+        self.monitor = Monitor(socket)
+        try:
+            _attach(socket, mode, endpoint)
+        except OSError:
+            self.monitor.close()
+            raise
         super().__init__(socket)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is waiting: whatever came before the last event of the monitor was taken."""
+        return not self.socket.poll(0)
+
+    def close(self, linger_ms: int = 0) -> None:
+        """Close the socket and its monitor. Twice is fine."""
+        self.monitor.close()
+        super().close(linger_ms)
 
     def drain(self, limit: int = DRAIN_LIMIT) -> Iterator[list[bytes]]:
         """Yield the messages that are ready, at most ``limit``."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from bus.candles import SymbolCandles
 from bus.feeds.health import Gap
+from bus.feeds.peers import Peers
 from bus.intake import Intake
 from bus.market import FeedClock, Stream
 from bus.messages import FeedStatus
@@ -38,6 +39,9 @@ class FeedPort:
             trading_day=lambda _symbol, ts: _day(calendar, ts),
         )
         self.socket = FeedSocket(hub, spec.endpoint, spec.mode, spec.curve_server_key)
+        self._peers = Peers()
+        self.deserted = False
+        """Whether the last publisher has gone, while what it sent may still be waiting."""
 
     def candles(self, symbol: str, timeframes: Sequence[Timeframe]) -> SymbolCandles:
         """Build the candles of one symbol as this feed's section says."""
@@ -50,6 +54,29 @@ class FeedPort:
             grace_ns=int(self.spec.grace * NANOS),
             synthetic=self._synthetic,
         )
+
+    def follow(self, now: int, publish: Callable[[FeedStatus], None]) -> None:
+        """Take note of publishers that came or went: there is something on ``socket.monitor``."""
+        for event in self.socket.monitor.events():
+            if event == "joined" and self.deserted:
+                # What comes from now on may be the new one's, which must not be taken for lost with the old.
+                self._disconnect(now, publish)
+            self.deserted |= self._peers.step(event)
+        self.desert(now, publish)
+
+    def desert(self, now: int, publish: Callable[[FeedStatus], None]) -> None:
+        """Be disconnected if the last publisher has gone and all that it sent was taken.
+
+        Not before: a fast replay is over for its publisher while most of it is still in our queue.
+        """
+        if self.deserted and self.socket.idle:
+            self._disconnect(now, publish)
+
+    def _disconnect(self, now: int, publish: Callable[[FeedStatus], None]) -> None:
+        self.deserted = False
+        which = "the publisher at" if self.spec.mode == "connect" else "the last publisher to"
+        self.intake.disconnected(f"{which} {self.spec.endpoint} has gone", now)
+        self.check(now, publish)
 
     def check(self, now: int, publish: Callable[[FeedStatus], None]) -> None:
         """Ask the intake how the feed is; tell the candles and the strategies what changed.

@@ -149,6 +149,8 @@ class Engine:
     def open_feed(self, feed: FeedPort) -> None:
         """Start to read a feed."""
         self.feeds[feed.spec.name] = feed
+        # In this order: of a publisher that came back, its return is seen before its messages.
+        self.hub.watch(feed.socket.monitor, lambda: feed.follow(time.time_ns(), self._publish_status))
         self.hub.watch(feed.socket, lambda: self._take_feed(feed))
 
     def close_feed(self, name: str) -> None:
@@ -157,6 +159,7 @@ class Engine:
         for stream in feed.streams.values():
             stream.source = None
         self.hub.unwatch(feed.socket)
+        self.hub.unwatch(feed.socket.monitor)
         feed.close()
 
     def _take_feed(self, feed: FeedPort) -> None:
@@ -181,6 +184,8 @@ class Engine:
                 take(stream, item)
                 keep(item)
         feed.clock.advance(feed.intake.watermark, time.monotonic_ns())
+        if feed.deserted:
+            feed.desert(time.time_ns(), self._publish_status)
         if feed.intake.watermark >= feed.next_close:
             self.look()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,6 +120,59 @@ def test_a_feed_arrives_whole_whichever_side_binds(
         assert [[b"tick.X", str(n).encode()] for n in range(1000)] == received[:1000]
         assert received[1000:] == [[b"one frame only"], [b"a", b"b", b"c"]]
         publisher.close()
+    hub.close()
+
+
+@pytest.mark.parametrize(("feed_mode", "publisher_mode"), [("connect", "bind"), ("bind", "connect")])
+def test_the_monitor_of_a_feed_tells_of_publishers_that_come_and_go(
+    tmp_path: Path, feed_mode: str, publisher_mode: str
+) -> None:
+    hub, endpoint = Hub(), f"ipc://{tmp_path}/feed"
+    events: list[str] = []
+
+    def heard(*wanted: str) -> None:
+        wait_until(lambda: events.extend(feed.monitor.events()) or events == [*wanted], what=str(wanted))
+
+    with FeedSocket(hub, endpoint, feed_mode) as feed:
+        hub.watch(feed.monitor, lambda: events.extend(feed.monitor.events()))
+        for times in (1, 2):
+            publisher = Publisher(endpoint, publisher_mode)
+            heard(*["joined", "left"] * (times - 1), "joined")
+            publisher.close(0)
+            heard(*["joined", "left"] * times)
+        hub.unwatch(feed.monitor)
+    feed.close()
+    hub.close()
+
+
+def test_who_connects_and_is_no_zmq_peer_is_refused_before_it_leaves(tmp_path: Path) -> None:
+    hub = Hub()
+    events: list[str] = []
+    with FeedSocket(hub, f"ipc://{tmp_path}/feed", "bind") as feed:
+        with socket.socket(socket.AF_UNIX) as scanner:
+            scanner.connect(str(tmp_path / "feed"))
+            scanner.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        wait_until(lambda: events.extend(feed.monitor.events()) or "left" in events, what="its end")
+        assert {"refused"} == set(events[:-1])
+    hub.close()
+
+
+def test_a_feed_that_is_not_idle_has_something_to_drain(tmp_path: Path) -> None:
+    hub, endpoint = Hub(), f"ipc://{tmp_path}/feed"
+    with Publisher(endpoint) as publisher, FeedSocket(hub, endpoint, "connect") as feed:
+        assert publisher.wait_for_subscriber(10)
+        assert feed.idle
+        publisher.send(b"tick.X", b"1")
+        wait_until(lambda: not feed.idle, what="a message")
+        assert [[b"tick.X", b"1"]] == list(feed.drain())
+        assert feed.idle
+    hub.close()
+
+
+def test_a_feed_that_cannot_be_bound_leaves_no_monitor_behind() -> None:
+    hub = Hub()
+    with pytest.raises(OSError, match=r"cannot bind ipc:///nowhere/at/all"):
+        FeedSocket(hub, "ipc:///nowhere/at/all", "bind")
     hub.close()
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
 from bus.market import Market
 from bus.messages import Candles, FeedStatus, encode
 from bus.sessions import always
-from bus.sockets import Hub
+from bus.sockets import Hub, Publisher
 from bus.timeframes import parse
-from supervisor.control import EngineEvent, FeedSpec
+from supervisor.control import Configure, EngineEvent, EngineStats, FeedSpec
 from supervisor.engine.feeds import FeedPort
 from tests.supervisor.engine_harness import EngineProcess, send_tick
 from tests.waiting import wait_until
@@ -24,6 +30,7 @@ class Bench:
 
     def __init__(self, folder, *symbols, **settings):
         self.hub, self.told = Hub(), []
+        self.now = itertools.count(T0 + 3600 * S)
         spec = FeedSpec(name="main", endpoint=f"ipc://{folder}/feed", **settings)
         self.feed = FeedPort(self.hub, spec, always(), "deliver")
         self.market = Market(1, lambda _frame: None)
@@ -129,6 +136,60 @@ def test_a_status_of_symbols_does_not_govern_the_clock_of_the_feed(bench):
     assert bench.feed.clock.healthy
 
 
+# ---- publishers that come and go --------------------------------------------------------------------
+def send(publisher, seconds, seq):
+    send_tick(publisher, "X", T0 + round(seconds * 1000) * (S // 1000), 100.0, seq=seq)
+
+
+def drain(bench):
+    """Take what is waiting, as the engine does."""
+    for frames in bench.feed.socket.drain():
+        bench.take(frames, next(bench.now))
+    bench.feed.desert(next(bench.now), bench.told.append)
+
+
+def follow(bench):
+    bench.feed.follow(next(bench.now), bench.told.append)
+    return [state for state, symbols in bench.states() if not symbols]
+
+
+def wait_peers(bench, *events):
+    """Wait until the monitor has these to tell, and tell them."""
+    seen = []
+    wait_until(lambda: seen.extend(bench.feed.socket.monitor.events()) or seen == [*events], what=str(events))
+    bench.feed.socket.monitor.events = lambda: iter(seen)
+
+
+def test_a_publisher_that_goes_is_believed_gone_only_when_all_it_sent_was_taken(bench, tmp_path):
+    publisher = Publisher(f"ipc://{tmp_path}/feed")
+    assert publisher.wait_for_subscriber(10)
+    for number in range(1000):
+        send(publisher, number, number + 1)
+    publisher.close()
+    wait_peers(bench, "joined", "left")
+    assert follow(bench) == []
+    drain(bench)
+    assert bench.states() == [("healthy", [])]
+    drain(bench)
+    assert bench.states() == [("disconnected", [])]
+    assert not bench.feed.clock.healthy
+    assert bench.qualities("X") == [(number, "ok") for number in range(999)]
+
+
+def test_a_publisher_back_before_its_past_was_read_is_not_lost_with_it(bench, tmp_path):
+    with Publisher(f"ipc://{tmp_path}/feed") as publisher:
+        assert publisher.wait_for_subscriber(10)
+        send(publisher, 0.5, 1)
+    with Publisher(f"ipc://{tmp_path}/feed") as publisher:
+        # A SUB sends its subscriptions again only when its own thread looks at it.
+        wait_until(lambda: not bench.feed.socket.idle and publisher.wait_for_subscriber(0.01), what="SUB")
+        wait_peers(bench, "joined", "left", "joined")
+        assert follow(bench) == ["disconnected"]
+        send(publisher, 1.5, 2)
+        wait_until(lambda: drain(bench) or bench.feed.intake.ticks == 2, what="both ticks")
+    assert bench.states()[-1] == ("healthy", [])
+
+
 # ---- the same in a real engine ----------------------------------------------------------------------
 @pytest.fixture
 def engine(tmp_path):
@@ -168,3 +229,78 @@ def test_a_recording_sent_at_once_loses_no_candle_though_its_feed_was_not_health
     assert closed(cell)[:999] == list(range(999))
     publisher.close()
     cell.close()
+
+
+ENDLESS = """
+import itertools, sys, time
+import msgpack, zmq
+socket = zmq.Context().socket(zmq.PUB)
+socket.bind(sys.argv[1])
+print(socket.LAST_ENDPOINT.decode(), flush=True)
+for seq in itertools.count(1):
+    time.sleep(0.01)
+    tick = ["X", time.time_ns(), 100.0, 1.0, None, None, None, None, seq]
+    socket.send_multipart([b"tick.X", msgpack.packb(tick)])
+"""
+
+
+def states(engine):
+    """The states of the feed as they were told, gaps and their ends left out."""
+    told = [e for e in engine.listen() if isinstance(e, EngineEvent) and e.kind.startswith("feed_")]
+    names = [e.kind.removeprefix("feed_") for e in told if "sequence" not in e.detail]
+    return [name for n, name in enumerate(names) if name != "gap" and names[n - 1 : n] != [name]]
+
+
+def test_a_publisher_that_is_killed_is_noticed_long_before_its_silence_and_so_is_its_return(engine):
+    def start(endpoint):
+        command = [sys.executable, "-c", ENDLESS, endpoint]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        return process, process.stdout.readline().strip()
+
+    def end(process):
+        process.kill()
+        process.communicate()
+
+    first, endpoint = start("tcp://127.0.0.1:*")
+    # Sends no heartbeats: silence alone would be noticed after a minute.
+    engine.tell(Configure([FeedSpec(name="main", endpoint=endpoint)]))
+    wait_until(lambda: states(engine)[-1:] == ["healthy"], what="a healthy feed")
+    end(first)
+    wait_until(lambda: states(engine)[-2:] == ["healthy", "disconnected"], what="the loss")
+    assert f"the publisher at {endpoint} has gone" in engine.events("feed_disconnected")[-1].detail
+    second, _ = start(endpoint)
+    wait_until(lambda: states(engine)[-2:] == ["disconnected", "healthy"], what="the return")
+    end(second)
+
+
+def test_a_bound_feed_is_disconnected_when_its_last_publisher_has_gone(engine):
+    endpoint = f"ipc://{engine.folder}/feed"
+    engine.tell(Configure([FeedSpec(name="main", endpoint=endpoint, mode="bind")]))
+    publishers = [Publisher(endpoint, "connect") for _ in range(2)]
+    for number, publisher in enumerate(publishers):
+        assert publisher.wait_for_subscriber(10)
+        send_tick(publisher, f"X{number}", time.time_ns(), 100.0)
+    engine.wait_news(EngineStats, lambda s: s.feeds and s.feeds[0].ticks == 2)
+    publishers[0].close()
+    send_tick(publishers[1], "X1", time.time_ns(), 100.0)
+    stats = engine.wait_news(EngineStats, lambda s: s.feeds and s.feeds[0].ticks == 3)
+    assert stats.feeds[0].state == "healthy"
+    publishers[1].close()
+    detail = engine.wait_news(
+        EngineEvent, lambda e: e.kind == "feed_disconnected" and "gone" in e.detail
+    ).detail
+    assert detail == f"feed main: the last publisher to {endpoint} has gone"
+
+
+def test_a_feed_is_opened_and_closed_again_and_again_without_a_trace(engine):
+    publisher = engine.feed()
+    before = descriptors(engine)
+    for _ in range(5):
+        engine.tell(Configure([]))
+        engine.tell(Configure([FeedSpec(name="main", endpoint=f"ipc://{engine.folder}/feed-main")]))
+    wait_until(lambda: descriptors(engine) == before, what="the descriptors it had before")
+    publisher.close()
+
+
+def descriptors(engine):
+    return len(list(Path(f"/proc/{engine.process.pid}/fd").iterdir()))
