@@ -13,7 +13,6 @@ import heapq
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
 from typing import Protocol
 
 import msgspec
@@ -88,8 +87,8 @@ class Source(Protocol):
     clock: FeedClock
     calendar: SessionCalendar
 
-    def candles(self, symbol: str, timeframes: Sequence[Timeframe]) -> SymbolCandles:
-        """Build the candles of one symbol from now on."""
+    def candles(self, symbol: str, timeframes: Sequence[Timeframe], sample: Tick | Bar) -> SymbolCandles:
+        """Build the candles of one symbol from now on; ``sample`` is the first that was heard of it."""
         ...
 
 
@@ -97,12 +96,13 @@ class Stream:
     """One symbol: its two topics, its candles, its history, and the ticks of this turn.
 
     ``source`` is None until the first tick tells which feed brings the symbol; candles start then.
+    ``book`` is None until somebody asked for a timeframe.
     """
 
     __slots__ = (
-        "_books", "asked", "candle_seq", "candle_topic", "clock", "floor", "history", "last", "next_close",
-        "open_from", "open_to",
-        "pending", "published", "source", "symbol", "tick_seq", "tick_topic", "wanted",
+        "_reached", "_sample", "asked", "book", "candle_seq", "candle_topic", "clock", "history",
+        "next_close", "open_from", "open_to", "pending", "published", "source", "symbol", "tick_seq",
+        "tick_topic", "wanted",
     )  # fmt: skip
 
     def __init__(self, symbol: str) -> None:
@@ -116,43 +116,43 @@ class Stream:
         self.candle_seq = 0
         self.published = 0
         self.wanted = 0
-        self.last: Tick | None = None
         self.pending: list[Tick] = []
         self.history: dict[str, deque[Candle]] = {}
         self.next_close = NEVER
-        self.floor = 0
-        # The stretch of an open session in which no tick needs a second look.
+        # Where no tick needs a second look: in a session, and in no candle that is closed.
         self.open_from = 0
         self.open_to = 0
-        self._books: list[SymbolCandles] = []
+        self.book: SymbolCandles | None = None
+        self._sample: Tick | Bar | None = None
+        self._reached = 0
 
-    @property
-    def books(self) -> Sequence[SymbolCandles]:
-        """One a set of timeframes that was asked for together: a new one never disturbs an open candle."""
-        return self._books
-
-    def adopt(self, source: Source) -> None:
+    def adopt(self, source: Source, sample: Tick | Bar) -> None:
         """Take note of the feed that brings this symbol, and start what was asked for before."""
-        self.source = source
+        self.source, self._sample = source, sample
         self.clock = source.clock
         self.build()
 
     def build(self) -> None:
-        """Start the timeframes that were asked for and are not built yet."""
+        """Start the timeframes that were asked for and are not built yet.
+
+        Later ones join the candles that run, from their history, and disturb none that is open.
+        """
         missing = sorted(timeframe for name, timeframe in self.asked.items() if name not in self.history)
-        if self.source is None or not missing:
+        if self.source is None or self._sample is None or not missing:
             return
-        self._books.append(self.source.candles(self.symbol, missing))
+        if self.book is None:
+            self.book = self.source.candles(self.symbol, missing, self._sample)
+        else:
+            whole = [c for kept in self.history.values() for c in kept if not c.partial and c.quality == "ok"]
+            self.book.extend(missing, whole, max(self._reached, self.clock.watermark))
         for timeframe in missing:
             self.history[timeframe.id] = deque(maxlen=HISTORY)
-        self._look_ahead()
-
-    def _look_ahead(self) -> None:
-        self.next_close = min((book.next_close for book in self._books), default=NEVER)
+        self.next_close = self.book.next_close
 
     def next_wall(self) -> int:
         """Event-clock instant at which a timer has to close something."""
-        return min((book.next_wall for book in self._books if book.next_wall is not None), default=NEVER)
+        at = None if self.book is None else self.book.next_wall
+        return NEVER if at is None else at
 
     def flush(self, epoch: int, send: Send) -> None:
         """Publish the ticks of this turn as one message, then fold them."""
@@ -163,54 +163,48 @@ class Stream:
             send(self.tick_topic + encode(Ticks(epoch, self.tick_seq + 1, ticks)))
         self.tick_seq += len(ticks)
         self.published += len(ticks)
-        self.last = ticks[-1]
         self.pending = []
-        for book in self._books:
-            add = book.add
+        self._reached = max(self._reached, ticks[-1].ts)
+        if self.book is not None:
+            add = self.book.add
             for tick in ticks:
                 add(tick)
-            self.next_close = min(self.next_close, book.next_close)
+            self.next_close = self.book.next_close
 
     def flag(self, tick: Tick) -> Tick:
         """Mark a tick that no candle will hold, before it is published."""
         ts, flags = tick.ts, 0
-        if not self.open_from <= ts < self.open_to and self.source is not None:
-            session = self.source.calendar.segment(ts)
-            if session is not None:
-                self.open_from, self.open_to = session
-            elif self.source.calendar.admit(ts) is None:
-                flags = TICK_OUT_OF_SESSION
-        if ts < self.floor and not flags:
+        if self.source is None:
+            return tick
+        closed_to = 0 if self.book is None else self.book.closed_to
+        session = self.source.calendar.segment(ts)
+        if session is not None:
+            self.open_from, self.open_to = max(session[0], closed_to), session[1]
+        elif self.source.calendar.admit(ts) is None:
+            flags = TICK_OUT_OF_SESSION
+        if ts < closed_to and not flags:
             flags = TICK_LATE
         return msgspec.structs.replace(tick, flags=tick.flags | flags) if flags else tick
 
     def close_due(self, epoch: int, watermark: int, wall: int, healthy: bool, send: Send) -> list[Candle]:
         """Close every candle due, publish one message a boundary, return them in the order published."""
-        groups = [group for book in self._books for group in book.close_due(watermark, wall, healthy)]
-        self._look_ahead()
-        if not groups:
+        if self.book is None:
             return []
-        groups.sort(key=lambda group: group.as_of)
         published: list[Candle] = []
-        for as_of, together in groupby(groups, key=lambda group: group.as_of):
-            same = list(together)
-            for group in same:
-                for candle in group.withheld:
-                    self.history[candle.timeframe].append(candle)
-            published += self._publish(epoch, as_of, [c for group in same for c in group.candles], send)
+        for group in self.book.close_due(watermark, wall, healthy):
+            for candle in (*group.withheld, *group.candles):
+                self.history[candle.timeframe].append(candle)
+            if group.candles:
+                self.candle_seq += 1
+                if self.wanted:
+                    send(
+                        self.candle_topic
+                        + encode(Candles(epoch, self.candle_seq, group.as_of, group.candles))
+                    )
+                published += group.candles
+        self.next_close = self.book.next_close
+        self.open_from = max(self.open_from, self.book.closed_to)
         return published
-
-    def _publish(self, epoch: int, as_of: int, candles: list[Candle], send: Send) -> list[Candle]:
-        self.floor = max(self.floor, as_of)
-        if not candles:
-            return candles
-        candles.sort(key=lambda candle: candle.close_time - candle.open_time)
-        for candle in candles:
-            self.history[candle.timeframe].append(candle)
-        if self.wanted:
-            send(self.candle_topic + encode(Candles(epoch, self.candle_seq + 1, as_of, candles)))
-        self.candle_seq += 1
-        return candles
 
 
 class Market:
@@ -233,6 +227,7 @@ class Market:
         """One more cell reads ``symbol``; build those of its timeframes that are not built yet."""
         stream = self.stream(symbol)
         stream.wanted += 1
+        stream.flush(self.epoch, self._send)
         stream.asked.update((timeframe.id, timeframe) for timeframe in timeframes)
         stream.build()
 
@@ -247,20 +242,22 @@ class Market:
             stream.flush(self.epoch, self._send)
             stream.close_due(self.epoch, ts, ts, stream.clock.healthy, self._send)
             tick = stream.flag(tick)
-        elif ts < stream.floor or not stream.open_from <= ts < stream.open_to:
+        elif not stream.open_from <= ts < stream.open_to:
             tick = stream.flag(tick)
         if not stream.pending:
             self._ready.append(stream)
         stream.pending.append(tick)
-        if stream.next_close == NEVER and stream.books:
+        if stream.next_close == NEVER and stream.book is not None:
             # The very first tick starts the candles; only then is the next boundary known.
             stream.flush(self.epoch, self._send)
 
     def take_bar(self, stream: Stream, bar: Bar) -> None:
         """Accept a feed's own candle: it feeds the timeframes above it."""
         stream.flush(self.epoch, self._send)
-        for book in stream.books:
-            book.add_bar(bar)
+        if stream.book is not None:
+            stream.book.add_bar(bar)
+            clock = stream.clock
+            stream.close_due(self.epoch, clock.watermark, clock.watermark, clock.healthy, self._send)
 
     def flush(self) -> list[Stream]:
         """Publish everything that this turn collected; return the streams that had something."""

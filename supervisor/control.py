@@ -22,7 +22,7 @@ class FeedSpec(Struct, frozen=True, kw_only=True):
     mode: Literal["connect", "bind"] = "connect"
     format: Literal["native", "cryptofeed", "openalgo", "dwx"] = "native"
     calendar: str = ""
-    price: Literal["last", "bid", "ask", "mid", "mark"] = "last"
+    price: Literal["auto", "last", "bid", "ask", "mid", "mark"] = "auto"
     heartbeat: float = 3.0
     lateness: float = 0.0
     grace: float = 0.25

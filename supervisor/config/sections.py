@@ -281,7 +281,7 @@ class Feed(Section):
     mode: Literal["connect", "bind"] = "connect"
     format: Literal["native", "cryptofeed", "openalgo", "dwx"] = "native"
     calendar: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_./+@:-]*$")] = ""
-    price: Literal["last", "bid", "ask", "mid", "mark"] = "last"
+    price: Literal["auto", "last", "bid", "ask", "mid", "mark"] = "auto"
     heartbeat: Annotated[Duration, Field(gt=0, le=3600)] = 3.0
     lateness: Annotated[Duration, Field(ge=0, le=3600)] = 0.0
     grace: Annotated[Duration, Field(ge=0, le=3600)] = 0.25

@@ -9,7 +9,7 @@ from bus.feeds.health import Gap
 from bus.feeds.peers import Peers
 from bus.intake import Intake
 from bus.market import FeedClock, Stream
-from bus.messages import FeedStatus
+from bus.messages import Bar, FeedStatus, Tick
 from bus.sessions import SessionCalendar
 from bus.sockets import FeedSocket, Hub
 from bus.timeframes import Timeframe
@@ -26,7 +26,10 @@ class FeedPort:
         self.spec = spec
         self.clock = FeedClock()
         self.streams: dict[str, Stream] = {}
-        self.foreign: dict[str, int] = {}
+        self.foreign: set[str] = set()
+        """Symbols that another feed brought first, and brings."""
+        self.conflicts = 0
+        """How many ticks and bars of such symbols were not delivered."""
         self.next_close = 0
         """Event time at which the next candle of any of its symbols may have to close."""
         self.calendar = calendar
@@ -43,13 +46,21 @@ class FeedPort:
         self.deserted = False
         """Whether the last publisher has gone, while what it sent may still be waiting."""
 
-    def candles(self, symbol: str, timeframes: Sequence[Timeframe]) -> SymbolCandles:
-        """Build the candles of one symbol as this feed's section says."""
+    def candles(self, symbol: str, timeframes: Sequence[Timeframe], sample: Tick | Bar) -> SymbolCandles:
+        """Build the candles of one symbol as this feed's section says.
+
+        ``price = "auto"`` is the last trade, unless the symbol begins with a quote on a feed that may
+        have nothing else (dwx, native): then it is the mid.
+        """
+        price = self.spec.price
+        if price == "auto":
+            quoted = isinstance(sample, Tick) and sample.last is None
+            price = "mid" if quoted and self.spec.format in {"dwx", "native"} else "last"
         return SymbolCandles(
             symbol,
             timeframes,
             self.calendar,
-            price=self.spec.price,
+            price=price,
             lateness_ns=int(self.spec.lateness * NANOS),
             grace_ns=int(self.spec.grace * NANOS),
             synthetic=self._synthetic,
@@ -99,34 +110,36 @@ class FeedPort:
         self.clock.healthy = healthy
         # Now, and not when something closes: by then the watermark would be past the silence.
         for stream in self.streams.values():
-            for book in stream.books:
-                (book.mark_healthy if healthy else book.mark_unhealthy)(self.intake.watermark)
+            if stream.book is not None:
+                mark = stream.book.mark_healthy if healthy else stream.book.mark_unhealthy
+                mark(self.intake.watermark)
 
     def _miss(self, gap: Gap) -> None:
         """Let the candles of one symbol know what they miss (candles.md 6)."""
         stream = self.streams.get(gap.symbol)
-        for book in stream.books if stream is not None else ():
-            book.mark_unhealthy(gap.since)
-            if self.clock.healthy:
-                book.mark_healthy(gap.until)
+        if stream is None or stream.book is None:
+            return
+        stream.book.mark_unhealthy(gap.since)
+        if self.clock.healthy:
+            stream.book.mark_healthy(gap.until)
 
     def row(self) -> FeedRow:
         """The feed as ``stratd feeds`` shows it."""
-        late = outside = 0
-        for stream in self.streams.values():
-            for book in stream.books:
-                late += book.counts.get("late", 0)
-                outside += book.counts.get("out_of_session", 0)
+        counts = [stream.book.counts for stream in self.streams.values() if stream.book is not None]
+        said = self.intake.row()
+        if self.conflicts:
+            said["rejected"]["feed_conflict"] = self.conflicts
         return FeedRow(
             endpoint=self.spec.endpoint,
             mode=self.spec.mode,
-            late=late,
-            out_of_session=outside,
-            **self.intake.row(),
+            late=sum(count.get("late", 0) for count in counts),
+            out_of_session=sum(count.get("out_of_session", 0) for count in counts),
+            **said,
         )
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the socket. Whatever its symbols miss until another feed brings them is no flat market."""
+        self._turn(healthy=False)
         self.socket.close()
 
 

@@ -158,6 +158,8 @@ class Engine:
         feed = self.feeds.pop(name)
         for stream in feed.streams.values():
             stream.source = None
+        for other in self.feeds.values():
+            other.foreign -= feed.streams.keys()
         self.hub.unwatch(feed.socket)
         self.hub.unwatch(feed.socket.monitor)
         feed.close()
@@ -175,7 +177,7 @@ class Engine:
             for item in items:
                 stream = streams.get(item.symbol)
                 if stream is None:
-                    stream = self._adopt(feed, item.symbol)
+                    stream = self._adopt(feed, item)
                     if stream is None:
                         continue
                 if isinstance(item, Bar):
@@ -193,19 +195,21 @@ class Engine:
         self.market.take_bar(stream, bar)
         self.core.set_price(bar.symbol, bar.close, bar.open_time)
 
-    def _adopt(self, feed: FeedPort, symbol: str) -> Stream | None:
+    def _adopt(self, feed: FeedPort, sample: Tick | Bar) -> Stream | None:
         """The stream of a symbol first heard on ``feed``; None if another feed already brings it."""
+        symbol = sample.symbol
         if symbol in feed.foreign:
-            feed.foreign[symbol] += 1
+            feed.conflicts += 1
             return None
         stream = self.market.stream(symbol)
         if stream.source is not None:
-            feed.foreign[symbol] = 1
+            feed.foreign.add(symbol)
+            feed.conflicts += 1
             self.event(
                 "feed_conflict", f"feed {feed.spec.name}: {symbol} already comes from another feed; not mixed"
             )
             return None
-        stream.adopt(feed)
+        stream.adopt(feed, sample)
         feed.streams[symbol] = stream
         self.look()
         return stream

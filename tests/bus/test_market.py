@@ -10,7 +10,7 @@ import pytest
 from bus import topics
 from bus.candles import SymbolCandles
 from bus.market import NEVER, RECORDED, FeedClock, Market, Stream
-from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, Candles, Tick, Ticks
+from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, Bar, Candles, Tick, Ticks
 from bus.sessions import SessionCalendar, WeeklySegment, always, at, weekly
 from bus.sockets import split
 from bus.timeframes import Timeframe, parse
@@ -31,7 +31,7 @@ class Feed:
         self.clock = FeedClock()
         self.calendar = calendar or always()
 
-    def candles(self, symbol: str, timeframes: Sequence[Timeframe]) -> SymbolCandles:
+    def candles(self, symbol: str, timeframes: Sequence[Timeframe], sample: Tick | Bar) -> SymbolCandles:
         return SymbolCandles(symbol, timeframes, self.calendar)
 
 
@@ -44,7 +44,7 @@ class Bench:
         self.feed = Feed(calendar)
         self.market.want("X", [parse(t) for t in timeframes])
         self.stream: Stream = self.market.stream("X")
-        self.stream.adopt(self.feed)
+        self.stream.adopt(self.feed, Tick("X", T0, 100.0))
 
     def _keep(self, frame: bytes) -> None:
         topic, payload = split(frame)
@@ -53,6 +53,11 @@ class Bench:
 
     def tick(self, seconds: float, price: float = 100.0) -> None:
         self.market.take(self.stream, Tick("X", T0 + int(seconds * S), price, 1.0))
+
+    def start(self) -> None:
+        """Say that nothing was missed, so that the first candle is whole."""
+        assert self.stream.book is not None
+        self.stream.book.start(T0)
 
     def turn(self) -> list[Ticks | Candles]:
         self.market.flush()
@@ -72,7 +77,7 @@ def test_the_ticks_of_one_turn_are_one_message_numbered_from_one() -> None:
 
 def test_a_candle_is_published_before_the_tick_that_closes_it() -> None:
     bench = Bench("1s")
-    bench.stream.books[0].start(T0)
+    bench.start()
     for seconds in (0.1, 0.9, 1.0, 1.5):
         bench.tick(seconds, price=100 + seconds)
     sent = bench.turn()
@@ -84,7 +89,7 @@ def test_a_candle_is_published_before_the_tick_that_closes_it() -> None:
 
 def test_all_timeframes_of_one_instant_come_in_one_message_ascending() -> None:
     bench = Bench("5s", "1s", "10s")
-    bench.stream.books[0].start(T0)
+    bench.start()
     for second in range(11):
         bench.tick(second + 0.5)
     boundaries = [m for m in bench.turn() if isinstance(m, Candles)]
@@ -94,13 +99,27 @@ def test_all_timeframes_of_one_instant_come_in_one_message_ascending() -> None:
 
 def test_a_timeframe_asked_for_later_leaves_the_open_candle_alone() -> None:
     bench = Bench("5s")
-    bench.stream.books[0].start(T0)
+    bench.start()
     bench.tick(0.1, 90.0)
     bench.market.want("X", [parse("1s"), parse("5s")])
     bench.tick(4.5, 110.0)
     bench.tick(5.0)
     five = [c for m in bench.turn() if isinstance(m, Candles) for c in m.candles if c.timeframe == "5s"]
-    assert [(90.0, 110.0)] == [(c.open, c.close) for c in five]
+    assert [(90.0, 110.0, False)] == [(c.open, c.close, c.partial) for c in five]
+
+
+def test_a_higher_timeframe_asked_for_later_is_whole_by_what_is_known() -> None:
+    bench = Bench("1s")
+    bench.start()
+    for second in range(7):
+        bench.tick(second + 0.5, 100 + second)
+    bench.turn()
+    bench.feed.clock.advance(T0 + int(6.5 * S), monotonic=1)
+    bench.market.want("X", [parse("10s")])
+    for second in range(7, 11):
+        bench.tick(second + 0.5, 100 + second)
+    ten = [c for m in bench.turn() if isinstance(m, Candles) for c in m.candles if c.timeframe == "10s"]
+    assert [(100.0, 109.0, 10, False)] == [(c.open, c.close, c.trades, c.partial) for c in ten]
 
 
 def test_a_tick_of_a_closed_candle_is_flagged_before_it_is_published() -> None:
@@ -130,7 +149,7 @@ def test_nothing_is_encoded_for_a_symbol_that_nobody_reads() -> None:
 
 def test_a_candle_closes_by_the_timer_when_no_tick_comes() -> None:
     bench = Bench("1s")
-    bench.stream.books[0].start(T0)
+    bench.start()
     bench.tick(0.5)
     bench.turn()
     bench.feed.clock.advance(T0 + S // 2, monotonic=1_000)
@@ -142,7 +161,7 @@ def test_a_candle_closes_by_the_timer_when_no_tick_comes() -> None:
 
 def test_warmup_is_ordered_by_close_time_then_timeframe_and_position_says_where_live_begins() -> None:
     bench = Bench("1s", "2s")
-    bench.stream.books[0].start(T0)
+    bench.start()
     for second in range(5):
         bench.tick(second + 0.5)
     bench.turn()

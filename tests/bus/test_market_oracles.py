@@ -11,7 +11,7 @@ from bus import topics
 from bus.candles import SymbolCandles
 from bus.intake import Intake
 from bus.market import FeedClock, Market
-from bus.messages import Candles, Heartbeat, Ticks, encode
+from bus.messages import Candles, Heartbeat, Tick, Ticks, encode
 from bus.pacing import MAX_SPEED, publish
 from bus.recordings import open_recordings
 from bus.sockets import split
@@ -49,7 +49,7 @@ class Feed:
         self.clock = FeedClock()
         self.price = price
 
-    def candles(self, symbol, timeframes):
+    def candles(self, symbol, timeframes, sample):
         made = SymbolCandles(symbol, timeframes, FXCM, price=self.price, synthetic="off")
         made.start(OPENS)
         return made
@@ -71,7 +71,7 @@ def run(frames, price, messages_a_turn):
     market, intake, feed = Market(1, sent.append), Intake("fx", "native"), Feed(price)
     market.want("EURUSD", [parse(name) for name in TIMEFRAMES])
     stream = market.stream("EURUSD")
-    stream.adopt(feed)
+    stream.adopt(feed, Tick("EURUSD", OPENS, bid=1.0, ask=1.0))
     now = time.time_ns()
     for begin in range(0, len(frames), messages_a_turn):
         for message in frames[begin : begin + messages_a_turn]:

@@ -43,7 +43,7 @@ class Bench:
         for item in items:
             stream = self.market.stream(item.symbol)
             if stream.source is None:
-                stream.adopt(self.feed)
+                stream.adopt(self.feed, item)
                 self.feed.streams[item.symbol] = stream
             self.market.take(stream, item)
         self.feed.clock.advance(self.feed.intake.watermark, 0)
@@ -290,6 +290,47 @@ def test_a_bound_feed_is_disconnected_when_its_last_publisher_has_gone(engine):
         EngineEvent, lambda e: e.kind == "feed_disconnected" and "gone" in e.detail
     ).detail
     assert detail == f"feed main: the last publisher to {endpoint} has gone"
+
+
+def test_a_symbol_is_taken_from_another_feed_once_the_first_is_closed(engine):
+    cell = engine.attach()
+    cell.run()
+    specs = [FeedSpec(name=name, endpoint=f"ipc://{engine.folder}/feed-{name}") for name in ("a", "b")]
+    publishers = [Publisher(spec.endpoint) for spec in specs]
+    engine.tell(Configure(specs))
+    assert all(publisher.wait_for_subscriber(10) for publisher in publishers)
+    for number, publisher in enumerate(publishers, 1):
+        send_tick(publisher, "X", T0 + number, 100.0 * number, seq=1)
+        wait_until(cell.ticks, what="the tick of the first feed")
+    engine.wait_news(EngineStats, lambda s: s.feeds and s.feeds[1].rejected == {"feed_conflict": 1})
+    engine.tell(Configure(specs[1:]))
+    wait_until(lambda: engine.wait_news(EngineStats, lambda s: len(s.feeds) == 1), what="one feed")
+    send_tick(publishers[1], "X", T0 + 3, 300.0, seq=2)
+    wait_until(lambda: [tick.last for tick in cell.ticks()] == [100.0, 300.0], what="a tick of the second")
+    for each in (*publishers, cell):
+        each.close()
+
+
+def test_the_candle_in_which_a_feed_was_closed_and_opened_again_is_withheld(engine):
+    publisher, cell = engine.feed(), engine.attach()
+    cell.run()
+    for number, seconds in enumerate((0.5, 1.5, 2.2), 1):
+        send_tick(publisher, "X", T0 + int(seconds * S), 100.0, seq=number)
+    wait_until(lambda: closed(cell) == [1], what="the first candle")
+    engine.tell(Configure([]))
+    wait_until(lambda: not engine.wait_news(EngineStats, lambda s: not s.feeds).feeds, what="no feed")
+    engine.tell(Configure([FeedSpec(name="main", endpoint=f"ipc://{engine.folder}/feed-main")]))
+    engine.wait_news(EngineStats, lambda s: s.feeds and not s.feeds[0].ticks)
+    assert publisher.wait_for_subscriber(10)
+
+    def sent(numbers=iter(range(4, 1000))):
+        send_tick(publisher, "X", T0 + 2_800_000_000 + (number := next(numbers)) * S // 10, 100.0, seq=number)
+        return 4 in closed(cell)
+
+    wait_until(sent, what="a candle after that")
+    assert closed(cell)[:2] == [1, 4]
+    publisher.close()
+    cell.close()
 
 
 def test_a_feed_is_opened_and_closed_again_and_again_without_a_trace(engine):
