@@ -4,6 +4,7 @@ import pytest
 from bus.messages import Checkpoint, Filled, Position
 from strategies.trading.core import Core
 from strategies.trading.desk import LISTED_BURST
+from strategies.trading.gate import MAX_OPEN_ORDERS
 from strategies.trading.records import Closed, Executed, Judged, Noted, Placed, Saved, Tally, Withheld
 from tests.strategies.trading.trading_world import (
     SECOND,
@@ -239,9 +240,10 @@ def test_pause_of_an_instance_that_is_not_warm_yet_still_holds_when_it_is():
 # ---- rates and floods -----------------------------------------------------------------------------
 def test_more_signals_than_granted_are_refused_and_a_second_later_taken_again():
     core = running_core(grant(signals_per_s=3))
-    keys = range(5)
-    assert verdicts(send(core, *(signal(key=k) for k in keys))) == ["accepted"] * 3 + ["rate"] * 2
-    assert verdicts(send(core, signal(key=9), now=T0 + SECOND)) == ["accepted"]
+    keys = range(20)
+    assert verdicts(send(core, *(signal(key=k) for k in keys))) == ["accepted"] * 3 + ["rate"] * 17
+    later = [signal(key=k) for k in range(30, 34)]
+    assert verdicts(send(core, *later, now=T0 + SECOND)) == ["accepted"] * 3 + ["rate"]
 
 
 def test_signals_refused_before_the_rate_is_asked_use_none_of_it():
@@ -302,6 +304,15 @@ def test_without_any_price_entries_are_refused_and_exits_are_not():
     core.set_price("X", None, T0)
     assert verdicts(send(core, signal(key=2), signal("exit_long", key=3))) == ["price_unknown", "accepted"]
     assert core.positions("d")[0].unrealised is None
+
+
+def test_only_so_many_orders_of_a_symbol_may_wait_for_its_tick():
+    core = running_core()
+    send(core, *(signal(key=k, leg=str(k)) for k in range(MAX_OPEN_ORDERS)))
+    more = [signal(key=900, leg="more"), signal(key=901, symbol="Y")]
+    assert verdicts(send(core, *more)) == ["open_orders", "accepted"]
+    core.on_tick(tick(), T0)
+    assert verdicts(send(core, signal(key=902))) == ["accepted"]
 
 
 # ---- checkpoints, forgetting ----------------------------------------------------------------------
