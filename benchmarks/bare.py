@@ -3,11 +3,12 @@
     publisher PUB -> SUB hub PUB -> SUB child PUSH -> PULL collector
 
 No codec, no validation, no cell, no journal. Every role is a process of its own (``python bare.py ROLE
-FOLDER``), started by the benchmark that measures against it, on ipc sockets in a folder of its own.
+FOLDER PARENT``), started by the benchmark that measures against it, on ipc sockets in a folder of its own.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ from array import array
 from pathlib import Path
 
 import zmq
+
+from sandbox.confine.process import die_with_parent
 
 
 def socket(kind: int, **options: int) -> zmq.Socket[bytes]:
@@ -84,9 +87,10 @@ def collector(folder: Path) -> None:
 
 
 def start(role: str, folder: Path) -> subprocess.Popen[bytes]:
-    """Start one role as a process."""
-    return subprocess.Popen([sys.executable, __file__, role, str(folder)])
+    """Start one role as a process that ends with this one."""
+    return subprocess.Popen([sys.executable, __file__, role, str(folder), str(os.getpid())])
 
 
 if __name__ == "__main__":
+    die_with_parent(int(sys.argv[3]))
     {"hub": hub, "child": child, "counter": counter, "collector": collector}[sys.argv[1]](Path(sys.argv[2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from bare import socket as bare_socket
 from bus import topics
 from bus.messages import CellCommand, Hello, Running, Ticks, Welcome, encode
 from bus.sockets import CellLink, split
+from sandbox.confine.process import die_with_parent
 from supervisor.control import Attach, Configure, EngineNews, EngineOrder, EngineReady, FeedSpec, ShutDown
 
 _decode_news = msgspec.msgpack.Decoder(EngineNews).decode
@@ -57,9 +59,10 @@ class Engine:
 
     def stop(self) -> None:
         """Let it end in order. Its statistics are read to the end, or it could not."""
-        self.tell(ShutDown(1.0))
-        while self._control.recv(DATAGRAM):
-            pass
+        with contextlib.suppress(ConnectionError):  # dead already: it said why on stderr
+            self.tell(ShutDown(1.0))
+            while self._control.recv(DATAGRAM):
+                pass
         self.process.wait(10)
         self._control.close()
 
@@ -84,9 +87,7 @@ def attach(identity: str, symbols: list[str], timeframes: list[str]) -> Attach:
 
 def counter(folder: Path, identity: str, symbol: str, market: str, reports: str) -> None:
     """Play a cell that only counts ticks; says so at the tick whose trade id is ``end``."""
-    link = CellLink(
-        market, reports, f"{identity}:1", "bench", [topics.tick(symbol), topics.cell(identity)]
-    )
+    link = CellLink(market, reports, f"{identity}:1", "bench", [topics.tick(symbol), topics.cell(identity)])
     decode = msgspec.msgpack.Decoder(Ticks).decode
     decode_command = msgspec.msgpack.Decoder(CellCommand).decode
     sink = bare_socket(zmq.PUSH)
@@ -114,4 +115,5 @@ def counter(folder: Path, identity: str, symbol: str, market: str, reports: str)
 
 
 if __name__ == "__main__":
-    counter(Path(sys.argv[1]), *sys.argv[2:6])
+    die_with_parent(int(sys.argv[1]))
+    counter(Path(sys.argv[2]), *sys.argv[3:7])

@@ -1,6 +1,6 @@
 """Tick to checked, journalled signal through the whole of stratd, over a bare pyzmq relay.
 
-    python benchmarks/roundtrip.py [--rounds N]
+    python benchmarks/roundtrip.py [--quick]
 
 The whole path: publisher, engine (decoding, validation, six candles, publication), warden, strategy process
 with a Python strategy that answers every tick, warden, engine (identity, gate, paper broker, journal commit).
@@ -10,7 +10,6 @@ ticks/s, in bursts that take turns.
 
 from __future__ import annotations
 
-import select
 import sys
 import tempfile
 import textwrap
@@ -24,11 +23,11 @@ import msgspec
 import zmq
 
 import bare
+from cells import cell_spec, wait_until_ready
 from engine import Engine, attach
-from ratios import arguments, interleave, keep, ratio_line
+from ratios import arguments, interleave, ratio, report
 from sandbox.nursery import CellHandle, Nursery
-from sandbox.spec import CellSpec, Died, Limits, Ready
-from throughput import end
+from throughput import TIMEFRAMES, end
 
 RATE = 1000
 TICKS = 2000
@@ -103,8 +102,10 @@ class Whole:
     def _start(self, folder: Path) -> CellHandle:
         code = folder / "answers.py"
         code.write_text(textwrap.dedent(STRATEGY))
-        self.engine.tell(attach("answers", ["X"], ["1s", "5s", "15s", "1m", "5m", "1h"]))
-        return start_cell(self._nursery, cell_spec(self.engine, "answers", code))
+        self.engine.tell(attach("answers", ["X"], TIMEFRAMES))
+        cell = self._nursery.spawn(cell_spec(self.engine, "answers", code, TIMEFRAMES))
+        wait_until_ready(self._nursery, [cell])
+        return cell
 
     def burst(self, count: int) -> list[int]:
         """Send ``count`` ticks at the rate; return the round trips of their signals in ns."""
@@ -131,39 +132,6 @@ class Whole:
         self._ages.close()
 
 
-def cell_spec(engine: Engine, identity: str, code: Path) -> CellSpec:
-    """Grant a cell what the benchmarks' engine announced."""
-    return CellSpec(
-        deployment_id=identity,
-        generation=1,
-        strategy="bench",
-        version="1",
-        code_path=str(code),
-        account_id="bench",
-        trading_mode="paper",
-        symbols=["X"],
-        timeframes=["1s", "5s", "15s", "1m", "5m", "1h"],
-        parameters={},
-        market_endpoint=engine.ready.market_endpoint,
-        report_endpoint=engine.ready.report_endpoint,
-        token="bench",  # noqa: S106 - no secret
-        limits=Limits(signals_per_s=1_000_000),
-    )
-
-
-def start_cell(nursery: Nursery, granted: CellSpec) -> CellHandle:
-    """Start one cell and wait until it is ready."""
-    handle = nursery.spawn(granted)
-    while True:
-        select.select([nursery.fileno(), handle.fileno()], [], [], 10)
-        nursery.read()
-        for report in handle.receive():
-            if isinstance(report, Died):
-                sys.exit(f"the cell died: {report}")
-            if isinstance(report, Ready):
-                return handle
-
-
 def pace(count: int):  # noqa: ANN201 - an iterator of ints
     """Yield numbers at ``RATE`` a second."""
     began = time.perf_counter()
@@ -181,7 +149,7 @@ def percentile(ages: list[int], which: int) -> float:
 
 def main() -> None:
     """Print both ratios."""
-    options = arguments(__doc__ or "", rounds=7)
+    options = arguments(__doc__ or "", rounds=7, quick=3)
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
         yardstick, whole = Bare(Path(one)), Whole(Path(two))
         try:
@@ -202,10 +170,23 @@ def main() -> None:
         finally:
             whole.close()
             yardstick.close()
-    print(ratio_line("round trip tick to signal, median", values["stratd"], values["bare"], "<= 1.70x"))
-    print(ratio_line("round trip tick to signal, p99", tails["stratd p99"], tails["bare p99"], "<= 2.50x"))
+    report(
+        options,
+        [
+            ratio(
+                "round trip tick to signal / bare relay, median", values["stratd"], values["bare"], "<= 1.7"
+            ),
+            ratio(
+                "round trip tick to signal / bare relay, p99",
+                tails["stratd p99"],
+                tails["bare p99"],
+                "<= 2.5",
+            ),
+        ],
+        values | tails,
+        "second",
+    )
     print(f"verdicts of the last burst: {whole.verdicts}")
-    keep(options.output, values | tails, "second")
 
 
 if __name__ == "__main__":

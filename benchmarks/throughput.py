@@ -1,6 +1,6 @@
 """Ticks a second through the engine (validation, candles, batching) over a bare pyzmq forwarding loop.
 
-    python benchmarks/throughput.py [--rounds N]
+    python benchmarks/throughput.py [--quick]
 
 Both have one publisher that sends one tick a message as fast as it can, one process in the middle, and 1
 or 10 subscribers that count; the time runs from the first send to the last arrival at the last subscriber.
@@ -9,10 +9,12 @@ Every tick must arrive.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,11 +22,14 @@ import zmq
 
 import bare
 from engine import Engine, attach
-from ratios import arguments, interleave, keep, ratio_line
+from ratios import arguments, interleave, ratio, report
 
 SYMBOL = "EURUSD"
 TIMEFRAMES = ["1s", "5s", "15s", "1m", "5m", "1h"]
+PATIENCE_MS = 60_000
 HERE = Path(__file__).parent
+COUNTS = {1: 200_000, 10: 100_000}
+"""Ticks sent, by subscribers."""
 
 
 def ticks(count: int) -> list[bytes]:
@@ -55,6 +60,8 @@ def collect(back: zmq.Socket[bytes], subscribers: int, expected: int) -> int:
     """Wait for every counter; return when the last one was done. Exits if a tick was lost."""
     last = 0
     for _ in range(subscribers):
+        if not back.poll(PATIENCE_MS):
+            sys.exit(f"the end was not counted within {PATIENCE_MS / 1000:g} s")
         count, at = back.recv().split()
         if int(count) != expected:
             sys.exit(f"{expected - int(count)} of {expected} ticks were lost")
@@ -66,7 +73,7 @@ def bare_rate(subscribers: int, count: int) -> float:
     """Ticks a second through the bare loop."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source, back = bare.socket(zmq.PUB), bare.socket(zmq.PULL, RCVTIMEO=60_000)
+        source, back = bare.socket(zmq.PUB), bare.socket(zmq.PULL)
         source.bind(f"ipc://{folder}/in")
         back.bind(f"ipc://{folder}/back")
         started = [bare.start("hub", folder), *(bare.start("counter", folder) for _ in range(subscribers))]
@@ -98,7 +105,7 @@ def engine_rate(subscribers: int, count: int) -> float:
     """Ticks a second through the engine."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source, back = bare.socket(zmq.XPUB), bare.socket(zmq.PULL, RCVTIMEO=60_000)
+        source, back = bare.socket(zmq.XPUB), bare.socket(zmq.PULL)
         source.bind(f"ipc://{folder}/in")
         back.bind(f"ipc://{folder}/back")
         engine = Engine(folder)
@@ -109,7 +116,15 @@ def engine_rate(subscribers: int, count: int) -> float:
             for number in range(subscribers):
                 engine.tell(attach(f"c{number}", [SYMBOL], TIMEFRAMES))
                 endpoints = engine.ready.market_endpoint, engine.ready.report_endpoint
-                command = [sys.executable, HERE / "engine.py", folder, f"c{number}", SYMBOL, *endpoints]
+                command = [
+                    sys.executable,
+                    HERE / "engine.py",
+                    os.getpid(),
+                    folder,
+                    f"c{number}",
+                    SYMBOL,
+                    *endpoints,
+                ]
                 started.append(subprocess.Popen(list(map(str, command))))
             for _ in range(subscribers):
                 back.recv()
@@ -132,16 +147,26 @@ def end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 def main() -> None:
     """Print both ratios."""
-    options = arguments(__doc__ or "", rounds=5)
+    options = arguments(__doc__ or "", rounds=5, quick=2)
     cases = {}
-    for subscribers, count in ((1, 200_000), (10, 100_000)):
-        cases[f"bare, {subscribers} sub"] = lambda s=subscribers, c=count: bare_rate(s, c)
-        cases[f"engine, {subscribers} sub"] = lambda s=subscribers, c=count: engine_rate(s, c)
+    for subscribers, count in COUNTS.items():
+        cases[f"bare, {subscribers} sub"] = partial(bare_rate, subscribers, count)
+        cases[f"engine, {subscribers} sub"] = partial(engine_rate, subscribers, count)
     values = interleave(cases, options.rounds)
-    for subscribers, wanted in ((1, ">= 0.60x"), (10, ">= 1.00x")):
-        ours, yardstick = values[f"engine, {subscribers} sub"], values[f"bare, {subscribers} sub"]
-        print(ratio_line(f"engine over bare loop, {subscribers} subscriber(s), ticks/s", ours, yardstick, wanted))
-    keep(options.output, values, "integer")
+    report(
+        options,
+        [
+            ratio(
+                f"engine / bare loop, {subscribers} subscriber{'s' * (subscribers > 1)}, ticks/s",
+                values[f"engine, {subscribers} sub"],
+                values[f"bare, {subscribers} sub"],
+                wanted,
+            )
+            for subscribers, wanted in ((1, ">= 0.6"), (10, ">= 1"))
+        ],
+        values,
+        "integer",
+    )
 
 
 if __name__ == "__main__":
