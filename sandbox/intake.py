@@ -17,6 +17,7 @@ from msgspec import Raw, Struct
 from bus import topics
 from bus.messages import Candle, Candles, CellCommand, Pause, Pulse, Resume, Stop, TakeCheckpoint, Welcome
 from bus.messages import encode as encode_message
+from bus.timeframes import parse
 from sandbox.backlog import Backlog, Ending, Item, newest_of
 
 
@@ -49,7 +50,8 @@ _pulse = msgspec.msgpack.Decoder(Pulse).decode
 class Intake:
     """Takes messages as they come (``add``), hands out turns (``next_turn``)."""
 
-    def __init__(self, *, generation: int, backlog: int, conflate: bool) -> None:
+    def __init__(self, *, generation: int, backlog: int, conflate: bool, timeframes: Iterable[str]) -> None:
+        self._timeframes = frozenset(parse(timeframe).id for timeframe in timeframes)
         self.backlog = Backlog(ticks=backlog, conflate=conflate)
         self.ticks = 0
         """Ticks and, below, candles handed out so far."""
@@ -105,9 +107,8 @@ class Intake:
         head = _head(payload)
         if not self._same_run(head.epoch) or self.stopping:
             return
-        # The third element is the list of ticks, but the instant of the candles.
-        length = len(_candles(payload).candles) if candles else _length(head.body)
-        last = head.seq if candles else head.seq + length - 1
+        length = 1 if candles else _length(head.body)
+        last = head.seq + length - 1
         seen = self._received.get(topic)
         if seen is not None:
             if last <= seen:
@@ -119,9 +120,19 @@ class Intake:
                 payload = newest_of(payload, length)
         self._received[topic] = last
         if candles:
-            self.backlog.push(Item(topic, payload, now, length + 1, "candles", last))
+            self._add_candles(topic, payload, now)
         else:
             self.backlog.push(Item(topic, payload, now, length, "ticks", last))
+
+    def _add_candles(self, topic: bytes, payload: bytes, now: float) -> None:
+        """Queue the candles of our own timeframes: the message holds those of every strategy's."""
+        message = _candles(payload)
+        ours = [candle for candle in message.candles if candle.timeframe in self._timeframes]
+        if not ours:
+            return
+        if len(ours) < len(message.candles):
+            payload = encode_message(msgspec.structs.replace(message, candles=ours))
+        self.backlog.push(Item(topic, payload, now, len(ours) + 1, "candles", message.seq))
 
     def _miss(self, count: int, detail: str) -> None:
         self._missing += count

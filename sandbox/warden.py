@@ -60,7 +60,12 @@ class Warden:
         self._born = self._chores_at = self._beat_at = now
         self._outbox = Outbox(link)
         self._hellos = Hellos(now)
-        self._intake = Intake(generation=spec.generation, backlog=spec.limits.backlog, conflate=spec.conflate)
+        self._intake = Intake(
+            generation=spec.generation,
+            backlog=spec.limits.backlog,
+            conflate=spec.conflate,
+            timeframes=spec.timeframes,
+        )
         self._conversation = protocol.Conversation(spec.limits.checkpoint_bytes)
         self._watchdog = Watchdog(spec.budgets, now)
         self._pace = Pace()

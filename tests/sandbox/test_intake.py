@@ -54,7 +54,7 @@ def welcome(**position: int) -> tuple[bytes, bytes]:
 
 
 def warm(backlog: int = 1000, *, conflate: bool = True) -> Intake:
-    intake = Intake(generation=1, backlog=backlog, conflate=conflate)
+    intake = Intake(generation=1, backlog=backlog, conflate=conflate, timeframes=["1m", "60m"])
     intake.add([welcome()], 0.0)
     assert intake.next_turn(1000) is not None
     return intake
@@ -85,13 +85,13 @@ def delivered(intake: Intake) -> list[Any]:
 
 
 def test_nothing_is_handed_out_before_the_welcome():
-    intake = Intake(generation=1, backlog=10, conflate=True)
+    intake = Intake(generation=1, backlog=10, conflate=True, timeframes=["1m", "60m"])
     intake.add([ticks(1, 1.0), candles(1, 5), pulse(1), command(Pause("x"))], 0.0)
     assert (intake.next_turn(10), intake.welcomed) == (None, False)
 
 
 def test_the_welcome_ends_its_turn_and_counts_its_candles_as_calls():
-    intake = Intake(generation=1, backlog=10, conflate=True)
+    intake = Intake(generation=1, backlog=10, conflate=True, timeframes=["1m", "60m"])
     intake.add([command(Welcome(EPOCH, 1, warmup=[candle(1), candle(2)])), ticks(1, 1.0)], 0.5)
     batch = intake.next_turn(10)
     assert batch is not None
@@ -105,7 +105,7 @@ def test_a_repeated_welcome_and_one_for_another_generation_change_nothing():
 
 
 def test_a_message_that_the_position_covers_in_part_is_cut():
-    intake = Intake(generation=1, backlog=10, conflate=True)
+    intake = Intake(generation=1, backlog=10, conflate=True, timeframes=["1m", "60m"])
     intake.add([welcome(X=3), ticks(1, 1.0, 2.0), ticks(3, 3.0, 4.0, 5.0)], 0.0)
     assert delivered(intake) == [Welcome, ("tick", 4.0), ("tick", 5.0)]
     assert (intake.gaps, intake.position()) == (0, {"tick|X|": 5})
@@ -187,7 +187,7 @@ def test_after_a_stop_nothing_is_taken():
 
 
 def test_a_stop_before_the_welcome_is_handed_on():
-    intake = Intake(generation=1, backlog=10, conflate=True)
+    intake = Intake(generation=1, backlog=10, conflate=True, timeframes=["1m", "60m"])
     intake.add([command(Stop("x"))], 0.0)
     assert delivered(intake) == [Stop]
 
@@ -246,3 +246,21 @@ def test_ticks_in_equal_ticks_out_and_conflated_whatever_the_backlog(steps, back
     turns(intake)
     assert intake.ticks + intake.backlog.conflated == sum(sent.values())
     assert intake.position() == {f"tick|{symbol}|": last for symbol, last in sent.items() if last}
+
+
+def test_candles_of_other_strategies_timeframes_are_neither_handed_out_nor_counted():
+    intake = warm()
+    batch = [candle(60, "1m"), candle(60, "5m"), candle(60, "1h")]
+    others = [candle(65, "5s")]
+    intake.add(
+        [
+            (topics.candle("X"), encode(Candles(EPOCH, 1, 60, batch))),
+            (topics.candle("X"), encode(Candles(EPOCH, 2, 65, others))),
+        ],
+        0.0,
+    )
+    (turn,) = turns(intake)
+    (event,) = turn.events
+    seen = msgspec.msgpack.decode(event[1], type=Candles)
+    assert ["1m", "1h"] == [c.timeframe for c in seen.candles]
+    assert (3, 2, 0) == (turn.calls, intake.candles, intake.gaps)
