@@ -3,7 +3,8 @@
 Rules of this file. Nothing polls: the zygote's channel, each cell's control channel and each pidfd are
 readers of the loop. A cell is over when its warden closed the channel (so every report was read) AND the
 pidfds of warden and strategy are readable; only then ``on_ended`` is called, once. A zygote that dies is
-started again; cells that live go on without it. What is not known of a death is said to be unknown.
+started again; cells that live go on without it, and cells that were asked for wait for the next one: it is
+no fault of theirs. What is not known of a death is said to be unknown.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sandbox import nursery
-from sandbox.spec import CellSpec, Died, WardenOrder, WardenReport
+from sandbox.spec import CellSpec, Died, Terminate, WardenOrder, WardenReport
 
 RESTART_FIRST = 0.05
 RESTART_CAP = 5.0
 """Seconds before a dead zygote is started again: doubled each time, until one awakes."""
 
 
+UNBORN = "ended before it was born"
 EXIT_CODE_PATIENCE = 0.25
 """Seconds that the zygote gets to say how a warden ended that did not report a death."""
 
@@ -76,7 +78,8 @@ class CellListener(Protocol):
 class _Cell:
     """A handle, what was watched of it, and the death that its warden reported."""
 
-    def __init__(self, handle: nursery.CellHandle) -> None:
+    def __init__(self, granted: CellSpec, handle: nursery.CellHandle) -> None:
+        self.granted = granted
         self.handle = handle
         self.watched: set[int] = set()
         self.died: Died | None = None
@@ -91,6 +94,8 @@ class Cells:
         self._nest = nest
         self._listener = listener
         self._cells: dict[tuple[str, int], _Cell] = {}
+        self._waiting: dict[tuple[str, int], CellSpec] = {}
+        """Asked for while there was no zygote."""
         self._delay = RESTART_FIRST
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
@@ -107,15 +112,27 @@ class Cells:
         self.zygote_starts += 1
         self._nest.start()
         asyncio.get_running_loop().add_reader(self._nest.fileno(), self._read_nursery)
+        waiting, self._waiting = self._waiting, {}
+        for granted in waiting.values():
+            try:
+                self.spawn(granted)
+            except nursery.NurseryError as error:
+                died = Died("unknown", str(error))
+                self._listener.on_ended(granted.deployment_id, granted.generation, died)
 
     def spawn(self, granted: CellSpec) -> None:
-        """Ask for a cell. Raises ``NurseryError`` if that is impossible now."""
+        """Ask for a cell, now or as soon as there is a zygote. Raises ``NurseryError`` if it cannot be."""
+        if self._nest.fileno() < 0:
+            self._waiting[granted.deployment_id, granted.generation] = granted
+            return
         handle = self._nest.spawn(granted)
-        cell = self._cells[handle.deployment_id, handle.generation] = _Cell(handle)
+        cell = self._cells[handle.deployment_id, handle.generation] = _Cell(granted, handle)
         self._watch(cell, handle.fileno(), lambda: self._read_cell(cell))
 
     def order(self, deployment_id: str, generation: int, order: WardenOrder) -> bool:
         """Send an order to a warden; False if there is none or it does not take it."""
+        if isinstance(order, Terminate) and self._give_up(deployment_id, generation):
+            return True
         cell = self._cells.get((deployment_id, generation))
         return cell is not None and cell.handle.order(order)
 
@@ -128,6 +145,8 @@ class Cells:
 
     def kill(self, deployment_id: str, generation: int, *, whole: bool) -> None:
         """SIGKILL to the strategy, or to the whole cell (also where no strategy is known yet)."""
+        if self._give_up(deployment_id, generation):
+            return
         cell = self._cells.get((deployment_id, generation))
         if cell is None:
             return
@@ -137,7 +156,14 @@ class Cells:
         cell.handle.kill()
         if cell.handle.warden_pidfd is None:
             # Not forked yet, and nothing to signal: its warden will find the channel closed and exit.
-            self._over(cell, Died("operator", "ended before it was born"))
+            self._over(cell, Died("operator", UNBORN))
+
+    def _give_up(self, deployment_id: str, generation: int) -> bool:
+        """Drop a cell that still waits for a zygote; whether there was one."""
+        if self._waiting.pop((deployment_id, generation), None) is None:
+            return False
+        self._listener.on_ended(deployment_id, generation, Died("operator", UNBORN))
+        return True
 
     def pid(self, deployment_id: str, generation: int) -> int | None:
         """Pid of the strategy, None before it is born."""
@@ -164,6 +190,7 @@ class Cells:
             cell.handle.kill()
             cell.handle.close()
         self._cells.clear()
+        self._waiting.clear()
         if self._nest.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._nest.fileno())
         self._nest.close()
@@ -171,7 +198,9 @@ class Cells:
     # ---- the zygote -----------------------------------------------------------------------------
     def _read_nursery(self) -> None:
         watched = self._nest.fileno()
-        for report in self._nest.read():
+        reports = self._nest.read()
+        lost = any(isinstance(report, nursery.ZygoteGone) for report in reports)
+        for report in reports:
             match report:
                 case nursery.Awake(took=took):
                     self._delay = RESTART_FIRST
@@ -179,7 +208,7 @@ class Cells:
                 case nursery.Forked(cell=handle):
                     self._forked(handle)
                 case nursery.NotForked(cell=handle, reason=reason):
-                    self._not_forked(handle, reason)
+                    self._not_forked(handle, reason, again=lost)
                 case nursery.WardenExited(cell=handle, code=code):
                     if cell := self._cells.get((handle.deployment_id, handle.generation)):
                         cell.code = code
@@ -195,9 +224,14 @@ class Cells:
         elif handle.warden_pidfd is not None:
             self._watch(cell, handle.warden_pidfd, lambda: self._settle(cell))
 
-    def _not_forked(self, handle: nursery.CellHandle, reason: str) -> None:
-        cell = self._cells.get((handle.deployment_id, handle.generation))
-        if cell is not None:
+    def _not_forked(self, handle: nursery.CellHandle, reason: str, *, again: bool) -> None:
+        key = (handle.deployment_id, handle.generation)
+        cell = self._cells.get(key)
+        if cell is not None and again:
+            self._unwatch(cell)
+            del self._cells[key]
+            self._waiting[key] = cell.granted
+        elif cell is not None:
             self._over(cell, Died("unknown", f"the process could not be started: {reason}"))
 
     def _lost_zygote(self, watched: int, code: int | None) -> None:

@@ -122,8 +122,8 @@ class Scene:
 
     async def state(self, name: str, *states: str):
         async def there():
-            row = await self.row(name)
-            return row if row.state in states else None
+            rows = await self.port.deployments()
+            return next((row for row in rows if row.id == name and row.state in states), None)
 
         return await self.until(there, f"{name} {' or '.join(states)}")
 

@@ -301,12 +301,10 @@ def test_the_zygote_dies_and_the_next_cell_comes_from_another(rig):
         os.kill(scene.daemon.cells.zygote_pid, signal.SIGKILL)
         await scene.event("zygote_died")
         assert alive(pid)
-
-        async def another():
-            return scene.daemon.cells.zygote_pid
-
-        await scene.until(another, "another zygote")
-        assert (await scene.start("b", "idle")).deployment.state == "running"
+        row = (await scene.start("b", "idle")).deployment
+        assert (row.state, row.generation, row.last_death) == ("running", 1, None), (
+            "it waited for the next one"
+        )
         assert (await scene.row("a")).pid == pid
         os.kill(pid, signal.SIGKILL)
 
@@ -314,6 +312,32 @@ def test_the_zygote_dies_and_the_next_cell_comes_from_another(rig):
             return (await scene.row("a")).generation == 2
 
         await scene.until(reborn, "a cell of the first zygote noticed dead")
+
+    rig.run(scenario)
+
+
+def test_what_was_asked_of_a_zygote_that_dies_is_asked_of_the_next_and_can_be_given_up(rig):
+    async def scenario(scene: Scene):
+        await scene.start("warm", "idle")
+        os.kill(scene.daemon.cells.zygote_pid, signal.SIGSTOP)
+        starts = [asyncio.create_task(scene.start(name, "idle")) for name in "ab"]
+        for name in "ab":
+            await scene.state(name, "starting")
+        os.kill(scene.daemon.cells.zygote_pid, signal.SIGKILL)
+        for started in await asyncio.gather(*starts):
+            assert (started.deployment.state, started.deployment.generation) == ("running", 1)
+        assert scene.daemon.cells.zygote_starts == 2
+        cells = scene.daemon.cells
+        cells._delay = 3600
+        os.kill(cells.zygote_pid, signal.SIGKILL)
+
+        async def no_zygote():
+            return cells.zygote_pid is None
+
+        await scene.until(no_zygote, "no zygote")
+        await scene.start("late", "idle", wait=False)
+        await scene.state("late", "starting")
+        assert (await scene.verb("stop", "late")).state == "stopped"
 
     rig.run(scenario)
 
