@@ -12,7 +12,7 @@ from strategies.boundary import Barrier
 from strategies.calls import Calls
 from strategies.context import Context
 from strategies.data import MultiTimeframeData
-from strategies.stamping import Cause
+from strategies.stamping import Cause, tick_key
 
 
 class Market:
@@ -53,7 +53,7 @@ class Market:
             data.add_tick(tick)
             data.as_of = now
             if self._wants_ticks:
-                cause = Cause("tick", tick.ts if tick.seq is None else tick.seq, tick.ts)
+                cause = Cause("tick", tick_key(tick), tick.ts)
                 signals += ask("on_tick", cause, on_tick, data)
         return signals
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from bus.messages import Signal
+from bus.messages import Signal, Tick
 from strategies.errors import BadResult
 from strategies.nearest import suggestion
 
@@ -24,7 +24,7 @@ class Cause(Struct, frozen=True):
     """The event that a callback answered: part of the idempotency key, so no clock and no run id.
 
     ``timeframe`` is the candle's or ``tick``, ``timer``, ``feed``, ``fill``, ``bound``, ``stop``; ``key`` the
-    candle's close time, the tick's sequence (its time where the feed has none), else the event's time.
+    candle's close time, what ``tick_key`` gives, else the event's time.
     """
 
     timeframe: str
@@ -111,3 +111,13 @@ def _from_numpy(value: Any) -> Any:
 
 _ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=_from_numpy)
 _DECODER: Final = msgspec.msgpack.Decoder(Signal)
+
+
+def tick_key(tick: Tick) -> int:
+    """Return the data key of a tick: its event time, in which ``seq`` tells apart ticks of one instant.
+
+    Not ``seq`` alone: a publisher that restarts counts from 1 again, and its ticks would look like those
+    of before. The microsecond of the event and ``seq`` modulo 1,000 together: a publisher that stamps in
+    milliseconds may send 1,000 ticks in each and every key is its own.
+    """
+    return tick.ts if tick.seq is None else tick.ts // 1000 * 1000 + tick.seq % 1000

@@ -11,6 +11,7 @@ from bus.messages import (
     Ticks,
 )
 from strategies.outputs import Fault
+from strategies.stamping import tick_key
 from tests.strategies.market import (
     MINUTE,
     T0,
@@ -42,8 +43,15 @@ def test_a_ticks_signal_is_tied_to_its_sequence_or_else_to_its_time():
     host = running(Buyer())
     [numbered] = host.handle(Ticks(1, 1, [Tick("A", T0 + 5, last=2.0, seq=77)]))
     [bare] = host.handle(Ticks(1, 2, [Tick("A", T0 + 6, last=2.5)]))
-    assert (numbered.timeframe, numbered.data_key, numbered.data_as_of) == ("tick", 77, T0 + 5)
+    assert (numbered.timeframe, numbered.data_key, numbered.data_as_of) == ("tick", T0 + 77, T0 + 5)
     assert (bare.data_key, bare.reference_price, bare.number) == (T0 + 6, 2.5, 2)
+
+
+def test_ticks_of_one_millisecond_have_keys_of_their_own_and_a_restarted_publisher_repeats_none():
+    of_one_moment = {tick_key(Tick("A", T0, seq=seq)) for seq in range(1000)}
+    assert len(of_one_moment) == 1000
+    assert tick_key(Tick("A", T0, seq=1)) != tick_key(Tick("A", T0 + 10**9, seq=1))
+    assert tick_key(Tick("A", T0 + 999)) == T0 + 999
 
 
 def test_an_author_cannot_stamp_a_signal():
@@ -52,7 +60,7 @@ def test_an_author_cannot_stamp_a_signal():
             return buy(number=99, data_key=1, timeframe="1d", generated_at=1, reference_price=1e9)
 
     [signal] = running(Forger()).handle(ticks(2.0))
-    assert (signal.number, signal.data_key, signal.timeframe) == (1, 1, "tick")
+    assert (signal.number, signal.data_key, signal.timeframe) == (1, tick_key(Tick("A", T0, seq=1)), "tick")
     assert (signal.generated_at, signal.reference_price) == (T0, 2.0)
 
 
