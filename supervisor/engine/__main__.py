@@ -33,6 +33,7 @@ def main() -> int:
     channel = Channel(options.control_fd)
     try:
         journal = _open(options.state / "journal.db", channel)
+        journal.prune()
         core = Core(seed=journal.seed)
         core.restore(journal.recover())
         engine = Engine(options.runtime, journal, core, channel, epoch=time.time_ns())

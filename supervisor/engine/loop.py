@@ -110,9 +110,11 @@ class Engine:
             self._pulse(monotonic)
         if self._outcomes:
             self._finish()
-        for act in self._afterwards:
-            act()
-        self._afterwards.clear()
+        if self._afterwards:
+            for act in self._afterwards:
+                act()
+            self._afterwards.clear()
+            self.journal.commit()
         self.channel.flush()
 
     def _publish(self) -> None:

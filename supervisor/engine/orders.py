@@ -102,7 +102,8 @@ class Orders:
         bodies: dict[str, CommandBody] = {
             "pause": Pause(order.reason, order.exit_only),
             "resume": Resume(),
-            "stop": Stop(order.reason),
+            # The gate lets last exits through only if asked to; then the cell is asked for them.
+            "stop": Stop(order.reason, ask=order.exit_only),
         }
         engine.market.flush()
         engine.command(order.deployment_id, order.generation, bodies[order.verb])
@@ -111,7 +112,8 @@ class Orders:
     def _forget(self, order: Forget) -> None:
         engine = self._engine
         engine.take(engine.core.forget(order.deployment_id, engine.event_now(time.monotonic_ns())))
-        engine.journal.forget(order.deployment_id)
+        # After the commit: what was judged in this very turn goes too.
+        engine.after_commit(lambda: engine.journal.forget(order.deployment_id))
 
     @_do.register
     def _shut_down(self, _order: ShutDown) -> None:

@@ -135,8 +135,7 @@ def test_the_same_signal_twice_is_a_duplicate_also_after_a_kill(tmp_path: Path) 
     engine = EngineProcess(tmp_path)
     publisher, cell = engine.feed(), engine.attach(generation=2)
     cell.run()
-    now += 1000
-    send_tick(publisher, "X", now, 100.0, seq=1)
+    send_tick(publisher, "X", now + 1000, 100.0, seq=1)
     wait_until(cell.ticks, what="a tick")
     assert "duplicate" == cell.ask(data_as_of=now, data_key=1).decision
     (filled,) = cell.wait_filled()
