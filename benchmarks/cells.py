@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from engine import Engine, attach
-from sandbox.nursery import Awake, CellHandle, Nursery
+from sandbox.nursery import Awake, CellHandle, NotForked, Nursery, NurseryReport, WardenExited, ZygoteGone
 from sandbox.spec import CellSpec, Died, Limits, Ready
 
 IDLE = """
@@ -56,8 +56,8 @@ def wait_until_ready(nursery: Nursery, cells: list[CellHandle]) -> None:
         if not ready:
             sys.exit(f"{len(waiting)} of {len(cells)} cells were not ready within {PATIENCE:g} s")
         for descriptor, _ in ready:
-            if descriptor == nursery.fileno():
-                nursery.read()
+            if descriptor not in waiting:
+                read(nursery)
                 continue
             for report in waiting[descriptor].receive():
                 if isinstance(report, Died):
@@ -66,6 +66,15 @@ def wait_until_ready(nursery: Nursery, cells: list[CellHandle]) -> None:
                     poll.unregister(descriptor)
                     del waiting[descriptor]
                     break
+
+
+def read(nursery: Nursery) -> list[NurseryReport]:
+    """Return what the zygote has said; exit if it ended or could not fork."""
+    reports = nursery.read()
+    for report in reports:
+        if isinstance(report, NotForked | ZygoteGone):
+            sys.exit(f"no cells: {report}")
+    return reports
 
 
 class Cells:
@@ -79,7 +88,7 @@ class Cells:
         self.nursery = Nursery()
         self.nursery.start()
         stack.callback(self.nursery.close)
-        while not any(isinstance(report, Awake) for report in self.nursery.read()):
+        while not any(isinstance(report, Awake) for report in read(self.nursery)):
             select.select([self.nursery], [], [], PATIENCE)
         self._born = 0
 
@@ -106,7 +115,8 @@ class Cells:
             cell.kill()
         while pids:
             select.select([self.nursery], [], [], PATIENCE)
-            for report in self.nursery.read():
-                pids.discard(getattr(getattr(report, "cell", None), "warden_pid", None))
+            for report in read(self.nursery):
+                if isinstance(report, WardenExited):
+                    pids.discard(report.cell.warden_pid)
         for cell in cells:
             cell.close()

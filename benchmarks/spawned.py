@@ -17,8 +17,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Self
 
-IMPORTS = ("msgpack", "msgspec", "numpy", "numpy.random", "zmq", "bus.sockets", "strategies.host")
-"""What a cell has imported (``sandbox.zygote.PRELOAD``)."""
+IMPORTS = (
+    *("msgpack", "msgspec", "numpy", "numpy.random", "zmq", "bus.sockets", "strategies.host"),
+    *("sandbox.warden", "sandbox.runner"),
+)
+"""What the two processes of a cell have imported (``sandbox.zygote``)."""
 
 
 def be_ready(channel: Connection) -> None:
