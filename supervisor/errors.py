@@ -23,7 +23,7 @@ class StratdError(Exception):
     """Root of every error that stratd raises on purpose."""
 
 
-class NotFound(StratdError):  # noqa: N818  (reads better where it is raised; the module says they are errors)
+class NotFound(StratdError):
     """There is no ``kind`` (deployment, strategy, feed, account) called ``name``; ``near`` are alike."""
 
     def __init__(self, kind: str, name: str, near: Sequence[str] = ()) -> None:
@@ -33,7 +33,7 @@ class NotFound(StratdError):  # noqa: N818  (reads better where it is raised; th
         super().__init__(f"no {kind} {name!r}{did_you_mean(self.near)}")
 
 
-class Refused(StratdError):  # noqa: N818
+class Refused(StratdError):
     """Not allowed by ``rule``, a stable id such as ``max_concurrent``; ``detail`` is a sentence."""
 
     def __init__(self, rule: str, detail: str) -> None:
@@ -42,7 +42,7 @@ class Refused(StratdError):  # noqa: N818
         super().__init__(f"refused by {rule}: {detail}")
 
 
-class Failed(StratdError):  # noqa: N818
+class Failed(StratdError):
     """Understood and tried, and it did not work; ``detail`` says why."""
 
     def __init__(self, detail: str) -> None:
@@ -50,7 +50,7 @@ class Failed(StratdError):  # noqa: N818
         super().__init__(detail)
 
 
-class Invalid(StratdError):  # noqa: N818
+class Invalid(StratdError):
     """What was asked for is wrong. ``errors`` holds one line a mistake, all of them at once."""
 
     def __init__(self, errors: Iterable[str]) -> None:

@@ -49,6 +49,7 @@ async def _one(actors: Mapping[str, Actor], name: str, deed: Deed) -> Outcome:
         changed = await deed(actor)
     except StratdError as error:
         known = actors.get(name)
-        state = known.life.state.value if known else None
-        return Outcome(id=name, state=state, problem=problem_of(error))
+        if known is None:
+            return Outcome(id=name, problem=problem_of(error))
+        return Outcome(id=name, state=known.life.state.value, problem=problem_of(error))
     return Outcome(id=name, state=actor.life.state.value, changed=changed)
