@@ -11,6 +11,7 @@ against the start of the frame, and every subscriber costs one message instead o
 from __future__ import annotations
 
 import contextlib
+import select
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
@@ -91,34 +92,62 @@ def _drain(socket: zmq.Socket[bytes], limit: int) -> Iterator[list[bytes]]:
 class Hub:
     """The 0MQ side of the engine: one context, its sockets, one poll.
 
-    Raw descriptors (the supervisor's control channel) are polled beside the sockets.
+    ``epoll`` over the sockets' own descriptors (ZMQ_FD), and not ``zmq.Poller``, which asks every socket
+    twice a wait: ten times as dear with seven of them (measured: 4.6 against 0.4 us). The descriptor tells
+    of changes only (zmq_getsockopt(3)), so a socket that was looked at is asked once more whether
+    something is left, and if so the next wait does not block. Raw descriptors (the supervisor's control
+    channel) are polled beside the sockets, by level.
     """
 
     def __init__(self) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._poller = zmq.Poller()
-        self._handlers: dict[object, Callable[[], None]] = {}
+        self._epoll = select.epoll()
+        self._watched: dict[int, tuple[zmq.Socket[bytes] | None, Callable[[], None]]] = {}
+        self._again: set[int] = set()
 
     def watch(self, source: _Owned | int, handler: Callable[[], None]) -> None:
         """Call ``handler`` from ``wait`` whenever ``source`` (a socket or a descriptor) can be read."""
-        key = source if isinstance(source, int) else source.socket
-        self._poller.register(key, zmq.POLLIN)
-        self._handlers[key] = handler
+        descriptor, socket = _descriptor(source)
+        self._epoll.register(descriptor, select.EPOLLIN)
+        self._watched[descriptor] = (socket, handler)
+        self._again.add(descriptor)  # what came before it was watched changes nothing any more
 
     def unwatch(self, source: _Owned | int) -> None:
-        """Forget ``source``."""
-        key = source if isinstance(source, int) else source.socket
-        self._poller.unregister(key)
-        del self._handlers[key]
+        """Forget ``source``, while it is still open."""
+        descriptor, _ = _descriptor(source)
+        self._epoll.unregister(descriptor)
+        del self._watched[descriptor]
+        self._again.discard(descriptor)
+
+    def look_again(self, source: _Owned) -> None:
+        """Have the next ``wait`` look at a socket whose state was asked for outside its handler."""
+        self._again.add(_descriptor(source)[0])
 
     def wait(self, timeout: float) -> None:
         """Block until something can be read or ``timeout`` seconds are over, and call the handlers."""
-        for key, _ in self._poller.poll(max(0, int(timeout * 1000 + 0.999))):
-            self._handlers[key]()
+        again, self._again = self._again, set()
+        ready = [descriptor for descriptor, _ in self._epoll.poll(0 if again else timeout)]
+        for descriptor in (*ready, *again.difference(ready)):
+            # One handler may end another's source: the supervisor closes a feed that has just become ready.
+            socket, handler = self._watched.get(descriptor, (None, None))
+            if handler is None or (socket is not None and not socket.getsockopt(zmq.EVENTS) & zmq.POLLIN):
+                continue
+            if socket is None and descriptor not in ready:
+                continue
+            handler()
+            if socket is not None and not socket.closed and socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+                self._again.add(descriptor)
 
     def close(self) -> None:
         """End the context; every socket must have been closed, or is closed without lingering."""
+        self._epoll.close()
         self.context.destroy(linger=0)
+
+
+def _descriptor(source: _Owned | int) -> tuple[int, zmq.Socket[bytes] | None]:
+    if isinstance(source, int):
+        return source, None
+    return int(source.socket.getsockopt(zmq.FD)), source.socket
 
 
 _PEER_EVENTS: dict[int, PeerEvent] = {

@@ -66,6 +66,14 @@ class FeedPort:
             synthetic=self._synthetic,
         )
 
+    def bring(self, stream: Stream, sample: Tick | Bar) -> None:
+        """Bring a symbol from now on; ``sample`` is the first that was heard of it."""
+        stream.adopt(self, sample)
+        self.streams[stream.symbol] = stream
+        if stream.book is not None and self.clock.healthy:
+            # Another feed brought it before, and closed: from here on nothing is missing any more.
+            stream.book.mark_healthy(self.intake.watermark)
+
     def follow(self, now: int, publish: Callable[[FeedStatus], None]) -> None:
         """Take note of publishers that came or went: there is something on ``socket.monitor``."""
         for event in self.socket.monitor.events():

@@ -211,8 +211,7 @@ class Engine:
                 "feed_conflict", f"feed {feed.spec.name}: {symbol} already comes from another feed; not mixed"
             )
             return None
-        stream.adopt(feed, sample)
-        feed.streams[symbol] = stream
+        feed.bring(stream, sample)
         self.look()
         return stream
 

@@ -123,6 +123,23 @@ def test_a_feed_arrives_whole_whichever_side_binds(
     hub.close()
 
 
+def test_a_handler_may_end_a_source_that_was_ready_in_the_same_turn() -> None:
+    hub = Hub()
+    pairs = [socket.socketpair() for _ in range(2)]
+    (first, _), (second, _) = pairs
+    called: list[str] = []
+    hub.watch(first.fileno(), lambda: (called.append("first"), hub.unwatch(second.fileno())))
+    hub.watch(second.fileno(), lambda: called.append("second"))
+    for _, far in pairs:
+        far.send(b"x")
+    hub.wait(10)
+    assert ["first"] == called
+    hub.close()
+    for ends in pairs:
+        for end in ends:
+            end.close()
+
+
 @pytest.mark.parametrize(("feed_mode", "publisher_mode"), [("connect", "bind"), ("bind", "connect")])
 def test_the_monitor_of_a_feed_tells_of_publishers_that_come_and_go(
     tmp_path: Path, feed_mode: str, publisher_mode: str
