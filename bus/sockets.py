@@ -110,7 +110,8 @@ class Hub:
         descriptor, socket = _descriptor(source)
         self._epoll.register(descriptor, select.EPOLLIN)
         self._watched[descriptor] = (socket, handler)
-        self._again.add(descriptor)  # what came before it was watched changes nothing any more
+        if socket is not None:
+            self._again.add(descriptor)  # what came before changes nothing any more
 
     def unwatch(self, source: _Owned | int) -> None:
         """Forget ``source``, while it is still open."""
@@ -129,13 +130,12 @@ class Hub:
         ready = [descriptor for descriptor, _ in self._epoll.poll(0 if again else timeout)]
         for descriptor in (*ready, *again.difference(ready)):
             # One handler may end another's source: the supervisor closes a feed that has just become ready.
-            socket, handler = self._watched.get(descriptor, (None, None))
-            if handler is None or (socket is not None and not socket.getsockopt(zmq.EVENTS) & zmq.POLLIN):
+            watched = self._watched.get(descriptor)
+            if watched is None:
                 continue
-            if socket is None and descriptor not in ready:
-                continue
+            socket, handler = watched
             handler()
-            if socket is not None and not socket.closed and socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            if socket is not None and not socket.closed and _readable(socket):
                 self._again.add(descriptor)
 
     def close(self) -> None:
@@ -147,7 +147,12 @@ class Hub:
 def _descriptor(source: _Owned | int) -> tuple[int, zmq.Socket[bytes] | None]:
     if isinstance(source, int):
         return source, None
-    return int(source.socket.getsockopt(zmq.FD)), source.socket
+    return source.socket.fileno(), source.socket
+
+
+def _readable(socket: zmq.Socket[bytes]) -> bool:
+    events = socket.getsockopt(zmq.EVENTS)
+    return isinstance(events, int) and events & zmq.POLLIN != 0
 
 
 _PEER_EVENTS: dict[int, PeerEvent] = {
@@ -211,7 +216,7 @@ class FeedSocket(_Owned):
     @property
     def idle(self) -> bool:
         """Whether nothing is waiting: whatever came before the last event of the monitor was taken."""
-        return not self.socket.poll(0)
+        return not _readable(self.socket)
 
     def close(self, linger_ms: int = 0) -> None:
         """Close the socket and its monitor. Twice is fine."""

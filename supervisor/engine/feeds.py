@@ -24,6 +24,7 @@ class FeedPort:
 
     def __init__(self, hub: Hub, spec: FeedSpec, calendar: SessionCalendar, synthetic: Synthetic) -> None:
         self.spec = spec
+        self._hub = hub
         self.clock = FeedClock()
         self.streams: dict[str, Stream] = {}
         self.foreign: set[str] = set()
@@ -88,8 +89,12 @@ class FeedPort:
 
         Not before: a fast replay is over for its publisher while most of it is still in our queue.
         """
-        if self.deserted and self.socket.idle:
+        if not self.deserted:
+            return
+        if self.socket.idle:
             self._disconnect(now, publish)
+        else:
+            self._hub.look_again(self.socket)
 
     def _disconnect(self, now: int, publish: Callable[[FeedStatus], None]) -> None:
         self.deserted = False

@@ -19,9 +19,9 @@ VERSION: Final = 1
 APPLICATION: Final = 0x73744A31
 """``stJ1``: tells our file from any other SQLite database (``PRAGMA application_id``)."""
 
-WAL_PAGES: Final = 4_000
-"""Pages of 4 KiB after which SQLite copies the log back: 16 MB, four times the default, so that the
-pause of some milliseconds that this is comes once in a thousand signals and not once in 250."""
+WAL_PAGES: Final = 25_000
+"""Pages of 4 KiB after which SQLite copies the log back inside a commit, 100 MB: only if the thread that
+does it (checkpointer.py) has not kept up, for it holds the engine's loop for some 20 ms."""
 
 SCHEMA: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
