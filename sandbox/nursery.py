@@ -1,7 +1,8 @@
 """The supervisor's end of the sandbox: starts the zygote, asks it for cells, talks to their wardens.
 
-Nothing here blocks and nothing here knows asyncio: a ``Nursery`` and a ``CellHandle`` have a ``fileno``;
-watch it for reading and call ``read`` or ``receive`` when it is ready. Death is a readable pidfd.
+Nothing here blocks, but for the moment in which a dying zygote is reaped, and nothing knows asyncio: a
+``Nursery`` and a ``CellHandle`` have a ``fileno``; watch it for reading and call ``read`` or ``receive``
+when it is ready. Death is a readable pidfd.
 One process uses this from one thread that lives as long as it does, because the zygote dies with the
 *thread* that started it (PR_SET_PDEATHSIG, prctl(2)).
 """
@@ -41,6 +42,10 @@ ENVIRONMENT = {
 # against an environment that is not ours, which this one is to the last variable.
 COMMAND = (sys.executable, "-B", "-s", "-P", "-m", "sandbox.zygote")
 
+LAST_BREATH = 0.5
+"""Seconds that a zygote which closed its channel gets to end by itself, so that its code is its own. The
+kernel closes descriptors a moment before a death can be seen; an interpreter that exits takes some 30 ms."""
+
 _decode_report = msgspec.msgpack.Decoder(spec.WardenReport).decode
 
 
@@ -75,7 +80,10 @@ class WardenExited(Struct, frozen=True):
 
 
 class ZygoteGone(Struct, frozen=True):
-    """The zygote ended. Living cells go on; ``spawn`` raises until ``start`` is called again."""
+    """The zygote ended. Living cells go on; ``spawn`` raises until ``start`` is called again.
+
+    ``code`` is its exit code, or minus the signal.
+    """
 
     code: int | None
 
@@ -256,7 +264,7 @@ class Nursery:
         unborn = list(self._asked.values())
         self._asked.clear()
         self._cells.clear()
-        code = self._end_zygote()
+        code = self._end_zygote(LAST_BREATH)
         return [
             *(_refused(cell, "the zygote ended before it could fork") for cell in unborn),
             ZygoteGone(code),
@@ -264,15 +272,18 @@ class Nursery:
 
     def close(self) -> None:
         """End the zygote. Cells live on until their handles are closed."""
-        self._end_zygote()
+        self._end_zygote(0)
 
-    def _end_zygote(self) -> int | None:
+    def _end_zygote(self, patience: float) -> int | None:
+        """Forget the zygote and reap it, by force if it does not end within ``patience`` seconds."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None
         process, self._process = self._process, None
         if process is None:
             return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(patience)
         process.kill()
         return process.wait()
 

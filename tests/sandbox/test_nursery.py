@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sandbox import nursery
 from sandbox.nursery import ENVIRONMENT, Awake, Forked, Nursery, NurseryError, WardenExited, ZygoteGone
 from tests.sandbox.world import World, gone
 from tests.waiting import wait_until
@@ -54,6 +55,35 @@ def test_when_the_zygote_is_killed_its_cells_live_and_it_can_be_started_again(wo
     world.running("pass")
     cell.handle.kill()
     assert world.ended_or_gone(cell)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGSEGV])
+def test_how_the_zygote_ended_is_told_as_it_was(world: World, number: signal.Signals):
+    world.until(lambda: world.news, "awake")
+    os.kill(world.nursery.pid, number)
+    world.until(lambda: len(world.news) > 1, "the news")
+    assert world.news[-1] == ZygoteGone(-number)
+
+
+def test_a_zygote_that_leaves_with_a_code_is_told_by_that_code(world: World, monkeypatch: pytest.MonkeyPatch):
+    world.until(lambda: world.news, "awake")
+    world.nursery.close()
+    quits = (sys.executable, "-c", "import sys; sys.exit(7)")
+    monkeypatch.setattr(nursery, "COMMAND", quits)
+    world.nursery.start()
+    world.until(lambda: len(world.news) > 1, "the news")
+    assert world.news[-1] == ZygoteGone(7)
+
+
+def test_a_zygote_that_hangs_up_and_stays_is_ended(world: World, monkeypatch: pytest.MonkeyPatch):
+    world.until(lambda: world.news, "awake")
+    world.nursery.close()
+    stays = "import os, signal, sys; os.close(int(sys.argv[1])); signal.pause()"
+    monkeypatch.setattr(nursery, "COMMAND", (sys.executable, "-c", stays))
+    monkeypatch.setattr(nursery, "LAST_BREATH", 0.01)
+    world.nursery.start()
+    world.until(lambda: len(world.news) > 1, "the news")
+    assert world.news[-1] == ZygoteGone(-signal.SIGKILL)
 
 
 def test_a_request_that_the_zygote_never_answered_is_refused_by_name(world: World):
@@ -141,7 +171,7 @@ def test_private_memory_of_an_idle_cell_is_at_most_eight_mebibytes(world: World)
 
 
 def test_nursery_without_a_zygote_has_nothing_to_read():
-    nursery = Nursery()
-    assert (nursery.fileno(), nursery.read(), nursery.pid) == (-1, [], None)
-    nursery.close()
-    assert wait_until(lambda: nursery.fileno() == -1)
+    empty = Nursery()
+    assert (empty.fileno(), empty.read(), empty.pid) == (-1, [], None)
+    empty.close()
+    assert wait_until(lambda: empty.fileno() == -1)
