@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from bus.timeframes import TimeframeError
@@ -36,6 +37,14 @@ def test_all_wrong_limits_are_told_at_once():
 def test_a_limit_is_a_finite_number_above_zero(value):
     with pytest.raises(ParametersInvalid, match=r"risk\.max_notional"):
         RiskConfig.from_mapping({"max_notional": value})
+
+
+def test_the_types_of_the_limits_are_looked_up_once_for_all_cells(monkeypatch: pytest.MonkeyPatch):
+    def again(*_: object):
+        raise AssertionError("every cell would pay for this with memory of its own")
+
+    monkeypatch.setattr(msgspec.structs, "fields", again)
+    assert RiskConfig.from_mapping({"max_notional": "5"}) == RiskConfig(max_notional=5.0)
 
 
 def test_a_wrong_timeframe_is_refused_by_name():
