@@ -187,7 +187,7 @@ class SymbolCandles:
         if healthy == line.outage.going_on:
             (self.mark_healthy if healthy else self.mark_unhealthy)(watermark)
         if self._source == "bars":
-            watermark = min(watermark, self._bars_to)
+            watermark = self._bars_to  # that of the feed is the open of its last bar, which is closed
         timer = wall - self._timer_grace()
         limit = max(watermark - self._lateness, timer) if healthy else watermark - self._lateness
         groups: list[Closed | None] = []

@@ -159,6 +159,18 @@ def test_a_candle_closes_by_the_timer_when_no_tick_comes() -> None:
     assert [T0 + S] == [m.as_of for m in bench.turn()]  # type: ignore[union-attr]
 
 
+def test_a_bar_of_the_feed_is_published_when_it_comes_and_not_with_the_next_one() -> None:
+    bench, minute = Bench("1m", "2m"), 60 * S
+    opens = T0 // (2 * minute) * 2 * minute
+    published = []
+    for number in range(4):
+        bar = Bar("X", "1m", opens + number * minute, 1.0, 2.0, 0.5, 1.5, 5.0, closed=True)
+        bench.market.take_bar(bench.stream, bar)
+        bench.feed.clock.advance(bar.open_time, monotonic=0)
+        published.append([c.timeframe for m in bench.turn() if isinstance(m, Candles) for c in m.candles])
+    assert [["1m"], ["1m", "2m"]] * 2 == published
+
+
 def test_warmup_is_ordered_by_close_time_then_timeframe_and_position_says_where_live_begins() -> None:
     bench = Bench("1s", "2s")
     bench.start()
