@@ -40,6 +40,8 @@ from supervisor.engine.timers import Timers
 from supervisor.store.journal import Journal
 
 SECOND = 1_000_000_000
+FILLS_WAIT = SECOND // 500
+"""Fills wait up to 2 ms for the answers to the tick that made them, and share their commit."""
 LOOK_EVERY = SECOND // 20
 """The timer looks at quiet symbols no more often than this."""
 REPLAY_LIMIT = 10_000
@@ -69,6 +71,7 @@ class Engine:
         self._ticks: list[Tick] = []
         self._outcomes: list[Outcome] = []
         self._afterwards: list[Callable[[], None]] = []
+        self._commit_at = 0
         self._pulse_at = 0
         self._closes_at = 0
         self._longest_turn = 0
@@ -95,10 +98,14 @@ class Engine:
             started = time.perf_counter_ns()
             self._finish_turn()
             self._longest_turn = max(self._longest_turn, time.perf_counter_ns() - started)
+        self._finish()
 
     def _timeout(self) -> float:
         """Seconds until the next timer: the pulse, or a candle that no tick closes."""
-        return max(0.0, (min(self._pulse_at, self._closes_at) - time.monotonic_ns()) / SECOND)
+        wake = min(self._pulse_at, self._closes_at)
+        if self._outcomes:
+            wake = min(wake, self._commit_at)
+        return max(0.0, (wake - time.monotonic_ns()) / SECOND)
 
     def _finish_turn(self) -> None:
         """Publish, close, judge what follows, commit, answer."""
@@ -108,7 +115,7 @@ class Engine:
             self._close_candles(monotonic)
         if monotonic >= self._pulse_at:
             self._pulse(monotonic)
-        if self._outcomes:
+        if self._outcomes and monotonic >= self._commit_at:
             self._finish()
         if self._afterwards:
             for act in self._afterwards:
@@ -125,6 +132,8 @@ class Engine:
         for tick in ticks:
             outcome = on_tick(tick, tick.ts)
             if outcome is not None:
+                if not self._outcomes:
+                    self._commit_at = time.monotonic_ns() + FILLS_WAIT
                 self._outcomes.append(outcome)
 
     def look(self) -> None:
@@ -291,6 +300,7 @@ class Engine:
 
     def take(self, outcome: Outcome) -> None:
         """Keep an outcome for the commit at the end of this turn."""
+        self._commit_at = 0
         self._outcomes.append(outcome)
 
     def published(self, symbols: Iterable[str]) -> int:
