@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
+from bus import timeframes
 from bus.topics import DEPLOYMENT_ID_ALLOWED, SYMBOL_ALLOWED, is_deployment_id, is_symbol
 from supervisor.quantities import parse_size
 from supervisor.schema.base import Request
@@ -24,10 +25,15 @@ def _symbol(value: str) -> str:
     return value
 
 
+def _timeframe(value: str) -> str:
+    return timeframes.parse(value).id
+
+
 DeploymentId = Annotated[str, AfterValidator(_id)]
 AccountId = Annotated[str, AfterValidator(_id)]
 Symbol = Annotated[str, AfterValidator(_symbol)]
-Timeframe = Annotated[str, Field(pattern=r"^[1-9]\d{0,4}(s|m|h|d|w|M)$")]
+Timeframe = Annotated[str, AfterValidator(_timeframe)]
+"""Canonical from here on: whoever asks for ``60m`` gets ``1h``, the id by which engine and gate know it."""
 Memory = Annotated[int, BeforeValidator(parse_size), Field(ge=8 * 2**20, le=2**40)]
 Cpu = Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)]
 

@@ -63,7 +63,7 @@ def test_the_last_lines_are_counted_from_the_end(served, stratd):
 def test_start_says_everything_it_was_given(served, stratd, daemon):
     daemon.max_concurrent = 9
     ended = stratd(
-        "start new --strategy crossover@1.0.0 --symbol EURUSD --symbol GBPUSD --timeframe 1m --timeframe 5m "
+        "start new --strategy crossover@1.0.0 --symbol EURUSD --symbol GBPUSD --timeframe 1m --timeframe 60m "
         "--param fast=5 --param slow=20 --account a1 --mode paper --memory 64M --cpu 0.25 "
         "--risk max_drawdown=5 --no-wait"
     )
@@ -71,7 +71,7 @@ def test_start_says_everything_it_was_given(served, stratd, daemon):
     _, request = daemon.calls[-1]
     assert request.model_dump(exclude_defaults=True) == {
         "id": "new", "strategy": "crossover@1.0.0", "symbols": ["EURUSD", "GBPUSD"],
-        "timeframes": ["1m", "5m"],
+        "timeframes": ["1m", "1h"],
         "parameter_text": {"fast": "5", "slow": "20"}, "account": "a1", "mode": "paper",
         "memory": 2**26, "cpu": 0.25, "risk_text": {"max_drawdown": "5"}, "wait": False,
     }  # fmt: skip

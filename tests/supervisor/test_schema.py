@@ -48,11 +48,15 @@ def test_memory_is_taken_as_people_write_it(memory):
     assert StartRequest(id="a", memory=memory).memory == 2**26
 
 
+def test_timeframes_are_canonical_from_the_start_on():
+    assert StartRequest(id="a", timeframes=["60m", "90s", "3600s"]).timeframes == ["1h", "90s", "1h"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"id": "-a"}, {"id": "a/b"}, {"id": ""}, {"id": "a" * 65}, {"memory": "1M"}, {"cpu": 0},
      {"cpu": float("nan")},
-     {"symbols": ["a b"]}, {"timeframes": ["m5"]}, {"mode": "real"}, {"unknown": 1}],
+     {"symbols": ["a b"]}, {"timeframes": ["m5"]}, {"timeframes": ["48h"]}, {"mode": "real"}, {"unknown": 1}],
 )  # fmt: skip
 def test_what_a_start_may_not_hold(wrong):
     with pytest.raises(ValidationError):
@@ -70,6 +74,8 @@ def test_a_selection_is_exactly_one_of_three(given):
     [
         (NotFound("feed", "man", ["main"]), 404, "no feed 'man'; did you mean 'main'?"),
         (NotFound("strategy", "x"), 404, "no strategy 'x'"),
+        (NotFound("deployment", "x", [], "do y"), 404, "no deployment 'x' (do y)"),
+        (NotFound("deployment", "x", ["z"], "do y"), 404, "no deployment 'x'; did you mean 'z'? (do y)"),
         (Refused("max_concurrent", "10 run already"), 403, "refused by max_concurrent: 10 run already"),
         (Invalid(["a: wrong", "b: worse"]), 422, "a: wrong; b: worse"),
         (Failed("no zygote"), 409, "no zygote"),
