@@ -18,19 +18,26 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+CREATES = "--strategy NAME creates a new one"
+"""Advice for a ``start`` of an id that no deployment has."""
+
 
 class StratdError(Exception):
     """Root of every error that stratd raises on purpose."""
 
 
 class NotFound(StratdError):
-    """There is no ``kind`` (deployment, strategy, feed, account) called ``name``; ``near`` are alike."""
+    """There is no ``kind`` (deployment, strategy, feed, account) called ``name``; ``near`` are alike.
 
-    def __init__(self, kind: str, name: str, near: Sequence[str] = ()) -> None:
+    ``advice`` is what to do if none of those was meant, a clause.
+    """
+
+    def __init__(self, kind: str, name: str, near: Sequence[str] = (), advice: str = "") -> None:
         self.kind = kind
         self.name = name
         self.near = tuple(near)
-        super().__init__(f"no {kind} {name!r}{did_you_mean(self.near)}")
+        otherwise = f" ({advice})" if advice else ""
+        super().__init__(f"no {kind} {name!r}{did_you_mean(self.near)}{otherwise}")
 
 
 class Refused(StratdError):

@@ -19,7 +19,7 @@ from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.catalogue import Catalogue, Entry
 from supervisor.control import Forget
-from supervisor.errors import Failed, Invalid, Refused
+from supervisor.errors import CREATES, Failed, Invalid, NotFound, Refused, near_matches
 from supervisor.host import Host
 from supervisor.quota import Limits, admit
 from supervisor.schema import ActionResult, Selection, StartRequest
@@ -122,35 +122,28 @@ class Verbs:
     def _configure(self, request: StartRequest, known: Deployment | None) -> Deployment:
         """Put together what a start asks for and what is known already; every mistake at once."""
         errors: list[str] = []
-        if known is None and request.strategy is None:
-            errors.append(
-                "strategy: a new deployment needs one (--strategy NAME; `stratd strategies` lists them)"
-            )
         entry = self._entry(request, known)
-        symbols = request.symbols or (known.symbols if known else (entry.symbols if entry else []))
+        symbols = request.symbols or (known.symbols if known else entry.symbols)
         if not symbols:
             errors.append("symbols: at least one is needed (--symbol)")
-        timeframes = request.timeframes or (
-            known.timeframes if known else (entry.timeframes if entry else [])
-        )
+        timeframes = request.timeframes or (known.timeframes if known else entry.timeframes)
         if request.mode == "live":
             # Nothing behind the gate routes orders to a venue yet; a fill on paper would pass for a real one.
             raise Refused("live_unavailable", "this version trades on paper only; use --mode paper")
         parameters, risk = dict(known.parameters if known else {}), dict(known.risk if known else {})
-        if entry is not None:
-            same = known is not None and known.strategy == entry.name
-            given = {**(parameters if same else {}), **request.parameters}
-            try:
-                parameters = self._catalogue.parameters(entry, given, request.parameter_text)
-            except Invalid as error:
-                errors += error.errors
+        same = known is not None and known.strategy == entry.name
+        given = {**(parameters if same else {}), **request.parameters}
+        try:
+            parameters = self._catalogue.parameters(entry, given, request.parameter_text)
+        except Invalid as error:
+            errors += error.errors
         risk |= {**request.risk, **request.risk_text}
         try:
             checked = RiskConfig.from_mapping(risk)
             risk = {name: getattr(checked, name) for name in risk}
         except ParametersInvalid as error:
             errors += [str(problem) for problem in error.problems]
-        if errors or entry is None:
+        if errors:
             raise Invalid(errors)
         now = time.time_ns()
         return Deployment(
@@ -169,10 +162,12 @@ class Verbs:
             updated_at=now,
         )
 
-    def _entry(self, request: StartRequest, known: Deployment | None) -> Entry | None:
+    def _entry(self, request: StartRequest, known: Deployment | None) -> Entry:
         if request.strategy is not None:
             return self._catalogue.find(request.strategy)
-        return self._catalogue.find(f"{known.strategy}@{known.version}") if known else None
+        if known is None:  # more often a typing error than a new one without its strategy
+            raise NotFound("deployment", request.id, near_matches(request.id, self._actors), CREATES)
+        return self._catalogue.find(f"{known.strategy}@{known.version}")
 
     def _admit(self, account: str, mine: Actor | None) -> None:
         if self.closed:

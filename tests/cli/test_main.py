@@ -218,11 +218,21 @@ def test_a_daemon_that_dies_in_the_middle_is_3(stratd, monkeypatch):
 @pytest.mark.parametrize(
     "line",
     ["describe eurusdd", "logs eurusdd", "signals eurusdd", "stop eurusdd", "pause eurusdd", "resume eurusdd",
-     "restart eurusdd", "remove eurusdd", "reset-failed eurusdd", "start eurusdd"],
+     "restart eurusdd", "remove eurusdd", "reset-failed eurusdd"],
 )  # fmt: skip
 def test_an_unknown_deployment_is_4_and_lists_near_ones(served, stratd, line):
     ended = stratd(line)
     assert (ended.code, ended.err) == (4, "stratd: no deployment 'eurusdd'; did you mean 'eurusd'?\n")
+
+
+@pytest.mark.parametrize("line", ["start eurusdd", "start eurusdd --symbol EURUSD --no-wait"])
+def test_a_start_of_an_unknown_deployment_is_4_and_says_how_it_would_be_made(served, stratd, daemon, line):
+    ended = stratd(line)
+    assert (ended.code, ended.err) == (
+        4,
+        "stratd: no deployment 'eurusdd'; did you mean 'eurusd'? (--strategy NAME creates a new one)\n",
+    )
+    assert "eurusdd" not in daemon.rows
 
 
 def test_an_unknown_strategy_is_4_and_lists_near_ones(served, stratd):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from supervisor.api.server import ApiServer
-from supervisor.errors import Failed, Invalid, NotFound, Refused, StratdError, near_matches
+from supervisor.errors import CREATES, Failed, Invalid, NotFound, Refused, StratdError, near_matches
 from supervisor.problems import problem_of
 from supervisor.schema import (
     ActionResult,
@@ -121,7 +121,7 @@ class FakeDaemon:
         self.calls.append(("start", request))
         known = self.rows.get(request.id)
         if known is None and request.strategy is None:
-            raise NotFound("deployment", request.id, near_matches(request.id, self.rows))
+            raise NotFound("deployment", request.id, near_matches(request.id, self.rows), CREATES)
         if known is None and request.strategy not in ("crossover", "crossover@1.0.0"):
             raise NotFound(
                 "strategy", str(request.strategy), near_matches(str(request.strategy), ["crossover"])

@@ -16,7 +16,7 @@ from bus.sockets import Publisher
 from supervisor import actor
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid, NotFound, Refused
-from supervisor.schema import Selection
+from supervisor.schema import Selection, StartRequest
 from supervisor.store.deployments import StoreError
 from tests.supervisor.redis_server import RedisServer
 from tests.supervisor.rig import Rig, Scene
@@ -222,6 +222,33 @@ def test_every_mistake_of_a_start_is_told_at_once(rig):
         with pytest.raises(Refused, match="live_unavailable"):
             await scene.start("a", "idle", mode="live")
         assert await scene.port.deployments() == []
+
+    rig.run(scenario)
+
+
+def test_a_start_of_what_is_not_there_names_what_is_like_it_and_how_it_is_made(rig):
+    async def scenario(scene: Scene):
+        await scene.start("eurusd", "idle")
+        with pytest.raises(NotFound) as wrong:
+            await scene.port.start(StartRequest(id="eurusdd", symbols=["EURUSD"]))
+        assert (wrong.value.kind, wrong.value.name, wrong.value.near) == (
+            "deployment",
+            "eurusdd",
+            ("eurusd",),
+        )
+        assert str(wrong.value) == (
+            "no deployment 'eurusdd'; did you mean 'eurusd'? (--strategy NAME creates a new one)"
+        )
+        assert [row.id for row in await scene.port.deployments()] == ["eurusd"]
+
+    rig.run(scenario)
+
+
+def test_the_same_timeframe_by_two_names_is_one_for_engine_cell_and_operator(rig):
+    async def scenario(scene: Scene):
+        started = await scene.start("a", "idle", timeframes=["60m", "1h", "5m"])
+        assert started.deployment.timeframes == ["1h", "5m"]
+        assert scene.daemon.actors["a"].instance.attach.timeframes == ["1h", "5m"]
 
     rig.run(scenario)
 
