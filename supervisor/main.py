@@ -24,7 +24,11 @@ from supervisor.premises import check_packages
 
 
 def serve(settings: Settings, *, config: Path | None = None) -> int:
-    """Run until SIGTERM or SIGINT; 0. Raises a ``StratdError`` with a sentence if it cannot start."""
+    """Run until SIGTERM or SIGINT; 0. Raises a ``StratdError`` with a sentence if it cannot start.
+
+    Whatever this process and those that it starts create is their user's alone, as under the unit (UMask=).
+    """
+    os.umask(0o077)
     check_packages()
     configure_log(settings)
     read = config_path(os.environ, os.geteuid(), config)

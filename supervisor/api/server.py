@@ -121,10 +121,12 @@ def listen(path: Path, gid: int | None) -> socket.socket:
         try:
             path.unlink(missing_ok=True)
             # Before bind, so that there is no instant with a wider mode (unix(7): the inode takes it over).
-            os.fchmod(listener.fileno(), 0o600 if gid is None else 0o660)
+            os.fchmod(listener.fileno(), 0o600)
             listener.bind(str(path))
             if gid is not None:
+                # After bind, which takes the umask off, and after the group is the right one.
                 os.chown(path, -1, gid)
+                path.chmod(0o660)
                 os.chown(path.parent, -1, gid)
                 path.parent.chmod(0o710)
             listener.listen(1024)

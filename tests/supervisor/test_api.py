@@ -15,6 +15,7 @@ import pytest
 
 from supervisor.api.peers import Admission, Peer, peer_of
 from supervisor.api.protocol import MOST_WAITING
+from supervisor.api.server import listen
 from supervisor.errors import Failed, Refused
 from tests.supervisor.fake_daemon import FakeDaemon, Served, make_row
 from tests.waiting import wait_until
@@ -250,6 +251,18 @@ def test_root_and_the_daemons_user_are_admitted_and_others_are_not():
     assert admission.admits(Peer(1, uid=0, gid=0))
     assert admission.admits(Peer(1, uid=1000, gid=5))
     assert not admission.admits(Peer(1, uid=1001, gid=1000))
+
+
+def test_a_socket_for_a_group_can_be_opened_by_it_whatever_the_umask(tmp_path):
+    path = tmp_path / "run" / "api.sock"
+    before = os.umask(0o077)
+    try:
+        path.parent.mkdir()
+        with listen(path, os.getegid()):
+            modes = [stat.S_IMODE(made.stat().st_mode) for made in (path.parent, path)]
+    finally:
+        os.umask(before)
+    assert modes == [0o710, 0o660]
 
 
 def test_a_group_is_admitted_by_its_first_or_any_further_membership():

@@ -47,6 +47,7 @@ class Served:
             env={**os.environ, "NOTIFY_SOCKET": self.notices.getsockname(), "WATCHDOG_USEC": "3000000"},
             stderr=subprocess.PIPE,
             text=True,
+            umask=0o022,  # as in a shell, whatever it is here
         )
         self.http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(self.socket)), base_url="http://stratd/api/v1", timeout=30
@@ -115,6 +116,22 @@ def test_it_says_ready_and_alive_and_stopping_and_leaves_nothing(serve):
     assert daemon.process.wait(20) == 0
     assert not any(map(alive, tree))
     assert not daemon.socket.exists()
+
+
+def test_everything_it_makes_is_its_users_alone_also_when_run_by_hand(serve, rig):
+    rig.strategy("idle", initialize="print('a line for the log', flush=True)")
+    daemon = serve()
+    daemon.until_notice("READY=1")
+    daemon.start("a")
+    expected = {"market", "reports", "signals.out", "signals.replay", "api.sock", "daemon.lock",
+                "identity", "journal.db", "stratd.db", "a.log"}  # fmt: skip
+
+    def everything() -> list[Path] | None:
+        made = [path for name in ("run", "state") for path in (rig.base / name).rglob("*")]
+        return made if expected <= {path.name for path in made} else None
+
+    made = wait_until(everything, what="every kind of file")
+    assert [path for path in made if path.lstat().st_mode & 0o077] == []
 
 
 def test_killed_it_takes_everything_along_and_the_next_one_brings_it_back(serve):
