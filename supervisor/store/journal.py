@@ -17,7 +17,9 @@ import msgspec
 
 from bus.messages import AcceptedSignal, Checkpoint, Position
 from strategies.trading.records import Placed, Record, Snapshot
+from supervisor.store import journal_copy
 from supervisor.store import journal_rows as rows
+from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.journal_file import (
     JournalCorrupt,
     JournalError,
@@ -108,6 +110,18 @@ class Journal:
         self._run(rows.prune, self.last_seq - keep, self.last_seq)
         self.commit()
         return before - rows.size(self._execute)
+
+    def seed_from(self, copy: JournalCopy) -> None:
+        """Fill a new journal with what a copy of a lost one knows, all of it or nothing. Commits.
+
+        Never over a journal that has anything in it: that is a ``JournalError``. Numbers go on well beyond
+        the copy's (``journal_copy.LEAP``).
+        """
+        if self.last_seq or self._open:
+            raise JournalError(f"the journal {self.path} is not empty, and is not filled from a copy")
+        self._run(journal_copy.write, copy)
+        self.commit()
+        self.last_seq = rows.last_seq(self._execute)
 
     def use_full_sync(self) -> None:
         """Survive a power cut from the next commit on: once a live deployment runs (``FULL``)."""

@@ -15,6 +15,8 @@ import msgspec
 from bus.messages import AcceptedSignal, Checkpoint, Fill, Position
 from strategies.trading.records import Executed, Judged, Noted, Saved, Withheld
 from strategies.trading.replies import accepted_signal, signal_row, withheld_row
+from supervisor.store import journal_copy, journal_rows
+from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.journal_file import connect_readonly, unreadable
 
 _SIGNALS: Final = "signals WHERE counted"
@@ -94,6 +96,20 @@ class JournalReader:
         """Return the last checkpoint of each deployment that is newer than ``after_seq``, ascending."""
         query = "SELECT payload FROM checkpoints WHERE seq > ? ORDER BY seq"
         return _rows(self._database, self.path, query, [after_seq], _CHECKPOINT)
+
+    def last_seq(self) -> int:
+        """Return the newest record's number, 0 in an empty journal."""
+        try:
+            return journal_rows.last_seq(self._database.execute)
+        except sqlite3.Error as error:
+            raise unreadable(self.path, error) from None
+
+    def copy(self, after: int, limit: int, since: int) -> JournalCopy:
+        """Return what a copy is to know, as of one commit; the numbers as for ``journal_copy.read``."""
+        try:
+            return journal_copy.read(self._database.execute, after, limit, since)
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise unreadable(self.path, error) from None
 
     def _page(
         self, rows: str, decode: Any, deployment_id: str | None, after_seq: int | None, limit: int

@@ -131,13 +131,17 @@ def keys(execute: Execute) -> Keys:
     return found
 
 
-def tallies(execute: Execute) -> list[Tally]:
-    """Return the verdicts of every deployment over its life, those of pruned rows included."""
+def tallies(execute: Execute, since: int = 0) -> list[Tally]:
+    """Return the verdicts of every deployment over its life, those of pruned rows included.
+
+    Or those of records above ``since`` only.
+    """
     counts: dict[str, dict[str, int]] = {}
     for deployment_id, decision, count in execute(
         "SELECT deployment_id, decision, sum(count) FROM ("
-        "SELECT deployment_id, decision, count FROM signals WHERE counted "
-        "UNION ALL SELECT deployment_id, decision, count FROM tallies) GROUP BY 1, 2"
+        "SELECT deployment_id, decision, count FROM signals WHERE counted AND seq > ? "
+        "UNION ALL SELECT deployment_id, decision, count FROM tallies WHERE ? = 0) GROUP BY 1, 2",
+        (since, since),
     ):
         mine = counts.setdefault(deployment_id, dict.fromkeys(Tally.__struct_fields__[1:], 0))
         mine["accepted" if decision == "modified" else decision] += count

@@ -1,0 +1,125 @@
+"""What trading must know of a journal when its file is lost: read of one, and put into a new one.
+
+History stays behind: fills, refusals and events are told of by their sums only. What is read is as of one
+commit (a read transaction sees one, https://sqlite.org/isolation.html): an order that waits in a copy has
+not filled in its positions, and every signal before a checkpoint is among the accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from bus.messages import Position
+from strategies.trading.orders import Order
+from strategies.trading.records import Judged, Placed, Saved, Tally
+from supervisor.store import journal_rows as rows
+from supervisor.store.journal_rows import Execute
+
+LEAP: Final = 500_000
+"""Numbers left out when a journal goes on from a copy. A copy is written behind: the journal that was lost
+had given out higher numbers, and a consumer that saw them must not see them again on other signals. Half of
+``journal.KEEP``, so that the next ``prune`` does not take the new rows for old ones."""
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_JUDGED: Final = msgspec.msgpack.Decoder(Judged).decode
+_PLACED: Final = msgspec.msgpack.Decoder(Placed).decode
+_POSITION: Final = msgspec.msgpack.Decoder(Position).decode
+_SAVED: Final = msgspec.msgpack.Decoder(Saved).decode
+
+
+class JournalCopy(Struct, frozen=True, kw_only=True):
+    """What is known of a journal up to record ``seq``; ``accepted`` and ``checkpoints`` ascending.
+
+    ``whole`` is False for a page of accepted signals that others follow: then only those were read.
+    """
+
+    seq: int
+    whole: bool = True
+    tallies: list[Tally] = []
+    positions: list[Position] = []
+    orders: list[Order] = []
+    checkpoints: list[Saved] = []
+    accepted: list[Judged] = []
+
+
+def read(execute: Execute, after: int, limit: int, since: int) -> JournalCopy:
+    """Return positions and waiting orders, and what is new: for a copy that is kept level.
+
+    New are accepted signals above ``after``, at most ``limit``, and checkpoints and verdicts above
+    ``since``. A journal that ends before ``since`` is another one: then everything of it is new.
+    """
+    with _one_commit(execute):
+        seq = rows.last_seq(execute)
+        accepted = [
+            _JUDGED(payload)
+            for (payload,) in execute(
+                "SELECT payload FROM signals WHERE key IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?",
+                (after, limit),
+            )
+        ]
+        if len(accepted) == limit:
+            return JournalCopy(seq=accepted[-1].seq, whole=False, accepted=accepted)
+        since = since if since <= seq else 0
+        return JournalCopy(
+            seq=seq,
+            tallies=rows.tallies(execute, since),
+            positions=[_POSITION(payload) for (payload,) in execute("SELECT payload FROM positions")],
+            orders=[
+                _PLACED(payload).order
+                for (payload,) in execute("SELECT payload FROM orders WHERE status = 'waiting' ORDER BY seq")
+            ],
+            checkpoints=[
+                _SAVED(payload)
+                for (payload,) in execute(
+                    "SELECT payload FROM checkpoints WHERE seq > ? ORDER BY seq", (since,)
+                )
+            ],
+            accepted=accepted,
+        )
+
+
+@contextmanager
+def _one_commit(execute: Execute) -> Iterator[None]:
+    execute("BEGIN")
+    try:
+        yield
+    finally:
+        execute("ROLLBACK")  # nothing was written
+
+
+def write(execute: Execute, copy: JournalCopy) -> None:
+    """Fill an empty journal, in the open transaction; its next number is ``LEAP`` beyond the copy's."""
+    uncounted = {tally.deployment_id: tally.accepted for tally in copy.tallies}
+    for judged in reversed(copy.accepted):
+        rows.WRITE[Judged](execute, judged)
+        # The newest ones are those of the count; older ones were of a removed deployment of that name.
+        if uncounted.get(judged.deployment_id, 0) > 0:
+            uncounted[judged.deployment_id] -= 1
+        else:
+            execute("UPDATE signals SET counted = 0 WHERE seq = ?", (judged.seq,))
+    for tally in copy.tallies:
+        name = tally.deployment_id
+        counts = {
+            "accepted": uncounted[name],
+            "rejected": tally.rejected,
+            "duplicate": tally.duplicate,
+            "expired": tally.expired,
+        }
+        for decision, count in counts.items():
+            if count:
+                execute("INSERT INTO tallies VALUES (?, ?, ?)", (name, decision, count))
+    for position in copy.positions:
+        execute(
+            "INSERT INTO positions VALUES (?, ?, ?, ?, ?)",
+            (position.deployment_id, position.symbol, copy.seq, position.quantity, _encode(position)),
+        )
+    for order in copy.orders:
+        rows.WRITE[Placed](execute, Placed(seq=order.seq, at=order.accepted_at, order=order))
+    for saved in copy.checkpoints:
+        rows.WRITE[Saved](execute, saved)
+    rows.raise_floor(execute, max(copy.seq, rows.last_seq(execute)) + LEAP)
