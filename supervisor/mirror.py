@@ -3,8 +3,8 @@
 Rules of this file. The journal and the database here are the truth; Redis is a copy that can be made again.
 ``reconcile`` decides, purely, what a copy is worth, by the identity of the state directory that it is of
 and by the journal's number up to which it goes: an empty, older or flushed Redis is filled again and never
-believed; only a daemon whose own state directory is new believes it. Redis down, slow or paused delays
-nothing: this task alone waits, tries again, and shows how far behind the copy is.
+believed; only a daemon whose own journal is new believes it (``believable``). Redis down, slow or paused
+delays nothing: this task alone waits, tries again, and shows how far behind the copy is.
 """
 
 from __future__ import annotations
@@ -31,10 +31,15 @@ BATCH = 1000
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """What a copy is of: the ``identity`` of a state directory, and its journal's number ``seq``."""
+    """What a copy is of: the ``identity`` of a state directory, and its journal's number ``seq``.
+
+    ``seq`` is how far the signals go, ``settled`` of what number the hashes are: less only while a copy is
+    being caught up with, since signals go first. ``at`` is when it was written (unix ns).
+    """
 
     identity: str
     seq: int
+    settled: int = 0
     at: int = 0
 
 
@@ -56,21 +61,51 @@ def reconcile(theirs: Mark | None, ours: Mark) -> Worth:
     return Worth.OURS if theirs.seq <= ours.seq else Worth.AHEAD
 
 
+def believable(theirs: Mark | None, identity: str | None, seq: int | None) -> bool:
+    """Whether a copy is to be put back: only into a journal that is new, only if it may be ours.
+
+    ``identity`` is the state directory's, None while it has none; ``seq`` the newest number of the journal
+    in it, None where there is no file.
+    """
+    if theirs is None or seq or (identity is not None and identity != theirs.identity):
+        return False
+    return seq is None or theirs.seq > 0
+
+
+class Entry(Struct, frozen=True):
+    """An accepted signal in the stream; ``seq``, the journal's number, is its id there.
+
+    ``signal`` is what the world reads, ``record`` the journal's own, which only a recovery reads.
+    """
+
+    seq: int
+    signal: bytes
+    record: bytes = b""
+
+
 class Batch(Struct, frozen=True, kw_only=True):
-    """What goes to Redis at once. Hash values are encoded; a None is deleted.
+    """What goes to Redis at once. ``hashes`` by name: encoded rows by id; a None is deleted.
 
-    ``reset``: it replaces the copy that is there, which is put aside.
-
-    ``signals`` are (journal number, encoded), ascending: the number is the entry's id in the stream, so a
-    batch that is sent twice is there once.
+    ``replaced`` names hashes that are given whole: what is not in them goes. ``reset``: the batch replaces
+    the copy that is there, which is put aside. ``signals`` ascend; one that is sent twice is there once.
     """
 
     mark: Mark
-    deployments: dict[str, bytes | None] = {}
-    positions: dict[str, bytes | None] = {}
-    checkpoints: dict[str, bytes | None] = {}
-    signals: list[tuple[int, bytes]] = []
+    hashes: dict[str, dict[str, bytes | None]] = {}
+    replaced: set[str] = set()
+    signals: list[Entry] = []
     reset: bool = False
+
+
+class Picture(Struct, frozen=True, kw_only=True):
+    """What was read for the copy, all of it as of record ``seq``.
+
+    ``hashes`` by name: every row, encoded, by id; None while there are more signals than were asked for.
+    """
+
+    seq: int
+    signals: list[Entry]
+    hashes: dict[str, dict[str, bytes]] | None
 
 
 class MirrorError(Exception):
@@ -96,29 +131,25 @@ class MirrorStore(Protocol):
 class Source(Protocol):
     """Where the truth is read from. Every method may read a disk, none may wait for a network."""
 
-    def mark(self) -> Mark:
-        """Return who we are and where the journal stands."""
+    @property
+    def seq(self) -> int:
+        """Where the journal stood when it was last heard of."""
         ...
 
-    async def deployments(self) -> dict[str, bytes]:
-        """Return every deployment with its standing, encoded, by id."""
+    async def mark(self) -> Mark:
+        """Return who we are and where the journal stands now."""
         ...
 
-    async def positions(self) -> dict[str, bytes]:
-        """Return the holdings of every deployment, encoded, by id."""
-        ...
-
-    async def checkpoints(self) -> dict[str, bytes]:
-        """Return the newest checkpoint of every deployment that has one, encoded, by id."""
-        ...
-
-    async def signals(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """Return accepted signals numbered above ``after``, ascending, encoded."""
+    async def look(self, after: int, limit: int) -> Picture:
+        """Return everything, of accepted signals those numbered above ``after``, at most ``limit``."""
         ...
 
 
 class Mirror:
-    """One task that keeps the copy like the original. ``touch`` says that something changed."""
+    """One task that keeps the copy like the original. ``touch`` says that something changed.
+
+    ``put_aside``: the copy that is there is kept apart before it is written to for the first time.
+    """
 
     def __init__(
         self,
@@ -126,12 +157,14 @@ class Mirror:
         source: Source,
         *,
         on_change: Callable[[str, str], None],
+        put_aside: bool = False,
         retry_first: float = RETRY_FIRST,
         quiet: float = QUIET,
     ) -> None:
         self._store = store
         self._source = source
         self._on_change = on_change
+        self._put_aside = put_aside
         self._retry_first = retry_first
         self._quiet = quiet
         self._dirty = asyncio.Event()
@@ -139,6 +172,7 @@ class Mirror:
         self._task: asyncio.Task[None] | None = None
         self._sent: dict[str, dict[str, bytes]] = {}
         self._seq = 0
+        self._settled = 0
         self._known = False
         self._state = "down"
         self._detail = "not reached yet"
@@ -167,7 +201,7 @@ class Mirror:
 
     def view(self) -> MirrorView:
         """Return how the copy is, and how many journal records behind."""
-        lag = max(0, self._source.mark().seq - self._seq)
+        lag = max(0, self._source.seq - self._seq)
         state = "lagging" if self._state == "ok" and lag > BATCH else self._state
         return MirrorView(state=state, lag=lag, detail=self._detail)
 
@@ -195,44 +229,46 @@ class Mirror:
 
     async def _catch_up(self) -> None:
         """Send everything that the copy lacks. The mark is asked first each time: it tells of a flush."""
-        theirs, ours = await self._store.mark(), self._source.mark()
+        theirs, ours = await self._store.mark(), await self._source.mark()
         worth = reconcile(theirs, ours)
         if worth is Worth.FOREIGN:
             raise MirrorError(
                 "the copy there is of another state directory; point REDIS_URL at a database of its own, or "
                 "flush this one if it is not needed"
             )
-        known = self._known and worth is Worth.OURS and theirs is not None and theirs.seq == self._seq
-        if not known:
-            self._sent = {}
-            self._seq = theirs.seq if worth is Worth.OURS and theirs is not None else 0
-        await self._send(ours, reset=worth is not Worth.OURS)
+        reset = theirs is None or worth is not Worth.OURS or self._put_aside
+        if theirs is None or reset:
+            self._sent, self._seq, self._settled = {}, 0, 0
+        elif not self._known or theirs.seq != self._seq:
+            self._sent, self._seq, self._settled = {}, theirs.seq, theirs.settled
+        await self._send(ours, reset=reset)
         self._known = True
 
     async def _send(self, ours: Mark, *, reset: bool) -> None:
-        hashes = {
-            "deployments": await self._source.deployments(),
-            "positions": await self._source.positions(),
-            "checkpoints": await self._source.checkpoints(),
-        }
-        changes = {name: self._changes(name, rows) for name, rows in hashes.items()}
-        while True:
-            signals = await self._source.signals(self._seq, BATCH)
-            done = len(signals) < BATCH
-            seq = max(ours.seq, signals[-1][0] if signals else 0) if done else signals[-1][0]
-            if reset or seq != self._seq or any(changes.values()):
-                mark = msgspec.structs.replace(ours, seq=seq)
-                await self._store.write(Batch(mark=mark, signals=signals, reset=reset, **changes))
-                self.moved.publish([seq])
-            self._sent.update(hashes)
-            self._seq, reset, changes = seq, False, {}
-            if done:
-                return
+        """Send signals first, page by page, and with the last page what they led to."""
+        done = False
+        while not done:
+            picture = await self._source.look(self._seq, BATCH)
+            done = picture.hashes is not None
+            rows = picture.hashes or {}
+            changes = {name: self._changes(name, mine) for name, mine in rows.items()}
+            replaced = rows.keys() - self._sent.keys()
+            settled = picture.seq if done else self._settled
+            if reset or replaced or picture.seq != self._seq or any(changes.values()):
+                batch = Batch(
+                    mark=msgspec.structs.replace(ours, seq=picture.seq, settled=settled),
+                    hashes=changes,
+                    replaced=replaced,
+                    signals=picture.signals,
+                    reset=reset,
+                )
+                await self._store.write(batch)
+                self.moved.publish([picture.seq])
+            self._sent.update(rows)
+            self._seq, self._settled, self._put_aside, reset = picture.seq, settled, False, False
 
     def _changes(self, name: str, rows: dict[str, bytes]) -> dict[str, bytes | None]:
-        sent = self._sent.get(name)
-        if sent is None:
-            return dict(rows)
+        sent = self._sent.get(name, {})
         changed: dict[str, bytes | None] = {key: row for key, row in rows.items() if sent.get(key) != row}
         changed.update(dict.fromkeys(sent.keys() - rows.keys()))
         return changed

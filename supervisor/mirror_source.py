@@ -1,49 +1,31 @@
-"""What the mirror copies, read from daemon and journal; and the way back, for a new state directory."""
+"""What the mirror copies, read from daemon and journal."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
 
-from bus.messages import Position
+from strategies.trading.records import Tally
+from supervisor import mirror_rows as rows
 from supervisor.actor import Actor
 from supervisor.errors import Failed
-from supervisor.mirror import Mark, MirrorError
+from supervisor.mirror import Mark, MirrorError, Picture
 from supervisor.signal_tail import SignalTail
-from supervisor.store.tables import Deployment, Standing
+from supervisor.store.journal_copy import JournalCopy
+from supervisor.store.journal_reader import JournalReader
+from supervisor.store.tables import Standing
 
-_pack = msgspec.msgpack.Encoder().encode
-_json = msgspec.json.Encoder().encode
-
-
-class Copy(Struct, frozen=True, kw_only=True):
-    """One deployment in the mirror: what it is, what is wanted of it, and its state when it was copied."""
-
-    deployment: Deployment
-    standing: Standing
-    state: str
-
-
-_decode = msgspec.json.Decoder(Copy).decode
-
-
-def read_copies(rows: Mapping[str, bytes]) -> list[tuple[Deployment, Standing]]:
-    """Return the deployments of a copy. Raises ``MirrorError`` naming the first that cannot be read."""
-    found = []
-    for name, row in sorted(rows.items()):
-        try:
-            copy = _decode(row)
-        except msgspec.DecodeError as error:
-            raise MirrorError(f"the copy of {name} cannot be read: {error}") from None
-        found.append((copy.deployment, copy.standing))
-    return found
+T = TypeVar("T")
 
 
 class DaemonSource:
-    """Reads for the mirror. ``journal_seq`` says where the engine's journal stands."""
+    """Reads for the mirror. ``journal_seq`` says where the engine's journal stood last.
+
+    Checkpoints and verdicts are gathered: each look reads only what the journal has got since the one before.
+    """
 
     def __init__(
         self, identity: str, actors: Mapping[str, Actor], journal: SignalTail, journal_seq: Callable[[], int]
@@ -52,67 +34,69 @@ class DaemonSource:
         self._actors = actors
         self._journal = journal
         self._journal_seq = journal_seq
-        self._positions: dict[str, bytes] = {}
-        self._positions_at = -1
+        self._since = 0
         self._checkpoints: dict[str, bytes] = {}
-        self._checkpoints_at = 0
+        self._tallies: dict[tuple[str, int], Tally] = {}  # by id and creation: an id can be used again
 
-    def mark(self) -> Mark:
-        """Return who we are and where the journal stands."""
-        return Mark(identity=self._identity, seq=self._journal_seq(), at=time.time_ns())
+    @property
+    def seq(self) -> int:
+        """Where the journal stood when the engine last said so."""
+        return self._journal_seq()
 
-    async def deployments(self) -> dict[str, bytes]:
-        """Return every deployment with its standing, as JSON."""
-        return {
-            name: _json(
-                Copy(
-                    deployment=actor.deployment,
-                    standing=Standing.of(actor.life),
-                    state=actor.life.state.value,
-                )
-            )
-            for name, actor in self._actors.items()
-        }
+    async def mark(self) -> Mark:
+        """Return who we are and where the journal stands now."""
+        seq = await self._ask(lambda reader: reader.last_seq())
+        return Mark(identity=self._identity, seq=seq, at=time.time_ns())
 
-    async def positions(self) -> dict[str, bytes]:
-        """Return the holdings of each deployment, as JSON."""
-        if self._positions_at != self._journal_seq():
-            at = self._journal_seq()
-            held: dict[str, list[Position]] = {}
-            try:
-                for position in await self._journal.ask(lambda reader: reader.positions()):
-                    held.setdefault(position.deployment_id, []).append(position)
-            except Failed as error:
-                raise MirrorError(str(error)) from None
-            self._positions = {name: _json(positions) for name, positions in held.items()}
-            self._positions_at = at
-        return self._positions
+    async def look(self, after: int, limit: int) -> Picture:
+        """Return everything, of accepted signals those numbered above ``after``, at most ``limit``."""
+        since = self._since
+        copy = await self._ask(lambda reader: reader.copy(after, limit, since))
+        signals = [rows.entry(judged) for judged in copy.accepted]
+        if not copy.whole:
+            return Picture(seq=copy.seq, signals=signals, hashes=None)
+        self._gather(copy)
+        return Picture(
+            seq=copy.seq,
+            signals=signals,
+            hashes={
+                "deployments": {
+                    name: rows.deployment_row(actor.deployment, Standing.of(actor.life), actor.life.state)
+                    for name, actor in self._actors.items()
+                },
+                "positions": rows.owned_rows(copy.positions),
+                "orders": rows.owned_rows(copy.orders),
+                "tallies": {name: rows.tally_row(tally) for (name, _), tally in self._tallies.items()},
+                "checkpoints": dict(self._checkpoints),
+            },
+        )
 
-    async def checkpoints(self) -> dict[str, bytes]:
-        """Return the newest checkpoint of each deployment; only new ones are read."""
-        after = self._checkpoints_at
+    def _gather(self, copy: JournalCopy) -> None:
+        """Add what is new, drop what is of deployments that are gone."""
+        if copy.seq < self._since:  # another journal took the place of one that broke
+            self._checkpoints, self._tallies = {}, {}
+        self._since = copy.seq
+        living = {name: (name, actor.deployment.created_at) for name, actor in self._actors.items()}
+        for saved in copy.checkpoints:
+            self._checkpoints[saved.deployment_id] = rows.checkpoint_row(saved)
+        self._checkpoints = {name: row for name, row in self._checkpoints.items() if name in living}
+        for tally in copy.tallies:
+            if key := living.get(tally.deployment_id):
+                self._tallies[key] = _sum(self._tallies.get(key, Tally(tally.deployment_id)), tally)
+        self._tallies = {key: self._tallies[key] for key in living.values() if key in self._tallies}
+
+    async def _ask(self, question: Callable[[JournalReader], T]) -> T:
         try:
-            saved = await self._journal.ask(lambda reader: reader.checkpoints(after))
+            return await self._journal.ask(question)
         except Failed as error:
             raise MirrorError(str(error)) from None
-        fresh = dict(self._checkpoints)
-        for one in saved:
-            fresh[one.deployment_id] = _pack(
-                [
-                    one.checkpoint.state,
-                    one.checkpoint.state_version,
-                    one.checkpoint.epoch,
-                    one.checkpoint.position,
-                ]
-            )
-            self._checkpoints_at = max(self._checkpoints_at, one.seq)
-        self._checkpoints = {name: row for name, row in fresh.items() if name in self._actors}
-        return self._checkpoints
 
-    async def signals(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """Return accepted signals numbered above ``after``, as MessagePack maps."""
-        try:
-            found = await self._journal.ask(lambda reader: reader.accepted(after, limit))
-        except Failed as error:
-            raise MirrorError(str(error)) from None
-        return [(signal.seq, _pack(signal)) for signal in found]
+
+def _sum(one: Tally, other: Tally) -> Tally:
+    return msgspec.structs.replace(
+        one,
+        accepted=one.accepted + other.accepted,
+        rejected=one.rejected + other.rejected,
+        duplicate=one.duplicate + other.duplicate,
+        expired=one.expired + other.expired,
+    )

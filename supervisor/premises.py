@@ -50,18 +50,23 @@ class Premises:
         os.write(lock, f"{os.getpid()}\n".encode())
         self._lock = lock
 
+    def known_identity(self) -> str | None:
+        """Return the identity of the state directory, None in one that is new."""
+        try:
+            return (self.state / "identity").read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return None
+
     def identity(self) -> tuple[str, bool]:
         """Return the identity of the state directory, made once, and whether it was made just now.
 
         It names the journal that lies beside it: a copy elsewhere is ours only if it bears the same.
         """
-        path = self.state / "identity"
-        try:
-            return path.read_text(encoding="ascii").strip(), False
-        except FileNotFoundError:
-            made = uuid.uuid4().hex
-            self.take_identity(made)
-            return made, True
+        if (known := self.known_identity()) is not None:
+            return known, False
+        made = uuid.uuid4().hex
+        self.take_identity(made)
+        return made, True
 
     def take_identity(self, identity: str) -> None:
         """Bear ``identity`` from now on: a new directory that takes the place of a lost one."""

@@ -1,19 +1,34 @@
-"""The way to Redis and back: opening the mirror, and filling a state directory that is new from it."""
+"""The way to Redis and back: opening the mirror, and filling a state directory that is new from it.
+
+Rules of this file. Everything is read before anything is written; then come identity, deployments, journal,
+in this order, so that a crash in between is made good by the next start: a directory with the identity of
+the copy and without a journal is filled from it like one that is empty. Redis being down is no reason not
+to start, and a journal that has anything in it never hears of the copy.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from supervisor.actor import Actor
 from supervisor.config import Settings
+from supervisor.errors import Failed
 from supervisor.events import EventLog, InDatabase
-from supervisor.mirror import Mirror, MirrorError
-from supervisor.mirror_source import DaemonSource, read_copies
+from supervisor.mirror import Mark, Mirror, MirrorError, believable
+from supervisor.mirror_rows import Found, read_contents
+from supervisor.mirror_source import DaemonSource
 from supervisor.news import News
 from supervisor.premises import Premises
 from supervisor.signal_tail import SignalTail
-from supervisor.store.deployments import DeploymentStore
+from supervisor.store.deployments import DeploymentStore, StoreError
+from supervisor.store.journal import Journal
+from supervisor.store.journal_copy import JournalCopy
+from supervisor.store.journal_file import JournalError
+from supervisor.store.journal_reader import JournalReader
 from supervisor.store.redis import RedisMirror
 
 
@@ -39,42 +54,91 @@ class Parts(Protocol):
 
 
 async def open_mirror(daemon: Parts) -> Mirror | None:
-    """Return the mirror, not started, or None without REDIS_URL.
+    """Return the mirror, not started, or None without REDIS_URL. Call it before the engine is started.
 
-    A state directory that was made just now is first filled from the copy, if there is one: then it bears
-    the identity of the one that was lost. Redis being down is no reason not to start.
+    A state directory that is new is first filled from the copy, if there is one: then it bears the identity
+    of the one that was lost. Raises ``Failed`` if the database cannot be written.
     """
     url, password = daemon.settings.redis.url, daemon.settings.redis.password
-    identity, fresh = daemon.premises.identity()
     if url is None:
+        daemon.premises.identity()
         return None
     copy = RedisMirror(url.get_secret_value(), password.get_secret_value() if password else None)
-    if fresh:
-        identity = await _bring_back(daemon, copy) or identity
+    partly = await _bring_back(daemon, copy)
+    identity, _ = daemon.premises.identity()
     source = DaemonSource(identity, daemon.actors, daemon.signals, lambda: daemon.news.journal_seq)
-    return Mirror(copy, source, on_change=daemon.events.note)
+    return Mirror(copy, source, on_change=daemon.events.note, put_aside=partly)
 
 
-async def _bring_back(daemon: Parts, copy: RedisMirror) -> str | None:
-    """Take the deployments of a copy in; returns the identity that it was of, None if nothing was done."""
+async def _bring_back(daemon: Parts, copy: RedisMirror) -> bool:
+    """Fill what is new here from the copy; returns whether something of the copy did not come back."""
+    identity, path = daemon.premises.known_identity(), daemon.settings.state_dir / "journal.db"
+    seq = await asyncio.to_thread(_newest, path)
+    if seq:
+        return False
     try:
         mark = await copy.mark()
-        found = read_copies(await copy.deployments()) if mark is not None else []
+        if mark is None or not believable(mark, identity, seq):
+            return False
+        found = read_contents(await copy.contents(), mark.seq)
     except MirrorError as error:
         daemon.events.note("problem", f"nothing was recovered from the mirror: {error}")
-        return None
-    if mark is None:
-        return None
-    store = daemon.store
-
-    def take_in() -> bool:
-        if store.load():
-            return False  # the database outlived the state directory, and knows better
-        for deployment, standing in found:
-            store.save(deployment, standing)
+        return False
+    for deployment_id, sentence in found.unreadable:
+        daemon.events.note("not_recovered", sentence, deployment_id)
+    if mark.settled < mark.seq:
+        daemon.events.note(
+            "problem",
+            f"the mirror was being caught up with when it was last written: its signals go to record "
+            f"{mark.seq}, its positions, orders and checkpoints to record {mark.settled} only",
+        )
+    if identity is None:
+        daemon.premises.take_identity(mark.identity)
+    if identity is None or seq is None:
+        await _deployments(daemon, found, mark)
+    try:
+        last = await asyncio.to_thread(_seed, path, found.journal)
+    except JournalError as error:
+        daemon.events.note("problem", f"the journal was not filled from the mirror: {error}")
         return True
+    daemon.events.note("recovered", _told(found.journal, mark, last))
+    return bool(found.unreadable) or mark.settled < mark.seq
 
-    if await daemon.in_database(take_in):
-        daemon.events.note("recovered", f"{len(found)} deployments from the mirror of {mark.identity}")
-    daemon.premises.take_identity(mark.identity)
-    return mark.identity
+
+def _newest(path: Path) -> int | None:
+    """Return the newest number of the journal at ``path``, None if there is no file."""
+    if not path.exists():
+        return None
+    try:
+        with JournalReader.open(path) as reader:
+            return reader.last_seq()
+    except JournalError:
+        return 1  # a file that is not to be written over, whatever it is; the engine will say what is wrong
+
+
+async def _deployments(daemon: Parts, found: Found, mark: Mark) -> None:
+    try:
+        taken = await daemon.in_database(lambda: daemon.store.fill(found.deployments))
+    except StoreError as error:
+        raise Failed(f"the database cannot be filled from the mirror: {error}") from None
+    if taken:
+        detail = f"{len(found.deployments)} deployments from the mirror of {mark.identity}"
+        daemon.events.note("recovered", detail)
+    # Else the database outlived the state directory, and knows better.
+
+
+def _seed(path: Path, copy: JournalCopy) -> int:
+    path.touch(mode=0o600)  # as the engine makes it
+    with Journal.open(path) as journal:
+        journal.seed_from(copy)
+        return journal.last_seq
+
+
+def _told(copy: JournalCopy, mark: Mark, last: int) -> str:
+    written = datetime.fromtimestamp(mark.at // 1_000_000_000, UTC).isoformat()
+    return (
+        f"the journal as it was at record {copy.seq}, mirrored at {written}: {len(copy.checkpoints)} "
+        f"checkpoints, {len(copy.positions)} positions, {len(copy.orders)} waiting orders, "
+        f"{len(copy.accepted)} accepted signals, {len(copy.tallies)} counts; not their fills, refusals and "
+        f"events, which no mirror has; numbers go on after {last}"
+    )

@@ -140,6 +140,17 @@ class DeploymentStore:
             if changed.rowcount == 0:
                 connection.execute(DEPLOYMENTS.insert().values(values))
 
+    def fill(self, found: list[tuple[Deployment, Standing]]) -> bool:
+        """Insert deployments where there are none, all of them or nothing; returns whether it did."""
+        with self._begin() as connection:
+            if connection.scalar(sql.select(sql.func.count()).select_from(DEPLOYMENTS)):
+                return False
+            for deployment, standing in found:
+                connection.execute(
+                    DEPLOYMENTS.insert().values({**structs.asdict(deployment), **_plain(standing)})
+                )
+        return True
+
     def stand(self, deployment_id: str, standing: Standing) -> None:
         """Write what is wanted and observed of a known deployment."""
         with self._begin() as connection:

@@ -2,11 +2,16 @@
 
 Keys, all under one prefix (``stratd:``), written together in one MULTI so that a reader sees no half::
 
-    stratd:mark          hash    identity, seq, at: what this is a copy of, and how far it goes
+    stratd:mark          hash    identity, seq, settled, at: what this is a copy of, and how far it goes
     stratd:deployments   hash    id -> JSON: the deployment, what is wanted, state, generation
     stratd:positions     hash    id -> JSON: list of holdings
-    stratd:checkpoints   hash    id -> MessagePack [state, state_version, epoch, position]
-    stratd:signals       stream  entry id SEQ-0, field "signal": MessagePack map of the accepted signal
+    stratd:orders        hash    id -> JSON: list of the orders that wait
+    stratd:tallies       hash    id -> JSON: verdicts over its life
+    stratd:checkpoints   hash    id -> MessagePack [state, state_version, epoch, position, ...]
+    stratd:signals       stream  entry id SEQ-0, field "signal": MessagePack map of the accepted signal,
+                                 field "record": the journal's own, for a recovery and nobody else
+
+supervisor/mirror_rows.py writes and reads the rows.
 """
 
 from __future__ import annotations
@@ -18,13 +23,17 @@ from redis import asyncio as redis
 from redis.exceptions import RedisError
 
 from supervisor.mirror import Batch, Mark, MirrorError
+from supervisor.mirror_rows import HASHES, Contents
 
 PREFIX = "stratd:"
-HASHES = ("deployments", "positions", "checkpoints")
 KEEP_SIGNALS = 100_000
 """Signals kept in the stream, about: the journal has them all."""
 KEEP_SUPERSEDED = 30 * 86_400
 """Seconds that a copy is kept, under ``stratd:superseded:``, when another takes its place."""
+PAGE = 1000
+"""Entries of the stream read at once."""
+NUMBERS = 2**62
+"""Beyond any number of a journal, and any time: SQLite holds 63 bits."""
 TIMEOUT = 5.0
 """Seconds for one command or to connect: a paused server counts as one that is down."""
 
@@ -47,11 +56,15 @@ class RedisMirror:
         except (RedisError, OSError, TimeoutError) as error:
             raise _translated(error) from None
         try:
-            return Mark(
-                identity=found[b"identity"].decode(), seq=int(found[b"seq"]), at=int(found.get(b"at", 0))
+            mark = Mark(
+                identity=found[b"identity"].decode(),
+                seq=int(found[b"seq"]),
+                settled=int(found.get(b"settled", 0)),
+                at=int(found.get(b"at", 0)),
             )
         except (KeyError, ValueError):
             return None
+        return mark if 0 <= mark.seq < NUMBERS and 0 <= mark.at < NUMBERS else None
 
     async def write(self, batch: Batch) -> None:
         """Write all of a batch or nothing."""
@@ -63,18 +76,19 @@ class RedisMirror:
                     old = f"{PREFIX}superseded:{batch.mark.at}:{name}"
                     pipe.rename(f"{PREFIX}{name}", old)
                     pipe.expire(old, KEEP_SUPERSEDED)
-                for name in HASHES:
-                    rows: dict[str, bytes | None] = getattr(batch, name)
+                for name in batch.replaced:
+                    pipe.delete(f"{PREFIX}{name}")
+                for name, rows in batch.hashes.items():
                     if gone := [key for key, row in rows.items() if row is None]:
                         pipe.hdel(f"{PREFIX}{name}", *gone)
                     if kept := {key: row for key, row in rows.items() if row is not None}:
                         pipe.hset(f"{PREFIX}{name}", mapping=kept)  # type: ignore[arg-type]
-                for seq, signal in batch.signals:
-                    if seq > newest:  # one that is there already came with a batch whose answer was lost
+                for entry in batch.signals:
+                    if entry.seq > newest:  # one that is there came with a batch whose answer was lost
                         pipe.xadd(
                             f"{PREFIX}signals",
-                            {"signal": signal},
-                            id=f"{seq}-0",
+                            {"signal": entry.signal, "record": entry.record},
+                            id=f"{entry.seq}-0",
                             maxlen=KEEP_SIGNALS,
                             approximate=True,
                         )
@@ -90,15 +104,32 @@ class RedisMirror:
 
     async def _newest_signal(self) -> int:
         entries: Any = await self._redis.xrevrange(f"{PREFIX}signals", count=1)
-        return int(entries[0][0].partition(b"-")[0]) if entries else 0
+        return _number(entries[0][0]) if entries else 0
 
-    async def deployments(self) -> dict[str, bytes]:
-        """Return every deployment of the copy, encoded, by id."""
+    async def contents(self) -> Contents:
+        """Return everything in the copy, undecoded. Nobody may be writing to it."""
         try:
-            found: dict[Any, Any] = await self._redis.hgetall(f"{PREFIX}deployments")
+            hashes: dict[str, dict[Any, Any]] = {
+                name: await self._redis.hgetall(f"{PREFIX}{name}") for name in HASHES
+            }
+            records: list[tuple[int, bytes]] = []
+            start = "-"
+            while page := await self._page(start):
+                records += [(_number(entry_id), fields.get(b"record", b"")) for entry_id, fields in page]
+                start = f"({page[-1][0].decode()}"
         except (RedisError, OSError, TimeoutError) as error:
             raise _translated(error) from None
-        return {key.decode(): row for key, row in found.items()}
+        return Contents(
+            hashes={
+                name: {key.decode(errors="replace"): row for key, row in rows.items()}
+                for name, rows in hashes.items()
+            },
+            records=records,
+        )
+
+    async def _page(self, start: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        page: Any = await self._redis.xrange(f"{PREFIX}signals", min=start, count=PAGE)
+        return list(page)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -106,6 +137,10 @@ class RedisMirror:
             await self._redis.aclose()
         except (RedisError, OSError, TimeoutError) as error:
             raise _translated(error) from None
+
+
+def _number(entry_id: bytes) -> int:
+    return int(entry_id.partition(b"-")[0])
 
 
 def _translated(error: BaseException) -> MirrorError:

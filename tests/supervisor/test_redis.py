@@ -9,9 +9,20 @@ import msgspec
 import pytest
 from redis import asyncio as redis
 
+from bus.messages import Position
 from supervisor.life import State, Wanted
-from supervisor.mirror import BATCH, Mark, Mirror, MirrorError, Worth, reconcile
-from supervisor.mirror_source import Copy, read_copies
+from supervisor.mirror import (
+    BATCH,
+    Entry,
+    Mark,
+    Mirror,
+    MirrorError,
+    Picture,
+    Worth,
+    believable,
+    reconcile,
+)
+from supervisor.mirror_rows import HASHES, Contents, deployment_row, read_contents
 from supervisor.store.redis import RedisMirror
 from supervisor.store.tables import Standing
 from tests.supervisor.redis_server import RedisServer
@@ -27,6 +38,18 @@ def test_what_a_copy_is_worth():
     assert reconcile(Mark(identity=ME, seq=10), ours) is Worth.OURS
     assert reconcile(Mark(identity=ME, seq=11), ours) is Worth.AHEAD
     assert reconcile(Mark(identity="other", seq=3), ours) is Worth.FOREIGN
+
+
+def test_a_copy_is_put_back_into_a_new_journal_only_and_never_another_ones():
+    theirs = Mark(identity=ME, seq=10)
+    assert believable(theirs, None, None), "a new state directory"
+    assert believable(theirs, ME, None), "its journal is gone"
+    assert believable(theirs, ME, 0), "its journal is new"
+    assert not believable(None, None, None)
+    assert not believable(theirs, None, 3), "a journal with something in it is the truth"
+    assert not believable(theirs, ME, 3)
+    assert not believable(theirs, "other", None), "a foreign copy"
+    assert not believable(Mark(identity=ME, seq=0), ME, 0), "nothing in it that is not here"
 
 
 class Truth:
@@ -45,20 +68,16 @@ class Truth:
             self.journal.append((self.seq, f"signal {self.seq}".encode()))
         self.mirror.touch()
 
-    def mark(self) -> Mark:
+    async def mark(self) -> Mark:
         return Mark(identity=self.identity, seq=self.seq, at=time.time_ns())
 
-    async def deployments(self):
-        return dict(self.rows["deployments"])
-
-    async def positions(self):
-        return dict(self.rows["positions"])
-
-    async def checkpoints(self):
-        return dict(self.rows["checkpoints"])
-
-    async def signals(self, after, limit):
-        return [row for row in self.journal if row[0] > after][:limit]
+    async def look(self, after, limit) -> Picture:
+        signals = [Entry(*row) for row in self.journal if row[0] > after][:limit]
+        if len(signals) == limit:
+            return Picture(seq=signals[-1].seq, signals=signals, hashes=None)
+        return Picture(
+            seq=self.seq, signals=signals, hashes={name: dict(rows) for name, rows in self.rows.items()}
+        )
 
 
 @pytest.fixture
@@ -71,13 +90,16 @@ def server(tmp_path):
 class Scene:
     """A mirror over a source, and a plain client that looks at what arrived."""
 
-    def __init__(self, server: RedisServer, truth: Truth, timeout: float = 5.0) -> None:
+    def __init__(
+        self, server: RedisServer, truth: Truth, timeout: float = 5.0, *, put_aside: bool = False
+    ) -> None:
         self.truth = truth
         self.said: list[str] = []
         self.mirror = Mirror(
             RedisMirror(server.url, timeout=timeout),
             truth,
             on_change=lambda kind, _detail: self.said.append(kind),
+            put_aside=put_aside,
             retry_first=0.01,
             quiet=0.0,
         )
@@ -290,12 +312,106 @@ def test_a_batch_sent_twice_is_there_once(server):
     asyncio.run(scenario())
 
 
+@pytest.mark.system
+def test_what_went_while_the_mirror_was_away_goes_from_the_copy_too(server):
+    async def scenario():
+        truth = Truth()
+        truth.rows["deployments"] = {"a": b"1", "gone": b"2"}
+        async with Scene(server, truth) as scene:
+            truth.accept()
+            await scene.level()
+        del truth.rows["deployments"]["gone"]
+        async with Scene(server, truth) as scene:  # the next daemon, to which nothing has changed
+            await scene.level()
+            assert await scene.client.hgetall("stratd:deployments") == {b"a": b"1"}
+
+    server.start()
+    asyncio.run(scenario())
+
+
+@pytest.mark.system
+def test_signals_go_first_and_a_copy_says_that_it_is_being_caught_up_with(server):
+    """What dies in the middle of a long way leaves no position whose signals are missing."""
+
+    class Dying(Truth):
+        dead = True
+
+        async def look(self, after, limit):
+            if self.dead and after >= 2 * BATCH:
+                raise MirrorError("the host is gone")
+            return await super().look(after, limit)
+
+    async def scenario():
+        truth = Dying()
+        truth.rows["positions"] = {"a": b"[1]"}
+        scene = Scene(server, truth)
+        truth.accept(BATCH + 5)
+        with pytest.raises(MirrorError, match="the host is gone"):
+            await scene.mirror._catch_up()
+        store = RedisMirror(server.url)
+        mark = await store.mark()
+        assert (mark.seq, mark.settled) == (2 * BATCH, 0)
+        assert await scene.client.hgetall("stratd:positions") == {}
+        truth.dead = False
+        await scene.mirror._catch_up()
+        mark = await store.mark()
+        assert (mark.seq, mark.settled) == (truth.seq, truth.seq)
+        assert await scene.client.hgetall("stratd:positions") == {b"a": b"[1]"}
+        assert await scene.stream() == truth.journal
+        await store.close()
+        await scene.mirror.stop(1.0)
+        await scene.client.aclose()
+
+    server.start()
+    asyncio.run(scenario())
+
+
+@pytest.mark.system
+def test_a_copy_that_was_not_wholly_understood_is_put_aside_before_it_is_written_to(server):
+    async def scenario():
+        truth = Truth()
+        async with Scene(server, truth) as scene:
+            truth.accept(3)
+            await scene.level()
+            await scene.client.hset("stratd:checkpoints", "a", b"of a later version")
+            before = await scene.stream()
+        async with Scene(server, truth, put_aside=True) as scene:
+            await scene.level()
+            truth.accept()
+            await scene.level()
+            assert await scene.client.hgetall("stratd:checkpoints") == {}
+            assert await scene.stream() == truth.journal
+            (aside,) = [key async for key in scene.client.scan_iter("stratd:superseded:*:checkpoints")]
+            assert await scene.client.hgetall(aside) == {b"a": b"of a later version"}
+            old = aside.decode().replace("checkpoints", "signals")
+            assert await scene.stream(old) == before
+
+    server.start()
+    asyncio.run(scenario())
+
+
+STANDING = Standing(wanted=Wanted.PAUSED, state=State.STOPPED, generation=41)
+
+
 def test_deployments_come_back_from_a_copy_as_they_were():
-    standing = Standing(wanted=Wanted.PAUSED, state=State.STOPPED, generation=41)
-    row = msgspec.json.encode(Copy(deployment=A, standing=standing, state="paused"))
-    assert read_copies({"a": row}) == [(A, standing)]
-    with pytest.raises(MirrorError, match="the copy of a cannot be read"):
-        read_copies({"a": row[:-5]})
+    row = deployment_row(A, STANDING, "paused")
+    found = read_contents(Contents(hashes={"deployments": {"a": row}}, records=[]), 7)
+    assert (found.deployments, found.unreadable, found.journal.seq) == ([(A, STANDING)], [], 7)
+
+
+def test_every_row_that_cannot_be_read_is_named_and_the_others_are_taken():
+    good = deployment_row(A, STANDING, "paused")
+    broken = {name: {"x": b"\xc1"} for name in HASHES}
+    broken["deployments"] |= {"a": good, "b": good}
+    broken["positions"]["y"] = msgspec.json.encode([Position("z", "X", 1.0)])
+    found = read_contents(Contents(hashes=broken, records=[(n, b"") for n in range(3, 10)]), 9)
+    assert found.deployments == [(A, STANDING)]
+    told = dict(found.unreadable)
+    assert told["b"] == "the deployment of b cannot be read: its id is a"
+    assert told["y"] == "the positions of y cannot be read: its id is z"
+    assert told[""] == "7 accepted signals cannot be read: 3, 4, 5, 6, 7, ..."
+    whats = {sentence.split(" of ")[0] for name, sentence in found.unreadable if name == "x"}
+    assert whats == {"the deployment", "the positions", "the waiting orders", "the tally", "the checkpoint"}
 
 
 @pytest.mark.system

@@ -1,0 +1,224 @@
+"""The rows of the copy, written and read: what each hash and the stream hold, as bytes. Pure.
+
+Whoever reads trusts nothing: a row that does not decode, or that speaks of another than its key says, is
+left out and named; the rest is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from bus.messages import Checkpoint, Count, Position
+from strategies.trading.orders import Order
+from strategies.trading.records import Judged, Saved, Tally
+from strategies.trading.replies import accepted_signal
+from supervisor.mirror import Entry
+from supervisor.store.journal_copy import JournalCopy
+from supervisor.store.tables import Deployment, Standing
+
+HASHES = ("deployments", "positions", "orders", "tallies", "checkpoints")
+NAMED = 5
+"""Signals that cannot be read are named up to so many, and counted."""
+LARGEST = 2**62
+
+T = TypeVar("T")
+_pack = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
+
+
+class Copy(Struct, frozen=True, kw_only=True):
+    """One deployment in the mirror: what it is, what is wanted of it, and its state when it was copied."""
+
+    deployment: Deployment
+    standing: Standing
+    state: str
+
+
+class SavedRow(Struct, frozen=True, array_like=True):
+    """A checkpoint in the mirror; ``seq``, ``at`` and ``generation`` are the journal's."""
+
+    state: bytes
+    state_version: int
+    epoch: int
+    position: dict[str, int]
+    seq: int
+    at: int
+    generation: int
+
+
+class TallyRow(Struct, frozen=True, kw_only=True):
+    """Verdicts of one deployment over its life."""
+
+    accepted: Count
+    rejected: Count
+    duplicate: Count
+    expired: Count
+
+
+class Contents(Struct, frozen=True, kw_only=True):
+    """A copy as it lies there: ``hashes`` by name and id, ``records`` of the stream by ascending number."""
+
+    hashes: dict[str, dict[str, bytes]]
+    records: list[tuple[int, bytes]]
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """A copy as it was understood. ``unreadable`` is (deployment or "", what and why)."""
+
+    deployments: list[tuple[Deployment, Standing]]
+    journal: JournalCopy
+    unreadable: list[tuple[str, str]]
+
+
+# ---- writing --------------------------------------------------------------------------------------
+def deployment_row(deployment: Deployment, standing: Standing, state: str) -> bytes:
+    """Return a row of ``deployments``."""
+    return _json(Copy(deployment=deployment, standing=standing, state=state))
+
+
+def checkpoint_row(saved: Saved) -> bytes:
+    """Return a row of ``checkpoints``."""
+    kept = saved.checkpoint
+    return _pack(
+        SavedRow(
+            kept.state, kept.state_version, kept.epoch, kept.position, saved.seq, saved.at, saved.generation
+        )
+    )
+
+
+def tally_row(tally: Tally) -> bytes:
+    """Return a row of ``tallies``."""
+    return _json(
+        TallyRow(
+            accepted=tally.accepted,
+            rejected=tally.rejected,
+            duplicate=tally.duplicate,
+            expired=tally.expired,
+        )
+    )
+
+
+def owned_rows(owned: Iterable[Position | Order]) -> dict[str, bytes]:
+    """Return rows of ``positions`` or ``orders``: a JSON list for each deployment that has any."""
+    lists: dict[str, list[Any]] = {}
+    for one in owned:
+        lists.setdefault(one.deployment_id, []).append(one)
+    return {name: _json(mine) for name, mine in lists.items()}
+
+
+def entry(judged: Judged) -> Entry:
+    """Return the stream's entry of an accepted signal."""
+    return Entry(judged.seq, _pack(accepted_signal(judged)), _pack(judged))
+
+
+# ---- reading --------------------------------------------------------------------------------------
+_COPY = msgspec.json.Decoder(Copy).decode
+_POSITIONS = msgspec.json.Decoder(list[Position]).decode
+_ORDERS = msgspec.json.Decoder(list[Order]).decode
+_TALLY = msgspec.json.Decoder(TallyRow).decode
+_SAVED = msgspec.msgpack.Decoder(SavedRow).decode
+_JUDGED = msgspec.msgpack.Decoder(Judged).decode
+
+
+def read_contents(contents: Contents, seq: int) -> Found:
+    """Understand a copy that goes up to record ``seq``, as far as it can be understood."""
+    reader = _Reader(contents)
+    deployments = reader.each("deployments", "deployment", _deployment)
+    accepted = reader.accepted()
+    return Found(
+        deployments=deployments,
+        journal=JournalCopy(
+            seq=max(seq, accepted[-1].seq if accepted else 0),
+            tallies=reader.each("tallies", "tally", _tally),
+            positions=[one for mine in reader.each("positions", "positions", _positions) for one in mine],
+            orders=[one for mine in reader.each("orders", "waiting orders", _orders) for one in mine],
+            checkpoints=reader.each("checkpoints", "checkpoint", _saved),
+            accepted=accepted,
+        ),
+        unreadable=reader.unreadable,
+    )
+
+
+class _Reader:
+    """Reads the rows of a copy and keeps a list of what it could not read."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+        self.unreadable: list[tuple[str, str]] = []
+
+    def each(self, hash_name: str, what: str, read: Callable[[str, bytes], T]) -> list[T]:
+        found = []
+        for name, row in sorted(self._contents.hashes.get(hash_name, {}).items()):
+            try:
+                found.append(read(name, row))
+            except (msgspec.DecodeError, ValueError) as error:
+                self.unreadable.append((name, f"the {what} of {name} cannot be read: {error}"))
+        return found
+
+    def accepted(self) -> list[Judged]:
+        found, lost = [], []
+        for number, record in self._contents.records:
+            try:
+                judged = _JUDGED(record)
+                bytes.fromhex(judged.key)
+                _same(judged.seq, number, "number")
+                _bounded(judged.at)
+                found.append(judged)
+            except (msgspec.DecodeError, ValueError):
+                lost.append(number)
+        if lost:
+            names = ", ".join(map(str, lost[:NAMED])) + (", ..." if len(lost) > NAMED else "")
+            self.unreadable.append(("", f"{len(lost)} accepted signals cannot be read: {names}"))
+        return found
+
+
+def _deployment(name: str, row: bytes) -> tuple[Deployment, Standing]:
+    copy = _COPY(row)
+    _same(copy.deployment.id, name, "id")
+    return copy.deployment, copy.standing
+
+
+def _positions(name: str, row: bytes) -> list[Position]:
+    found = _POSITIONS(row)
+    for position in found:
+        _same(position.deployment_id, name, "id")
+    return found
+
+
+def _orders(name: str, row: bytes) -> list[Order]:
+    found = _ORDERS(row)
+    for order in found:
+        _same(order.deployment_id, name, "id")
+        _bounded(order.seq)
+    return found
+
+
+def _tally(name: str, row: bytes) -> Tally:
+    return Tally(name, **msgspec.structs.asdict(_TALLY(row)))
+
+
+def _saved(name: str, row: bytes) -> Saved:
+    kept = _SAVED(row)
+    _bounded(kept.seq)
+    return Saved(
+        seq=kept.seq,
+        at=kept.at,
+        deployment_id=name,
+        generation=kept.generation,
+        checkpoint=Checkpoint(kept.state, kept.state_version, kept.epoch, kept.position),
+    )
+
+
+def _same(found: object, expected: object, what: str) -> None:
+    if found != expected:
+        raise ValueError(f"its {what} is {found}")
+
+
+def _bounded(number: int) -> None:
+    """A number of a journal or a time: SQLite holds 63 bits."""
+    if not 0 < number < LARGEST:
+        raise ValueError(f"{number} is not between 0 and {LARGEST}")
