@@ -235,8 +235,8 @@ class Market:
         """One cell fewer reads ``symbol``; its candles are kept warm."""
         self.streams[symbol].wanted -= 1
 
-    def take(self, stream: Stream, tick: Tick) -> None:
-        """Accept one tick into this turn; the engine's hottest lines."""
+    def take(self, stream: Stream, tick: Tick) -> Tick:
+        """Accept one tick into this turn and return it, flagged; the engine's hottest lines."""
         ts = tick.ts
         if ts >= stream.next_close:
             stream.flush(self.epoch, self._send)
@@ -250,6 +250,7 @@ class Market:
         if stream.next_close == NEVER and stream.book is not None:
             # The very first tick starts the candles; only then is the next boundary known.
             stream.flush(self.epoch, self._send)
+        return tick
 
     def take_bar(self, stream: Stream, bar: Bar) -> None:
         """Accept a feed's own candle: it feeds the timeframes above it."""

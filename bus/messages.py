@@ -446,7 +446,12 @@ class Bye(Struct, array_like=True, frozen=True, tag=5):
 
 
 class Running(Struct, array_like=True, frozen=True, tag=6):
-    """Warm: initialised, state loaded, warm-up replayed. From now on signals count."""
+    """Warm: initialised, state loaded, warm-up replayed. From now on signals count.
+
+    ``position`` repeats that of the ``Welcome`` which was taken: several may have been on their way.
+    """
+
+    position: dict[str, int] = {}
 
 
 class Schedule(Struct, array_like=True, frozen=True, tag=7):

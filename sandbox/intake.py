@@ -60,6 +60,8 @@ class Intake:
         """This run of the engine has sent its ``Welcome``; until then say ``Hello``."""
         self.welcomed_again = False
         """Another run of the engine has welcomed a cell that is warm: tell it that we run."""
+        self.began: dict[str, int] = {}
+        """Where live data begins: the position of the welcome that was taken."""
         self.stopping = False
         self.notes: list[tuple[str, str]] = []
         """(kind, detail) of what deserves an event; whoever reads them clears them."""
@@ -185,6 +187,7 @@ class Intake:
             return  # the answer to a Hello that we repeated
         self.welcomed = True
         self._epoch = welcome.epoch
+        self.began = welcome.position
         self._received = {name.encode(): last for name, last in welcome.position.items()}
         if self._warm:
             self.welcomed_again = True

@@ -44,7 +44,6 @@ SIGTERM_GRACE = 5.0
 """Seconds for an orderly stop when nobody says how many (``Budgets.cleanup.hard``)."""
 
 _HELLO = messages.encode(messages.Hello())
-_RUNNING = messages.encode(messages.Running())
 
 
 class _Woken(Exception):
@@ -191,7 +190,7 @@ class Warden:
             self._outbox.put(messages.encode(messages.Bye(self._relay.stats(self._lag, self._watchdog.call))))
             return True
         if batch.ends == "welcome":
-            self._outbox.put(_RUNNING)
+            self._outbox.put(messages.encode(messages.Running(self._intake.began)))
             self._supervisor.report_last(Ready(now - self._born))
         elif not batch.ends:
             self._pace.note(batch.calls, now - began)
@@ -238,7 +237,7 @@ class Warden:
             self._hellos.said(now, sent=self._link.send(_HELLO))
         if intake.welcomed_again:
             intake.welcomed_again = False
-            self._outbox.put(_RUNNING)
+            self._outbox.put(messages.encode(messages.Running(intake.began)))
 
     def _tell(self, now: float) -> None:
         """Tell the supervisor what there is to tell."""

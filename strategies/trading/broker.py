@@ -6,7 +6,8 @@ The rule, and which way each part of it errs:
   the data behind the signal. So never at the price that the strategy saw. No latency is added beyond
   that tick: errs towards the strategy when it could not have been that fast.
 - A buy fills at the ask, a sell at the bid: the whole spread is paid, which errs against the strategy
-  (no price improvement). A tick with the last trade only fills at that trade: errs towards it by up to
+  (no price improvement). On a crossed quote a buy fills at the bid, a sell at the ask: the worse of both,
+  for a spread below zero is never earned. A tick with the last trade only fills at that trade: errs towards it by up to
   half a spread. A tick with the wrong side only (a bid, for a buy) fills nothing.
 - The whole order fills, whatever the size on offer: errs towards large orders.
 - A tick outside every session fills nothing. Neither does a late one of before the signal.
@@ -24,7 +25,10 @@ def execution(order: Order, tick: Tick) -> float | None:
     """Return the price at which ``tick`` fills ``order``, None if it does not."""
     if tick.ts < order.data_as_of or tick.flags & TICK_OUT_OF_SESSION:
         return None
-    return (tick.ask if order.quantity > 0 else tick.bid) or tick.last
+    bid, ask = tick.bid, tick.ask
+    if bid is not None and ask is not None and bid > ask:
+        bid, ask = ask, bid
+    return (ask if order.quantity > 0 else bid) or tick.last
 
 
 class PaperBroker:

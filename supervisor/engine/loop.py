@@ -194,8 +194,7 @@ class Engine:
                 if isinstance(item, Bar):
                     self._take_bar(stream, item)
                     continue
-                take(stream, item)
-                keep(item)
+                keep(take(stream, item))
         feed.clock.advance(feed.intake.watermark, time.monotonic_ns())
         if feed.deserted:
             feed.desert(time.time_ns(), self._publish_status)
@@ -271,7 +270,8 @@ class Engine:
             if member is not None:
                 self.command(deployment_id, member.generation, TimerFired(name, at))
         self.take(self.core.pulse(self.event_now(monotonic)))
-        last = self.market.position(self.market.streams)
+        read = [symbol for symbol, stream in self.market.streams.items() if stream.wanted]
+        last = self.market.position(read)
         self.market_socket.send(topics.PULSE + encode(Pulse(self.epoch, now, last)))
         self.channel.tell(engine_stats(self, now, self._longest_turn))
         self._longest_turn = 0

@@ -70,14 +70,14 @@ class Reports:
                 recovered=checkpoint is not None,
             ),
         )
-        member.base = engine.published(attach.symbols)
         if not member.welcomed:
             member.welcomed = True
             self._say(member, "hello")
 
     @_take.register
-    def _running(self, _report: Running, member: Member) -> None:
+    def _running(self, report: Running, member: Member) -> None:
         member.running = True
+        member.base = sum(report.position.get(f"tick|{symbol}|", 0) for symbol in member.attach.symbols)
         self._engine.core.running(member.deployment_id, member.generation)
         self._say(member, "running")
 

@@ -15,7 +15,7 @@ from supervisor.control import Attach
 
 @dataclass(slots=True)
 class Member:
-    """One attached instance. ``base`` ticks of its symbols were published before its welcome."""
+    """One attached instance. ``base`` ticks of its symbols were published before its data began."""
 
     attach: Attach
     base: int = 0

@@ -19,7 +19,7 @@ def engine_stats(engine: Engine, now: int, loop_ns_max: int) -> EngineStats:
             generation=member.generation,
             counts=_counts(engine.core.counts(member.deployment_id)),
             stats=member.stats,
-            published=engine.published(member.attach.symbols) - member.base if member.welcomed else 0,
+            published=engine.published(member.attach.symbols) - member.base if member.running else 0,
             positions=engine.core.positions(member.deployment_id),
         )
         for member in engine.roster.members()

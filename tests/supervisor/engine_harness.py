@@ -198,7 +198,7 @@ class FakeCell:
             return next((m for m in self.listen() if isinstance(m, Welcome)), None)
 
         welcome: Welcome = wait_until(welcomed, what="the welcome")  # type: ignore[assignment]
-        self.say(Running())
+        self.say(Running(welcome.position))
         return welcome
 
     def beat(self, **stats: int) -> None:

@@ -44,7 +44,7 @@ def test_nothing_needs_to_be_set():
 
 def test_an_ordinary_user_has_places_of_his_own():
     environ = {
-        "HOME": "/home/u",
+        "HOME": "/home/you",
         "XDG_STATE_HOME": "/s",
         "XDG_RUNTIME_DIR": "/run/user/7",
         "XDG_CONFIG_HOME": "/c",
@@ -55,12 +55,12 @@ def test_an_ordinary_user_has_places_of_his_own():
 
 
 def test_without_the_xdg_variables_the_home_stands_in():
-    settings = load({"HOME": "/home/u"}, uid=7)
+    settings = load({"HOME": "/home/you"}, uid=7)
     assert (settings.state_dir, settings.runtime_dir) == (
-        Path("/home/u/.local/state/stratd"),
+        Path("/home/you/.local/state/stratd"),
         Path("/tmp/stratd-7"),  # noqa: S108
     )
-    assert config_path({"HOME": "/home/u"}, 7) == Path("/home/u/.config/stratd/stratd.toml")
+    assert config_path({"HOME": "/home/you"}, 7) == Path("/home/you/.config/stratd/stratd.toml")
 
 
 def test_a_relative_xdg_path_is_ignored_as_the_specification_asks():

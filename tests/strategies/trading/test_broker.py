@@ -26,6 +26,8 @@ def order(quantity=1.0, *, order_id="o1", symbol="X", deployment_id="d", leg="",
     [
         (1.0, Tick("X", 1001, last=100.0, bid=99.0, ask=101.0), 101.0),
         (-1.0, Tick("X", 1001, last=100.0, bid=99.0, ask=101.0), 99.0),
+        (1.0, Tick("X", 1001, bid=101.0, ask=99.0), 101.0),  # crossed: nobody earns the spread
+        (-1.0, Tick("X", 1001, bid=101.0, ask=99.0), 99.0),
         (1.0, Tick("X", 1001, last=100.0), 100.0),
         (-1.0, Tick("X", 1001, last=100.0), 100.0),
         (1.0, Tick("X", 1001, bid=99.0), None),  # a bid says nothing of what a buyer pays
