@@ -148,11 +148,15 @@ class Actor:
                     self.host.events.note(warning, finding.detail, self.id, generation)
 
     def reattach(self) -> None:
-        """Tell a new engine of the living instance."""
+        """Tell a new engine of the living instance.
+
+        Whether it is paused is said either way: the old engine may have died with that word unsent.
+        """
         if self.instance is not None and self.instance.generation == self.life.instance:
             self.host.engine.tell(self.instance.attach)
-            if self.life.wanted is lf.Wanted.PAUSED:
-                self._direct("pause", self.life.reason)
+            if self.life.wanted is not lf.Wanted.STOPPED:
+                paused = self.life.wanted is lf.Wanted.PAUSED
+                self._direct("pause" if paused else "resume", self.life.reason)
 
     # ---- the queue ------------------------------------------------------------------------------
     async def _run(self) -> None:

@@ -94,19 +94,21 @@ class Orders:
     def _direct(self, order: Direct) -> None:
         """Bar the gate first, then tell the cell: no signal can slip between."""
         engine = self._engine
-        if engine.roster.find(order.deployment_id, order.generation) is None:
+        member = engine.roster.find(order.deployment_id, order.generation)
+        if member is None:
             return
         engine.core.direct(
             order.deployment_id, order.generation, order.verb, order.reason, exit_only=order.exit_only
         )
-        bodies: dict[str, CommandBody] = {
-            "pause": Pause(order.reason, order.exit_only),
-            "resume": Resume(),
+        body: CommandBody
+        if order.verb == "stop":
             # The gate lets last exits through only if asked to; then the cell is asked for them.
-            "stop": Stop(order.reason, ask=order.exit_only),
-        }
+            body = Stop(order.reason, ask=order.exit_only)
+        else:
+            pause = order.verb == "pause"
+            body = member.directed = Pause(order.reason, order.exit_only) if pause else Resume()
         engine.market.flush()
-        engine.command(order.deployment_id, order.generation, bodies[order.verb])
+        engine.command(order.deployment_id, order.generation, body)
 
     @_do.register
     def _forget(self, order: Forget) -> None:

@@ -79,6 +79,8 @@ class Reports:
         member.running = True
         member.base = sum(report.position.get(f"tick|{symbol}|", 0) for symbol in member.attach.symbols)
         self._engine.core.running(member.deployment_id, member.generation)
+        if member.directed is not None:
+            self._engine.command(member.deployment_id, member.generation, member.directed)
         self._say(member, "running")
 
     @_take.register

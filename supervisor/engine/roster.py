@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
-from bus.messages import CellStats
+from bus.messages import CellStats, Pause, Resume
 from supervisor.control import Attach
 
 
@@ -21,6 +21,8 @@ class Member:
     base: int = 0
     running: bool = False
     welcomed: bool = False
+    directed: Pause | Resume | None = None
+    """What the supervisor directed last: said again once it runs, for what is said before is not heard."""
     stats: CellStats = field(default_factory=CellStats)
 
     @property

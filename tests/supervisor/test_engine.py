@@ -7,13 +7,14 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
 import zmq
 
 from bus import topics
-from bus.messages import Acked, Bye, Candles, Checkpoint, Pause, Pulse, Resume, Stop, Ticks
+from bus.messages import Acked, Bye, Candles, Checkpoint, Pause, Pulse, Resume, Stop, Ticks, Welcome
 from supervisor.control import CellSaid, Detach, Direct, EngineEvent, EngineStats
 from tests.supervisor.engine_harness import EngineProcess, FakeCell, send_tick
 from tests.waiting import wait_until
@@ -203,6 +204,24 @@ def test_pause_bars_the_gate_before_the_cell_hears_of_it(engine: EngineProcess) 
     engine.wait_news(CellSaid, lambda s: s.word == "bye")
     for each in (publisher, cell):
         each.close()
+
+
+@pytest.mark.parametrize(("verbs", "last"), [(["pause"], Pause), (["pause", "resume"], Resume)])
+def test_what_was_directed_before_a_cell_ran_is_said_to_it_once_it_runs(
+    engine: EngineProcess, verbs: list[Literal["pause", "resume"]], last: type
+) -> None:
+    cell = engine.attach()
+    for verb in verbs:
+        engine.tell(Direct("one", 1, verb, "lunch"))
+    cell.run()
+
+    def after_the_welcome() -> list[type]:
+        said = [type(command) for command in cell.commands()]
+        return [kind for kind in said[said.index(Welcome) :] if kind is not Welcome]
+
+    wait_until(after_the_welcome, what="a command")
+    assert [last] == after_the_welcome()
+    cell.close()
 
 
 def test_a_checkpoint_comes_back_in_the_welcome_of_the_next_generation(engine: EngineProcess) -> None:

@@ -1,0 +1,101 @@
+"""The daemon and an engine that dies: what the next one is told, and what the cells notice of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from bus.sockets import Publisher
+from supervisor.control import Attach, Configure, Direct, EngineOrder
+from tests.supervisor.rig import Rig, Scene
+
+pytestmark = pytest.mark.system
+
+BUYER = """
+    def on_tick(self, data):
+        return Signal(symbol=data.symbol, intent="enter_long", quantity=1, reason="tick")
+"""
+
+
+@pytest.fixture
+def rig():
+    rig = Rig()
+    rig.settings += '\n[feeds.main]\nendpoint = "ipc://{base}/feed"\n'
+    code = rig.strategy("buyer") / "strategy.py"
+    code.write_text(code.read_text().replace("import IStrategy", "import IStrategy, Signal") + BUYER)
+    yield rig
+    rig.remove()
+
+
+@contextlib.asynccontextmanager
+async def market(rig: Rig) -> AsyncIterator[None]:
+    """Fifty ticks a second of EURUSD, from a publisher that outlives engines."""
+
+    async def publish() -> None:
+        while True:
+            tick = ["EURUSD", time.time_ns(), 1.1, 1.0]
+            publisher.send(b"tick.EURUSD", msgspec.msgpack.encode(tick))
+            await asyncio.sleep(0.02)
+
+    with Publisher(f"ipc://{rig.base}/feed") as publisher:
+        publishing = asyncio.create_task(publish())
+        try:
+            yield
+        finally:
+            publishing.cancel()
+
+
+async def stale(scene: Scene, name: str) -> bool:
+    return (await scene.row(name)).stale > 0
+
+
+async def more_than(scene: Scene, name: str, ticks: int, accepted: int) -> None:
+    async def there() -> bool:
+        row = await scene.row(name)
+        return row.ticks > ticks and row.signals.accepted > accepted
+
+    await scene.until(there, f"ticks and accepted signals of {name}")
+
+
+def test_after_an_engine_died_what_runs_gets_ticks_again_and_what_is_paused_stays_barred(rig, monkeypatch):
+    async def scenario(scene: Scene):
+        async with market(rig):
+            await scene.start("runs", "buyer")
+            await scene.start("pauses", "buyer")
+            for name in ("runs", "pauses"):
+                await more_than(scene, name, 0, 0)
+            await scene.verb("pause", "pauses", reason="news")
+            before = {name: await scene.row(name) for name in ("runs", "pauses")}
+            told: list[EngineOrder] = []
+            tell = scene.daemon.engine.tell
+            monkeypatch.setattr(scene.daemon.engine, "tell", lambda order: (told.append(order), tell(order)))
+
+            os.kill(scene.daemon.engine.pid, signal.SIGKILL)
+            await scene.event("engine_died")
+
+            # Counted on by the next engine, which recovered what the first had journalled.
+            await more_than(scene, "runs", before["runs"].ticks, before["runs"].signals.accepted)
+            runs, pauses = await scene.row("runs"), await scene.row("pauses")
+            assert (runs.state, runs.pid, runs.generation) == ("running", before["runs"].pid, 1)
+            assert (pauses.state, pauses.pid, pauses.generation) == ("paused", before["pauses"].pid, 1)
+            assert [type(order) for order in told] == [Configure, Attach, Direct, Attach, Direct]
+            assert [order.verb for order in told if isinstance(order, Direct)] == ["resume", "pause"]
+
+            # Once its warden has the word, not even signals to refuse come from it.
+            await scene.until(lambda: stale(scene, "pauses"), "ticks dropped because of the pause")
+            held = await scene.row("pauses")
+            assert held.signals.accepted == pauses.signals.accepted
+            await more_than(scene, "runs", runs.ticks + 100, runs.signals.accepted)
+            later = await scene.row("pauses")
+            assert (later.ticks, later.signals) == (held.ticks, held.signals)
+            await scene.verb("resume", "pauses")
+            await more_than(scene, "pauses", later.ticks, later.signals.accepted)
+
+    rig.run(scenario)
