@@ -7,8 +7,8 @@ The rule, and which way each part of it errs:
   that tick: errs towards the strategy when it could not have been that fast.
 - A buy fills at the ask, a sell at the bid: the whole spread is paid, which errs against the strategy
   (no price improvement). On a crossed quote a buy fills at the bid, a sell at the ask: the worse of both,
-  for a spread below zero is never earned. A tick with the last trade only fills at that trade: errs towards it by up to
-  half a spread. A tick with the wrong side only (a bid, for a buy) fills nothing.
+  for a spread below zero is never earned. A tick with the last trade only fills at that trade: errs
+  towards it by up to half a spread. A tick with the wrong side only (a bid, for a buy) fills nothing.
 - The whole order fills, whatever the size on offer: errs towards large orders.
 - A tick outside every session fills nothing. Neither does a late one of before the signal.
 
