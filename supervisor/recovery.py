@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -64,8 +65,11 @@ async def open_mirror(daemon: Parts) -> Mirror | None:
         daemon.premises.identity()
         return None
     copy = RedisMirror(url.get_secret_value(), password.get_secret_value() if password else None)
-    partly = await _bring_back(daemon, copy)
-    identity, _ = daemon.premises.identity()
+    async with AsyncExitStack() as unless_kept:
+        unless_kept.push_async_callback(copy.close)
+        partly = await _bring_back(daemon, copy)
+        identity, _ = daemon.premises.identity()
+        unless_kept.pop_all()  # the mirror closes it
     source = DaemonSource(identity, daemon.actors, daemon.signals, lambda: daemon.news.journal_seq)
     return Mirror(copy, source, on_change=daemon.events.note, put_aside=partly)
 

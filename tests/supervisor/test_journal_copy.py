@@ -11,7 +11,7 @@ from bus.messages import Checkpoint
 from strategies.trading.core import Core
 from strategies.trading.records import Snapshot, Tally
 from supervisor.store.journal import KEEP, Journal, JournalError, JournalReader
-from supervisor.store.journal_copy import LEAP, JournalCopy
+from supervisor.store.journal_copy import LEAP, JournalCopy, read
 from tests.strategies.trading.trading_world import T0, grant, running_core, signal, tick, verdicts
 from tests.supervisor.test_journal import CHECKPOINT, some_trading
 
@@ -193,3 +193,23 @@ def test_whatever_was_traded_a_filled_journal_recovers_the_same_state(tmp_path_f
         with JournalReader.open(path) as reader:
             assert journal.checkpoint("d") == reader.checkpoint("d")
     assert copied(new) == replace(copy, seq=copy.seq + LEAP)
+
+
+def test_a_copy_is_of_one_commit_even_while_the_engine_goes_on(tmp_path):
+    """A fill that is committed in the middle of reading is in no part of the copy, or in all of it."""
+    path, core = lost(tmp_path)
+    expected = copied(path)
+    with Journal.open(path) as journal, JournalReader.open(path) as reader:
+        ask, asked = reader._database.execute, []
+
+        def execute(statement, arguments=()):
+            asked.append(statement)
+            if len(asked) == 4:  # the numbers are read, the positions are not
+                journal.append(core.on_tick(tick(), T0).records)
+                journal.commit()
+            return ask(statement, arguments)
+
+        assert read(execute, 0, EVERYTHING, 0) == expected
+        assert len(asked) > 5
+        later = reader.copy(0, EVERYTHING, 0)
+    assert (later.seq, later.orders) == (expected.seq + 1, [])
