@@ -18,6 +18,7 @@ from typing import Protocol
 import msgspec
 
 from bus import topics
+from bus.agenda import NEVER, Agenda
 from bus.candles import SymbolCandles
 from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, Bar, Candle, Candles, Tick, Ticks, encode
 from bus.sessions import SessionCalendar
@@ -25,7 +26,10 @@ from bus.timeframes import Timeframe
 
 HISTORY = 2000
 """Closed candles kept a symbol and timeframe, for warm-up."""
-NEVER = 2**63 - 1
+LEAP = 10_000
+"""Candles of the smallest timeframe that one step of event time may pass over as a quiet market: 2.8 hours of
+seconds, a week of minutes. Beyond, it is a hole: a recording with days missing, a symbol that was last traded
+long ago. Made up candle by candle, twelve years of empty seconds would hold the engine for half an hour."""
 RECORDED = 3600 * 1_000_000_000
 """Age in ns from which the events of a feed count as a recording."""
 MARKS = 4096
@@ -47,11 +51,12 @@ class FeedClock:
     whose events are over ``RECORDED`` old is a recording.
     """
 
-    __slots__ = ("_advanced_at", "_marks", "healthy", "watermark")
+    __slots__ = ("_advanced_at", "_marks", "agenda", "healthy", "watermark")
 
     def __init__(self) -> None:
         self.watermark = 0
         self.healthy = True
+        self.agenda = Agenda()
         self._advanced_at = 0
         self._marks: deque[tuple[int, int]] = deque(maxlen=MARKS)
 
@@ -100,7 +105,7 @@ class Stream:
     """
 
     __slots__ = (
-        "_reached", "_sample", "asked", "book", "candle_seq", "candle_topic", "clock", "history",
+        "_leap", "_reached", "_sample", "asked", "book", "candle_seq", "candle_topic", "clock", "history",
         "next_close", "open_from", "open_to", "pending", "published", "source", "symbol", "tick_seq",
         "tick_topic", "wanted",
     )  # fmt: skip
@@ -125,12 +130,22 @@ class Stream:
         self.book: SymbolCandles | None = None
         self._sample: Tick | Bar | None = None
         self._reached = 0
+        self._leap = NEVER
 
-    def adopt(self, source: Source, sample: Tick | Bar) -> None:
-        """Take note of the feed that brings this symbol, and start what was asked for before."""
+    def adopt(self, source: Source, sample: Tick | Bar, clock: FeedClock | None = None) -> None:
+        """Take note of the feed that brings this symbol, and start what was asked for before.
+
+        It goes by the feed's clock, unless another one is given.
+        """
         self.source, self._sample = source, sample
-        self.clock = source.clock
+        self.follow(clock or source.clock)
         self.build()
+
+    def follow(self, clock: FeedClock) -> None:
+        """Go by ``clock`` from now on."""
+        self.clock.agenda.drop(self.symbol)
+        self.clock = clock
+        clock.agenda.note(self)
 
     def build(self) -> None:
         """Start the timeframes that were asked for and are not built yet.
@@ -148,6 +163,8 @@ class Stream:
         for timeframe in missing:
             self.history[timeframe.id] = deque(maxlen=HISTORY)
         self.next_close = self.book.next_close
+        self._leap = LEAP * min(timeframe.rank[0] for timeframe in self.asked.values())
+        self.clock.agenda.note(self)
 
     def next_wall(self) -> int:
         """Event-clock instant at which a timer has to close something."""
@@ -190,6 +207,8 @@ class Stream:
         """Close every candle due, publish one message a boundary, return them in the order published."""
         if self.book is None:
             return []
+        if healthy and max(watermark, wall) - self.next_close > self._leap:
+            self._leap_to(max(watermark, wall))
         published: list[Candle] = []
         for group in self.book.close_due(watermark, wall, healthy):
             for candle in (*group.withheld, *group.candles):
@@ -205,6 +224,21 @@ class Stream:
         self.next_close = self.book.next_close
         self.open_from = max(self.open_from, self.book.closed_to)
         return published
+
+    def _leap_to(self, at: int) -> None:
+        """Treat a step over more than ``LEAP`` candles of trading time as a hole, not as a quiet market."""
+        if self.book is None or self.source is None:
+            return
+        calendar, passed, edge = self.source.calendar, 0, self.next_close
+        while passed <= self._leap:
+            opens = calendar.next_open(edge)
+            if opens is None or opens >= at:
+                return
+            segment = calendar.segment(opens)
+            edge = at if segment is None else min(segment[1], at)
+            passed += edge - opens
+        self.book.mark_unhealthy(self.next_close)
+        self.book.mark_healthy(at)
 
 
 class Market:
@@ -250,6 +284,7 @@ class Market:
         if stream.next_close == NEVER and stream.book is not None:
             # The very first tick starts the candles; only then is the next boundary known.
             stream.flush(self.epoch, self._send)
+            stream.clock.agenda.note(stream)
         return tick
 
     def take_bar(self, stream: Stream, bar: Bar) -> None:
@@ -259,6 +294,7 @@ class Market:
             stream.book.add_bar(bar)
             clock = stream.clock
             stream.close_due(self.epoch, clock.watermark, clock.watermark, clock.healthy, self._send)
+            clock.agenda.note(stream)
 
     def flush(self) -> list[Stream]:
         """Publish everything that this turn collected; return the streams that had something."""
@@ -267,8 +303,17 @@ class Market:
             stream.flush(self.epoch, self._send)
         return ready
 
+    def close_by(self, clock: FeedClock, monotonic: int) -> list[Candle]:
+        """Close what the watermark or the timer of one clock has passed, looking at nothing else."""
+        due = clock.agenda.take(clock.watermark, clock.now(monotonic))
+        streams = [self.streams[one.symbol] for one in due]
+        closed = self.close_due(streams, monotonic)
+        for stream in streams:
+            stream.clock.agenda.note(stream)
+        return closed
+
     def close_due(self, streams: Iterable[Stream], monotonic: int) -> list[Candle]:
-        """Close what the feed's watermark or the timer has passed, over streams of ONE feed."""
+        """Close what the watermark of its clock or the timer has passed, of each stream."""
         closed: list[Candle] = []
         for stream in streams:
             clock = stream.clock

@@ -8,7 +8,7 @@ from bus.candles import SymbolCandles
 from bus.feeds.health import Gap
 from bus.feeds.peers import Peers
 from bus.intake import Intake
-from bus.market import FeedClock, Stream
+from bus.market import RECORDED, FeedClock, Stream
 from bus.messages import Bar, FeedStatus, Tick
 from bus.sessions import SessionCalendar
 from bus.sockets import FeedSocket, Hub
@@ -17,6 +17,8 @@ from bus.timeline import Synthetic
 from supervisor.control import FeedRow, FeedSpec
 
 NANOS = 1_000_000_000
+PASTS = 8
+"""Clocks that one feed may have for symbols from its past."""
 
 
 class FeedPort:
@@ -26,13 +28,13 @@ class FeedPort:
         self.spec = spec
         self._hub = hub
         self.clock = FeedClock()
+        self.clocks = [self.clock]
+        """Its own first, then those of symbols that it brought from its past."""
         self.streams: dict[str, Stream] = {}
         self.foreign: set[str] = set()
         """Symbols that another feed brought first, and brings."""
         self.conflicts = 0
         """How many ticks and bars of such symbols were not delivered."""
-        self.next_close = 0
-        """Event time at which the next candle of any of its symbols may have to close."""
         self.calendar = calendar
         self._synthetic = synthetic
         self.intake = Intake(
@@ -69,11 +71,33 @@ class FeedPort:
 
     def bring(self, stream: Stream, sample: Tick | Bar) -> None:
         """Bring a symbol from now on; ``sample`` is the first that was heard of it."""
-        stream.adopt(self, sample)
+        stream.adopt(self, sample, self._clock_of(_moment(sample)))
         self.streams[stream.symbol] = stream
         if stream.book is not None and self.clock.healthy:
             # Another feed brought it before, and closed: from here on nothing is missing any more.
             stream.book.mark_healthy(self.intake.watermark)
+
+    def _clock_of(self, ts: int) -> FeedClock:
+        """The clock for a symbol that begins at ``ts``: one of its own time if the feed is far ahead of it.
+
+        A recording from years ago after live data, or a quote from before the weekend: by the feed's clock
+        all its candles would be over before they began.
+        """
+        for clock in self.clocks:
+            if clock.watermark - ts < RECORDED:
+                return clock
+        if len(self.clocks) < PASTS:
+            self.clocks.append(FeedClock())
+            self.clocks[-1].healthy = self.clock.healthy
+        return self.clocks[-1]
+
+    def advance_past(self, stream: Stream, item: Tick | Bar, monotonic: int) -> None:
+        """Move on the clock of a symbol from the past, or let it go by the feed's when it has caught up."""
+        ts = _moment(item)
+        if self.clock.watermark - ts < RECORDED:
+            stream.follow(self.clock)
+        else:
+            stream.clock.advance(ts, monotonic)
 
     def follow(self, now: int, publish: Callable[[FeedStatus], None]) -> None:
         """Take note of publishers that came or went: there is something on ``socket.monitor``."""
@@ -120,12 +144,14 @@ class FeedPort:
         """Let the health of the whole feed change at the event time that it has reached."""
         if healthy == self.clock.healthy:
             return
-        self.clock.healthy = healthy
+        for clock in self.clocks:
+            clock.healthy = healthy
         # Now, and not when something closes: by then the watermark would be past the silence.
         for stream in self.streams.values():
             if stream.book is not None:
                 mark = stream.book.mark_healthy if healthy else stream.book.mark_unhealthy
-                mark(self.intake.watermark)
+                mark(self.intake.watermark if stream.clock is self.clock else stream.clock.watermark)
+                stream.clock.agenda.note(stream)
 
     def _miss(self, gap: Gap) -> None:
         """Let the candles of one symbol know what they miss (candles.md 6)."""
@@ -135,6 +161,7 @@ class FeedPort:
         stream.book.mark_unhealthy(gap.since)
         if self.clock.healthy:
             stream.book.mark_healthy(gap.until)
+        stream.clock.agenda.note(stream)
 
     def row(self) -> FeedRow:
         """The feed as ``stratd feeds`` shows it."""
@@ -154,6 +181,10 @@ class FeedPort:
         """Close the socket. Whatever its symbols miss until another feed brings them is no flat market."""
         self._turn(healthy=False)
         self.socket.close()
+
+
+def _moment(item: Tick | Bar) -> int:
+    return item.open_time if isinstance(item, Bar) else item.ts
 
 
 def _day(calendar: SessionCalendar, ts: int) -> int:

@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from bus import topics
-from bus.market import NEVER, Market, Stream
+from bus.agenda import NEVER
+from bus.market import Market, Stream
 from bus.messages import (
     AcceptedSignal,
     Bar,
@@ -148,12 +149,11 @@ class Engine:
         """
         wake = monotonic + SECOND
         for feed in self.feeds.values():
-            self.market.close_due(feed.streams.values(), monotonic)
-            event_now = feed.clock.now(monotonic)
-            feed.next_close = min((s.next_close for s in feed.streams.values()), default=NEVER)
-            due = min((stream.next_wall() for stream in feed.streams.values()), default=NEVER)
-            if due != NEVER:
-                wake = min(wake, monotonic + due - event_now)
+            for clock in feed.clocks:
+                self.market.close_by(clock, monotonic)
+                due = clock.agenda.next_wall
+                if due != NEVER:
+                    wake = min(wake, monotonic + due - clock.now(monotonic))
         self._closes_at = max(wake, monotonic + LOOK_EVERY)
 
     # ---- inputs ---------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ class Engine:
     def _take_feed(self, feed: FeedPort) -> None:
         """Drain one feed: the hot path."""
         now = time.time_ns()
-        accept, streams, take = feed.intake.accept, feed.streams, self.market.take
+        accept, streams, take, clock = feed.intake.accept, feed.streams, self.market.take, feed.clock
         keep = self._ticks.append
         for frames in feed.socket.drain():
             items = accept(frames, now)
@@ -191,14 +191,16 @@ class Engine:
                     stream = self._adopt(feed, item)
                     if stream is None:
                         continue
+                if stream.clock is not clock:
+                    feed.advance_past(stream, item, time.monotonic_ns())
                 if isinstance(item, Bar):
                     self._take_bar(stream, item)
                     continue
                 keep(take(stream, item))
-        feed.clock.advance(feed.intake.watermark, time.monotonic_ns())
+        clock.advance(feed.intake.watermark, time.monotonic_ns())
         if feed.deserted:
             feed.desert(time.time_ns(), self._publish_status)
-        if feed.intake.watermark >= feed.next_close:
+        if feed.intake.watermark >= clock.agenda.next_close:
             self.look()
 
     def _take_bar(self, stream: Stream, bar: Bar) -> None:
@@ -322,6 +324,7 @@ class Engine:
     def _publish_status(self, status: FeedStatus) -> None:
         self.market.flush()  # what came before it
         self.market_socket.send(topics.feed(status.feed) + encode(status))
+        self.look()  # an outage that is over lets the timer close again
         self.event("feed_" + status.state, f"feed {status.feed}: {status.detail or status.state}")
 
     def close(self) -> None:

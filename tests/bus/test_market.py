@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from bus import topics
+from bus.agenda import NEVER
 from bus.candles import SymbolCandles
-from bus.market import NEVER, RECORDED, FeedClock, Market, Stream
+from bus.market import LEAP, RECORDED, FeedClock, Market, Stream
 from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, Bar, Candles, Tick, Ticks
 from bus.sessions import SessionCalendar, WeeklySegment, always, at, weekly
 from bus.sockets import split
@@ -157,6 +158,70 @@ def test_a_candle_closes_by_the_timer_when_no_tick_comes() -> None:
     assert [] == bench.turn()
     bench.market.close_due([bench.stream], monotonic=1_000 + int(0.76 * S))
     assert [T0 + S] == [m.as_of for m in bench.turn()]  # type: ignore[union-attr]
+
+
+def test_a_symbol_is_closed_by_its_clock_when_it_is_due_and_not_before() -> None:
+    bench = Bench("1s")
+    bench.start()
+    bench.tick(0.5)
+    bench.turn()
+    clock = bench.feed.clock
+    clock.advance(T0 + S // 2, monotonic=1_000)
+    closed = [
+        [c.close_time for c in bench.market.close_by(clock, 1_000 + int(seconds * S))]
+        for seconds in (0.74, 0.76, 0.77, 1.76)
+    ]
+    assert [[], [T0 + S], [], [T0 + 2 * S]] == closed
+    assert T0 + 3 * S == clock.agenda.next_close
+
+
+def test_a_feed_that_recovers_lets_the_timer_close_again() -> None:
+    bench = Bench("1s")
+    bench.start()
+    bench.tick(0.5)
+    clock, book = bench.feed.clock, bench.stream.book
+    assert book is not None
+    clock.advance(T0 + S // 2, monotonic=0)
+    for healthy in (False, True):
+        clock.healthy = healthy
+        (book.mark_healthy if healthy else book.mark_unhealthy)(clock.watermark)
+        clock.agenda.note(bench.stream)
+        bench.market.close_by(clock, S)
+        assert healthy == bool(bench.stream.history["1s"])
+
+
+def test_a_step_over_years_is_a_hole_and_not_millions_of_flat_candles() -> None:
+    bench = Bench("1s", "1m")
+    bench.start()
+    bench.tick(0.5)
+    bench.tick(5 * 365 * 86_400)
+    bench.tick(5 * 365 * 86_400 + 1)
+    closed = [c for m in bench.turn() if isinstance(m, Candles) for c in m.candles]
+    years = T0 + 5 * 365 * 86_400 * S
+    # What was whole before the hole and after it; not the minutes, into which it reaches.
+    assert [T0 + S, years + S] == [c.close_time for c in closed]
+
+
+def test_a_step_that_is_short_enough_is_a_quiet_market() -> None:
+    bench = Bench("1s")
+    bench.start()
+    bench.tick(0.5)
+    bench.tick(LEAP - 1)
+    closed = [c for m in bench.turn() if isinstance(m, Candles) for c in m.candles]
+    assert [False] + [True] * (LEAP - 2) == [c.synthetic for c in closed]
+
+
+def test_a_weekend_is_no_hole() -> None:
+    bench = Bench("1m", calendar=DAYTIME)
+    friday = 1_700_254_740  # 2023-11-17 20:59 UTC, 15:59 in New York
+    monday = friday + 60 + 65 * 3600 + 1800
+    at = (friday, friday + 30, monday, monday + 60)
+    for seconds in at:
+        bench.tick(seconds - T0 // S)
+    closed = [c for m in bench.turn() if isinstance(m, Candles) for c in m.candles]
+    assert [(friday * S, "ok"), (monday * S, "ok")] == [
+        (c.open_time, c.quality) for c in closed if not c.synthetic
+    ]
 
 
 def test_a_bar_of_the_feed_is_published_when_it_comes_and_not_with_the_next_one() -> None:

@@ -44,6 +44,8 @@ class Bench:
             stream = self.market.stream(item.symbol)
             if stream.source is None:
                 self.feed.bring(stream, item)
+            if stream.clock is not self.feed.clock:
+                self.feed.advance_past(stream, item, 0)
             self.market.take(stream, item)
         self.feed.clock.advance(self.feed.intake.watermark, 0)
         self.market.flush()
@@ -327,6 +329,37 @@ def test_the_candle_in_which_a_feed_was_closed_and_opened_again_is_withheld(engi
     assert closed(cell) == [40, 160]
     publisher.close()
     cell.close()
+
+
+def test_a_recording_from_years_ago_after_live_data_gets_its_candles(engine):
+    """By the clock of the feed they would all be over before they began."""
+    publisher = engine.feed()
+    live, past = engine.attach("live"), engine.attach("past", symbols=["OLD"])
+    for cell in (live, past):
+        cell.run()
+    now, years_ago = time.time_ns(), T0 // S * S
+    for number in range(3):
+        send_tick(publisher, "X", now + number, 100.0)
+    wait_until(lambda: len(live.ticks()) == 3, what="the live ticks")
+    for number in range(41):
+        send_tick(publisher, "OLD", years_ago + number * S // 10, 100.0)
+    wait_until(lambda: len(closed(past, "OLD")) >= 3, what="the candles of the recording")
+    assert closed(past, "OLD")[:3] == [0, 1, 2]
+    assert {tick.flags for tick in past.ticks()} == {0}
+    assert past.ask(symbol="OLD", data_as_of=years_ago + 4 * S, data_key=1).decision == "accepted"
+    publisher.close()
+    for cell in (live, past):
+        cell.close()
+
+
+def test_a_symbol_that_catches_up_goes_by_the_clock_of_its_feed(bench):
+    bench.tick("X", 7200)
+    bench.tick("Y", 0)
+    assert len(bench.feed.clocks) == 2
+    stream = bench.market.streams["Y"]
+    assert stream.clock is bench.feed.clocks[1]
+    bench.tick("Y", 7200)
+    assert stream.clock is bench.feed.clock
 
 
 def test_a_feed_is_opened_and_closed_again_and_again_without_a_trace(engine):
