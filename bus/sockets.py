@@ -11,6 +11,7 @@ against the start of the frame, and every subscriber costs one message instead o
 from __future__ import annotations
 
 import contextlib
+import errno
 import select
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,8 +30,12 @@ MARKET_QUEUE = 50_000
 """Messages that may wait for one slow cell before its own ticks are lost (and counted by sequence)."""
 FEED_QUEUE = 200_000
 """Messages of a feed that may wait while the engine is busy."""
+RELEASE_MS = 1000
+"""Milliseconds that libzmq gets to let go of an endpoint."""
 DRAIN_LIMIT = 512
 """Messages taken from one socket before the loop looks at the others."""
+OUTWARD = b"signals"
+"""ZAP domain of the outward sockets: whoever holds their public key may connect to these, and to no other."""
 
 
 def split(frame: bytes) -> tuple[bytes, bytes]:
@@ -69,7 +74,38 @@ def _attach(socket: zmq.Socket[bytes], mode: str, endpoint: str) -> None:
         socket.bind(endpoint) if mode == "bind" else socket.connect(endpoint)
     except zmq.ZMQError as error:
         socket.close(0)
-        raise OSError(error.errno, f"cannot {mode} {endpoint}: {error.strerror}") from None
+        # Not the error's own text, to which pyzmq adds the endpoint again.
+        raise OSError(error.errno, f"cannot {mode} {endpoint}: {zmq.strerror(error.errno or 0)}") from None
+
+
+def _set_key(socket: zmq.Socket[bytes], option: int, key: str) -> None:
+    """Set a CURVE key; libzmq takes no other than one of 40 characters of Z85."""
+    try:
+        socket.setsockopt(option, key.encode())
+    except zmq.ZMQError:
+        socket.close(0)
+        raise OSError(errno.EINVAL, "its CURVE key is no key (40 characters, Z85)") from None
+
+
+def _serve_curve(socket: zmq.Socket[bytes], secret_key: str) -> None:
+    """Admit only who knows the public key that belongs to ``secret_key``; everybody if that is "".
+
+    Who reads them is not told apart, only that he was given the key, and that nobody between can read.
+    """
+    if secret_key:
+        socket.setsockopt(zmq.CURVE_SERVER, 1)
+        socket.setsockopt(zmq.ZAP_DOMAIN, OUTWARD)
+        _set_key(socket, zmq.CURVE_SECRETKEY, secret_key)
+
+
+def _release(socket: zmq.Socket[bytes], endpoint: str) -> None:
+    """Stop listening; return once the endpoint is free. libzmq lets go of it in a thread of its own."""
+    freed = socket.get_monitor_socket(zmq.Event.CLOSED)
+    with contextlib.suppress(zmq.ZMQError):  # it listens no more
+        socket.unbind(endpoint)
+        freed.poll(RELEASE_MS)
+    socket.disable_monitor()
+    freed.close(0)
 
 
 def _drain(socket: zmq.Socket[bytes], limit: int) -> Iterator[list[bytes]]:
@@ -203,7 +239,7 @@ class FeedSocket(_Owned):
         if curve_server_key:
             public, secret = zmq.curve_keypair()
             socket.curve_publickey, socket.curve_secretkey = public, secret
-            socket.curve_serverkey = curve_server_key.encode()
+            _set_key(socket, zmq.CURVE_SERVERKEY, curve_server_key)
         socket.subscribe(b"")
         self.monitor = Monitor(socket)
         try:
@@ -251,6 +287,8 @@ class Gatekeeper(_Owned):
             if len(rest) == 6 and rest[3] == b"PLAIN":
                 user, password = rest[4].decode(errors="replace"), rest[5].decode(errors="replace")
                 ok = self._admit(user, password)
+            elif len(rest) == 5 and rest[0] == OUTWARD and rest[3] == b"CURVE":
+                user, ok = rest[4].hex(), True  # the handshake itself proved that it knows our key
             status = [b"200", b"OK", user.encode()] if ok else [b"400", b"refused", b""]
             self.socket.send_multipart([version, request_id, *status, b""])
 
@@ -295,14 +333,19 @@ class ReportSocket(_Owned):
 
 
 class OutSocket(_Owned):
-    """PUB of accepted signals towards the outside world."""
+    """PUB of accepted signals towards the outside world; CURVE with a secret key."""
 
-    def __init__(self, hub: Hub, endpoint: str) -> None:
+    def __init__(self, hub: Hub, endpoint: str, curve_secret_key: str = "") -> None:
         socket = hub.context.socket(zmq.PUB)
         socket.setsockopt(zmq.LINGER, 1000)
         socket.setsockopt(zmq.SNDHWM, 100_000)
+        _serve_curve(socket, curve_secret_key)
         _attach(socket, "bind", endpoint)
         super().__init__(socket)
+
+    def release(self) -> None:
+        """Give the endpoint back to whoever binds it next. What was sent still leaves until ``close``."""
+        _release(self.socket, self.endpoint)
 
     def send(self, topic: bytes, payload: bytes) -> None:
         """Send two frames, as cli.md fixes them."""
@@ -310,16 +353,21 @@ class OutSocket(_Owned):
 
 
 class ReplaySocket(_Owned):
-    """ROUTER beside the signals: a consumer that was away asks for what it missed."""
+    """ROUTER beside the signals: a consumer that was away asks for what it missed. CURVE as there."""
 
-    def __init__(self, hub: Hub, endpoint: str) -> None:
+    def __init__(self, hub: Hub, endpoint: str, curve_secret_key: str = "") -> None:
         socket = hub.context.socket(zmq.ROUTER)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.RCVHWM, 100)
         socket.setsockopt(zmq.SNDHWM, 100_000)
         socket.setsockopt(zmq.MAXMSGSIZE, 4096)
+        _serve_curve(socket, curve_secret_key)
         _attach(socket, "bind", endpoint)
         super().__init__(socket)
+
+    def release(self) -> None:
+        """Give the endpoint back to whoever binds it next."""
+        _release(self.socket, self.endpoint)
 
     def questions(self) -> Iterator[tuple[list[bytes], bytes]]:
         """Yield (envelope, question) of what is ready; a REQ's empty delimiter is in the envelope."""
@@ -402,6 +450,8 @@ class Publisher(_Owned):
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         socket = self._context.socket(zmq.XPUB)
         socket.setsockopt(zmq.LINGER, 5000)
+        # Every subscriber is told of, not only the first: one that comes back may overtake its own leaving.
+        socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         # 0 = unbounded: a replay must not lose what it publishes; its own file bounds it.
         socket.setsockopt(zmq.SNDHWM, 0)
         try:

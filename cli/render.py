@@ -87,6 +87,8 @@ def status(view: Status) -> str:
                 "signals",
                 _verdicts(verdicts),
             ),
+            ("signals out", view.signals_endpoint or "nowhere"),
+            ("replay", view.replay_endpoint or "nowhere"),
             ("journal", f"record {view.journal_seq}, event {view.event_seq}"),
             ("redis", " ".join(filter(None, (view.mirror.state, _lag(view.mirror.lag), view.mirror.detail)))),
             ("state", view.state_dir),

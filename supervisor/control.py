@@ -30,13 +30,30 @@ class FeedSpec(Struct, frozen=True, kw_only=True):
     curve_server_key: str = ""
 
 
+class SignalsSpec(Struct, frozen=True, kw_only=True):
+    """The ``[signals]`` section. An endpoint that is "" is the default one in the runtime directory.
+
+    ``curve_secret_key`` makes both sockets CURVE servers. It travels to the engine in this message alone,
+    never by its command line or environment, which others may read.
+    """
+
+    endpoint: str = ""
+    replay_endpoint: str = ""
+    curve_secret_key: str = ""
+
+    def __repr__(self) -> str:
+        key = "..." if self.curve_secret_key else ""
+        return f"SignalsSpec({self.endpoint!r}, {self.replay_endpoint!r}, {key!r})"
+
+
 # ---- supervisor -> engine -------------------------------------------------------------------------
 class Configure(Struct, frozen=True, array_like=True, tag=1):
-    """The feeds wanted from now on, and their calendars as plain tables (bus/sessions.py)."""
+    """What is wanted from now on: feeds, their calendars as plain tables (bus/sessions.py), the way out."""
 
     feeds: list[FeedSpec]
     calendars: dict[str, SessionCalendar] = {}
     synthetic: Literal["deliver", "history_only", "off"] = "deliver"
+    signals: SignalsSpec = SignalsSpec()
 
 
 class Attach(Struct, frozen=True, array_like=True, tag=2):
@@ -91,12 +108,11 @@ EngineOrder: TypeAlias = Configure | Attach | Detach | Direct | Forget | ShutDow
 
 # ---- engine -> supervisor -------------------------------------------------------------------------
 class EngineReady(Struct, frozen=True, array_like=True, tag=1):
-    """Sockets bound, journal recovered."""
+    """Inner sockets bound, journal recovered. The outward ones follow ``Configure`` (``EngineStats``)."""
 
     epoch: int
     market_endpoint: str
     report_endpoint: str
-    signals_endpoint: str
     journal_seq: int
 
 
@@ -166,13 +182,18 @@ class DeploymentRow(Struct, frozen=True, kw_only=True):
 
 
 class EngineStats(Struct, frozen=True, array_like=True, tag=4):
-    """Once a second: the whole picture, so that a lost one costs nothing."""
+    """Once a second: the whole picture, so that a lost one costs nothing.
+
+    ``signals_endpoint`` and ``replay_endpoint`` are where the outward sockets are bound, "" while not.
+    """
 
     at: int
     journal_seq: int
     loop_ns_max: int
     feeds: list[FeedRow]
     deployments: list[DeploymentRow]
+    signals_endpoint: str = ""
+    replay_endpoint: str = ""
 
 
 EngineNews: TypeAlias = EngineReady | CellSaid | EngineEvent | EngineStats

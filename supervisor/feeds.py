@@ -20,7 +20,7 @@ Calendars = Callable[[list[str]], dict[str, Any]]
 async def configuration(
     settings: Settings, calendars: Calendars, events: EventLog, problems: dict[str, str]
 ) -> Configure:
-    """Return the feeds that can be opened. One whose calendar cannot be had stays closed, and says why.
+    """Return what the engine is to do. A feed whose calendar cannot be had stays closed, and says why.
 
     Without its calendar a feed's candles would be cut at the wrong instants, and look like good ones.
     """
@@ -39,4 +39,5 @@ async def configuration(
         [feed for feed in feeds if not feed.calendar or feed.calendar in tables],
         tables,
         settings.candles.synthetic,
+        settings.signals.spec(),
     )

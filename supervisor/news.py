@@ -48,10 +48,15 @@ class News:
             case control.CellSaid(deployment_id=name, generation=generation, word=word):
                 self._cell_said(name, generation, word)
             case control.EngineEvent():
+                if news.kind == "signals_failed":
+                    self._problems["signals"] = news.detail
+                elif news.kind == "signals_bound":
+                    self._problems.pop("signals", None)
                 self._events.note(news.kind, news.detail, news.deployment_id, news.generation)
             case control.EngineReady():
                 self.journal_seq = news.journal_seq
-                self._problems.pop("engine", None)
+                for settled in ("engine", "signals"):
+                    self._problems.pop(settled, None)
                 self._events.note("engine_ready", f"journal at {news.journal_seq}")
                 self.on_ready(news)
                 self.engine_heard.set()

@@ -56,6 +56,7 @@ class Port:
         state: Literal["stopping", "degraded", "running"] = "degraded" if problems else "running"
         state = "stopping" if daemon.stopping else state
         counts = Counter(actor.life.state.value for actor in daemon.actors.values())
+        stats = daemon.news.stats
         return Status(
             version=metadata.version("stratd"),
             state=state,
@@ -71,6 +72,8 @@ class Port:
             signals=views.total(daemon.news.rows),
             layers=self._layers,
             mirror=daemon.mirror.view() if daemon.mirror else MirrorView(),
+            signals_endpoint=stats.signals_endpoint if stats else "",
+            replay_endpoint=stats.replay_endpoint if stats else "",
             journal_seq=daemon.news.journal_seq,
             event_seq=daemon.events.seq,
             loop_lag_ms=round(daemon.pulse.lag * 1e3, 3),

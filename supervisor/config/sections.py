@@ -7,7 +7,6 @@ allowed is said in one place (docs/configuration.md is checked against this file
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,7 +23,8 @@ from pydantic import (
 )
 
 from sandbox.spec import Budget, Budgets, Limits
-from supervisor.control import FeedSpec
+from supervisor.config.endpoints import curve_key, curve_secret, endpoint, leaves_host, url
+from supervisor.control import FeedSpec, SignalsSpec
 from supervisor.quantities import parse_duration, parse_size
 
 
@@ -41,36 +41,17 @@ def _absolute(value: Path) -> Path:
     return value
 
 
-def _endpoint(value: str) -> str:
-    transport, _, rest = value.partition("://")
-    tcp = re.fullmatch(r"(\*|\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})", rest)
-    if transport == "tcp" and tcp and 0 < int(tcp[2]) < 65536:
-        return value
-    # sun_path holds 107 characters and a zero (unix(7)).
-    if transport == "ipc" and rest.startswith("/") and len(os.fsencode(rest)) <= 107:
-        return value
-    raise ValueError("must be tcp://HOST:PORT, or ipc:// with an absolute path of at most 107 bytes")
-
-
-def _url(schemes: tuple[str, ...]) -> AfterValidator:
-    def check(value: SecretStr) -> SecretStr:
-        scheme, separator, rest = value.get_secret_value().partition("://")
-        if not separator or not rest or scheme.partition("+")[0] not in schemes:
-            raise ValueError(f"must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}")
-        return value
-
-    return AfterValidator(check)
-
-
 Int = Annotated[int, BeforeValidator(_no_bool)]
 Float = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(allow_inf_nan=False)]
 Directory = Annotated[Path, AfterValidator(_absolute)]
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
-HttpUrl = Annotated[SecretStr, _url(("http", "https"))]
-RedisUrl = Annotated[SecretStr, _url(("redis", "rediss", "unix"))]
-DatabaseUrl = Annotated[SecretStr, _url(("sqlite", "postgresql"))]
+Endpoint = Annotated[str, AfterValidator(endpoint)]
+CurveKey = Annotated[str, AfterValidator(curve_key)]
+CurveSecret = Annotated[SecretStr, AfterValidator(curve_secret)]
+HttpUrl = Annotated[SecretStr, AfterValidator(url(("http", "https")))]
+RedisUrl = Annotated[SecretStr, AfterValidator(url(("redis", "rediss", "unix")))]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(url(("sqlite", "postgresql")))]
 
 
 class Section(BaseModel):
@@ -245,12 +226,29 @@ class CallBudgets(Section):
 class Signals(Section):
     """``[signals]``: the outward socket of accepted signals, and the one beside it that replays them."""
 
+    curve_secret_key: CurveSecret | None = None
+    """CURVE key of this server (40 characters, Z85): needed where an endpoint crosses a network."""
     endpoint: Endpoint | None = None
     """PUB; ``ipc://RUNTIME_DIR/signals.out`` if not given."""
     replay_endpoint: Endpoint | None = None
     """ROUTER; ``ipc://RUNTIME_DIR/signals.replay`` if not given."""
-    curve_secret_key: SecretStr | None = None
-    """CURVE key of this server (40 characters, Z85): needed where ``endpoint`` crosses a network."""
+
+    @field_validator("endpoint", "replay_endpoint")
+    @classmethod
+    def _private(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # Not in info.data: the key itself is wrong, which is said of the key.
+        if value and leaves_host(value) and info.data.get("curve_secret_key", value) is None:
+            raise ValueError("can be reached from other hosts, so it needs signals.curve_secret_key")
+        return value
+
+    def spec(self) -> SignalsSpec:
+        """Return it as the engine is told it."""
+        key = self.curve_secret_key
+        return SignalsSpec(
+            endpoint=self.endpoint or "",
+            replay_endpoint=self.replay_endpoint or "",
+            curve_secret_key=key.get_secret_value() if key else "",
+        )
 
 
 class Candles(Section):
@@ -286,7 +284,7 @@ class Feed(Section):
     lateness: Annotated[Duration, Field(ge=0, le=3600)] = 0.0
     grace: Annotated[Duration, Field(ge=0, le=3600)] = 0.25
     venue_suffix: bool = False
-    curve_server_key: Annotated[str, Field(pattern=r"^[!-~]{40}$")] | None = None
+    curve_server_key: CurveKey | None = None
 
     def spec(self, name: str) -> FeedSpec:
         """Return the feed as the engine is told it."""

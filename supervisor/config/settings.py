@@ -80,16 +80,6 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.state_dir / 'stratd.db'}" if url is None else url.get_secret_value()
 
     @property
-    def signals_endpoint(self) -> str:
-        """Where accepted signals are published."""
-        return self.signals.endpoint or f"ipc://{self.runtime_dir / 'signals.out'}"
-
-    @property
-    def replay_endpoint(self) -> str:
-        """Where a consumer that was away asks for what it missed."""
-        return self.signals.replay_endpoint or f"ipc://{self.runtime_dir / 'signals.replay'}"
-
-    @property
     def feed_specs(self) -> list[FeedSpec]:
         """The feeds as the engine is told them."""
         return [feed.spec(name) for name, feed in self.feeds.items()]

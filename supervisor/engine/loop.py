@@ -17,7 +17,6 @@ from bus import topics
 from bus.agenda import NEVER
 from bus.market import Market, Stream
 from bus.messages import (
-    AcceptedSignal,
     Bar,
     CellCommand,
     CellReport,
@@ -28,12 +27,13 @@ from bus.messages import (
     TimerFired,
     encode,
 )
-from bus.sockets import Gatekeeper, Hub, MarketSocket, OutSocket, ReplaySocket, ReportSocket
+from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket
 from strategies.trading.core import Core, Outcome
 from supervisor.control import EngineEvent, EngineReady
 from supervisor.engine.channel import Channel
 from supervisor.engine.feeds import FeedPort
 from supervisor.engine.orders import Orders
+from supervisor.engine.outlet import Outlet
 from supervisor.engine.reports import Reports
 from supervisor.engine.roster import Roster
 from supervisor.engine.stats import engine_stats
@@ -45,8 +45,6 @@ FILLS_WAIT = SECOND // 500
 """Fills wait up to 2 ms for the answers to the tick that made them, and share their commit."""
 LOOK_EVERY = SECOND // 20
 """The timer looks at quiet symbols no more often than this."""
-REPLAY_LIMIT = 10_000
-"""Signals in one answer of ``signals.replay``; a consumer asks again from the last one."""
 
 
 class Engine:
@@ -64,8 +62,7 @@ class Engine:
         self._gate = Gatekeeper(self.hub, self._admit)
         self.market_socket = MarketSocket(self.hub, f"ipc://{runtime}/market")
         self._reports = ReportSocket(self.hub, f"ipc://{runtime}/reports")
-        self.out = OutSocket(self.hub, f"ipc://{runtime}/signals.out")
-        self._replay = ReplaySocket(self.hub, f"ipc://{runtime}/signals.replay")
+        self.outlet = Outlet(self.hub, runtime, accepted=journal.accepted, event=self.event)
         self.market = Market(epoch, self.market_socket.send)
         self._orders = Orders(self)
         self._handle = Reports(self)
@@ -84,13 +81,11 @@ class Engine:
         self.hub.watch(self.channel.fileno(), self._take_orders)
         self.hub.watch(self._gate, self._gate.answer)
         self.hub.watch(self._reports, self._take_reports)
-        self.hub.watch(self._replay, self._answer_replay)
         self.channel.tell(
             EngineReady(
                 self.epoch,
                 self.market_socket.endpoint,
                 self._reports.endpoint,
-                self.out.endpoint,
                 self.journal.last_seq,
             )
         )
@@ -244,16 +239,6 @@ class Engine:
                 continue
             self._handle.take(member, report)
 
-    def _answer_replay(self) -> None:
-        for envelope, question in self._replay.questions():
-            try:
-                (from_seq,) = _decode_question(question)
-            except (msgspec.DecodeError, msgspec.ValidationError):
-                self.event("replay_refused", "a question to signals.replay is not [from_seq]")
-                continue
-            signals = self.journal.accepted(from_seq - 1, REPLAY_LIMIT)
-            self._replay.answer(envelope, encode(signals))
-
     def _admit(self, user: str, token: str) -> bool:
         admitted = self.roster.admits(user, token)
         if not admitted:
@@ -271,6 +256,7 @@ class Engine:
             member = self.roster.current(deployment_id)
             if member is not None:
                 self.command(deployment_id, member.generation, TimerFired(name, at))
+        self.outlet.bind()
         self.take(self.core.pulse(self.event_now(monotonic)))
         read = [symbol for symbol, stream in self.market.streams.items() if stream.wanted]
         last = self.market.position(read)
@@ -293,12 +279,9 @@ class Engine:
             for deployment_id, generation, body in outcome.commands:
                 self.command(deployment_id, generation, body)
             for accepted in outcome.accepted:
-                self._send_out(accepted)
+                self.outlet.send(accepted)
             for kind, detail, deployment_id in outcome.events:
                 self.event(kind, detail, deployment_id)
-
-    def _send_out(self, accepted: AcceptedSignal) -> None:
-        self.out.send(topics.signal(accepted.deployment_id), encode(accepted))
 
     def take(self, outcome: Outcome) -> None:
         """Keep an outcome for the commit at the end of this turn."""
@@ -332,12 +315,11 @@ class Engine:
         for name in list(self.feeds):
             self.close_feed(name)
         self.market_socket.close(500)
-        self.out.close(1000)
-        for socket in (self._gate, self._reports, self._replay):
+        self.outlet.close()
+        for socket in (self._gate, self._reports):
             socket.close()
         self.hub.close()
         self.journal.close()
 
 
 _decode_report = msgspec.msgpack.Decoder(CellReport).decode
-_decode_question = msgspec.msgpack.Decoder(tuple[int]).decode

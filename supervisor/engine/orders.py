@@ -34,8 +34,9 @@ class Orders:
 
     @_do.register
     def _configure(self, order: Configure) -> None:
-        """Open, close and keep feeds so that they are as the configuration says."""
+        """Open, close and keep feeds, and the way out, so that they are as the configuration says."""
         engine = self._engine
+        engine.outlet.configure(order.signals)
         self._calendars = order.calendars
         wanted = {spec.name: spec for spec in order.feeds}
         for name in [name for name, feed in engine.feeds.items() if wanted.get(name) != feed.spec]:

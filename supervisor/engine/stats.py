@@ -25,7 +25,10 @@ def engine_stats(engine: Engine, now: int, loop_ns_max: int) -> EngineStats:
         for member in engine.roster.members()
     ]
     feeds = [feed.row() for feed in engine.feeds.values()]
-    return EngineStats(now, engine.journal.last_seq, loop_ns_max, feeds, rows)
+    out = engine.outlet
+    return EngineStats(
+        now, engine.journal.last_seq, loop_ns_max, feeds, rows, out.endpoint, out.replay_endpoint
+    )
 
 
 def _counts(tally: Tally) -> SignalCounts:

@@ -86,6 +86,10 @@ class Status(View):
     signals: Verdicts = Verdicts()
     layers: list[LayerView] = []
     mirror: MirrorView = MirrorView()
+    signals_endpoint: str = ""
+    """Where accepted signals are published, empty while nowhere."""
+    replay_endpoint: str = ""
+    """Where missed ones are asked for, empty while nowhere."""
     journal_seq: int = 0
     event_seq: int = 0
     loop_lag_ms: float = 0.0

@@ -6,18 +6,21 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from zmq.utils import z85
 
 from sandbox.spec import Budget, Budgets, Limits
 from supervisor.config import Settings, load
+from supervisor.config.endpoints import curve_key
 from supervisor.config.layers import PLAIN_NAMES, line_of
 from supervisor.config.messages import settings_of, variable
-from supervisor.control import FeedSpec
+from supervisor.control import Configure, FeedSpec, SignalsSpec
 from supervisor.errors import SettingsError
 from supervisor.paths import api_socket, config_path
 
+SECRET = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"  # noqa: S105  (the one of ZeroMQ's own documentation)
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 
 
@@ -318,6 +321,54 @@ def test_an_unknown_credential_is_told_with_near_matches(tmp_path):
 def test_no_wrong_secret_is_shown(tmp_path):
     text = '[redis]\nurl = "hunter2"\n[services]\ntrading_gateway_url = "ftp://u:hunter2@h"\n'
     assert "hunter2" not in "\n".join(mistakes(text, tmp_path))
+
+
+@pytest.mark.parametrize("key", ["endpoint", "replay_endpoint"])
+@pytest.mark.parametrize(
+    "endpoint", ["tcp://*:5600", "tcp://10.0.0.7:5600", "tcp://[::]:5600", "tcp://host.example:5600"]
+)
+def test_signals_leave_the_host_with_a_curve_key_only(tmp_path, key, endpoint):
+    text = f'[signals]\n{key} = "{endpoint}"\n'
+    (line,) = mistakes(text, tmp_path)
+    assert line == (
+        f'stratd.toml:2: signals.{key} = "{endpoint}": can be reached from other hosts, '
+        "so it needs signals.curve_secret_key"
+    )
+    spec = of(f'{text}curve_secret_key = "{SECRET}"', tmp_path).signals.spec()
+    assert (getattr(spec, key), spec.curve_secret_key) == (endpoint, SECRET)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["tcp://127.0.0.1:5600", "tcp://127.9.9.9:5600", "tcp://[::1]:5600", "tcp://localhost:5600",
+                 "ipc:///run/x"],
+)  # fmt: skip
+def test_on_the_host_itself_signals_need_no_key(tmp_path, endpoint):
+    spec = of(f'[signals]\nendpoint = "{endpoint}"\n', tmp_path).signals.spec()
+    assert spec == SignalsSpec(endpoint=endpoint)
+
+
+@pytest.mark.parametrize("key", ["hunter2", SECRET[:-1] + "'", "#" * 40, SECRET + "0"])
+def test_what_is_no_curve_key_is_told_without_showing_it(tmp_path, key):
+    text = f'[signals]\nendpoint = "tcp://*:5600"\ncurve_secret_key = "{key}"\n'
+    (line,) = mistakes(text, tmp_path)
+    assert line == (
+        "stratd.toml:3: signals.curve_secret_key (value not shown): "
+        "must be a CURVE key, 40 characters of Z85 (zmq_curve_keypair(3))"
+    )
+    feed = f'[feeds.main]\nendpoint = "ipc:///f"\ncurve_server_key = "{key}"\n'
+    assert "must be a CURVE key, 40 characters of Z85" in mistakes(feed, tmp_path)[0]
+
+
+def test_the_key_is_in_no_text_of_what_the_engine_is_told(tmp_path):
+    spec = of(f'[signals]\ncurve_secret_key = "{SECRET}"', tmp_path).signals.spec()
+    assert SECRET not in repr(Configure([], signals=spec))
+
+
+@given(st.binary(min_size=32, max_size=32))
+@example(b"\xff" * 32)
+def test_whatever_may_be_written_as_z85_is_a_key(raw):
+    written = z85.encode(raw).decode()
+    assert curve_key(written) == written
 
 
 # ---- lines ----------------------------------------------------------------------------------------

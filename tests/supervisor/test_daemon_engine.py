@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 import pytest
+import zmq
 
 from bus.sockets import Publisher
 from supervisor.control import Attach, Configure, Direct, EngineOrder
@@ -38,18 +41,22 @@ def rig():
 async def market(rig: Rig) -> AsyncIterator[None]:
     """Fifty ticks a second of EURUSD, from a publisher that outlives engines."""
 
+    over = asyncio.Event()
+
     async def publish() -> None:
-        while True:
+        while not over.is_set():
             tick = ["EURUSD", time.time_ns(), 1.1, 1.0]
             publisher.send(b"tick.EURUSD", msgspec.msgpack.encode(tick))
-            await asyncio.sleep(0.02)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), 0.02)
 
     with Publisher(f"ipc://{rig.base}/feed") as publisher:
         publishing = asyncio.create_task(publish())
         try:
             yield
         finally:
-            publishing.cancel()
+            over.set()
+            await publishing
 
 
 async def stale(scene: Scene, name: str) -> bool:
@@ -99,3 +106,34 @@ def test_after_an_engine_died_what_runs_gets_ticks_again_and_what_is_paused_stay
             await more_than(scene, "pauses", later.ticks, later.signals.accepted)
 
     rig.run(scenario)
+
+
+def public_knowledge(pid: int) -> bytes:
+    """What others may read of a process: its command line, and as the same user its environment."""
+    return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
+
+
+def test_the_way_out_is_where_the_settings_say_and_what_is_wrong_with_it_is_a_problem(rig):
+    _, secret = zmq.curve_keypair()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        out = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        rig.settings += f'\n[signals]\nendpoint = "{out}"\n'
+        rig.environ["STRATD_SIGNALS__CURVE_SECRET_KEY"] = secret.decode()
+
+        async def scenario(scene: Scene):
+            async def status_is(endpoint: str, replay: str, problems: list[str]) -> bool:
+                status = await scene.port.status()
+                told = (status.signals_endpoint, status.replay_endpoint, status.problems)
+                return told == (endpoint, replay, problems)
+
+            replay = f"ipc://{rig.base}/run/signals.replay"
+            problem = f"accepted signals do not leave: cannot bind {out}: Address already in use"
+            await scene.until(lambda: status_is("", replay, [problem]), "the problem")
+            assert (await scene.start("a", "idle")).deployment.state == "running"
+            assert secret not in public_knowledge(scene.daemon.engine.pid)
+            taken.close()
+            await scene.until(lambda: status_is(out, replay, []), "both bound and no problem")
+
+        rig.run(scenario)
