@@ -41,8 +41,6 @@ from supervisor.engine.timers import Timers
 from supervisor.store.journal import Journal
 
 SECOND = 1_000_000_000
-FILLS_WAIT = SECOND // 500
-"""Fills wait up to 2 ms for the answers to the tick that made them, and share their commit."""
 LOOK_EVERY = SECOND // 20
 """The timer looks at quiet symbols no more often than this."""
 
@@ -69,7 +67,6 @@ class Engine:
         self._ticks: list[Tick] = []
         self._outcomes: list[Outcome] = []
         self._afterwards: list[Callable[[], None]] = []
-        self._commit_at = 0
         self._pulse_at = 0
         self._closes_at = 0
         self._longest_turn = 0
@@ -98,10 +95,7 @@ class Engine:
 
     def _timeout(self) -> float:
         """Seconds until the next timer: the pulse, or a candle that no tick closes."""
-        wake = min(self._pulse_at, self._closes_at)
-        if self._outcomes:
-            wake = min(wake, self._commit_at)
-        return max(0.0, (wake - time.monotonic_ns()) / SECOND)
+        return max(0.0, (min(self._pulse_at, self._closes_at) - time.monotonic_ns()) / SECOND)
 
     def _finish_turn(self) -> None:
         """Publish, close, judge what follows, commit, answer."""
@@ -111,7 +105,7 @@ class Engine:
             self._close_candles(monotonic)
         if monotonic >= self._pulse_at:
             self._pulse(monotonic)
-        if self._outcomes and monotonic >= self._commit_at:
+        if self._outcomes:
             self._finish()
         if self._afterwards:
             for act in self._afterwards:
@@ -128,8 +122,6 @@ class Engine:
         for tick in ticks:
             outcome = on_tick(tick, tick.ts)
             if outcome is not None:
-                if not self._outcomes:
-                    self._commit_at = time.monotonic_ns() + FILLS_WAIT
                 self._outcomes.append(outcome)
 
     def look(self) -> None:
@@ -285,7 +277,6 @@ class Engine:
 
     def take(self, outcome: Outcome) -> None:
         """Keep an outcome for the commit at the end of this turn."""
-        self._commit_at = 0
         self._outcomes.append(outcome)
 
     def published(self, symbols: Iterable[str]) -> int:
