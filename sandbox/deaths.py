@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-
 from sandbox import protocol
 from sandbox.exchange import Ending
 from sandbox.fork import EXIT_BUG
+from sandbox.signames import signal_name
 from sandbox.spec import Cause, Died
 from sandbox.ward import Death
 
@@ -45,17 +44,10 @@ def _cause(
         case protocol.Done(final=True) if death.exit_code == 0:
             return "exit", "stopped"
     if death.signal is not None:
-        return "signal", f"{_name(death.signal)} while {call} ran or was the last to run"
+        return "signal", f"{signal_name(death.signal)} while {call} ran or was the last to run"
     if death.exit_code == EXIT_BUG and "MemoryError" in output:
         return "oom", f"out of memory after {call}, too little left to say so"
     return "exit", f"exit code {death.exit_code}; {call} ran or was the last to run"
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _stack(output: str) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sandbox import nursery
+from sandbox.signames import signal_name
 from sandbox.spec import CellSpec, Died, Terminate, WardenOrder, WardenReport
 
 RESTART_FIRST = 0.05
@@ -311,7 +312,6 @@ def _readable(descriptor: int) -> bool:
 def _unexplained(code: int | None) -> Died:
     """Account for a warden that went without a word: the strategy died with it (PR_SET_PDEATHSIG)."""
     if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        return Died("signal", f"its warden was ended by {name}", signal=-code)
+        return Died("signal", f"its warden was ended by {signal_name(-code)}", signal=-code)
     told = "" if code is None else f" with code {code}"
     return Died("unknown", f"its warden ended{told} without a report", exit_code=code)

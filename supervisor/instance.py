@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import signal
 
+from sandbox.signames import signal_name
 from sandbox.spec import CellSpec, Died
 from supervisor.control import Attach
 from supervisor.host import Code, Host
@@ -77,7 +77,7 @@ def ended(generation: int, died: Died, chance: float) -> Ended:
     """Turn a warden's last report into the event of the lifecycle; ``chance`` as there."""
     detail = died.detail.partition("\n")[0]  # the rest is a traceback, kept as the stack
     if not detail and died.signal is not None:
-        detail = signal.Signals(died.signal).name
+        detail = signal_name(died.signal)
     elif not detail and died.exit_code is not None:
         detail = f"code {died.exit_code}"
     return Ended(generation, died.cause, detail, died.exit_code, chance)

@@ -1,0 +1,13 @@
+"""Names of signals, those without one included: a process may be ended by any number. Pure."""
+
+from __future__ import annotations
+
+import signal
+
+
+def signal_name(number: int) -> str:
+    """Return ``SIGKILL`` for 9, and ``signal 40`` for a real-time one, of which Python names the ends only."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
