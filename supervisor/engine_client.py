@@ -20,6 +20,7 @@ from typing import Protocol
 import msgspec
 
 from supervisor.control import EngineNews, EngineOrder, EngineReady, ShutDown
+from supervisor.pieces import PIECE, Joiner, pieces
 
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -28,8 +29,8 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
 }
 """Everything that the engine finds in its environment."""
-DATAGRAM = 8 * 2**20
-"""Largest datagram in bytes; the same is asked for as socket buffer (the kernel may give less)."""
+BUFFER = 8 * 2**20
+"""Socket buffer asked for in bytes; the kernel may give less (socket(7))."""
 RESTART_FIRST = 0.1
 RESTART_CAP = 5.0
 """Seconds before a dead engine is started again: doubled each time, until one is ready."""
@@ -65,6 +66,7 @@ class EngineClient:
         self._channel: socket.socket | None = None
         self._pidfd: int | None = None
         self._waiting: deque[bytes] = deque()
+        self._joiner = Joiner()
         self._delay = RESTART_FIRST
         self._timer: asyncio.TimerHandle | None = None
         self._gone = asyncio.Event()
@@ -85,7 +87,7 @@ class EngineClient:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            ours.setsockopt(socket.SOL_SOCKET, option, DATAGRAM)
+            ours.setsockopt(socket.SOL_SOCKET, option, BUFFER)
         with theirs:
             descriptor = theirs.fileno()
             self._process = subprocess.Popen(
@@ -98,6 +100,7 @@ class EngineClient:
                 start_new_session=True,
             )
         self._channel = ours
+        self._joiner = Joiner()
         self._pidfd = os.pidfd_open(self._process.pid)
         self._gone.clear()
         loop = asyncio.get_running_loop()
@@ -108,8 +111,9 @@ class EngineClient:
         """Send an order, or keep it while the engine is busy. Dropped while there is no engine."""
         if self._channel is None:
             return
-        self._waiting.append(_encode(order))
-        if len(self._waiting) == 1:
+        waited = bool(self._waiting)
+        self._waiting.extend(pieces(_encode(order)))
+        if not waited:
             self._flush()
 
     async def stop(self, grace: float) -> None:
@@ -151,7 +155,7 @@ class EngineClient:
         channel = self._channel
         while channel is not None and channel is self._channel:
             try:
-                datagram = channel.recv(DATAGRAM)
+                datagram = channel.recv(2 * PIECE)
             except BlockingIOError:
                 return
             except ConnectionError:
@@ -159,7 +163,10 @@ class EngineClient:
             if not datagram:
                 asyncio.get_running_loop().remove_reader(channel.fileno())
                 return
-            news = _decode(datagram)
+            word = self._joiner.feed(datagram)
+            if word is None:
+                continue
+            news = _decode(word)
             if isinstance(news, EngineReady):
                 self.ready = news
                 self._delay = RESTART_FIRST

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from supervisor.control import EngineNews, EngineOrder
+from supervisor.pieces import Joiner, pieces
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(EngineOrder).decode
@@ -30,6 +31,7 @@ class Channel:
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
         self._waiting: deque[bytes] = deque()
+        self._joiner = Joiner()
         # Zero pages until used: received into, so that no datagram costs an allocation of this size.
         self._buffer = bytearray(BUFFER)
 
@@ -48,11 +50,13 @@ class Channel:
                 raise SupervisorGone(str(error)) from None
             if size == 0:
                 raise SupervisorGone("the supervisor closed the control channel")
-            yield _decode(memoryview(self._buffer)[:size])
+            word = self._joiner.feed(memoryview(self._buffer)[:size])
+            if word is not None:
+                yield _decode(word)
 
     def tell(self, news: EngineNews) -> None:
         """Send, or keep for ``flush`` while the supervisor is busy."""
-        self._waiting.append(_encode(news))
+        self._waiting.extend(pieces(_encode(news)))
         self.flush()
 
     def flush(self) -> None:
