@@ -23,6 +23,10 @@ class Timers:
             return False
         self._current[key] = (at, every)
         heapq.heappush(self._heap, (at, deployment_id, name, every))
+        if len(self._heap) > 2 * len(self._current) + PER_CELL:
+            # Timers that were set again: a strategy may do so on every tick, for an hour that never comes.
+            self._heap = [(at, who, what, every) for (who, what), (at, every) in self._current.items()]
+            heapq.heapify(self._heap)
         return True
 
     def forget(self, deployment_id: str) -> None:
