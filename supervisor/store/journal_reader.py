@@ -23,6 +23,8 @@ _SIGNALS: Final = "signals WHERE counted"
 _FILLS: Final = "fills WHERE 1"
 _EVENTS: Final = "events WHERE 1"
 
+_LARGEST: Final = 2**63 - 1
+"""Largest integer of SQLite (sqlite.org/datatype3.html)."""
 _SIGNAL: Final = msgspec.msgpack.Decoder(Judged | Withheld).decode
 _FILL: Final = msgspec.msgpack.Decoder(Executed).decode
 _POSITION: Final = msgspec.msgpack.Decoder(Position).decode
@@ -133,6 +135,7 @@ def accepted_after(
     """Return accepted signals after ``after_seq``, ascending, at most ``limit``."""
     # Those of removed deployments too: a consumer that was away is owed them.
     query = "SELECT payload FROM signals WHERE key IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?"
+    after_seq = max(0, min(after_seq, _LARGEST))  # a consumer may ask for any number that MessagePack has
     return [accepted_signal(judged) for judged in _rows(database, path, query, [after_seq, limit], _SIGNAL)]
 
 

@@ -180,6 +180,9 @@ def test_accepted_signals_can_be_asked_for_again_from_any_sequence(path):
         sent = [accepted_signal(r) for r in written if getattr(r, "decision", "") == "accepted"]
         assert reader.accepted(0, 100) == journal.accepted(0, 100) == sent
         assert reader.accepted(sent[1].seq, 2) == sent[2:4]
+        for anything in (2**64 - 2, 2**63):
+            assert journal.accepted(anything, 100) == []
+        assert journal.accepted(-(2**64), 100) == sent
 
 
 def test_fills_positions_and_checkpoints_are_read_as_the_core_has_them(path):
