@@ -394,6 +394,10 @@ class CellLink:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._market = self._connect(zmq.SUB, username, token)
         self._market.setsockopt(zmq.RCVHWM, MARKET_QUEUE)
+        # 0 = unbounded. A subscription is a message upstream, and libzmq drops those that find no room when
+        # the connection is made (xsub.cpp, send_subscription): by the default of 1,000 a cell of 500 symbols
+        # would hear some of its topics and not its commands.
+        self._market.setsockopt(zmq.SNDHWM, 0)
         for topic in topics:
             self._market.subscribe(topic)
         self._market.connect(market_endpoint)

@@ -56,8 +56,12 @@ class Orders:
     def _attach(self, order: Attach) -> None:
         """Expect an instance: grant it, and start to build what it reads."""
         engine = self._engine
+        known = engine.roster.find(order.deployment_id, order.generation)
+        if known is not None and known.attach == order:
+            return  # said again to an engine that is new: it may run by now, and is counted from its start
         fenced = engine.roster.attach(order)
         if fenced is not None:
+            engine.timers.forget(order.deployment_id)  # its own Detach will come too late to do it
             self._release(fenced.attach)
         engine.core.attach(
             Grant(

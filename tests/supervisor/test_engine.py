@@ -116,6 +116,32 @@ def test_a_consumer_that_was_away_asks_for_what_it_missed(engine: EngineProcess)
         assert [first.signal_id, second.signal_id] == [s["signal_id"] for s in signals]
         asker.send(msgspec.msgpack.encode([signals[0]["seq"] + 1]))
         assert [second.signal_id] == [s["signal_id"] for s in msgspec.msgpack.decode(asker.recv())]
+        asker.send(msgspec.msgpack.encode([2**64 - 1]))  # more than SQLite counts
+        assert [] == msgspec.msgpack.decode(asker.recv())
+    publisher.close()
+    cell.close()
+
+
+def test_an_instance_that_is_announced_again_while_it_runs_is_left_as_it_is(engine: EngineProcess) -> None:
+    publisher, cell = engine.feed(), engine.attach()
+    cell.run()
+    now = time.time_ns()
+    for number in range(3):
+        send_tick(publisher, "X", now + number, 100.0)
+    engine.wait_row("one", lambda row: row.published == 3)
+    engine.tell(cell.attach)
+    send_tick(publisher, "X", now + 3, 100.0)
+    engine.wait_row("one", lambda row: row.published == 4)
+    publisher.close()
+    cell.close()
+
+
+def test_a_cell_may_read_thousands_of_symbols(engine: EngineProcess) -> None:
+    symbols = [f"S{number}" for number in range(3000)]
+    publisher, cell = engine.feed(), engine.attach(symbols=symbols)
+    cell.run()
+    send_tick(publisher, symbols[-1], time.time_ns(), 100.0)
+    wait_until(cell.ticks, what="a tick of the last symbol")
     publisher.close()
     cell.close()
 
