@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from bus.messages import AcceptedSignal, Acked, Checkpoint, CommandBody, Fill, Filled, Signal, SignalAck, Tick
@@ -14,6 +16,8 @@ from strategies.trading.replies import accepted_signal
 from strategies.trading.state import State
 from strategies.trading.view import Verdict
 
+PASSED: Final = frozenset({"accepted", "modified"})
+
 
 class Outcome(Struct):
     """What one input brought about. Journal ``records`` first, then do the rest.
@@ -24,8 +28,12 @@ class Outcome(Struct):
 
     records: list[Record] = []
     commands: list[tuple[str, int, CommandBody]] = []
-    accepted: list[AcceptedSignal] = []
     events: list[tuple[str, str, str]] = []
+
+    @property
+    def accepted(self) -> list[AcceptedSignal]:
+        """What goes out to the world: made when it is asked for, which is after the commit."""
+        return [accepted_signal(r) for r in self.records if type(r) is Judged and r.decision in PASSED]
 
 
 class Turn:
@@ -68,7 +76,6 @@ class Turn:
             )
             self.out.commands.append((grant.deployment_id, generation, Acked(ack)))
         if verdict.passed:
-            self.out.accepted.append(accepted_signal(judged))
             if signal.intent == "cancel":
                 self._cancel(grant.deployment_id, signal)
             elif verdict.quantity is not None:
