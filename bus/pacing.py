@@ -152,7 +152,7 @@ class _Replay:
                 stopped = True
                 break
             self._send(ts, message)
-        if number >= 0 and self._next_beat < _NEVER:
+        if self._last and self._next_beat < _NEVER:
             self._beat(self._last)
         self._report()
         return ReplayResult(

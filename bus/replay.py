@@ -7,6 +7,7 @@ synthetic market of the demo.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,9 @@ from msgspec import Struct
 from bus.pacing import MAX_SPEED, Progress, ReplayResult, publish
 from bus.recordings import ReadOptions, RecordingError, open_recordings
 from bus.sockets import Publisher
+
+_LOOK = 0.1
+"""Seconds between two looks at ``should_stop`` while nobody subscribes."""
 
 
 class ReplayOptions(Struct, frozen=True, kw_only=True):
@@ -55,6 +59,22 @@ def parse_speed(text: str) -> float:
     return speed
 
 
+def wait_for_subscriber(
+    publisher: Publisher, endpoint: str, seconds: float, should_stop: Callable[[], bool]
+) -> None:
+    """Return when somebody has subscribed, or ``should_stop``; ``NoSubscriberError`` after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not should_stop():
+        left = deadline - time.monotonic()
+        if publisher.wait_for_subscriber(max(0.0, min(left, _LOOK))):
+            return
+        if left <= 0:
+            raise NoSubscriberError(
+                f"{endpoint}: nobody subscribed within {seconds:g} s; "
+                "is the daemon up, and is its feed in the opposite mode (--mode)?"
+            )
+
+
 def run(
     options: ReplayOptions,
     on_progress: Callable[[Progress], None] | None = None,
@@ -65,6 +85,7 @@ def run(
 
     ``RecordingError`` before anything is sent if a file is not understood, ``OSError`` if the endpoint
     cannot be had, ``NoSubscriberError`` if nobody subscribes within ``options.wait`` seconds.
+    ``should_stop`` is asked ten times a second; what was sent until then is counted.
     """
     with open_recordings(options.paths, options.read) as recording:
         if options.rebase and not recording.ticks_only:
@@ -75,11 +96,7 @@ def run(
             )
             raise RecordingError(options.paths[0], f"{what}: --rebase is for ticks")
         with Publisher(options.endpoint, options.mode) as publisher:
-            if not publisher.wait_for_subscriber(options.wait):
-                raise NoSubscriberError(
-                    f"{options.endpoint}: nobody subscribed within {options.wait:g} s; "
-                    "is the daemon up, and is its feed in the opposite mode of --bind or --connect?"
-                )
+            wait_for_subscriber(publisher, options.endpoint, options.wait, should_stop)
             result = publish(
                 recording,
                 publisher,

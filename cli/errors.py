@@ -11,6 +11,8 @@ USAGE = 2
 NO_DAEMON = 3
 NOT_FOUND = 4
 REFUSED = 5
+INTERRUPTED = 130
+"""128 + SIGINT, as shells count."""
 
 _CODE_OF_TYPE = {
     "urn:stratd:not-found": NOT_FOUND,

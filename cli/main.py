@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from cli.commands import catalogue, daemon, deployments, feeds, host, streams
-from cli.errors import DONE, FAILED, USAGE, CommandError
+from cli.errors import DONE, FAILED, INTERRUPTED, USAGE, CommandError
 
 
 class _Verbs(TyperGroup):
@@ -83,7 +83,7 @@ def run(arguments: list[str]) -> int:
         _complain(_usage(error))
         return USAGE
     except (typer.Abort, KeyboardInterrupt):
-        return 130  # 128 + SIGINT, as shells count
+        return INTERRUPTED
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else FAILED
     return code if isinstance(code, int) else DONE

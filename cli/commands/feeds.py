@@ -13,7 +13,8 @@ import typer
 
 from cli.client import Client
 from cli.commands.synthetic import synthetic
-from cli.errors import FAILED, USAGE, CommandError
+from cli.errors import FAILED, INTERRUPTED, USAGE, CommandError
+from cli.interrupt import interruptible
 from cli.options import Json
 from cli.tables import on_terminal, show
 from cli.talk import pairs, print_json
@@ -59,7 +60,16 @@ def replay(
         list[str] | None, typer.Option("--map", metavar="COL=ROLE", help="What a column is. Repeatable.")
     ] = None,
     timezone: Annotated[str | None, typer.Option(help="Of times that do not say, as Europe/Berlin.")] = None,
+    date_format: Annotated[
+        str | None, typer.Option(metavar="FORMAT", help="Of times, as strptime has it: %d.%m.%Y %H:%M.")
+    ] = None,
     timeframe: Annotated[str | None, typer.Option(help="Of candles that do not say.")] = None,
+    label: Annotated[
+        Literal["open", "close"], typer.Option(help="Which end of a candle its time is.")
+    ] = "open",
+    price: Annotated[
+        Literal["mid", "bid", "ask"], typer.Option(help="Which side of candles of quotes to take.")
+    ] = "mid",
     rate: Annotated[
         float, typer.Option(min=0.001, help="Messages a second of recorded wire streams.")
     ] = 1000.0,
@@ -67,7 +77,7 @@ def replay(
     """Publish recorded data as a real publisher would.
 
     Files: LEAN zips, CSV (.csv .gz .txt) or Parquet with named columns, HistData, TrueFX, freqtrade trades,
-    and recorded wire streams; several are merged by time.
+    and recorded wire streams; several are merged by time. Ctrl-C ends it with the counts so far.
     """
     from bus.recordings import ReadOptions, RecordingError
     from bus.replay import NoSubscriberError, ReplayOptions, parse_speed, run
@@ -84,20 +94,25 @@ def replay(
                 symbol=symbol,
                 columns=pairs(columns, "--map"),
                 timezone=timezone,
+                date_format=date_format,
                 timeframe=timeframe,
+                label=label,
+                price=price,
                 rate=rate,
             ),
         )
     except ValueError as error:
         raise CommandError(USAGE, str(error)) from None
     try:
-        with _bar() as on_progress:
-            result = run(options, on_progress)
+        with interruptible() as asked, _bar() as on_progress:
+            result = run(options, on_progress, should_stop=asked)
     except (RecordingError, NoSubscriberError, ValueError) as error:
         raise CommandError(FAILED, str(error)) from None
     except OSError as error:
         raise CommandError(FAILED, f"{error.filename or endpoint}: {error.strerror or error}") from None
     _tell(result)
+    if result.stopped:
+        raise typer.Exit(INTERRUPTED)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.errors import FAILED, USAGE, CommandError
+from cli.errors import FAILED, INTERRUPTED, USAGE, CommandError
+from cli.interrupt import interruptible
 
 SECOND = 1_000_000_000
 
@@ -30,11 +31,12 @@ def synthetic(
     seed: Annotated[int, typer.Option(help="Another number is another market.")] = 1,
     wait: Annotated[float, typer.Option(min=0, help="Seconds until a subscriber must be there.")] = 30.0,
 ) -> None:
-    """Publish a made-up market, for ever or for a time.
+    """Publish a made-up market, for ever or for a time; Ctrl-C ends it with the counts so far.
 
     Faster than its own time it can only be a recording: it then begins a day ago.
     """
     from bus.pacing import publish
+    from bus.replay import NoSubscriberError, wait_for_subscriber
     from bus.sockets import Publisher
     from bus.synthetic import DEFAULT_INSTRUMENTS, market
 
@@ -47,14 +49,14 @@ def synthetic(
         end = start + round(seconds * speed * SECOND)
         ticks = itertools.takewhile(lambda tick: tick.ts < end, ticks)
     try:
-        with Publisher(endpoint, mode) as publisher:
-            if not publisher.wait_for_subscriber(wait):
-                raise CommandError(
-                    FAILED, f"{endpoint}: nobody subscribed within {wait:g} s; is the daemon up?"
-                )
-            result = publish(((tick.ts, tick) for tick in ticks), publisher, speed=speed)
+        with interruptible() as asked, Publisher(endpoint, mode) as publisher:
+            wait_for_subscriber(publisher, endpoint, wait, asked)
+            timed = ((tick.ts, tick) for tick in ticks)
+            result = publish(timed, publisher, speed=speed, should_stop=asked)
+    except NoSubscriberError as error:
+        raise CommandError(FAILED, str(error)) from None
     except OSError as error:
         raise CommandError(FAILED, error.strerror or str(error)) from None
-    except KeyboardInterrupt:
-        return
     typer.echo(f"{result.ticks} ticks, {len(result.symbols)} symbols, {result.seconds:.1f} s")
+    if result.stopped:
+        raise typer.Exit(INTERRUPTED)
