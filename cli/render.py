@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cli.tables import Column, Sheet, clean, columns, fields, hanging
-from cli.words import NOTHING, amount, clock, count, instant, megabytes, number, span
+from cli.words import NOTHING, amount, clock, count, instant, lag, megabytes, number, span
 from supervisor.schema import (
     Death,
     DeploymentDetail,
@@ -38,7 +38,7 @@ def deployments(rows: Sequence[DeploymentRow]) -> Sheet:
             Column("CPU%", 1, right=True),
             Column("MEM", 1, right=True),
             Column("TICKS", 2, right=True),
-            Column("LAG MS", 6, right=True),
+            Column("LAG", 6, right=True),
             Column("ACC", 1, right=True),
             Column("REJ", 4, right=True),
             Column("RESTARTS", 6, right=True),
@@ -64,7 +64,7 @@ def _deployment(row: DeploymentRow) -> tuple[str, ...]:
         number(row.cpu_percent),
         megabytes(row.memory_mb),
         count(row.ticks),
-        number(row.lag_ms),
+        lag(row.lag_ms),
         count(row.signals.accepted),
         count(row.signals.rejected),
         str(row.restarts),
@@ -147,7 +147,7 @@ def feeds(views: Sequence[FeedView]) -> Sheet:
             Column("SYMBOLS", 6, right=True),
             Column("TICKS", 0, right=True),
             Column("BARS", 8, right=True),
-            Column("LAG MS", 1, right=True),
+            Column("LAG", 1, right=True),
             Column("LAST", 4, right=True),
             Column("GAPS", 1, right=True),
             Column("LATE", 2, right=True),
@@ -169,7 +169,7 @@ def _feed(view: FeedView) -> tuple[str, ...]:
         str(view.symbols),
         count(view.ticks),
         count(view.bars),
-        number(view.lag_ms),
+        lag(view.lag_ms),
         clock(view.last_tick_at),
         count(view.gaps) if view.sequenced else "?",  # without sequence numbers, gaps cannot be told
         count(view.late),
@@ -279,9 +279,7 @@ def _counters(view: DeploymentDetail) -> str:
 
 def _data(view: DeploymentDetail) -> str:
     ticks = f"{view.ticks} ticks ({view.published} published, {view.conflated} conflated)"
-    return (
-        f"{ticks}, {view.candles} candles, {view.gaps} gaps, {view.stale} stale, lag {number(view.lag_ms)} ms"
-    )
+    return f"{ticks}, {view.candles} candles, {view.gaps} gaps, {view.stale} stale, lag {lag(view.lag_ms)}"
 
 
 def _positions(view: DeploymentDetail) -> str:

@@ -21,6 +21,18 @@ def span(seconds: float | None) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
 
 
+def lag(milliseconds: float | None) -> str:
+    """Return ``0.4ms`` below a second, else a span: of a recording, by the clock of now, hours or days.
+
+    Negative where a publisher's clock, or its zone, is ahead of ours.
+    """
+    if milliseconds is None:
+        return NOTHING
+    size = abs(milliseconds)
+    text = f"{size:.1f}ms" if size < 1000 else span(size / 1000)
+    return f"-{text}" if milliseconds < 0 else text
+
+
 def megabytes(value: float | None) -> str:
     """Return MiB in three figures, with the unit."""
     if value is None:

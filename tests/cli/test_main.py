@@ -55,6 +55,16 @@ def test_ps_json_is_what_the_daemon_said(served, stratd, daemon):
     assert stratd("ps --json").json == [row.model_dump() for row in daemon.rows.values()]
 
 
+def test_the_lag_of_a_recording_is_told_in_hours_and_to_programs_in_milliseconds(served, stratd, daemon):
+    daemon.rows["eurusd"] = daemon.rows["eurusd"].model_copy(update={"lag_ms": 7_384_000.5})
+    daemon.lag_ms = 86_393_219.4
+    feeds, ps = stratd("feeds"), stratd("ps")
+    assert ("23h59m" in feeds.out, "2h03m" in ps.out, "86393219" in feeds.out) == (True, True, False)
+    assert "2h03m" in stratd("describe eurusd").out
+    assert stratd("feeds --json").json[0]["lag_ms"] == 86_393_219.4
+    assert stratd("ps --json").json[0]["lag_ms"] == 7_384_000.5
+
+
 def test_the_last_lines_are_counted_from_the_end(served, stratd):
     assert [json.loads(line)["seq"] for line in stratd("events -n 2 --json").out.splitlines()] == [4, 5]
     assert stratd("logs eurusd -n 1").out.split()[-2:] == ["line", "4"]

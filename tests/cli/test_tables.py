@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from cli.tables import Column, Sheet, clean, columns, cut, fields, fit, hanging, plain, rich_table, widths
-from cli.words import amount, count, instant, megabytes, span
+from cli.words import amount, count, instant, lag, megabytes, span
 
 SHEET = Sheet(
     columns("ID", Column("N", 1, right=True), Column("WHAT", 2, flexible=True), Column("EXTRA", 9)),
@@ -105,6 +105,17 @@ def test_empty_fields_are_left_out_and_values_stand_in_a_line():
 )
 def test_spans_have_two_units_at_most(seconds, text):
     assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (None, "-"), (0.84, "0.8ms"), (999.9, "999.9ms"), (1000, "1.0s"), (75_000, "1m15s"),
+        (86_393_219.4, "23h59m"), (-19_800_000, "-5h30m"), (-0.3, "-0.3ms"),
+    ],
+)  # fmt: skip
+def test_a_lag_has_the_unit_of_its_size(milliseconds, text):
+    assert lag(milliseconds) == text
 
 
 def test_numbers_are_as_short_as_they_can_be():

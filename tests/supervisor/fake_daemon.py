@@ -57,6 +57,7 @@ class FakeDaemon:
         self.verdicts = [signal(1, "eurusd", "accepted"), signal(2, "gold", "rejected", "max_position")]
         self.fail: StratdError | Exception | None = None
         self.max_concurrent = 3
+        self.lag_ms = 0.4
         self.followers = 0
         self.news: asyncio.Event = asyncio.Event()
 
@@ -95,8 +96,8 @@ class FakeDaemon:
     async def feeds(self) -> list[FeedView]:
         return [
             FeedView(name="main", format="native", endpoint="tcp://127.0.0.1:5555", mode="connect",
-                     state="healthy", ticks=12_345, lag_ms=0.4, last_tick_at=AT, sequenced=True, symbols=3,
-                     rejected={"bad_price": 2})
+                     state="healthy", ticks=12_345, lag_ms=self.lag_ms, last_tick_at=AT, sequenced=True,
+                     symbols=3, rejected={"bad_price": 2})
         ]  # fmt: skip
 
     async def strategies(self) -> list[StrategyView]:
