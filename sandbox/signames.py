@@ -6,7 +6,7 @@ import signal
 
 
 def signal_name(number: int) -> str:
-    """Return ``SIGKILL`` for 9, and ``signal 40`` for a real-time one, of which Python names the ends only."""
+    """Return ``SIGKILL`` for 9, and ``signal 40`` where Python knows no name (real-time signals)."""
     try:
         return signal.Signals(number).name
     except ValueError:

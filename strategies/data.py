@@ -235,6 +235,14 @@ class MultiTimeframeData:
             self._forming[candle.symbol].closed(candle.close_time)
         return True
 
+    def newest(self) -> dict[str, int]:
+        """Return the close time of the newest candle of each series that has one, by ``symbol|timeframe``."""
+        return {
+            f"{symbol}|{timeframe}": series.newest.close_time
+            for (symbol, timeframe), series in self._series.items()
+            if series.newest is not None
+        }
+
     def add_status(self, status: FeedStatus) -> None:
         """Take a change of a feed's health; no symbols named means all."""
         for symbol in status.symbols or self.symbols:

@@ -155,7 +155,8 @@ class Host:
         if catch_up:
             self._calls.barred = "catch_up"
         try:
-            signals = self._handlers[kind](event)
+            signals = self.market.catch_up() if kind in _DATA else []
+            signals += self._handlers[kind](event)
             if following is Phase.RUNNING or following is Phase.PAUSED:
                 signals += self.market.on_boundaries()
         finally:
@@ -184,25 +185,26 @@ class Host:
     def _welcome(self, event: Welcome) -> list[Signal]:
         self._books.now = self._books.now or min((c.close_time for c in event.warmup), default=event.now)
         self._books.welcome(event.positions)
-        recovered = self._load(event) and event.recovered
+        saved = self._load(event)
+        recovered = saved is not None and event.recovered
         self._calls.barred = "warm_up"
-        self.market.warm_up(event.warmup)
+        self.market.warm_up(event.warmup, saved or None)
         self._calls.barred = ""
         self._calls.tell("on_start", self.strategy.on_start, self.ctx, recovered)
         return []
 
-    def _load(self, event: Welcome) -> bool:
-        """Load the checkpoint; False if the strategy, or its bytes, say that it cannot be used."""
+    def _load(self, event: Welcome) -> dict[str, int] | None:
+        """Load the checkpoint; return what it had seen, None if strategy or bytes say it cannot be used."""
         if not event.state:
-            return True  # nothing was saved: the warm-up alone is the recovery
+            return {}  # nothing was saved: the warm-up alone is the recovery
         self._wall.enter("load_state")
         try:
             saved = self._unpacked(event.state)
-            self.strategy.load_state(saved, event.state_version)
+            self.strategy.load_state(saved["state"], event.state_version)
         except StateIncompatible as error:
             self._wall.leave()
             self._wall.report("load_state", event.now, error)
-            return False
+            return None
         except MemoryError:
             raise
         except Exception as error:
@@ -212,14 +214,15 @@ class Host:
                 f"{type(self.strategy).__name__}.load_state: {one_line(error)}"
             ) from error
         self._wall.leave()
-        return True
+        seen: dict[str, int] = saved["seen"]
+        return seen
 
     def _unpacked(self, packed: bytes) -> Mapping[str, Any]:
-        saved = state.unpack(packed, self._checkpoint_bytes)
-        own = saved.get("state")
-        if not isinstance(own, dict) or not self.ctx.restore(saved):
+        saved = {"seen": {}, **state.unpack(packed, self._checkpoint_bytes)}
+        maps = isinstance(saved.get("state"), dict) and isinstance(saved["seen"], dict)
+        if not maps or not self.ctx.restore(saved):
             raise StateCorrupt(f"checkpoint of {len(packed)} bytes was not written by this host")
-        return own
+        return saved
 
     def _pause(self, event: Pause) -> list[Signal]:
         self._calls.barred, self._calls.exits_pass = "paused", event.exit_only
@@ -257,7 +260,8 @@ class Host:
 
     def _save(self) -> None:
         def packed() -> bytes:
-            content = {"state": self.strategy.save_state(), **self.ctx.snapshot()}
+            own = self.strategy.save_state()
+            content = {"state": own, "seen": self._data.newest(), **self.ctx.snapshot()}
             return state.pack(content, self._checkpoint_bytes)
 
         saved = self._wall.call("save_state", self.now, packed)
@@ -279,6 +283,10 @@ class Host:
         if trade is not None:
             signals += self._calls.ask("on_position_closed", cause, self.strategy.on_position_closed, trade)
         return signals
+
+
+_DATA = frozenset({Ticks, Candles, Pulse, TimerFired})
+"""Before these, what closed while the strategy was away is caught up with."""
 
 
 def _ignore(_: Update) -> None:

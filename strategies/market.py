@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bus.messages import Candle, Candles, Signal, Ticks
 from bus.timeframes import Timeframe, parse
@@ -33,6 +33,11 @@ class Market:
         self._ranks: dict[str, Timeframe] = {name: parse(name) for name in data.timeframes}
         kind = type(strategy)
         self._wants_ticks = kind.on_tick is not IStrategy.on_tick
+        # Its own state holds the candles before the checkpoint already, unless it has none of its own, or
+        # says by its own on_warmup_candle what it makes of the past.
+        self._saves = kind.save_state is not IStrategy.save_state
+        self._counts_all = not self._saves or kind.on_warmup_candle is not IStrategy.on_warmup_candle
+        self._missed: list[Candle] = []
         self._barrier = Barrier(data.symbols) if kind.on_boundary is not IStrategy.on_boundary else None
 
     def forward(self, ts: int) -> None:
@@ -87,17 +92,41 @@ class Market:
             signals += self._calls.ask("on_boundary", Cause("bound", ts, ts), call, ts, closed, self._data)
         return signals
 
-    def warm_up(self, candles: Sequence[Candle]) -> None:
-        """Replay the past: one instant after the other over all symbols, to ``on_warmup_candle``."""
+    def warm_up(self, candles: Sequence[Candle], saved: Mapping[str, int] | None = None) -> None:
+        """Replay the past: one instant after the other over all symbols, to ``on_warmup_candle``.
+
+        ``saved`` is what a checkpoint that was loaded had seen (``MultiTimeframeData.newest``): what closed
+        up to there is not counted twice, and what closed after it waits for ``catch_up``.
+        """
         instants: dict[int, list[Candle]] = {}
         for candle in candles:
-            instants.setdefault(candle.close_time, []).append(candle)
+            last = None if saved is None else saved.get(f"{candle.symbol}|{candle.timeframe}")
+            if last is not None and candle.close_time > last:
+                self._missed.append(candle)
+            else:
+                instants.setdefault(candle.close_time, []).append(candle)
         for as_of, closed in sorted(instants.items()):
             self.forward(as_of)
             for candle in self._take(closed):
+                if saved is not None and not self._counts_all:
+                    continue
                 self._look(as_of, candle.symbol)
                 call = self._strategy.on_warmup_candle
                 self._calls.tell("on_warmup_candle", call, candle.timeframe, candle, self._data)
+
+    def catch_up(self) -> list[Signal]:
+        """Ask about what closed while the strategy was not there; its signals count, if they come in time.
+
+        One that was accepted before the crash has the same key now, and the gate answers ``duplicate``.
+        """
+        missed, self._missed = self._missed, []
+        instants: dict[int, list[Candle]] = {}
+        for candle in missed:
+            instants.setdefault(candle.close_time, []).append(candle)
+        signals: list[Signal] = []
+        for as_of, closed in sorted(instants.items()):
+            signals += self.on_candles(Candles(0, 0, as_of, closed))
+        return signals
 
     def _take(self, candles: Sequence[Candle]) -> list[Candle]:
         """Put one instant's candles into the view before anybody looks; return them in calling order.

@@ -48,12 +48,16 @@ class SignalsSpec(Struct, frozen=True, kw_only=True):
 
 # ---- supervisor -> engine -------------------------------------------------------------------------
 class Configure(Struct, frozen=True, array_like=True, tag=1):
-    """What is wanted from now on: feeds, their calendars as plain tables (bus/sessions.py), the way out."""
+    """What is wanted from now on: feeds, their calendars as plain tables (bus/sessions.py), the way out.
+
+    Every ``checkpoint_every`` seconds a cell that runs is asked for its state.
+    """
 
     feeds: list[FeedSpec]
     calendars: dict[str, SessionCalendar] = {}
     synthetic: Literal["deliver", "history_only", "off"] = "deliver"
     signals: SignalsSpec = SignalsSpec()
+    checkpoint_every: float = 30.0
 
 
 class Attach(Struct, frozen=True, array_like=True, tag=2):

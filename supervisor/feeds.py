@@ -40,4 +40,5 @@ async def configuration(
         tables,
         settings.candles.synthetic,
         settings.signals.spec(),
+        settings.restart.checkpoint_every,
     )

@@ -165,6 +165,8 @@ class Restart(Section):
     max_restarts: Annotated[Int, Field(ge=1, le=1000)] = 5
     window: Annotated[Duration, Field(gt=0, le=86_400)] = 120.0
     stable_time: Annotated[Duration, Field(gt=0, le=86_400)] = 30.0
+    checkpoint_every: Annotated[Duration, Field(ge=1, le=86_400)] = 30.0
+    """How much of its state a strategy loses at most when it ends unplanned."""
     ready_timeout: Annotated[Duration, Field(gt=0, le=3600)] = 60.0
     stop_timeout: Annotated[Duration, Field(gt=0, le=600)] = 8.0
     """For the strategy's own goodbye (``on_stop``, ``save_state``, ``cleanup``), before it is made to end."""

@@ -23,6 +23,7 @@ from bus.messages import (
     CommandBody,
     FeedStatus,
     Pulse,
+    TakeCheckpoint,
     Tick,
     TimerFired,
     encode,
@@ -70,6 +71,8 @@ class Engine:
         self._pulse_at = 0
         self._closes_at = 0
         self._longest_turn = 0
+        self.save_every = 30 * SECOND
+        """Between two checkpoints of a cell that runs, ns."""
         self.stopping = False
 
     # ---- the loop -------------------------------------------------------------------------------
@@ -248,6 +251,8 @@ class Engine:
             member = self.roster.current(deployment_id)
             if member is not None:
                 self.command(deployment_id, member.generation, TimerFired(name, at))
+        for member in self.roster.to_save(monotonic, self.save_every):
+            self.command(member.deployment_id, member.generation, TakeCheckpoint())
         self.outlet.bind()
         self.take(self.core.pulse(self.event_now(monotonic)))
         read = [symbol for symbol, stream in self.market.streams.items() if stream.wanted]

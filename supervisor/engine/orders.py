@@ -11,7 +11,7 @@ from bus.messages import CommandBody, Pause, Resume, Stop
 from bus.timeline import Synthetic
 from strategies.trading.core import Grant
 from supervisor.control import Attach, Configure, Detach, Direct, EngineOrder, FeedSpec, Forget, ShutDown
-from supervisor.engine.feeds import FeedPort
+from supervisor.engine.feeds import NANOS, FeedPort
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
@@ -37,6 +37,7 @@ class Orders:
         """Open, close and keep feeds, and the way out, so that they are as the configuration says."""
         engine = self._engine
         engine.outlet.configure(order.signals)
+        engine.save_every = int(order.checkpoint_every * NANOS)
         self._calendars = order.calendars
         wanted = {spec.name: spec for spec in order.feeds}
         for name in [name for name, feed in engine.feeds.items() if wanted.get(name) != feed.spec]:

@@ -76,7 +76,7 @@ class Reports:
 
     @_take.register
     def _running(self, report: Running, member: Member) -> None:
-        member.running = True
+        member.running, member.save_at = True, time.monotonic_ns() + self._engine.save_every
         member.base = sum(report.position.get(f"tick|{symbol}|", 0) for symbol in member.attach.symbols)
         self._engine.core.running(member.deployment_id, member.generation)
         if member.directed is not None:

@@ -11,7 +11,9 @@ from bus.messages import (
     Fill,
     Filled,
     Parameters,
+    Pause,
     Position,
+    Pulse,
     Reason,
     Schedule,
     SignalAck,
@@ -70,6 +72,65 @@ def restarted(strategy, saved: bytes, version: int = 3, **options) -> Host:
     host.initialize()
     host.handle(Welcome(1, T0, state=saved, state_version=version, recovered=True))
     return host
+
+
+def welcomed(strategy, saved: bytes, candles: list, sink: list | None = None) -> Host:
+    host = Host(strategy, config(), update=(sink if sink is not None else []).append)
+    host.initialize()
+    host.handle(Welcome(1, T0, warmup=candles, state=saved, state_version=3, recovered=True))
+    return host
+
+
+def saved_after(strategy, count: int) -> bytes:
+    updates: list = []
+    host = running(strategy, update=updates.append)
+    for number in range(count):
+        host.handle(closed(candle(number)))
+    return checkpoint(host, updates).state
+
+
+def test_a_candle_that_the_checkpoint_holds_is_not_counted_twice() -> None:
+    """Three before the checkpoint, two while it was away: five, as if nothing had happened."""
+    strategy = Counter()
+    host = welcomed(strategy, saved_after(Counter(), 3), [candle(number) for number in range(5)])
+    assert 3 == strategy.count
+    assert 3 == len(host.ctx._data.history("1m", 10))
+    host.handle(Pulse(1, T0, {}))
+    assert 5 == strategy.count
+    assert 5 == len(host.ctx._data.history("1m", 10))
+    host.handle(Pulse(1, T0, {}))
+    host.handle(closed(candle(4)))
+    assert 5 == strategy.count
+
+
+class Stateless(Quiet):
+    """Keeps nothing: what it knows, it knows from the warm-up."""
+
+    def __init__(self) -> None:
+        self.seen: list = []
+
+    def on_candle_complete(self, timeframe, candle, data):
+        self.seen.append(candle.open_time)
+        return buy()
+
+
+def test_a_strategy_without_state_is_warmed_up_by_all_of_the_past() -> None:
+    strategy = Stateless()
+    past = [candle(number) for number in range(5)]
+    host = welcomed(strategy, saved_after(Stateless(), 3), past)
+    assert [one.open_time for one in past[:3]] == strategy.seen
+    signals = host.handle(Pulse(1, T0, {}))
+    assert [one.open_time for one in past] == strategy.seen
+    # Signals of what it missed count: the gate knows by their keys and their age what to do with them.
+    assert [one.close_time for one in past[3:]] == [signal.data_key for signal in signals]
+
+
+def test_what_was_missed_before_a_pause_is_seen_and_barred() -> None:
+    strategy = Stateless()
+    host = welcomed(strategy, saved_after(Stateless(), 1), [candle(0), candle(1)])
+    host.handle(Pause("lunch"))
+    assert [] == host.handle(Pulse(1, T0, {}))
+    assert {"paused": 1} == host.dropped
 
 
 def test_a_restart_has_state_map_and_the_next_random_number():

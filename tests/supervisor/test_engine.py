@@ -14,8 +14,20 @@ import pytest
 import zmq
 
 from bus import topics
-from bus.messages import Acked, Bye, Candles, Checkpoint, Pause, Pulse, Resume, Stop, Ticks, Welcome
-from supervisor.control import CellSaid, Detach, Direct, EngineEvent, EngineStats
+from bus.messages import (
+    Acked,
+    Bye,
+    Candles,
+    Checkpoint,
+    Pause,
+    Pulse,
+    Resume,
+    Stop,
+    TakeCheckpoint,
+    Ticks,
+    Welcome,
+)
+from supervisor.control import CellSaid, Configure, Detach, Direct, EngineEvent, EngineStats
 from tests.supervisor.engine_harness import EngineProcess, FakeCell, send_tick
 from tests.waiting import wait_until
 
@@ -248,6 +260,19 @@ def test_what_was_directed_before_a_cell_ran_is_said_to_it_once_it_runs(
     wait_until(after_the_welcome, what="a command")
     assert [last] == after_the_welcome()
     cell.close()
+
+
+def test_a_cell_that_runs_is_asked_for_its_state_again_and_again(engine: EngineProcess) -> None:
+    engine.tell(Configure([], checkpoint_every=1.0))
+    cell, silent = engine.attach(), engine.attach("silent")
+    cell.run()
+    wait_until(
+        lambda: len([c for c in cell.commands() if isinstance(c, TakeCheckpoint)]) >= 2,
+        what="the second request",
+    )
+    assert [] == silent.commands()
+    for each in (cell, silent):
+        each.close()
 
 
 def test_a_checkpoint_comes_back_in_the_welcome_of_the_next_generation(engine: EngineProcess) -> None:
