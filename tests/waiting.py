@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -18,3 +19,26 @@ def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = "t
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true within {timeout} s; last value: {value!r}")
         time.sleep(0.005)
+
+
+async def until(
+    condition: Callable[[], Awaitable[T]], *, seconds: float = 10.0, what: str = "the condition"
+) -> T:
+    """Return the first truthy value of ``condition``, as ``wait_until`` does, on an event loop."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if value := await condition():
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {seconds} s; last value: {value!r}")
+        await asyncio.sleep(0.005)
+
+
+async def turn() -> None:
+    """Let everything else that is ready on the event loop have its turn."""
+    await asyncio.sleep(0)
+
+
+async def pause_between(seconds: float) -> None:
+    """Pace what a test publishes for as long as it lasts: never a wait for something to happen."""
+    await asyncio.sleep(seconds)

@@ -15,6 +15,7 @@ from supervisor.config import load
 from supervisor.daemon import Daemon
 from supervisor.port import Port
 from supervisor.schema import Selection, StartRequest
+from tests.waiting import until
 
 SETTINGS = """
 state_dir = "{base}/state"
@@ -114,11 +115,7 @@ class Scene:
         return next(row for row in await self.port.deployments() if row.id == name)
 
     async def until(self, condition: Callable[[], Awaitable[object]], what: str):
-        deadline = asyncio.get_running_loop().time() + 20
-        while not (value := await condition()):
-            assert asyncio.get_running_loop().time() < deadline, what
-            await asyncio.sleep(0.005)
-        return value
+        return await until(condition, seconds=20, what=what)
 
     async def state(self, name: str, *states: str):
         async def there():

@@ -20,7 +20,7 @@ from supervisor.schema import Selection, StartRequest
 from supervisor.store.deployments import StoreError
 from tests.supervisor.redis_server import RedisServer
 from tests.supervisor.rig import Rig, Scene
-from tests.waiting import wait_until
+from tests.waiting import pause_between, wait_until
 
 pytestmark = pytest.mark.system
 
@@ -639,7 +639,7 @@ def test_signals_are_listed_followed_and_copied_to_redis(rig, tmp_path):
                     ticks += 1
                     tick = ["EURUSD", time.time_ns(), 1.1, 1.0]
                     publisher.send(b"tick.EURUSD", msgspec.msgpack.encode(tick))
-                    await asyncio.sleep(0.02)
+                    await pause_between(0.02)
 
             publishing = asyncio.create_task(publish())
             try:

@@ -108,6 +108,29 @@ def test_after_an_engine_died_what_runs_gets_ticks_again_and_what_is_paused_stay
     rig.run(scenario)
 
 
+def test_status_tells_what_each_process_of_the_daemon_uses(rig):
+    async def scenario(scene: Scene):
+        async def read() -> object:
+            processes = (await scene.port.status()).processes
+            return None not in [one.cpu_percent for one in processes] and processes
+
+        supervisor, engine, zygote = await scene.until(read, "two readings of each process")
+        assert [one.name for one in (supervisor, engine, zygote)] == ["supervisor", "engine", "zygote"]
+        assert (supervisor.pid, engine.pid) == (os.getpid(), scene.daemon.engine.pid)
+        assert supervisor.uptime_s > zygote.uptime_s >= engine.uptime_s > 0, "in the order of their start"
+        for one in (supervisor, engine, zygote):
+            assert (one.state, one.restarts, one.memory_mb > 5) == ("running", 0, True)
+        os.kill(zygote.pid, signal.SIGKILL)
+
+        async def again() -> bool:
+            _, old, new = (await scene.port.status()).processes
+            return new.restarts == 1 and new.uptime_s is not None and new.uptime_s < old.uptime_s
+
+        await scene.until(again, "the next zygote, younger than the engine")
+
+    rig.run(scenario)
+
+
 def public_knowledge(pid: int) -> bytes:
     """What others may read of a process: its command line, and as the same user its environment."""
     return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))

@@ -8,6 +8,7 @@ from supervisor import broadcast
 from supervisor.events import EventLog
 from supervisor.store.deployments import DeploymentStore, StoreError
 from supervisor.store.tables import Event
+from tests.waiting import turn, until
 
 
 class Disk:
@@ -58,11 +59,11 @@ def test_an_event_is_shown_only_after_it_is_durable():
         disk = Disk()
         log = await started(disk)
         follower = asyncio.create_task(collect(log, 1, after=0, follow=True))
-        await asyncio.sleep(0)
+        await turn()
         disk.free.clear()
         log.note("born", "d", "a", 3)
         for _ in range(20):
-            await asyncio.sleep(0)
+            await turn()
         assert not follower.done()
         assert disk.rows == []
         disk.free.set()
@@ -116,7 +117,11 @@ def test_reading_gives_the_last_ones_or_those_after_a_number():
         disk.rows = [Event(n, n, "old") for n in range(1, 2001)]
         log = await started(disk)
         log.note("new")
-        await asyncio.sleep(0.01)
+
+        async def written() -> bool:
+            return disk.rows[-1].kind == "new"
+
+        await until(written, what="the row of the new event")
         assert [event.seq async for event in log.read(limit=3)] == [1999, 2000, 2001]
         assert [event.seq async for event in log.read(after=1999)] == [2000, 2001]
         # Older than what memory holds: from the database, without a hole and without a repetition.
@@ -133,10 +138,10 @@ def test_a_follower_that_joins_misses_and_repeats_nothing():
         log = await started(disk)
         log.note("1")
         follower = asyncio.create_task(collect(log, 4, after=0, follow=True))
-        await asyncio.sleep(0)
+        await turn()
         for kind in ("2", "3", "4"):
             log.note(kind)
-            await asyncio.sleep(0)
+            await turn()
         assert await follower == [1, 2, 3, 4]
         await log.stop()
 
@@ -162,7 +167,7 @@ def test_followers_end_with_the_log():
     async def scenario():
         log = await started(Disk())
         follower = asyncio.create_task(collect(log, 99, after=0, follow=True))
-        await asyncio.sleep(0)
+        await turn()
         log.note("last")
         await log.stop()
         assert await follower == [1]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.logs import TAIL, Line, LogBook, parse
+from tests.waiting import turn
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_a_follower_gets_the_last_lines_and_then_each_as_it_comes(book):
         lines = book.read(1, follow=True)
         assert (await anext(lines)).text == "two"
         coming = asyncio.create_task(anext(lines))
-        await asyncio.sleep(0)
+        await turn()
         write(book, "three", generation=2)
         assert await coming == Line(1_700_000_000_123_456_789, "out", "three", 2)
         book.close()

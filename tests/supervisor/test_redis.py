@@ -27,6 +27,7 @@ from supervisor.store.redis import RedisMirror
 from supervisor.store.tables import Standing
 from tests.supervisor.redis_server import RedisServer
 from tests.supervisor.test_deployments import A
+from tests.waiting import turn, until
 
 ME = "me"
 
@@ -115,10 +116,7 @@ class Scene:
         await self.client.aclose()
 
     async def until(self, condition, what: str):
-        deadline = asyncio.get_running_loop().time() + 10
-        while not await condition():
-            assert asyncio.get_running_loop().time() < deadline, what
-            await asyncio.sleep(0.005)
+        await until(condition, what=what)
 
     async def level(self):
         """Wait until the copy is where the journal is."""
@@ -222,7 +220,7 @@ def test_a_paused_server_delays_nobody_but_the_mirror(server):
                 if turns < 2 * BATCH:
                     truth.accept()
                 turns += 1
-                await asyncio.sleep(0)
+                await turn()
             assert turns > 50, "the loop went on"
 
             async def down():

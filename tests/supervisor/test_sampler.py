@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -110,6 +111,44 @@ def test_forgetting_is_for_good_and_twice_is_no_error(spawn):
     sampler.remove(("a", 1))
     sampler.remove(("a", 1))
     assert sampler.sweep() == {}
+
+
+def test_the_daemons_own_processes_are_told_by_name(spawn):
+    seconds = iter(range(1000))
+    sampler = Sampler(clock=lambda: float(next(seconds)))
+    spinning, idle = spawn(SPIN), spawn(IDLE)
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    sampler.follow({"engine": spinning.pid, "zygote": idle.pid, "late": None})
+    assert sampler.sweep() == {}, "they are no instance of anybody's"
+    assert {name: use.pid for name, use in sampler.own.items()} == {
+        "engine": spinning.pid,
+        "zygote": idle.pid,
+    }
+    assert sampler.own["engine"].cpu_share is None, "one reading tells no share"
+    assert sampler.own["zygote"].rss > 2**20
+    assert 0 <= sampler.own["zygote"].uptime
+    first = sampler.own["zygote"].uptime
+    wait_until(lambda: sampler.sweep() or sampler.own["engine"].cpu_share > 0, what="a share of the CPU")
+    wait_until(lambda: sampler.sweep() or sampler.own["zygote"].uptime > first, what="the time going on")
+    assert sampler.own["zygote"].uptime - first <= time.clock_gettime(time.CLOCK_BOOTTIME) - before
+    assert sampler.own["zygote"].cpu_share < 0.01
+
+
+def test_of_a_process_that_was_started_again_the_new_one_is_told(spawn):
+    sampler = Sampler()
+    first, second = spawn(IDLE), spawn(IDLE)
+    sampler.follow({"engine": first.pid})
+    sampler.sweep()
+    first.kill()
+    first.wait()
+    sampler.sweep()
+    assert sampler.own == {}
+    sampler.follow({"engine": None})
+    sampler.follow({"engine": first.pid})
+    sampler.follow({"engine": second.pid})
+    sampler.sweep()
+    sampler.sweep()
+    assert (sampler.own["engine"].pid, sampler.own["engine"].cpu_share is None) == (second.pid, False)
 
 
 def test_instances_may_come_and_go_during_a_pass():
