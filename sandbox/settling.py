@@ -74,7 +74,8 @@ def _is_kept(name: str) -> bool:
     root = name.partition(".")[0]
     if root == "sandbox":
         return name in KEPT_OF_OURS
-    return (root in KEPT and name != "bus.sockets") or root in sys.stdlib_module_names
+    sockets = name == "bus.sockets" or name.startswith("bus.sockets.")
+    return (root in KEPT and not sockets) or root in sys.stdlib_module_names
 
 
 def _open_streams() -> None:

@@ -1,0 +1,32 @@
+"""Every 0MQ socket of stratd, and the only package that imports zmq.
+
+Rules of this package. A context belongs to one process and never crosses a fork. Every socket has a bounded
+queue, a bounded message, ``LINGER`` of its own, and an owner that closes it. The hot loops block on one
+source or poll; nothing here knows asyncio (measured: it doubles the round trip, docs/performance.md).
+
+On the wires inside stratd a message is ONE frame, ``topic|name|payload``: libzmq matches a subscription
+against the start of the frame, and every subscriber costs one message instead of two.
+"""
+
+from __future__ import annotations
+
+from bus.sockets.cell import CellLink, split
+from bus.sockets.hub import Hub
+from bus.sockets.inward import FeedSocket, Gatekeeper, MarketSocket, ReportSocket
+from bus.sockets.monitor import Monitor
+from bus.sockets.outward import OutSocket, ReplaySocket
+from bus.sockets.publisher import Publisher
+
+__all__ = [
+    "CellLink",
+    "FeedSocket",
+    "Gatekeeper",
+    "Hub",
+    "MarketSocket",
+    "Monitor",
+    "OutSocket",
+    "Publisher",
+    "ReplaySocket",
+    "ReportSocket",
+    "split",
+]

@@ -1,0 +1,132 @@
+"""The engine's sockets towards feeds and cells."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import zmq
+
+from bus.sockets.hub import Hub
+from bus.sockets.monitor import Monitor
+from bus.sockets.outward import OUTWARD
+from bus.sockets.owned import DRAIN_LIMIT, Owned, attach, drain, readable, set_key
+
+MAX_FEED_MESSAGE = 4 * 2**20
+"""Bytes of one message from outside; libzmq drops the connection of a peer that sends more."""
+MAX_REPORT = 17 * 2**20
+"""Bytes of one report of a cell: a checkpoint of 16 MiB and its envelope."""
+MARKET_QUEUE = 50_000
+"""Messages that may wait for one slow cell before its own ticks are lost (and counted by sequence)."""
+FEED_QUEUE = 200_000
+"""Messages of a feed that may wait while the engine is busy."""
+
+
+class FeedSocket(Owned):
+    """SUB towards one external publisher, everything subscribed; bind or connect.
+
+    ``monitor`` tells of its publishers; it is to be watched beside the socket.
+    """
+
+    def __init__(self, hub: Hub, endpoint: str, mode: str, curve_server_key: str = "") -> None:
+        socket = hub.context.socket(zmq.SUB)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RCVHWM, FEED_QUEUE)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FEED_MESSAGE)
+        socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        socket.setsockopt(zmq.RECONNECT_IVL, 100)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)
+        if curve_server_key:
+            public, secret = zmq.curve_keypair()
+            socket.curve_publickey, socket.curve_secretkey = public, secret
+            set_key(socket, zmq.CURVE_SERVERKEY, curve_server_key)
+        socket.subscribe(b"")
+        self.monitor = Monitor(socket)
+        try:
+            attach(socket, mode, endpoint)
+        except OSError:
+            self.monitor.close()
+            raise
+        super().__init__(socket)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is waiting: whatever came before the last event of the monitor was taken."""
+        return not readable(self.socket)
+
+    def close(self, linger_ms: int = 0) -> None:
+        """Close the socket and its monitor. Twice is fine."""
+        self.monitor.close()
+        super().close(linger_ms)
+
+    def drain(self, limit: int = DRAIN_LIMIT) -> Iterator[list[bytes]]:
+        """Yield the messages that are ready, at most ``limit``."""
+        return drain(self.socket, limit)
+
+
+class Gatekeeper(Owned):
+    """ZAP (ZeroMQ RFC 27): answers libzmq's question who may connect with PLAIN.
+
+    It lives in the engine's own loop instead of pyzmq's authenticator thread: the engine has one thread.
+    ``admit(username, password)`` decides; the name becomes the ``User-Id`` of every message that
+    arrives over that connection, and that is the only identity the engine believes.
+    """
+
+    def __init__(self, hub: Hub, admit: Callable[[str, str], bool]) -> None:
+        socket = hub.context.socket(zmq.REP)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.bind("inproc://zeromq.zap.01")
+        super().__init__(socket)
+        self._admit = admit
+
+    def answer(self) -> None:
+        """Answer every waiting question."""
+        for frames in drain(self.socket, DRAIN_LIMIT):
+            version, request_id, *rest = frames
+            user, ok = "", False
+            if len(rest) == 6 and rest[3] == b"PLAIN":
+                user, password = rest[4].decode(errors="replace"), rest[5].decode(errors="replace")
+                ok = self._admit(user, password)
+            elif len(rest) == 5 and rest[0] == OUTWARD and rest[3] == b"CURVE":
+                user, ok = rest[4].hex(), True  # the handshake itself proved that it knows our key
+            status = [b"200", b"OK", user.encode()] if ok else [b"400", b"refused", b""]
+            self.socket.send_multipart([version, request_id, *status, b""])
+
+
+class MarketSocket(Owned):
+    """PUB towards all wardens. A slow one loses its own messages and nobody else's."""
+
+    def __init__(self, hub: Hub, endpoint: str) -> None:
+        socket = hub.context.socket(zmq.PUB)
+        socket.setsockopt(zmq.LINGER, 500)
+        socket.setsockopt(zmq.SNDHWM, MARKET_QUEUE)
+        socket.setsockopt(zmq.PLAIN_SERVER, 1)
+        attach(socket, "bind", endpoint)
+        super().__init__(socket)
+        self.send = socket.send
+        """Send one frame ``topic|name|payload``; never blocks."""
+
+
+class ReportSocket(Owned):
+    """PULL from all wardens; yields (user id of the connection, payload)."""
+
+    def __init__(self, hub: Hub, endpoint: str) -> None:
+        socket = hub.context.socket(zmq.PULL)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RCVHWM, 1000)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_REPORT)
+        socket.setsockopt(zmq.PLAIN_SERVER, 1)
+        attach(socket, "bind", endpoint)
+        super().__init__(socket)
+
+    def drain(self, limit: int = DRAIN_LIMIT) -> Iterator[tuple[str, bytes]]:
+        """Yield the reports that are ready, at most ``limit``. A multipart one is dropped whole."""
+        receive = self.socket.recv
+        with contextlib.suppress(zmq.Again):
+            for _ in range(limit):
+                frame = receive(zmq.NOBLOCK, False)
+                if frame.more:
+                    while frame.more:
+                        frame = receive(zmq.NOBLOCK, False)
+                    continue
+                yield str(frame.get("User-Id")), frame.bytes
