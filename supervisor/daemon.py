@@ -148,6 +148,7 @@ class Daemon:
         self.engine.start()
         await self._first_engine()
         await self._load()
+        self.sampler.follow(self.processes)
         self.pulse.start()
         self.verbs.recover()
         if self.mirror is not None:
@@ -268,6 +269,7 @@ class Daemon:
 
     def _tick(self) -> bool:
         """Look after the engine; returns whether everything shows life."""
+        self.sampler.follow(self.processes)
         self._kill_orphans()
         for kind, detail in self._reaper.reap(self._known()):
             self.events.note(kind, detail)
@@ -278,10 +280,13 @@ class Daemon:
         # While the engine is dead or starting, starting it is what the daemon is busy with: that is life.
         return self.engine.ready is None or silence < ENGINE_SILENCE
 
+    @property
+    def processes(self) -> dict[str, int | None]:
+        """Pids of the daemon's own processes by name, None for one that is being started again."""
+        return {"supervisor": os.getpid(), "engine": self.engine.pid, "zygote": self.cells.zygote_pid}
+
     def _known(self) -> set[int]:
-        return self.cells.pids() | {
-            pid for pid in (self.engine.pid, self.cells.zygote_pid) if pid is not None
-        }
+        return self.cells.pids() | {pid for pid in self.processes.values() if pid is not None}
 
     def _kill_orphans(self) -> None:
         for kind, detail in self._reaper.kill_orphans(self._known()):

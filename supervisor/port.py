@@ -86,20 +86,11 @@ class Port:
     def _processes(self) -> list[ProcessView]:
         daemon = self._daemon
         engine, cells = daemon.engine, daemon.cells
-        rows = (
-            ("supervisor", os.getpid(), True, 1),
-            ("engine", engine.pid, engine.ready is not None, engine.starts),
-            ("zygote", cells.zygote_pid, cells.zygote_pid is not None, cells.zygote_starts),
-        )
+        up = {"supervisor": True, "engine": engine.ready is not None, "zygote": cells.zygote_pid is not None}
+        starts = {"supervisor": 1, "engine": engine.starts, "zygote": cells.zygote_starts}
         return [
-            ProcessView(
-                name=name,
-                pid=pid,
-                state="running" if up else "starting",
-                memory_mb=None if (rss := daemon.sampler.rss(pid)) is None else round(rss / views.MIB, 1),
-                restarts=max(0, starts - 1),
-            )
-            for name, pid, up, starts in rows
+            views.process(name, pid, daemon.sampler.own.get(name), up=up[name], starts=starts[name])
+            for name, pid in daemon.processes.items()
         ]
 
     async def deployments(self) -> list[DeploymentRow]:

@@ -9,13 +9,21 @@ that the caller holds a pidfd and removes the process when it ends, so the pid c
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
+from msgspec import Struct
 
 from supervisor.quota import Sample
+
+CPU_READINGS = 11
+"""Readings of a daemon's own process that its CPU share spans: at one a second, ten seconds."""
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def start_ticks(pid: int) -> int | None:
@@ -26,6 +34,39 @@ def start_ticks(pid: int) -> int | None:
         return None
     # The name stands in brackets and may hold anything, brackets and blanks included (proc(5)).
     return int(text[text.rindex(")") + 2 :].split()[19])
+
+
+class ProcessUse(Struct, frozen=True):
+    """One of the daemon's own processes: ``rss`` bytes, ``uptime`` seconds.
+
+    ``cpu_share`` (1.0 is one core) over the last ten seconds, None until there were two readings.
+    """
+
+    pid: int
+    rss: int
+    uptime: float
+    cpu_share: float | None
+
+
+class _Own:
+    """One of the daemon's own processes, and its last readings: (monotonic seconds, CPU seconds)."""
+
+    def __init__(self, pid: int) -> None:
+        self.process = psutil.Process(pid)
+        self._ticks = start_ticks(pid) or 0
+        self._readings: deque[tuple[float, float]] = deque(maxlen=CPU_READINGS)
+
+    def read(self, at: float) -> ProcessUse:
+        """Take one reading."""
+        with self.process.oneshot():
+            times = self.process.cpu_times()
+            rss = self.process.memory_info().rss
+        self._readings.append((at, times.user + times.system))
+        (first, used_then), (last, used_now) = self._readings[0], self._readings[-1]
+        # Like its start, field 22, counted from boot, suspends included (proc(5)): no wall clock in it.
+        uptime = time.clock_gettime(time.CLOCK_BOOTTIME) - self._ticks / _TICKS_PER_SECOND
+        share = (used_now - used_then) / (last - first) if last > first else None
+        return ProcessUse(self.process.pid, rss, max(0.0, uptime), share)
 
 
 class _Watched:
@@ -48,6 +89,9 @@ class Sampler:
         self._clock = clock
         self._watched: dict[tuple[str, int], list[_Watched]] = {}
         self._inheritable = 0
+        self._own: dict[str, _Own] = {}
+        self.own: Mapping[str, ProcessUse] = {}
+        """The daemon's own processes by name, as the last sweep found them."""
 
     def descend_from(self, zygote: int | None) -> None:
         """Name the process whose pages all later ones inherit."""
@@ -60,6 +104,17 @@ class Sampler:
             return None if pid is None else int(psutil.Process(pid).memory_info().rss)
         except psutil.Error:
             return None
+
+    def follow(self, pids: Mapping[str, int | None]) -> None:
+        """Read the daemon's own processes too, by name; None where there is none at the moment."""
+        for name, pid in pids.items():
+            known = self._own.get(name)
+            if known is not None and known.process.pid == pid:
+                continue
+            self._own.pop(name, None)
+            with contextlib.suppress(psutil.Error):  # it ended just now: the next one is followed
+                if pid is not None:
+                    self._own[name] = _Own(pid)
 
     def add(self, instance: tuple[str, int], pid: int, ticks: int | None = None) -> bool:
         """Watch ``pid`` as a part of ``instance``, (deployment id, generation).
@@ -82,7 +137,11 @@ class Sampler:
         self._watched.pop(instance, None)
 
     def sweep(self) -> dict[tuple[str, int], Sample]:
-        """Read every instance once. One of which a process cannot be read is left out: half is no sample."""
+        """Read every instance once. One of which a process cannot be read is left out: half is no sample.
+
+        What ``follow`` named is read as well, into ``own``.
+        """
+        self._read_own()
         samples = {}
         # Copies, for this runs on a thread of its own while instances come and go; a copy is made at once.
         for instance, watched in list(self._watched.items()):
@@ -91,6 +150,13 @@ class Sampler:
             except psutil.Error:
                 continue
         return samples
+
+    def _read_own(self) -> None:
+        found, at = {}, self._clock()
+        for name, process in list(self._own.items()):
+            with contextlib.suppress(psutil.Error):
+                found[name] = process.read(at)
+        self.own = found
 
     def _read(self, watched: tuple[_Watched, ...]) -> Sample:
         cpu, rss = 0.0, 0

@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.spec import Limits
 from supervisor import control
 from supervisor.actor import Actor
+from supervisor.sampler import ProcessUse
 from supervisor.schema import (
     Death,
     DeploymentDetail,
@@ -17,6 +18,7 @@ from supervisor.schema import (
     FeedView,
     LastDeath,
     PositionView,
+    ProcessView,
     Quota,
     Verdicts,
 )
@@ -103,6 +105,20 @@ def detail(
         last_event=stats.last_event if stats else "",
         positions=positions(known) if known else [],
         deaths=[death(record) for record in reversed(actor.deaths[-SHOWN_DEATHS:])],
+    )
+
+
+def process(name: str, pid: int | None, use: ProcessUse | None, *, up: bool, starts: int) -> ProcessView:
+    """Return one of the daemon's own processes; ``use`` as it was read last, of whichever process then."""
+    view = ProcessView(name=name, pid=pid, state="running" if up else "starting", restarts=max(0, starts - 1))
+    if use is None or use.pid != pid:
+        return view
+    return view.model_copy(
+        update={
+            "uptime_s": use.uptime,
+            "cpu_percent": None if use.cpu_share is None else round(use.cpu_share * 100, 1),
+            "memory_mb": round(use.rss / MIB, 1),
+        }
     )
 
 
