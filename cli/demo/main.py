@@ -25,10 +25,14 @@ def run(*, data: Path | None, as_json: bool) -> int:
         print(show.document(result, found))
         return 1 if found else 0
     console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = max(console.width, show.WIDE)
     if console.is_terminal:
         with Live(console=console, transient=True, auto_refresh=False) as screen:
             demo = Demo(
-                source, plan, lambda facts: screen.update(show.live(facts, source.name), refresh=True)
+                source,
+                plan,
+                lambda facts: screen.update(show.live(facts, source.name, console.width), refresh=True),
             )
             result = demo.run()
     else:

@@ -23,8 +23,8 @@ from cli.demo.plan import Part
 from cli.demo.verdict import Fact
 from cli.errors import FAILED, CommandError
 
-SETTLE = 5.0
-"""Seconds that the last ticks may take to be delivered and counted."""
+SETTLE = 6.0
+"""Seconds that the last ticks may take to be delivered and counted, and the last culprit to be caught."""
 START = 20.0
 
 
@@ -143,7 +143,10 @@ class Demo:
         deadline = time.monotonic() + SETTLE
         while True:
             facts = self._look(client, pids, counts)
-            settled = all(fact.delivered == fact.published for fact in facts if fact.part.behaves)
+            settled = all(
+                fact.delivered == fact.published if fact.part.behaves else fact.cause in fact.part.causes
+                for fact in facts
+            )
             if settled or time.monotonic() > deadline:
                 return facts
             time.sleep(0.1)

@@ -17,50 +17,60 @@ from cli.demo.verdict import Fact
 GOOD, BAD = "green", "red"
 
 
-def table(facts: Sequence[Fact], *, final: bool) -> Table:
-    """One row a deployment."""
+WIDE = 112
+"""Columns from which the whole table fits."""
+
+
+def table(facts: Sequence[Fact], *, final: bool, width: int) -> Table:
+    """One row a deployment; what a narrow terminal has no room for is left out."""
+    columns = [column for column in COLUMNS if width >= WIDE or column not in {"strategy", "of", "candles"}]
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("deployment", "strategy", "on"):
-        made.add_column(name, overflow="ellipsis", no_wrap=True)
-    for name in ("ticks", "of", "candles", "signals", "profit"):
-        made.add_column(name, justify="right", no_wrap=True)
-    made.add_column("now" if not final else "end", no_wrap=True)
+    for name in columns:
+        title = "end" if name == "state" and final else "now" if name == "state" else name
+        right = name in {"ticks", "of", "candles", "signals", "profit"}
+        made.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
     for fact in facts:
-        made.add_row(*_row(fact))
+        cells = _cells(fact)
+        made.add_row(*(cells[name] for name in columns))
     return made
 
 
-def _row(fact: Fact) -> list[str | Text]:
+COLUMNS = ("deployment", "strategy", "on", "ticks", "of", "candles", "signals", "profit", "state")
+
+
+def _cells(fact: Fact) -> dict[str, str | Text]:
     part = fact.part
     symbols = part.symbols[0] + (f" +{len(part.symbols) - 1}" if len(part.symbols) > 1 else "")
-    head: list[str | Text] = [part.id, part.strategy, f"{symbols} {','.join(part.timeframes)}"]
+    cells: dict[str, str | Text] = dict.fromkeys(COLUMNS, "")
+    cells |= {
+        "deployment": part.id,
+        "strategy": part.strategy,
+        "on": f"{symbols} {','.join(part.timeframes)}",
+    }
     if not part.behaves:
-        fate = (
-            Text(f"caught: {fact.cause}", GOOD) if fact.cause in part.causes else Text(fact.state, "yellow")
-        )
-        return [*head, "", "", "", "", "", fate]
-    profit = "unknown" if fact.profit is None else f"{fact.profit:+.4g}"
+        caught = fact.cause in part.causes
+        cells["state"] = Text(f"caught: {fact.cause}", GOOD) if caught else Text(fact.state, "yellow")
+        return cells
     died = f" died: {fact.cause}" if fact.deaths else ""
-    state = Text(fact.state + died, GOOD if fact.state == "running" and not died else BAD)
-    return [
-        *head,
-        str(fact.delivered),
-        str(fact.published),
-        str(fact.candles),
-        str(fact.accepted),
-        profit if fact.traded else "-",
-        state,
-    ]
+    profit = "unknown" if fact.profit is None else f"{fact.profit:+.4g}"
+    return cells | {
+        "ticks": str(fact.delivered),
+        "of": str(fact.published),
+        "candles": str(fact.candles),
+        "signals": str(fact.accepted),
+        "profit": profit if fact.traded else "-",
+        "state": Text(fact.state + died, GOOD if fact.state == "running" and not died else BAD),
+    }
 
 
-def live(facts: Sequence[Fact], name: str) -> Group:
+def live(facts: Sequence[Fact], name: str, width: int) -> Group:
     """The table while it runs."""
-    return Group(Text(f"Trading {name} on paper ...", "bold"), Text(), table(facts, final=False))
+    return Group(Text(f"Trading {name} on paper ...", "bold"), Text(), table(facts, final=False, width=width))
 
 
 def report(console: Console, result: Result, found: list[str]) -> None:
     """Print the last table and the verdict in sentences."""
-    console.print(table(result.facts, final=True))
+    console.print(table(result.facts, final=True, width=console.width))
     console.print()
     good = [fact for fact in result.facts if fact.part.behaves]
     caught = [fact for fact in result.facts if not fact.part.behaves]
