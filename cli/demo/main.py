@@ -12,7 +12,7 @@ from cli.demo.plan import parts
 from cli.demo.run import Demo
 from cli.demo.verdict import findings
 
-SECONDS = 17.0
+SECONDS = 15.0
 
 
 def run(*, data: Path | None, as_json: bool) -> int:
