@@ -19,6 +19,7 @@ from bus.messages import Candle, Candles, CellCommand, Pause, Pulse, Resume, Sto
 from bus.messages import encode as encode_message
 from bus.timeframes import parse
 from sandbox.backlog import Backlog, Ending, Item, newest_of
+from sandbox.pending import Pending
 
 
 class _Head(Struct, array_like=True, frozen=True):
@@ -63,6 +64,8 @@ class Intake:
         self.began: dict[str, int] = {}
         """Where live data begins: the position of the welcome that was taken."""
         self.stopping = False
+        self.pending = Pending()
+        """What another run of the engine has to be told again."""
         self.notes: list[tuple[str, str]] = []
         """(kind, detail) of what deserves an event; whoever reads them clears them."""
         self._generation = generation
@@ -163,7 +166,10 @@ class Intake:
     def _add_command(self, topic: bytes, payload: bytes, now: float) -> None:
         command = _command(payload)
         body = command.body
-        if command.generation != self._generation or self.stopping:
+        if command.generation != self._generation:
+            return
+        self.pending.heard(body)
+        if self.stopping:
             return
         if isinstance(body, Stop):
             self.stop(topic, payload, now)
@@ -192,6 +198,9 @@ class Intake:
         if self._warm:
             self.welcomed_again = True
             self.backlog.disown()
+            # Fills that the old run did not tell any more, or that this one made before we were back.
+            again = CellCommand(self._generation, msgspec.structs.replace(welcome, warmup=[], state=b""))
+            self.backlog.push(Item(topic, encode_message(again), now))
             self._catch_up(welcome, now)
             return
         self._warm = True

@@ -19,6 +19,8 @@ from strategies.outputs import Fault, LogLine, Recorded, TimeRequest
 Update: TypeAlias = LogLine | Fault | Recorded | TimeRequest | Schedule
 WARNINGS_AT_ONCE = 20
 """Warnings that may leave at once; one a second after that, the rest counted."""
+TIMERS_PER_S = 20
+"""Timers that a strategy may set a second, with ten seconds' worth at once: each is work for the engine."""
 
 
 class Relay:
@@ -44,6 +46,7 @@ class Relay:
         self._signals_per_s = limits.signals_per_s
         self._signal_rate = TokenBucket(limits.signals_per_s, limits.signals_per_s, now)
         self._warnings = TokenBucket(1.0, WARNINGS_AT_ONCE, now)
+        self._timer_rate = TokenBucket(TIMERS_PER_S, 10 * TIMERS_PER_S, now)
         self._unwarned = 0
         self._refused = 0
         self._errors = 0
@@ -77,7 +80,8 @@ class Relay:
             self._refused += refused
             self.warn("rate_limit", f"{refused} signals refused: more than {self._signals_per_s} a second")
         if admitted:
-            self._outbox.put(messages.encode(Signals(admitted)))
+            self._intake.pending.asked(admitted)
+            self._outbox.put(messages.encode(Signals(admitted)), again=True)
 
     def _keep(self, part: protocol.StatePart) -> None:
         state = self._conversation.collect(part)
@@ -95,7 +99,12 @@ class Relay:
                 self._output.log(f"error: {text}", now)
                 self.warn("error", text)
             case Schedule():
-                self._outbox.put(messages.encode(update))
+                if self._timer_rate.take(1, now):
+                    self._intake.pending.armed(update)
+                    self._outbox.put(messages.encode(update), again=True)
+                else:
+                    self._refused += 1
+                    self.warn("rate_limit", f"a timer refused: more than {TIMERS_PER_S} are set a second")
             case Recorded() | TimeRequest():
                 kind = type(update).__name__
                 if kind not in self._unkept:

@@ -10,7 +10,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -107,19 +107,39 @@ class Outbox:
         self.lost = 0
         """Reports that found the queue full."""
         self._link = link
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[tuple[bytes, bool]] = deque()
+        self._held = False
 
-    def put(self, payload: bytes) -> None:
-        """Send now, or keep behind what waits already."""
-        if not self._waiting and self._link.send(payload):
+    def put(self, payload: bytes, *, again: bool = False) -> None:
+        """Send now, or keep behind what waits already; ``again`` if ``resume`` will bring it anew."""
+        if not self._waiting and self._send(payload):
             return
         if len(self._waiting) >= self.MOST:
             self.lost += 1
             return
-        self._waiting.append(payload)
+        self._waiting.append((payload, again))
 
     def flush(self) -> bool:
         """Send what waits; whether nothing does any more."""
-        while self._waiting and self._link.send(self._waiting[0]):
+        while self._waiting and self._send(self._waiting[0][0]):
             self._waiting.popleft()
         return not self._waiting
+
+    def heard(self) -> None:
+        """Take note that the engine which knows us lives: what waits may go."""
+        self._held = False
+
+    def resume(self, first: Iterable[bytes]) -> None:
+        """Go on with an engine that is new: ``first`` goes first, then what waited and is not in there."""
+        self._waiting = deque(
+            [(payload, False) for payload in first] + [w for w in self._waiting if not w[1]]
+        )
+        self._held = False
+        self.flush()
+
+    def _send(self, payload: bytes) -> bool:
+        # Once a pipe took nothing, the next one may lead to an engine that does not know us yet, and would
+        # refuse every signal: so not before it is heard.
+        if not self._held and not self._link.send(payload):
+            self._held = True
+        return not self._held

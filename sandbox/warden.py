@@ -116,7 +116,7 @@ class Warden:
         self._supervisor.report_last(died(death, decided, last, call, self._output.tail))
         deadline = time.monotonic() + LEAVING
         while not self._outbox.flush() and time.monotonic() < deadline:
-            self._link.receive(RETRY)
+            self._take(self._link.receive(RETRY), time.monotonic())
 
     def _arrange(self) -> None:
         """Announce the strategy process and limit it; be woken by its death."""
@@ -144,13 +144,19 @@ class Warden:
         if not self._intake.backlog:
             received = self._receive()
             now = time.monotonic()
-            self._intake.add(received, now)
+            self._take(received, now)
             if self._intake.welcomed_again:
                 self._greet(now)  # before what it missed is handed over, or its signals would not count
             if not received or now - self._chores_at > CHORES:
                 self._chores(now)
         batch = self._intake.next_turn(self._pace.ticks)
         return batch is not None and self._turn(batch)
+
+    def _take(self, received: list[tuple[bytes, bytes]], now: float) -> None:
+        if received:
+            self._intake.add(received, now)
+            if self._intake.welcomed and not self._intake.welcomed_again:
+                self._outbox.heard()
 
     def _receive(self) -> list[tuple[bytes, bytes]]:
         """Wait for the engine; come back at once when the ward dies or SIGTERM comes.
@@ -204,8 +210,7 @@ class Warden:
     # ---- duties -----------------------------------------------------------------------------------
     def _attend(self, now: float) -> None:
         """While there is more to do: keep the queue of 0MQ empty, engine and supervisor informed."""
-        if received := self._link.receive(0):
-            self._intake.add(received, now)
+        self._take(self._link.receive(0), now)
         self._greet(now)
         self._outbox.flush()
         self._tell(now)
@@ -237,7 +242,8 @@ class Warden:
             self._hellos.said(now, sent=self._link.send(_HELLO))
         if intake.welcomed_again:
             intake.welcomed_again = False
-            self._outbox.put(messages.encode(messages.Running(intake.began)))
+            again = [messages.Running(intake.began), *intake.pending.reports()]
+            self._outbox.resume(messages.encode(report) for report in again)
 
     def _tell(self, now: float) -> None:
         """Tell the supervisor what there is to tell."""

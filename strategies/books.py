@@ -70,10 +70,12 @@ class Books:
         self._unjudged: dict[int, Signal] = {}
 
     def welcome(self, positions: Iterable[Position]) -> None:
-        """Take the holdings with which an instance begins."""
+        """Take the holdings with which an instance begins, or goes on after the engine was away."""
         for position in positions:
             self.positions[position.symbol] = position
-            if position.quantity:
+            if not position.quantity:
+                self.opened.pop(position.symbol, None)
+            else:
                 self.opened.setdefault(position.symbol, (self.now, position.realised, position.fees))
 
     def remember(self, signals: Iterable[Signal]) -> None:

@@ -183,6 +183,9 @@ class Host:
 
     # ---- life -------------------------------------------------------------------------------------
     def _welcome(self, event: Welcome) -> list[Signal]:
+        if self.phase is not Phase.READY:  # the engine died and is back: only what is held may be news
+            self._books.welcome(event.positions)
+            return []
         self._books.now = self._books.now or min((c.close_time for c in event.warmup), default=event.now)
         self._books.welcome(event.positions)
         saved = self._load(event)

@@ -46,12 +46,14 @@ NEXT: Final[Mapping[Phase, Mapping[type, Phase]]] = {
     Phase.READY: {Welcome: Phase.RUNNING, Stop: Phase.STOPPED},
     Phase.RUNNING: {
         **dict.fromkeys(_DATA, Phase.RUNNING),
+        Welcome: Phase.RUNNING,  # of another run of the engine
         Pause: Phase.PAUSED,
         Resume: Phase.RUNNING,
         Stop: Phase.STOPPED,
     },
     Phase.PAUSED: {
         **dict.fromkeys(_DATA, Phase.PAUSED),
+        Welcome: Phase.PAUSED,
         Pause: Phase.PAUSED,
         Resume: Phase.RUNNING,
         Stop: Phase.STOPPED,

@@ -11,13 +11,16 @@ import msgspec
 import pytest
 
 from bus.messages import (
+    Acked,
     Beat,
     Bye,
     Checkpoint,
     Pause,
+    Position,
     Resume,
     Running,
     Schedule,
+    SignalAck,
     Signals,
     Stop,
     TakeCheckpoint,
@@ -174,9 +177,33 @@ def test_a_new_run_of_the_engine_is_greeted_and_missed_candles_are_made_up(world
         epoch=EPOCH + 1, now=NOON, warmup=minutes, position={"candle|EURUSD|": 40, "tick|EURUSD|": 9}
     )
     world.engine.pulse()
-    world.until(lambda: len(world.engine.signals()) == 3, "two more")
-    assert [s.reference_price for s in world.engine.signals()] == [1.0, 2.0, 3.0]
+    world.until(lambda: len(world.engine.signals()) == 4, "two more, and the one that was never answered")
+    assert [s.reference_price for s in world.engine.signals()] == [1.0, 1.0, 2.0, 3.0]
     assert len(world.engine.of(Running)) == 2
+
+
+def test_a_new_run_of_the_engine_tells_what_is_held_and_is_told_of_timers_and_signals(world: World):
+    cell = world.running("""
+        def on_start(self, ctx, recovered):
+            ctx.schedule("close", at=5, every=1.0)
+
+        def on_candle_complete(self, timeframe, candle, data):
+            print("holds", self.ctx.position().quantity)
+            return buy()
+    """)
+    world.engine.candle("EURUSD", "1m", NOON + 60 * SECOND, 1.0)
+    world.until(lambda: len(world.engine.signals()) == 1, "the first signal")
+    position = Position("cell-0", "EURUSD", 3.0, 1.0)
+    world.engine.epoch = EPOCH + 1
+    world.engine.welcome = lambda _: Welcome(epoch=EPOCH + 1, now=NOON, positions=[position])
+    world.engine.pulse()
+    world.until(lambda: len(world.engine.of(Running)) == 2, "the second greeting")
+    world.until(lambda: len(world.engine.of(Schedule)) == 2, "the timer again")
+    assert [s.number for s in world.engine.signals()] == [1, 1]
+    world.engine.command("cell-0", 1, Acked(SignalAck("key", "duplicate", number=1)))
+    world.engine.candle("EURUSD", "1m", NOON + 120 * SECOND, 1.0)
+    world.until(lambda: len(cell.lines("out")) == 2, "the second candle")
+    assert cell.lines("out") == ["holds 0.0", "holds 3.0"]
 
 
 # ---- what a strategy finds ------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 
 from bus.messages import (
     Pause,
+    Position,
     Pulse,
     Resume,
     Signal,
@@ -209,10 +210,23 @@ def test_an_event_out_of_turn_is_refused_and_nothing_happens():
     assert host.strategy.calls == [("initialize",)]
 
 
-def test_a_second_welcome_and_anything_after_the_stop_are_refused():
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_second_welcome_brings_what_is_held_and_starts_nothing(paused):
+    """The engine died with a fill unsaid, and is back."""
+    strategy = Recorder()
+    host = running(strategy)
+    if paused:
+        host.handle(Pause("lunch"))
+    phase, calls = host.phase, list(strategy.calls)
+    assert [] == host.handle(Welcome(2, T0, positions=[Position("d", "A", 2.0, 1.5)]))
+    assert (phase, calls) == (host.phase, strategy.calls)
+    assert (2.0, 1.5) == (host.ctx.position("A").quantity, host.ctx.position("A").average_price)
+    host.handle(Welcome(3, T0, positions=[Position("d", "A")]))
+    assert 0.0 == host.ctx.position("A").quantity
+
+
+def test_anything_after_the_stop_is_refused():
     host = running(Recorder())
-    with pytest.raises(OutOfTurn, match="Welcome in phase running"):
-        host.handle(Welcome(1, T0))
     host.handle(Stop("bye"))
     with pytest.raises(OutOfTurn, match="Stop in phase stopped"):
         host.handle(Stop("again"))
