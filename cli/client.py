@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from cli.errors import FAILED, NO_DAEMON, REFUSED, CommandError, of_problem
+from cli.errors import FAILED, NO_DAEMON, NOT_FOUND, REFUSED, CommandError, of_problem
 from supervisor.paths import api_socket
 
 CONNECT_TIMEOUT = 5.0
@@ -48,6 +48,12 @@ class Client:
         with self._ask("GET", route, query, timeout) as response:
             while line := response.readline():
                 yield line
+            # http.client takes a connection that breaks off for the end; only after the chunk of length 0,
+            # which ends a whole answer, is nothing left of the last one.
+            if response.chunked and getattr(response, "chunk_left", None) is not None:
+                raise CommandError(
+                    FAILED, f"the daemon at {self.path} broke off in the middle of its answer; see its log"
+                )
 
     @contextlib.contextmanager
     def _ask(
@@ -65,7 +71,7 @@ class Client:
             try:
                 connection.request(method, target, body, {"Content-Type": "application/json"} if body else {})
                 response = connection.getresponse()
-                if response.status >= 400:
+                if response.status >= 300:
                     raise _refusal(response.status, response.read())
                 yield response
             except TimeoutError:
@@ -117,5 +123,7 @@ def _text(value: Any) -> str:
 
 
 def segment(name: str) -> str:
-    """Return ``name`` as one segment of a route."""
+    """Return the id of a deployment as one segment of a route; nothing that is no segment can be one's id."""
+    if not name or "/" in name:  # a server takes %2F for a slash
+        raise CommandError(NOT_FOUND, f"no deployment {name!r}")
     return quote(name, safe="")

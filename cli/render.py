@@ -323,9 +323,9 @@ def event(view: EventView, width: int | None = None) -> str:
 
 def signal(view: SignalView, width: int | None = None) -> str:
     """One line of ``signals``, or as many as it needs where a line is ``width`` long."""
-    why = f"{view.rule}: {view.detail}" if view.rule else view.reason
-    who = f"{view.verdict:<9} {view.deployment_id:<12} {view.intent:<11}"
-    what = f"{amount(view.quantity):>8} {view.symbol:<8}"
+    why = f"{view.rule}: {view.detail}" if view.rule else view.reason or ""
+    who = f"{view.verdict:<9} {view.deployment_id:<12} {view.intent or NOTHING:<11}"
+    what = f"{amount(view.quantity):>8} {view.symbol or NOTHING:<8}"
     return hanging(f"{instant(view.decided_at)}  {who} {what} ", clean(why), width)
 
 

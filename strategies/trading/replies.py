@@ -16,9 +16,9 @@ _DEFAULTS: Final = tuple(
 )
 
 ROW: Final = (
-    "seq", "signal_id", "idempotency_key", "deployment_id", "generation", "account_id", "symbol", "intent",
-    "quantity", "verdict", "rule", "detail", "reason", "timeframe", "data_as_of", "emitted_at", "decided_at",
-    "count",
+    "seq", "signal_id", "idempotency_key", "deployment_id", "generation", "strategy", "version", "account_id",
+    "mode", "symbol", "intent", "quantity", "verdict", "rule", "detail", "reason", "timeframe", "data_as_of",
+    "emitted_at", "decided_at", "count",
 )  # fmt: skip
 """The fields of one line of ``signals --json``."""
 
@@ -71,7 +71,10 @@ def signal_row(judged: Judged) -> dict[str, Any]:
         "idempotency_key": judged.key,
         "deployment_id": judged.deployment_id,
         "generation": judged.generation,
+        "strategy": judged.strategy,
+        "version": judged.version,
         "account_id": judged.account_id,
+        "mode": judged.trading_mode,
         "symbol": signal.symbol,
         "intent": signal.intent,
         "quantity": signal.quantity if judged.quantity is None else judged.quantity,

@@ -19,29 +19,32 @@ class EventView(View):
 class SignalView(View):
     """One line of ``signals --json``: a signal with its verdict. ``seq`` is the journal's.
 
-    ``verdict`` is accepted, modified, rejected, duplicate or expired; ``rule`` names why not accepted.
+    ``verdict`` is accepted, modified, rejected, duplicate or expired; ``rule`` names why not accepted. Where
+    ``count`` is above 1 the line stands for so many refusals of a flood, and what they do not share is None.
     """
 
     seq: int
-    signal_id: str
-    idempotency_key: str
+    signal_id: str | None
+    idempotency_key: str | None
     deployment_id: str
-    account_id: str
-    symbol: str
-    intent: str
+    account_id: str | None
+    symbol: str | None
+    intent: str | None
     quantity: float | None
     verdict: str
     rule: str
     detail: str
-    data_as_of: int
-    emitted_at: int
+    data_as_of: int | None
+    emitted_at: int | None
     decided_at: int
     # beyond the contract
-    strategy: str = ""
-    version: str = ""
-    mode: str = ""
-    reason: str = ""
-    timeframe: str = ""
+    generation: int = 0
+    strategy: str | None = None
+    version: str | None = None
+    mode: str | None = None
+    reason: str | None = None
+    timeframe: str | None = None
+    count: int = 1
 
 
 class LogLine(View):

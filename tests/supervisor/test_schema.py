@@ -8,7 +8,10 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from bus.messages import CellStats
+from bus.messages import CellStats, Signal
+from cli import render
+from strategies.trading.records import Judged, Withheld
+from strategies.trading.replies import signal_row, withheld_row
 from supervisor.control import FeedRow
 from supervisor.errors import Failed, Invalid, NotFound, Refused, near_matches
 from supervisor.problems import problem_of
@@ -32,6 +35,19 @@ def test_a_signal_has_every_field_of_the_contract():
         "decided_at",
     ]
     assert [name for name in contract if name not in SignalView.model_fields] == []
+
+
+def test_every_row_of_the_journal_can_be_shown_that_of_a_flood_too():
+    signal = Signal(symbol="X", intent="enter_long", quantity=2.0, reason="up")
+    judged = Judged(
+        seq=7, at=9, deployment_id="d", generation=1, decision="accepted", rule="", detail="",
+        signal_id="id", key="ab", quantity=2.0, account_id="A", strategy="s", version="1", code_hash="h",
+        trading_mode="paper", signal=signal,
+    )  # fmt: skip
+    flood = Withheld(seq=8, at=9, deployment_id="d", generation=1, decision="rejected", rule="rate", count=40)
+    rows = [signal_row(judged), withheld_row(flood)]
+    assert [SignalView.model_validate(row).model_dump() for row in rows] == rows
+    assert "40 more" in render.signal(SignalView.model_validate(rows[1]))
 
 
 def test_a_feed_is_shown_with_everything_the_engine_says_of_it():
