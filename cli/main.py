@@ -86,6 +86,12 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else FAILED
+    except Exception as error:  # the last wall: whoever typed a command gets a line
+        if sys.flags.dev_mode:
+            raise
+        first = (str(error).splitlines() or [""])[0]
+        _complain(f"a fault of stratd itself: {type(error).__name__}: {first} (python -X dev shows where)")
+        return FAILED
     return code if isinstance(code, int) else DONE
 
 

@@ -286,6 +286,13 @@ def test_an_invalid_request_is_one_line_even_with_newlines_in_it(served, stratd,
     assert stratd("ps").err == "stratd: a b\n"
 
 
+def test_a_fault_of_the_command_itself_is_1_and_one_line(served, stratd, monkeypatch):
+    monkeypatch.setattr("cli.client.Client.get", lambda *_args, **_kwargs: b"{}")
+    ended = stratd("describe eurusd")
+    assert (ended.code, ended.err.count("\n")) == (errors.FAILED, 1)
+    assert ended.err.startswith("stratd: a fault of stratd itself: ValidationError: ")
+
+
 ASK_AS_NOBODY = """
 import os, sys
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
