@@ -10,6 +10,9 @@ import zmq
 from bus.sockets.inward import MARKET_QUEUE
 from bus.sockets.owned import DRAIN_LIMIT
 
+HANDSHAKE_MS = 500
+"""Milliseconds after which a connection that the engine has not answered is given up and made again."""
+
 
 def split(frame: bytes) -> tuple[bytes, bytes]:
     """Return (topic, payload) of an internal message; the topic ends with its second ``|``."""
@@ -48,6 +51,8 @@ class CellLink:
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.RECONNECT_IVL, 20)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
+        # How soon a connection that the engine does not expect yet is tried again (inward.Gatekeeper).
+        socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         socket.plain_username = username.encode()
         socket.plain_password = token.encode()
         return socket

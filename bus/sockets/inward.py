@@ -64,6 +64,12 @@ class FeedSocket(Owned):
         return drain(self.socket, limit)
 
 
+_NOT_YET = [b"300", b"not expected", b""]
+"""A temporary refusal (ZeroMQ RFC 27): libzmq leaves the handshake open, and the cell tries again once its
+``HANDSHAKE_IVL`` is over. After 400, a final one, it never does, and a cell that is back before it was
+announced to a new engine would be deaf for good."""
+
+
 class Gatekeeper(Owned):
     """ZAP (ZeroMQ RFC 27): answers libzmq's question who may connect with PLAIN.
 
@@ -89,7 +95,7 @@ class Gatekeeper(Owned):
                 ok = self._admit(user, password)
             elif len(rest) == 5 and rest[0] == OUTWARD and rest[3] == b"CURVE":
                 user, ok = rest[4].hex(), True  # the handshake itself proved that it knows our key
-            status = [b"200", b"OK", user.encode()] if ok else [b"400", b"refused", b""]
+            status = [b"200", b"OK", user.encode()] if ok else _NOT_YET
             self.socket.send_multipart([version, request_id, *status, b""])
 
 

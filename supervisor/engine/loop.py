@@ -42,6 +42,8 @@ from supervisor.engine.timers import Timers
 from supervisor.store.journal import Journal
 
 SECOND = 1_000_000_000
+MOST_REFUSED = 1000
+"""Names of refused connections that are remembered, and told."""
 LOOK_EVERY = SECOND // 20
 """The timer looks at quiet symbols no more often than this."""
 
@@ -65,6 +67,7 @@ class Engine:
         self.market = Market(epoch, self.market_socket.send)
         self._orders = Orders(self)
         self._handle = Reports(self)
+        self._refused: set[str] = set()
         self._ticks: list[Tick] = []
         self._outcomes: list[Outcome] = []
         self._afterwards: list[Callable[[], None]] = []
@@ -236,7 +239,10 @@ class Engine:
 
     def _admit(self, user: str, token: str) -> bool:
         admitted = self.roster.admits(user, token)
-        if not admitted:
+        if admitted:
+            self._refused.discard(user)
+        elif user not in self._refused and len(self._refused) < MOST_REFUSED:
+            self._refused.add(user)  # it tries again and again, and is told once
             self.event("connection_refused", f"{user[:80]!r} has no right to connect")
         return admitted
 

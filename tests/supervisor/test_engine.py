@@ -212,6 +212,26 @@ def test_a_newer_generation_fences_the_older_one_out(engine: EngineProcess) -> N
         each.close()
 
 
+def test_a_cell_that_is_back_before_it_is_announced_to_a_new_engine_is_heard_once_it_is(
+    tmp_path: Path,
+) -> None:
+    """libzmq never connects again after a refusal that is final (status 400 of ZAP)."""
+    old = EngineProcess(tmp_path)
+    cell = old.attach()
+    cell.run()
+    old.kill()
+    new = EngineProcess(tmp_path)
+    refused = new.wait_news(EngineEvent, lambda e: e.kind == "connection_refused")
+    assert refused.detail == "'one:1' has no right to connect"
+    new.tell(cell.attach)
+    cell.heard.clear()
+    cell.run()
+    new.wait_news(CellSaid, lambda s: s.word == "running")
+    assert len(new.events("connection_refused")) == 1, "told once, not at every try"
+    cell.close()
+    assert new.stop() == 0
+
+
 def test_a_report_that_does_not_decode_is_refused_by_name_and_stops_nothing(engine: EngineProcess) -> None:
     cell = engine.attach()
     cell.run()
