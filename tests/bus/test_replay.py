@@ -250,12 +250,12 @@ def test_every_tick_of_a_file_arrives_once_and_in_order(tmp_path, subscriber, mo
     (subscriber.connect if mode == "bind" else subscriber.bind)(endpoint)
     replay = Replaying(ReplayOptions(paths=(path,), endpoint=endpoint, mode=mode, speed=MAX_SPEED))
     messages = received(subscriber, 20_001)
+    while messages[-1][0] != b"hb" or BEAT(messages[-1][1]).last_seq != {"ABC": 20_000}:
+        messages += received(subscriber, 1)  # on a busy host it takes over a second, and beats meanwhile
     result = replay.wait()
     arrived = [TICK(payload) for topic, payload in messages if topic == b"tick.ABC"]
     assert list(range(1, 20_001)) == [tick.seq for tick in arrived]
     assert list(range(20_000)) == [tick.size for tick in arrived]
-    assert b"hb" == messages[-1][0]
-    assert {"ABC": 20_000} == BEAT(messages[-1][1]).last_seq
     assert (20_000, {"bad time": 1}) == (result.ticks, dict(result.refused))
 
 
