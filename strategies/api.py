@@ -11,8 +11,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import date
-from types import ModuleType
-from typing import Any, ClassVar, Literal, TypeAlias
+from types import FunctionType, ModuleType
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -22,6 +22,9 @@ from strategies.config import StrategyConfig
 from strategies.context import Context
 from strategies.data import MultiTimeframeData
 from strategies.errors import NoStrategyClass
+
+CO_VARARGS: Final = 4
+"""Flag of a code object that takes ``*args`` (docs of the inspect module)."""
 
 SignalReturn: TypeAlias = Signal | Sequence[Signal] | None
 JsonValue: TypeAlias = Any
@@ -169,11 +172,32 @@ def find_strategy_class(module: ModuleType, name: str | None = None) -> type[ISt
     ]
     classes = {cls.__name__: cls for cls in defined}
     concrete = {label: cls for label, cls in classes.items() if not cls.__abstractmethods__}
-    if name is not None and name in concrete:
-        return concrete[name]
     if name is None and len(concrete) == 1:
-        return next(iter(concrete.values()))
-    raise NoStrategyClass(_why_no_class(classes, concrete, name))
+        name = next(iter(concrete))
+    if name is None or name not in concrete:
+        raise NoStrategyClass(_why_no_class(classes, concrete, name))
+    misfits = [told for method in vars(IStrategy) if (told := _misfit(concrete[name], method))]
+    if misfits:
+        raise NoStrategyClass("; ".join(misfits))
+    return concrete[name]
+
+
+def _misfit(kind: type[IStrategy], method: str) -> str:
+    """Say how ``method`` of ``kind`` cannot be called as the host calls it, by position; empty if it can.
+
+    At load, because a tick may come hours later. Code objects say enough: a cell does not load ``inspect``.
+    """
+    ours = vars(IStrategy)[method]
+    theirs = next(vars(base)[method] for base in kind.__mro__ if method in vars(base))
+    if method.startswith("_") or not isinstance(ours, FunctionType) or not isinstance(theirs, FunctionType):
+        return ""
+    code, given = theirs.__code__, ours.__code__.co_argcount
+    least = code.co_argcount - len(theirs.__defaults__ or ())
+    keywords = code.co_kwonlyargcount - len(theirs.__kwdefaults__ or ())
+    if least <= given and (code.co_argcount >= given or code.co_flags & CO_VARARGS) and keywords == 0:
+        return ""
+    takes, called = (", ".join(c.co_varnames[: c.co_argcount]) for c in (code, ours.__code__))
+    return f"{kind.__name__}.{method} takes ({takes}), but is called with ({called})"
 
 
 def _why_no_class(

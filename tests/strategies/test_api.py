@@ -66,6 +66,27 @@ def test_a_module_without_a_usable_class_is_told_why(members, name, message):
         find_strategy_class(module(**members), name)
 
 
+class Odd(Quiet):
+    def on_tick(self, tick, data): ...
+    def on_timer(self, *args): ...
+    def on_fill(self, fill, position=None, more=None): ...
+    def on_stop(self, *, reason): ...
+
+    @staticmethod
+    def on_pause(reason): ...
+
+    def own(self, anything, at, will): ...
+
+
+def test_a_method_that_cannot_be_called_as_it_will_be_is_told_at_load():
+    with pytest.raises(NoStrategyClass) as failed:
+        find_strategy_class(module(Odd=Odd))
+    assert str(failed.value) == (
+        "Odd.on_tick takes (self, tick, data), but is called with (self, data); "
+        "Odd.on_stop takes (self), but is called with (self, reason)"
+    )
+
+
 def test_the_four_methods_have_their_exact_names_and_parameters():
     assert BaseStrategy is IStrategy
     signatures = {
