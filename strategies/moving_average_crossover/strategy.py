@@ -67,13 +67,6 @@ class MovingAverageCrossover(IStrategy):
         """Show the averages."""
         return {s: {"fast": self.fast[s].value, "slow": self.slow[s].value} for s in self.fast}
 
-    def _averages(
-        self, kind: str, timeframe: str | None, period: int, symbols: tuple[str, ...]
-    ) -> dict[str, Indicator]:
-        if timeframe is None:
-            return {}
-        return {symbol: self.ctx.indicator(kind, timeframe, period, symbol=symbol) for symbol in symbols}
-
     def _is_in(self, symbol: str) -> bool:
         """Whether the symbol is held, or about to be: an accepted entry that has not filled yet counts."""
         pending = any(order.signal.symbol == symbol for order in self.ctx.open_orders())
