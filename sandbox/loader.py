@@ -65,8 +65,8 @@ def load(code_path: str) -> ModuleType:
     try:
         loader.exec_module(module)
     except SyntaxError as error:
-        where = f"{error.filename or path}:{error.lineno}"
-        raise LoadError(f"{where}: {error.msg}: {(error.text or '').strip()}") from None
+        where = f"{error.filename or path}" + (f":{error.lineno}" if error.lineno else "")
+        raise LoadError(": ".join(filter(None, (where, error.msg, (error.text or "").strip())))) from None
     return module
 
 

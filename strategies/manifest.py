@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -38,7 +39,7 @@ CLASS: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 def read(path: Path, problems: list[Problem]) -> Mapping[str, Any] | None:
     """Return the object in the file, or None; everything wrong goes to ``problems``."""
     if not path.is_file():
-        problems.append(Problem(path.name, "is missing"))
+        problems.append(Problem(path.name, "is no regular file" if os.path.lexists(path) else "is missing"))
         return None
     if path.stat().st_size > MAX_BYTES:
         problems.append(Problem(path.name, f"is larger than {MAX_BYTES:,} bytes"))

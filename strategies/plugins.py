@@ -26,6 +26,8 @@ CODE: Final = "strategy.py"
 MAX_FILES: Final = 2_000
 MAX_BYTES: Final = 256 * 2**20
 """A folder's files, models included; more is not a strategy but a data set in the wrong place."""
+MAX_PROBLEMS: Final = 20
+"""Files of a folder are looked at until so many things are wrong with it."""
 _IGNORED: Final = {"__pycache__", ".git", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 
 
@@ -157,9 +159,11 @@ def inspect(path: str | Path) -> Plugin:
         if not path.is_dir():
             return Broken(str(path), (Problem("", "no such folder or file"),))
         raw = manifest.read(path / CONFIG, problems)
-        if not (path / CODE).is_file():
-            problems.append(Problem(CODE, "is missing"))
-        code_hash = _hash(path, problems)
+        code = path / CODE
+        if not code.is_file():
+            problems.append(Problem(CODE, "is no regular file" if os.path.lexists(code) else "is missing"))
+        # Of a folder that lacks its code there is no more to say: it may be any folder, as large as any.
+        code_hash = _hash(path, problems) if code.is_file() else ""
     except OSError as error:
         return Broken(str(path), (*problems, Problem(Path(error.filename or path).name, f"{error.strerror}")))
     facts = {} if raw is None else manifest.facts(raw, problems)
@@ -190,6 +194,8 @@ def _hash(folder: Path, problems: list[Problem]) -> str:
         for name in sorted([*directories, *files]):
             path = Path(at, name)
             relative = path.relative_to(folder).as_posix()
+            if len(problems) >= MAX_PROBLEMS:
+                return ""
             if path.is_symlink() and not path.resolve().is_relative_to(root):
                 problems.append(Problem(relative, "is a link that leads out of the folder"))
                 continue

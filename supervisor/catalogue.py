@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct
 from strategies import plugins
 from strategies.errors import ParametersInvalid, Problem
 from strategies.parameters import Parameter, Schema, coerce
+from supervisor.config.sections import Strategies
 from supervisor.errors import Invalid, NotFound, near_matches
 from supervisor.schema import RescanResult, StrategyView
 
@@ -32,6 +33,9 @@ class Entry(Struct, frozen=True, kw_only=True):
     schema: Schema | None
 
 
+DEFAULT_FOLDERS = Strategies().path
+
+
 class Catalogue:
     """The last scan, and the paths it looked at."""
 
@@ -42,8 +46,9 @@ class Catalogue:
 
     def scan(self, registered: Sequence[str]) -> RescanResult:
         """Look again; blocks. Returns what changed and everything that is broken."""
-        # A folder of the settings that does not exist is no fault: the default one need not.
-        paths = [*(folder for folder in self._folders if folder.exists()), *map(Path, registered)]
+        # The default folder need not exist; one that somebody wrote down, and is not there, is told of.
+        folders = (f for f in self._folders if f not in DEFAULT_FOLDERS or f.exists())
+        paths = [*folders, *map(Path, registered)]
         before, after = self._scan, plugins.scan(paths)
         self._registered, self._scan = list(registered), after
         changes = after.changes_since(before)

@@ -238,7 +238,8 @@ class Daemon:
         await self.signals.close()
         for task in list(self._tasks):
             task.cancel()
-        self.events.note("daemon_stopped", "")
+        if self.events.seq:  # else it never began, and never says that it did
+            self.events.note("daemon_stopped", "")
         await self.events.stop()
         await self.in_database(self.store.close)
         self._database.shutdown()

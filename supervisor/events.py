@@ -33,6 +33,13 @@ class InDatabase(Protocol):
         ...
 
 
+WARNINGS = frozenset({
+    "backoff", "connection_refused", "engine_died", "engine_failed", "engine_hung", "error", "failed",
+    "feed_conflict", "feed_disconnected", "feed_failed", "feed_stale", "impossible", "internal_error",
+    "not_recovered", "not_saved", "peer_refused", "problem", "quarantined", "replay_refused", "report_fenced",
+    "report_refused", "signal_flood", "signals_failed", "strategy_broken", "stuck", "zygote_died",
+})  # fmt: skip
+"""Kinds that are logged as warnings, so that they are still told where ``log.level`` is WARNING."""
 RING = 10_000
 """Events kept in memory for whoever asks for the recent ones."""
 UNWRITTEN = 10_000
@@ -79,7 +86,8 @@ class EventLog:
         """Record that something happened. Never waits, never fails."""
         self.seq += 1
         self._queued.append(Event(self.seq, self._wall(), kind, deployment_id, generation, detail))
-        log.info(kind, deployment=deployment_id or None, generation=generation or None, detail=detail or None)
+        say = log.warning if kind in WARNINGS else log.info
+        say(kind, deployment=deployment_id or None, generation=generation or None, detail=detail or None)
         self._news.set()
 
     async def stop(self) -> None:

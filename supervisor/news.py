@@ -27,6 +27,7 @@ class News:
         self.rows: dict[str, control.DeploymentRow] = {}
         """What it said last of each deployment, kept when the instance is gone."""
         self.journal_seq = 0
+        self._last_words = ""
         self.heard_at = 0.0
         """When the engine last said anything, in the loop's time."""
         self.engine_heard = asyncio.Event()
@@ -52,6 +53,8 @@ class News:
                     self._problems["signals"] = news.detail
                 elif news.kind == "signals_bound":
                     self._problems.pop("signals", None)
+                elif news.kind == "engine_failed":
+                    self._last_words = news.detail
                 self._events.note(news.kind, news.detail, news.deployment_id, news.generation)
             case control.EngineReady():
                 self.journal_seq = news.journal_seq
@@ -70,7 +73,8 @@ class News:
 
     def on_engine_death(self, code: int) -> None:
         """Take note: it is started again, the cells live on meanwhile."""
-        self._problems["engine"] = f"the engine ended with code {code} and is being started again"
+        why, self._last_words = self._last_words, ""
+        self._problems["engine"] = f"the engine ended ({why or f'code {code}'}) and is being started again"
         self._events.note("engine_died", f"code {code}")
         self.engine_heard.set()
 

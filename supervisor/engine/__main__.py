@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import os
 import signal
@@ -40,8 +41,7 @@ def main() -> int:
         core.restore(journal.recover())
         engine = Engine(options.runtime, journal, core, channel, epoch=time.time_ns())
     except (JournalError, OSError) as error:
-        sys.stderr.write(f"engine: {error}\n")
-        return 1
+        return _give_up(channel, error)
     checkpointer = Checkpointer(journal.path)
     checkpointer.start()
     _settle_garbage()
@@ -50,12 +50,19 @@ def main() -> int:
     except SupervisorGone:
         return 0
     except JournalError as error:
-        sys.stderr.write(f"engine: {error}\n")
-        return 1
+        return _give_up(channel, error)
     finally:
         checkpointer.close()
         engine.close()
     return 0
+
+
+def _give_up(channel: Channel, error: Exception) -> int:
+    """Tell the supervisor and stderr why nothing can trade; the exit code."""
+    sys.stderr.write(f"engine: {error}\n")
+    with contextlib.suppress(SupervisorGone):
+        channel.tell(EngineEvent("engine_failed", str(error)))
+    return 1
 
 
 def _settle_garbage() -> None:

@@ -64,6 +64,12 @@ def test_a_syntax_error_names_file_line_and_text(tmp_path: Path):
         loader.load(str(tmp_path))
 
 
+def test_a_file_that_is_no_text_is_told_without_a_line(tmp_path: Path):
+    (tmp_path / "strategy.py").write_bytes(b"x = 1\n\0\0")
+    with pytest.raises(loader.LoadError, match=r"strategy\.py: source code .*null bytes$"):
+        loader.load(str(tmp_path))
+
+
 def test_what_the_code_raises_passes_through(tmp_path: Path):
     (tmp_path / "strategy.py").write_text("raise KeyError('mine')\n")
     with pytest.raises(KeyError, match="mine"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from strategies.plugins import BUILT_IN, Broken, Found, inspect, scan
+from strategies.plugins import BUILT_IN, MAX_PROBLEMS, Broken, Found, inspect, scan
 
 CONFIG = {"name": "mine", "version": "1.0.0", "type": "momentum"}
 
@@ -180,6 +180,23 @@ def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_not(tmp_path):
     (folder / "data").unlink()
     (folder / "up").symlink_to(tmp_path)
     assert errors(inspect(folder)) == ["up: is a link that leads out of the folder"]
+
+
+def test_what_is_no_file_is_not_called_missing(tmp_path):
+    folder = write(tmp_path / "a")
+    for name in ("config.json", "strategy.py"):
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+    expected = ["config.json: is no regular file", "strategy.py: is no regular file"]
+    assert errors(inspect(folder)) == expected
+
+
+def test_of_a_folder_that_is_no_strategy_at_all_not_every_file_is_told(tmp_path):
+    for at in range(100):
+        (tmp_path / f"{at:03}").symlink_to("/etc/passwd")
+    assert errors(inspect(tmp_path)) == ["config.json: is missing", "strategy.py: is missing"]
+    write(tmp_path)
+    assert len(errors(inspect(tmp_path))) == MAX_PROBLEMS
 
 
 def test_the_config_may_not_be_a_link_out_either(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from supervisor import broadcast
 from supervisor.events import EventLog
 from supervisor.store.deployments import DeploymentStore, StoreError
@@ -69,6 +71,21 @@ def test_an_event_is_shown_only_after_it_is_durable():
         disk.free.set()
         assert await follower == [1]
         assert disk.rows == [Event(1, 7, "born", "a", 3, "d")]
+        await log.stop()
+
+    asyncio.run(scenario())
+
+
+def test_what_went_wrong_is_told_at_log_level_warning_too():
+    async def scenario():
+        log = await started(Disk())
+        with structlog.testing.capture_logs() as told:
+            log.note("problem", "the disk is full")
+            log.note("running", "", "a", 3)
+        assert [(line["event"], line["log_level"]) for line in told] == [
+            ("problem", "warning"),
+            ("running", "info"),
+        ]
         await log.stop()
 
     asyncio.run(scenario())

@@ -134,6 +134,15 @@ def test_everything_it_makes_is_its_users_alone_also_when_run_by_hand(serve, rig
     assert [path for path in made if path.lstat().st_mode & 0o077] == []
 
 
+def test_a_journal_that_cannot_be_used_is_the_reason_of_the_daemon_too(serve, rig):
+    (rig.base / "state" / "journal.db").mkdir(parents=True)
+    daemon = serve()
+    _, told = daemon.process.communicate(timeout=30)
+    assert daemon.process.returncode != 0
+    assert told.splitlines()[-1].startswith("stratd: the engine did not start (the engine ended (")
+    assert "journal.db" in told.splitlines()[-1]
+
+
 def test_killed_it_takes_everything_along_and_the_next_one_brings_it_back(serve):
     daemon = serve()
     daemon.until_notice("READY=1")
@@ -156,9 +165,8 @@ def test_a_second_one_on_the_same_folders_is_refused_by_a_sentence(serve):
     first.until_notice("READY=1")
     second = subprocess.run(first.command, capture_output=True, text=True, timeout=30, check=False)
     assert second.returncode == 1
-    last = second.stderr.splitlines()[-1]
-    assert last.startswith(f"stratd: another stratd daemon (pid {first.process.pid}) runs on")
-    assert "Traceback" not in second.stderr
+    assert second.stderr.startswith(f"stratd: another stratd daemon (pid {first.process.pid}) runs on")
+    assert second.stderr.count("\n") == 1
     first.start("a")
 
 
