@@ -35,6 +35,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     files: int = 128
     processes: int = 64
     file_size: int = 16 * 2**20
+    scratch: int = 64 * 2**20
+    """Bytes of its private /tmp (tmpfs), where namespaces give it one."""
     nice: int = 0
     log_bytes_per_s: int = 256 * 1024
     signals_per_s: int = 200
@@ -80,6 +82,10 @@ class CellSpec(Struct, frozen=True, kw_only=True):
     report_endpoint: str
     token: str
     conflate: bool = True
+    packages: str = ""
+    """Folder of the packages that its lock names, read-only for it; "" for none."""
+    trusted: bool = False
+    """The operator's own code: runs also where a layer that untrusted code needs is missing."""
     limits: Limits = Limits()
     budgets: Budgets = Budgets()
 
