@@ -51,6 +51,21 @@ class Budget(Struct, frozen=True, array_like=True):
     hard: float
 
 
+class ExtraTime(Struct, frozen=True, array_like=True):
+    """A leaky bucket of time beyond the budgets, for training (``ctx.request_time``); LEAN has the same.
+
+    ``capacity`` seconds when full, ``refill`` seconds an hour, ``left`` in it at birth (None: full).
+    """
+
+    capacity: float = 600.0
+    refill: float = 60.0
+    left: float | None = None
+
+    def after(self, left: float, elapsed: float) -> float:
+        """Return what is in it ``elapsed`` seconds after there was ``left``."""
+        return min(self.capacity, left + max(0.0, elapsed) * self.refill / 3600)
+
+
 class Budgets(Struct, frozen=True, kw_only=True):
     """Time allowed to each kind of callback (strategy-api.md)."""
 
@@ -61,6 +76,7 @@ class Budgets(Struct, frozen=True, kw_only=True):
     cleanup: Budget = Budget(1.0, 5.0)
     errors_in_a_row: int = 5
     errors_per_minute: int = 30
+    extra: ExtraTime = ExtraTime()
 
 
 class CellSpec(Struct, frozen=True, kw_only=True):
@@ -139,7 +155,13 @@ class Died(Struct, array_like=True, frozen=True, tag=5):
     last_event: str = ""
 
 
-WardenReport: TypeAlias = Born | Ready | LogLines | Warned | Died
+class TimeLeft(Struct, array_like=True, frozen=True, tag=6):
+    """What is left of its extra time (``ExtraTime``), in seconds: the next instance goes on with that."""
+
+    left: float
+
+
+WardenReport: TypeAlias = Born | Ready | LogLines | Warned | Died | TimeLeft
 
 
 # ---- supervisor -> warden -------------------------------------------------------------------------
