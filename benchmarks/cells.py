@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from engine import Engine, attach
-from sandbox.nursery import Awake, CellHandle, NotForked, Nursery, NurseryReport, WardenExited, ZygoteGone
+from sandbox.handle import CellHandle
+from sandbox.nursery import Awake, NotForked, Nursery, NurseryReport, WardenExited, ZygoteGone
 from sandbox.spec import CellSpec, Died, Limits, Ready
 
 IDLE = """

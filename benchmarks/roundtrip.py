@@ -26,7 +26,8 @@ import bare
 from cells import cell_spec, wait_until_ready
 from engine import Engine, attach
 from ratios import arguments, interleave, ratio, report
-from sandbox.nursery import CellHandle, Nursery
+from sandbox.handle import CellHandle
+from sandbox.nursery import Nursery
 from throughput import TIMEFRAMES, end
 
 RATE = 1000

@@ -12,14 +12,39 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-DATAGRAM = 4096
-"""Largest message in bytes."""
+from sandbox.confine.survey import Setting
+
+DATAGRAM = 16 * 1024
+"""Largest message in bytes: three paths (PATH_MAX is 4096) and their envelope."""
+DESCRIPTORS = 9
+"""Most descriptors of one request: the control channel, and a group for each hierarchy of cgroup v1."""
+
+
+class Ground(Struct, array_like=True, frozen=True):
+    """First message to a zygote: what its cells are confined by, as the survey found it.
+
+    ``layers`` are the names of those to apply; ``root`` is an empty folder for the root to be mounted on.
+    """
+
+    setting: Setting
+    layers: list[str]
+    root: str
 
 
 class Spawn(Struct, array_like=True, frozen=True, tag=1):
-    """Fork a warden. One descriptor comes with it: the warden's end of its control channel."""
+    """Fork a warden. The warden's end of its control channel comes with it, then the groups to join.
+
+    ``code`` is a folder or file, ``packages`` a folder or "", ``bus`` the folder of the engine's sockets, all
+    paths of the host; ``scratch`` bytes. The two uids are 0 where neither process changes its own.
+    """
 
     request: int
+    code: str
+    packages: str
+    bus: str
+    scratch: int
+    warden_uid: int
+    strategy_uid: int
 
 
 class Awake(Struct, array_like=True, frozen=True, tag=1):
@@ -52,5 +77,6 @@ class Exited(Struct, array_like=True, frozen=True, tag=4):
 ZygoteReport: TypeAlias = Awake | Forked | NotForked | Exited
 
 encode = msgspec.msgpack.Encoder().encode
+decode_ground = msgspec.msgpack.Decoder(Ground).decode
 decode_request = msgspec.msgpack.Decoder(Spawn).decode
 decode_report = msgspec.msgpack.Decoder(ZygoteReport).decode

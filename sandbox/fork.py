@@ -6,14 +6,19 @@ async-signal-safe functions), so that is checked, not hoped.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
+from sandbox.confine import namespaces
+
 EXIT_BUG = 70
 """The child raised what nothing caught: a fault of ours (sysexits.h EX_SOFTWARE)."""
+_PID = 4
+"""Bytes of a pid in the pipe of ``fork_alone_through``."""
 
 
 def threads() -> int:
@@ -32,6 +37,43 @@ def fork(child: Callable[[], object]) -> int:
     if pid == 0:
         _run(child)
     return pid
+
+
+def fork_alone(child: Callable[[], object]) -> int:
+    """Like ``fork``, and the child is pid 1 of a PID namespace of its own. Returns its pid in ours.
+
+    With privilege over our own PID namespace (root), without which there is no way back into it.
+    """
+    with namespaces.next_child_alone():
+        return fork(child)
+
+
+def fork_alone_through(child: Callable[[], object]) -> int:
+    """Like ``fork_alone``, for an ordinary user: through a process between, which ends at once.
+
+    The caller is a subreaper (prctl(2)), so that it is the parent of what comes out of it.
+    """
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+
+    def between() -> None:
+        try:
+            namespaces.unshare(namespaces.PID)
+            answer = fork(child)
+        except OSError as error:
+            answer = -(error.errno or errno.EAGAIN)
+        os.write(writing, answer.to_bytes(_PID, "little", signed=True))
+
+    try:
+        middle = fork(between)
+        os.close(writing)
+        said = os.read(reading, _PID)
+        os.waitpid(middle, 0)
+    finally:
+        os.close(reading)
+    answer = int.from_bytes(said, "little", signed=True) if said else -errno.EAGAIN
+    if answer < 0:
+        raise OSError(-answer, os.strerror(-answer))
+    return answer
 
 
 def _run(child: Callable[[], object]) -> NoReturn:

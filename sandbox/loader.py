@@ -13,7 +13,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 PACKAGE = "_user_strategy"
 """Private package under which the code of this process' one strategy is known."""
@@ -22,6 +22,37 @@ ENTRY = "strategy.py"
 
 class LoadError(Exception):
     """The code cannot be loaded; the text says what and where, in lines for its author."""
+
+
+def _source_loader(root: str, shown: str) -> type[importlib.machinery.SourceFileLoader]:
+    """Return a loader for the files under ``root``: from their source, named as their author knows them.
+
+    From source, because a ``.pyc`` beside it need not be what was hashed and shown. ``root`` is where this
+    process finds the strategy, ``shown`` where the author put it: that is what tracebacks name.
+    """
+
+    class Source(importlib.machinery.SourceFileLoader):
+        def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - the protocol's signature
+            name = shown + self.path.removeprefix(root)
+            return self.source_to_code(self.get_data(self.path), name)
+
+    return Source
+
+
+class _FolderHook:
+    """A path hook (``sys.path_hooks``) for the strategy's folder: its own loader, and compiled extensions."""
+
+    def __init__(self, root: str, kind: type[importlib.machinery.SourceFileLoader]) -> None:
+        self._root = root
+        self._loaders = (
+            (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES),
+            (kind, importlib.machinery.SOURCE_SUFFIXES),
+        )
+
+    def __call__(self, path: str) -> importlib.machinery.FileFinder:
+        if path != self._root and not path.startswith(f"{self._root}/"):
+            raise ImportError(f"{path} is not of the strategy")
+        return importlib.machinery.FileFinder(path, *self._loaders)
 
 
 class _Siblings(importlib.abc.MetaPathFinder):
@@ -39,24 +70,30 @@ class _Siblings(importlib.abc.MetaPathFinder):
         return importlib.machinery.PathFinder.find_spec(fullname, [str(self._folder)], target)
 
 
-def load(code_path: str) -> ModuleType:
+def load(code_path: str, *, shown: str = "") -> ModuleType:
     """Import the strategy at ``code_path`` (a folder or a ``.py`` file) and return its module.
 
+    ``shown`` is what that path is called outside, where it is called otherwise.
     ``LoadError`` if there is none or it is no Python; what its own code raises passes through.
     Once a process: a second call replaces the first one's modules.
     """
     given = Path(code_path)
     path = given / ENTRY if given.is_dir() else given
     if not path.is_file():
-        raise LoadError(f"{path}: no such file; a strategy is a folder with {ENTRY}, or one .py file")
+        missing = Path(shown or code_path) / ENTRY if given.is_dir() else Path(shown or code_path)
+        raise LoadError(f"{missing}: no such file; a strategy is a folder with {ENTRY}, or one .py file")
     forget()
+    kind = _source_loader(str(given), shown or code_path)
     package = ModuleType(PACKAGE, "The folder of the strategy.")
-    package.__path__ = [str(path.parent)]
+    package.__path__ = []
     sys.modules[PACKAGE] = package
-    sys.meta_path.append(_Siblings(path.parent))
+    if given.is_dir():
+        package.__path__ = [str(given)]
+        sys.path_hooks.insert(0, _FolderHook(str(given), kind))
+        sys.meta_path.append(_Siblings(given))
     name = f"{PACKAGE}.{path.stem}"
     # By its loader: a file of any name is Python if it was registered as a strategy.
-    loader = importlib.machinery.SourceFileLoader(name, str(path))
+    loader = kind(name, str(path))
     module = importlib.util.module_from_spec(
         importlib.machinery.ModuleSpec(name, loader, origin=str(path), is_package=False)
     )
@@ -77,3 +114,4 @@ def forget() -> None:
     for name in [n for n in sys.modules if n == PACKAGE or n.startswith(f"{PACKAGE}.")]:
         del sys.modules[name]
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Siblings)]
+    sys.path_hooks[:] = [hook for hook in sys.path_hooks if not isinstance(hook, _FolderHook)]

@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeAlias
 
-import msgspec
 from msgspec import Struct
 
 from sandbox import births, channel, spec
+from sandbox.confine.attempt import survey as survey_host
+from sandbox.confine.survey import Survey
+from sandbox.handle import CellHandle
 
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -46,7 +50,9 @@ LAST_BREATH = 0.5
 """Seconds that a zygote which closed its channel gets to end by itself, so that its code is its own. The
 kernel closes descriptors a moment before a death can be seen; an interpreter that exits takes some 30 ms."""
 
-_decode_report = msgspec.msgpack.Decoder(spec.WardenReport).decode
+UIDS = 0x70000000
+"""First uid of the cells of a daemon that is root, two a cell: a range that systemd leaves to nobody
+(systemd.io/UIDS-GIDS: above the containers' uids, below 2^31)."""
 
 
 class NurseryError(Exception):
@@ -91,82 +97,20 @@ class ZygoteGone(Struct, frozen=True):
 NurseryReport: TypeAlias = Awake | Forked | NotForked | WardenExited | ZygoteGone
 
 
-class CellHandle:
-    """One cell as the supervisor holds it: control channel, pidfds, pids. ``close`` ends the cell."""
-
-    def __init__(self, granted: spec.CellSpec, control: socket.socket) -> None:
-        self.deployment_id = granted.deployment_id
-        self.generation = granted.generation
-        self.warden_pid: int | None = None
-        self.warden_pidfd: int | None = None
-        self.strategy_pid: int | None = None
-        """Known from ``Born`` on, as ``strategy_pidfd`` and ``start_ticks`` are."""
-        self.strategy_pidfd: int | None = None
-        self.start_ticks: int | None = None
-        self.refusal = ""
-        """Why it was never born, "" if it was or may still be (``NotForked``)."""
-        self.gone = False
-        """The warden closed its end: every report it made has been returned by ``receive``."""
-        self._control = control
-
-    def take_warden(self, pid: int, pidfd: int) -> None:
-        """Note the warden; the ``Nursery`` calls this. A handle closed meanwhile keeps no descriptor."""
-        self.warden_pid = pid
-        if self._control.fileno() < 0:
-            os.close(pidfd)
-        else:
-            self.warden_pidfd = pidfd
-
-    def fileno(self) -> int:
-        """Descriptor that is readable when ``receive`` has something; -1 once closed."""
-        return self._control.fileno()
-
-    def receive(self) -> list[spec.WardenReport]:
-        """Return what the warden has reported, [] if nothing; never blocks. See ``gone``."""
-        reports: list[spec.WardenReport] = []
-        while not self.gone and self._control.fileno() >= 0:
-            try:
-                payload, descriptors = channel.receive(self._control, spec.CONTROL_DATAGRAM, 1)
-            except BlockingIOError:
-                break
-            except EOFError:
-                self.gone = True
-                break
-            report = _decode_report(payload)
-            if isinstance(report, spec.Born) and descriptors:
-                self.strategy_pid, self.start_ticks = report.pid, report.start_ticks
-                self.strategy_pidfd = descriptors[0]
-            reports.append(report)
-        return reports
-
-    def order(self, order: spec.WardenOrder) -> bool:
-        """Send an order to the warden; False if it is gone or does not read."""
-        try:
-            channel.send(self._control, spec.encode(order))
-        except OSError:
-            return False
-        return True
-
-    def kill_strategy(self) -> None:
-        """Kill (SIGKILL) the strategy alone: its warden lives to report the death and its last words."""
-        _kill(self.strategy_pidfd)
-
-    def kill(self) -> None:
-        """Kill (SIGKILL) the whole cell now. The strategy also dies with its warden."""
-        _kill(self.strategy_pidfd)
-        _kill(self.warden_pidfd)
-
-    def close(self) -> None:
-        """Close every descriptor. A warden that still lives sees it, kills its strategy and exits."""
-        self._control.close()
-        channel.close_all([d for d in (self.warden_pidfd, self.strategy_pidfd) if d is not None])
-        self.warden_pidfd = self.strategy_pidfd = None
-
-
 class Nursery:
-    """Client of the zygote."""
+    """Client of the zygote.
 
-    def __init__(self) -> None:
+    ``survey`` is what the host gives its cells, found out at the first ``start`` if not given. ``root`` is
+    a folder of ours on which the cells' root is mounted, where nobody else sees it; a temporary one if not
+    given.
+    """
+
+    def __init__(self, survey: Survey | None = None, root: Path | None = None, uids: int = UIDS) -> None:
+        self.survey = survey
+        self._root = root
+        self._uids = uids
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._slots: dict[int, CellHandle] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._started = 0.0
@@ -180,9 +124,19 @@ class Nursery:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start the zygote; ``Awake`` follows from ``read``. Cells asked for before that wait."""
+        """Start the zygote; ``Awake`` follows from ``read``. Cells asked for before that wait.
+
+        ``NurseryError`` if the folder of the root cannot be made.
+        """
         if self._channel is not None:
             raise RuntimeError("the zygote runs already")
+        if self.survey is None:
+            self.survey = survey_host()
+        ground = births.Ground(
+            self.survey.setting,
+            [layer.name for layer in self.survey.layers if layer.active],
+            self._make_root(),
+        )
         self._started = time.monotonic()
         ours, theirs = channel.pair()
         with theirs:
@@ -195,20 +149,36 @@ class Nursery:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        with contextlib.suppress(BrokenPipeError):  # it ended already, which ``read`` will tell
+            channel.send(ours, births.encode(ground))
         ours.setblocking(False)
         self._channel = ours
+
+    def _make_root(self) -> str:
+        if self._root is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="stratd-root-")
+            self._root = Path(self._temporary.name)
+        try:
+            self._root.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise NurseryError(f"the cells' root cannot be made: {self._root}: {error.strerror}") from None
+        return str(self._root)
 
     def fileno(self) -> int:
         """Descriptor that is readable when ``read`` has something; -1 while there is no zygote."""
         return self._channel.fileno() if self._channel else -1
 
-    def spawn(self, granted: spec.CellSpec) -> CellHandle:
+    def spawn(self, granted: spec.CellSpec, groups: Sequence[int] = ()) -> CellHandle:
         """Ask for a cell; ``Forked`` or ``NotForked`` follows from ``read``. Never blocks.
 
-        ``NurseryError`` if the zygote is gone or 200 requests behind, or the specification too large.
+        ``groups`` are descriptors of ``cgroup.procs`` files that the strategy process joins first of all.
+        ``NurseryError`` if the zygote is gone or 200 requests behind, the specification too large, or the
+        host lacks a layer that untrusted code needs.
         """
-        if self._channel is None:
+        if self._channel is None or self.survey is None:
             raise NurseryError("the zygote is not running")
+        if self.survey.refusal and not granted.trusted:
+            raise NurseryError(self.survey.refusal)
         payload = spec.encode(granted)
         if len(payload) > spec.CONTROL_DATAGRAM:
             raise NurseryError(
@@ -217,17 +187,38 @@ class Nursery:
             )
         ours, theirs = channel.pair()
         ours.setblocking(False)
-        cell = CellHandle(granted, ours)
+        cell = self._take_slot(granted, ours)
         self._requests += 1
+        request = births.encode(self._request(granted, cell.slot))
         try:
             with theirs:
                 channel.send(ours, payload)
-                channel.send(self._channel, births.encode(births.Spawn(self._requests)), [theirs.fileno()])
+                channel.send(self._channel, request, [theirs.fileno(), *groups])
         except OSError as error:
             cell.close()
             raise NurseryError(f"the zygote takes no request: {error.strerror}") from None
         self._asked[self._requests] = cell
         return cell
+
+    def _take_slot(self, granted: spec.CellSpec, control: socket.socket) -> CellHandle:
+        """Give a cell the lowest number, and with it the uids, that no living one has."""
+        self._slots = {slot: cell for slot, cell in self._slots.items() if not cell.closed}
+        slot = next(number for number in range(len(self._slots) + 1) if number not in self._slots)
+        own_tasks = self.survey is not None and self.survey.setting != "bare"
+        cell = self._slots[slot] = CellHandle(granted, control, slot, own_tasks=own_tasks)
+        return cell
+
+    def _request(self, granted: spec.CellSpec, slot: int) -> births.Spawn:
+        own_uids = os.geteuid() == 0 and self.survey is not None and self.survey.layer("credentials").active
+        return births.Spawn(
+            request=self._requests,
+            code=granted.code_path,
+            packages=granted.packages,
+            bus=bus_folder(granted),
+            scratch=granted.limits.scratch,
+            warden_uid=self._uids + 2 * slot if own_uids else 0,
+            strategy_uid=self._uids + 2 * slot + 1 if own_uids else 0,
+        )
 
     def read(self) -> list[NurseryReport]:
         """Return what the zygote has reported, [] if nothing; never blocks."""
@@ -273,6 +264,9 @@ class Nursery:
     def close(self) -> None:
         """End the zygote. Cells live on until their handles are closed."""
         self._end_zygote(0)
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._root = self._temporary = None
 
     def _end_zygote(self, patience: float) -> int | None:
         """Forget the zygote and reap it, by force if it does not end within ``patience`` seconds."""
@@ -294,7 +288,16 @@ def _refused(cell: CellHandle, reason: str) -> NotForked:
     return NotForked(cell, reason)
 
 
-def _kill(pidfd: int | None) -> None:
-    if pidfd is not None:
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+def bus_folder(granted: spec.CellSpec) -> str:
+    """Return the folder of the engine's sockets: that of both endpoints, ``ipc://FOLDER/NAME``."""
+    folders = {
+        os.path.dirname(endpoint.removeprefix("ipc://"))  # noqa: PTH120 - a string in, a string out
+        for endpoint in (granted.market_endpoint, granted.report_endpoint)
+        if endpoint.startswith("ipc:///")
+    }
+    if len(folders) != 1:
+        raise NurseryError(
+            f"a cell needs both endpoints in one folder, as ipc:///FOLDER/NAME, not "
+            f"{granted.market_endpoint!r} and {granted.report_endpoint!r}"
+        )
+    return folders.pop()

@@ -16,7 +16,8 @@ from typing import Any, Self
 from multiprocess.context import BaseContext
 from multiprocess.process import BaseProcess
 
-from sandbox.nursery import CellHandle, Nursery, NurseryError
+from sandbox.handle import CellHandle
+from sandbox.nursery import Nursery, NurseryError
 from sandbox.spec import CellSpec, Died, Terminate, WardenReport
 
 BIRTH = 30.0

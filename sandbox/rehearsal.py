@@ -3,7 +3,7 @@
 CPython specialises code, types and dictionaries as they are used, by writing into the objects that hold
 them (PEP 659). Written before the fork they stay shared: 1 MiB less private memory a cell, and its first
 tick is not its slowest. No user code takes part, no thread, no 0MQ: one socket pair, first its warden's
-end is played, against answers written beforehand, then its strategy's end, with the turns left in it.
+end is played, against answers of one shape, then its strategy's end, with the turns left in it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 from bus import messages, topics
 from bus.messages import Candle, Candles, CellCommand, Pulse, Signal, Tick, Ticks, Welcome
 from sandbox import channel, loader, protocol
-from sandbox.confine import limits
 from sandbox.reports import Supervisor
 from sandbox.runner import Runner
 from sandbox.spec import CellSpec
@@ -50,6 +49,25 @@ class _Script:
 
     def close(self, linger_ms: int = 0) -> None:
         """Nothing is open."""
+
+
+class _Talk(socket.socket):
+    """The warden's socket, whose strategy answers each turn before anybody asks.
+
+    Answers cannot be written beforehand (``protocol.Turn``). The socket and not the ``Ward`` is replaced,
+    so that what the rehearsal specialises is the real class.
+    """
+
+    theirs: socket.socket
+
+    def send(self, datagram: bytes, flags: int = 0) -> int:  # type: ignore[override] # only bytes are sent
+        """Send an order, and write its answer."""
+        sent = super().send(datagram, flags)
+        order = protocol.decode_order(datagram)
+        if isinstance(order, protocol.Turn):
+            signal = Signal(symbol=_SYMBOL, intent="enter_long", quantity=1.0)
+            self.theirs.send(protocol.encode(protocol.Done(order.number, [signal])))
+        return sent
 
 
 def _messages() -> Iterator[tuple[bytes, bytes]]:
@@ -88,7 +106,9 @@ def specification() -> CellSpec:
 
 def rehearse() -> int:
     """Play; return how many turns the strategy answered. What fails here would fail in every cell."""
-    ours, theirs = channel.pair()
+    end, theirs = channel.pair()
+    ours = _Talk(fileno=end.detach())
+    ours.theirs = theirs
     control, supervisor = channel.pair()
     with ours, theirs, control, supervisor:
         ours.setblocking(False)
@@ -101,16 +121,12 @@ def rehearse() -> int:
 def _play_warden(
     ours: socket.socket, theirs: socket.socket, control: socket.socket, supervisor: socket.socket
 ) -> None:
-    signal = Signal(symbol=_SYMBOL, intent="enter_long", quantity=1.0)
     theirs.send(protocol.encode(protocol.Initialised()))
-    for turn in range(1, TURNS + 1):
-        theirs.send(protocol.encode(protocol.Done(turn, [signal])))
     channel.send(supervisor, encode_spec(specification()))
     above = Supervisor(control)
     spec = above.read_spec()
     pipes = [os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) for _ in range(2)]
     ward = Ward(os.getpid(), ours, pipes[0][0], pipes[1][0])
-    limits.rehearse(ward.pid, spec.limits)
     warden = Warden(spec, ward, above, _Script())
     warden.begin()
     for _ in range(TURNS):
@@ -123,7 +139,7 @@ def _play_strategy(theirs: socket.socket) -> int:
     setup = speech.hear()
     if not isinstance(setup, protocol.Setup):
         raise TypeError(f"the warden began with a {type(setup).__name__}")
-    runner = Runner(speech, setup)
+    runner = Runner(speech, setup, setup.code_path)
     runner.start()
     for _ in range(TURNS):
         runner.serve_one()

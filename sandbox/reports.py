@@ -64,6 +64,13 @@ class Supervisor:
         self._control.setblocking(False)
         return _decode_spec(payload)
 
+    def await_orders(self) -> list[WardenOrder]:
+        """Wait until there are orders, and return them. ``SupervisorGone`` once it is."""
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.poll()
+        return self.orders()
+
     def report(self, report: WardenReport, descriptors: Sequence[int] = ()) -> bool:
         """Send a report; False if the supervisor is behind, and it is dropped."""
         try:
@@ -102,27 +109,40 @@ class Outbox:
     """Reports on their way to the engine, in order; at most ``MOST`` wait while it is away."""
 
     MOST = 10_000
+    MOST_BYTES = 32 * 2**20
+    """Twice the largest checkpoint (``bus.messages.Checkpoint``)."""
 
     def __init__(self, link: Link) -> None:
         self.lost = 0
         """Reports that found the queue full."""
         self._link = link
         self._waiting: deque[tuple[bytes, bool]] = deque()
+        self._bytes = 0
         self._held = False
 
-    def put(self, payload: bytes, *, again: bool = False) -> None:
-        """Send now, or keep behind what waits already; ``again`` if ``resume`` will bring it anew."""
+    @property
+    def full(self) -> str:
+        """What waits, in words."""
+        return f"{len(self._waiting):,} reports ({self._bytes / 2**20:.1f} MiB)"
+
+    def put(self, payload: bytes, *, again: bool = False) -> bool:
+        """Send now, or keep behind what waits already; ``again`` if ``resume`` will bring it anew.
+
+        False if there is no room: it is lost, and counted.
+        """
         if not self._waiting and self._send(payload):
-            return
-        if len(self._waiting) >= self.MOST:
+            return True
+        if len(self._waiting) >= self.MOST or self._bytes + len(payload) > self.MOST_BYTES:
             self.lost += 1
-            return
+            return False
         self._waiting.append((payload, again))
+        self._bytes += len(payload)
+        return True
 
     def flush(self) -> bool:
         """Send what waits; whether nothing does any more."""
         while self._waiting and self._send(self._waiting[0][0]):
-            self._waiting.popleft()
+            self._bytes -= len(self._waiting.popleft()[0])
         return not self._waiting
 
     def heard(self) -> None:
@@ -134,6 +154,7 @@ class Outbox:
         self._waiting = deque(
             [(payload, False) for payload in first] + [w for w in self._waiting if not w[1]]
         )
+        self._bytes = sum(len(payload) for payload, _ in self._waiting)
         self._held = False
         self.flush()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 import socket
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 from bus.messages import Candles, CellCommand, FeedStatus, Pulse, Signal, Stop, Ticks
 from sandbox import loader, protocol
 from sandbox.fork import exit_status
-from sandbox.settling import WARDEN, settle
+from sandbox.settling import WARDEN, Birth, Settled, settle
 from sandbox.spec import EXIT_CONFIG_ERROR, EXIT_LOAD_ERROR
 from sandbox.speech import CallClock, Speech
 from strategies.api import find_strategy_class
@@ -44,9 +45,10 @@ _command = msgspec.msgpack.Decoder(CellCommand).decode
 class Runner:
     """One strategy's life: ``start``, then ``serve`` until a ``Stop`` was handled."""
 
-    def __init__(self, speech: Speech, setup: protocol.Setup) -> None:
+    def __init__(self, speech: Speech, setup: protocol.Setup, code: str) -> None:
         self._speech = speech
         self._setup = setup
+        self._code = code
         self._clock = CallClock(speech, setup.budgets)
         self._signals: list[Signal] = []
         self._saved: Saved | None = None
@@ -62,7 +64,8 @@ class Runner:
         np.random.seed(self._setup.seed & 0xFFFFFFFF)  # noqa: NPY002 - user code may use the global one
         self._speech.say(protocol.Progress("load"))
         try:
-            kind = find_strategy_class(loader.load(self._setup.code_path), _class_name(self._setup.code_path))
+            module = loader.load(self._code, shown=self._setup.code_path)
+            kind = find_strategy_class(module, _class_name(self._code))
         except (loader.LoadError, NoStrategyClass) as error:
             self._refuse("load", str(error), EXIT_LOAD_ERROR)
         except MemoryError:
@@ -94,6 +97,7 @@ class Runner:
             config,
             seed=setup.seed,
             update=self._take,
+            more_time=self._ask_time,
             on_call=self._clock.enter,
             errors_in_a_row=setup.budgets.errors_in_a_row,
             errors_per_minute=setup.budgets.errors_per_minute,
@@ -111,6 +115,12 @@ class Runner:
             self._saved = update  # covers the signals of the event in hand: sent after them
         else:
             self._speech.say_update(update)
+
+    def _ask_time(self, seconds: float) -> bool:
+        granted = self._speech.ask_time(seconds)
+        if granted:
+            self._clock.extend(seconds)
+        return granted
 
     # ---- turns ------------------------------------------------------------------------------------
     def serve(self) -> None:
@@ -217,19 +227,22 @@ def _told(error: BaseException) -> str:
 _OURS = ("sandbox.", "strategies.host", "importlib", "_frozen_importlib")
 
 
-def main(warden: int, stdout: int, stderr: int, parent: int) -> int:
-    """Be the strategy process; the descriptors are those that its warden made. Return the exit status."""
-    hidden = settle(warden, stdout, stderr, parent)
+def main(birth: Birth) -> int:
+    """Be the strategy process. Return the exit status."""
+    settled = settle(birth)
     channel = Speech(socket.socket(fileno=WARDEN))
     setup = channel.hear()
     if not isinstance(setup, protocol.Setup):
         raise TypeError(f"the first order is a {type(setup).__name__}")
-    runner = Runner(channel, setup)
+    return _live(Runner(channel, setup, settled.code), settled)
+
+
+def _live(runner: Runner, settled: Settled) -> int:
+    if settled.packages:
+        sys.path.append(settled.packages)  # last: nobody takes the place of what a cell is made of
     try:
         runner.start()
         runner.serve()
     except BaseException as error:  # noqa: BLE001 - the outermost wall of user code
         return runner.last_words(error)
-    finally:
-        del hidden
     return 0

@@ -1,7 +1,6 @@
-"""How a forked process becomes a strategy process: what it keeps, what it loses, what confines it.
+"""How a forked process becomes a strategy process: what it keeps, what it loses, and that it is confined.
 
-The one place where the layers of docs/sandbox.md go: each is a module of ``sandbox.confine`` and one
-call in ``settle``, before any user code is compiled.
+All of it before any user code is compiled. What confines it is in ``sandbox.confinement``.
 """
 
 from __future__ import annotations
@@ -12,10 +11,16 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from types import ModuleType
+from typing import NamedTuple
 
+from sandbox.births import Spawn
 from sandbox.confine import process
+from sandbox.confinement import Confinement
 
+EXIT_UNCONFINED = 71
+"""A layer could not be applied, so nothing was run (sysexits.h EX_OSERR); the reason is on stderr."""
 WARDEN = 3
 """Number of the one descriptor besides stdin, stdout and stderr."""
 KEPT = frozenset({"bus", "msgpack", "msgspec", "numpy", "strategies"})
@@ -25,26 +30,53 @@ KEPT_OF_OURS = frozenset(
 ) | {"sandbox"}
 
 
-def settle(warden: int, stdout: int, stderr: int, parent: int) -> list[ModuleType]:
-    """Become a strategy process: a session of its own, four descriptors, and whatever confines it.
+class Birth(NamedTuple):
+    """What a warden hands to its strategy at the fork. The descriptors are the warden's numbers."""
 
-    Returns the modules that were hidden: kept alive, because taking them apart would copy their pages.
+    cell: Spawn
+    confinement: Confinement
+    groups: Sequence[int]
+    talk: int
+    stdout: int
+    stderr: int
+    parent: int
+
+
+class Settled(NamedTuple):
+    """Where a settled process finds its code and its packages ("" for none).
+
+    ``hidden`` are modules to be kept alive, because taking them apart would copy their pages.
+    """
+
+    code: str
+    packages: str
+    hidden: list[ModuleType]
+
+
+def settle(birth: Birth) -> Settled:
+    """Become a strategy process: a session of its own, four descriptors, confined.
+
+    ``SystemExit`` with ``EXIT_UNCONFINED`` where a layer cannot be applied.
     """
     os.setsid()
     process.reset_signals()
-    os.dup2(stdout, 1)
-    os.dup2(stderr, 2)
-    os.dup2(warden, WARDEN, inheritable=False)
-    process.close_descriptors({0, 1, 2, WARDEN})
-    os.umask(0o077)
-    process.volunteer_for_oom()
-    process.rename_process("stratd-strategy")
-    # The layers of docs/sandbox.md go here, in this order: cgroup, namespaces, credentials, NO_NEW_PRIVS,
-    # Landlock, seccomp; each one call into its module of sandbox.confine.
-    process.die_with_parent(parent)  # after every change of credentials, which would clear it
+    os.dup2(birth.stdout, 1)
+    os.dup2(birth.stderr, 2)
+    try:
+        for group in birth.groups:
+            os.write(group, b"0")  # this process (cgroups(7)); the rights are those of who opened the file
+        os.dup2(birth.talk, WARDEN, inheritable=False)
+        process.close_descriptors({0, 1, 2, WARDEN})
+        os.umask(0o077)
+        process.volunteer_for_oom()
+        process.rename_process("stratd-strategy")
+        code, packages = birth.confinement.confine_strategy(birth.cell, birth.parent)
+    except OSError as error:
+        os.write(2, f"not confined, so not run: {error.strerror}\n".encode())
+        raise SystemExit(EXIT_UNCONFINED) from None
     hidden = _hide_modules(modules_to_hide())
     _open_streams()
-    return hidden
+    return Settled(code, packages, hidden)
 
 
 @functools.cache

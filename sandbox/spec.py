@@ -31,6 +31,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Kernel limits and quotas of one cell."""
 
     memory: int = 256 * 2**20
+    warden_memory: int = 128 * 2**20
+    """Bytes that its warden may take: what strategy and engine say to it is bounded."""
     cpu: float = 0.5
     files: int = 128
     processes: int = 64
@@ -115,11 +117,12 @@ class CellSpec(Struct, frozen=True, kw_only=True):
 class Born(Struct, array_like=True, frozen=True, tag=1):
     """The strategy process exists. Its pidfd comes with this datagram (SCM_RIGHTS).
 
-    ``start_ticks`` is field 22 of /proc/PID/stat: with the boot id it names a process for good.
+    Both numbers are filled in by the receiver, from the pidfd: a warden knows its ward by the pid of their
+    own namespace. ``start_ticks`` is field 22 of /proc/PID/stat: with the boot id it names a process.
     """
 
-    pid: int
-    start_ticks: int
+    pid: int = 0
+    start_ticks: int = 0
 
 
 class Ready(Struct, array_like=True, frozen=True, tag=2):
@@ -176,6 +179,12 @@ class Dump(Struct, array_like=True, frozen=True, tag=2):
     """Write the Python stack of the strategy into its log."""
 
 
-WardenOrder: TypeAlias = Terminate | Dump
+class Begin(Struct, array_like=True, frozen=True, tag=3):
+    """The strategy process is limited and may be told what to run. ``refused`` is what the host refused."""
+
+    refused: list[str]
+
+
+WardenOrder: TypeAlias = Terminate | Dump | Begin
 
 encode = msgspec.msgpack.Encoder().encode

@@ -8,11 +8,15 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sandbox import channel, runner
+from sandbox.births import Spawn
+from sandbox.confinement import Confinement
 from sandbox.fork import fork
 from sandbox.protocol import DATAGRAM
+from sandbox.settling import Birth
 
 READ = 64 * 1024
 """Bytes read from a pipe at once: what it holds (pipe(7))."""
@@ -45,17 +49,17 @@ class Ward:
         self._view = memoryview(self._buffer)
 
     @classmethod
-    def fork(cls) -> Ward:
+    def fork(cls, cell: Spawn, confinement: Confinement, groups: Sequence[int]) -> Ward:
         """Fork the strategy process. Called before the warden knows, or owns, anything that is secret."""
         ours, theirs = channel.pair()
         stdout, stdout_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         stderr, stderr_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         for end in (stdout_end, stderr_end):
             os.set_blocking(end, True)
-        warden = os.getpid()
+        birth = Birth(cell, confinement, groups, theirs.fileno(), stdout_end, stderr_end, os.getpid())
 
         def be_strategy() -> None:
-            raise SystemExit(runner.main(theirs.fileno(), stdout_end, stderr_end, warden))
+            raise SystemExit(runner.main(birth))
 
         pid = fork(be_strategy)
         theirs.close()

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
+
+import msgspec
 
 from bus import messages, topics
 from bus.messages import CellCommand
 from bus.sockets import CellLink
 from sandbox import protocol
-from sandbox.confine import limits
-from sandbox.confine.process import start_ticks
+from sandbox.births import Spawn
+from sandbox.channel import close_all
+from sandbox.confinement import Confinement
 from sandbox.deaths import died
 from sandbox.exchange import Ending, Exchange
 from sandbox.hello import Hellos
@@ -26,7 +30,8 @@ from sandbox.intake import Batch, Intake
 from sandbox.output import Output
 from sandbox.relay import Relay
 from sandbox.reports import Link, Outbox, Supervisor, SupervisorGone
-from sandbox.spec import Born, CellSpec, Dump, Ready, Terminate
+from sandbox.settling import EXIT_UNCONFINED
+from sandbox.spec import Begin, Born, CellSpec, Dump, Ready, Terminate, WardenOrder
 from sandbox.ward import Ward
 from sandbox.watchdog import Pace, Watchdog
 
@@ -119,15 +124,13 @@ class Warden:
             self._take(self._link.receive(RETRY), time.monotonic())
 
     def _arrange(self) -> None:
-        """Announce the strategy process and limit it; be woken by its death."""
-        ward = self._ward
-        self._supervisor.report_last(Born(ward.pid, start_ticks(ward.pid)), [ward.pidfd])
-        try:
-            refusals = limits.apply(ward.pid, self._spec.limits)
-        except ProcessLookupError:
-            raise EOFError from None
-        for refusal in refusals:
-            self._relay.warn("limit", refusal)
+        """Announce the strategy process, and wait until it is limited; be woken by its death."""
+        self._supervisor.report_last(Born(), [self._ward.pidfd])
+        begun = False
+        while not begun:
+            for order in self._supervisor.await_orders():
+                begun = begun or isinstance(order, Begin)
+                self._obey(order, time.monotonic())
         signal.signal(signal.SIGCHLD, self._wake)
         signal.signal(signal.SIGTERM, self._wake)
 
@@ -256,9 +259,16 @@ class Warden:
     # ---- orders -----------------------------------------------------------------------------------
     def _take_orders(self, now: float) -> None:
         for order in self._supervisor.orders():
-            if isinstance(order, Dump):
+            self._obey(order, now)
+
+    def _obey(self, order: WardenOrder, now: float) -> None:
+        match order:
+            case Begin(refused=refused):
+                for text in refused:
+                    self._relay.warn("limit", text)
+            case Dump():
                 self._ward.signal(signal.SIGUSR1)
-            else:
+            case Terminate():
                 self._stop(order, now)
 
     def _stop(self, order: Terminate, now: float) -> None:
@@ -279,15 +289,36 @@ def connect(spec: CellSpec) -> CellLink:
     return CellLink(spec.market_endpoint, spec.report_endpoint, spec.username, spec.token, wanted)
 
 
-def main(control: int, make_link: Callable[[CellSpec], Link] = connect) -> None:
+def _found_at(bus: str, spec: CellSpec) -> CellSpec:
+    """Return the specification with its endpoints as this process finds them: in the folder ``bus``."""
+    return msgspec.structs.replace(
+        spec,
+        market_endpoint=f"ipc://{bus}/{spec.market_endpoint.rpartition('/')[2]}",
+        report_endpoint=f"ipc://{bus}/{spec.report_endpoint.rpartition('/')[2]}",
+    )
+
+
+def main(
+    control: int,
+    cell: Spawn,
+    confinement: Confinement,
+    groups: Sequence[int],
+    make_link: Callable[[CellSpec], Link] = connect,
+) -> None:
     """Be the warden of the cell whose control channel is descriptor ``control``.
 
     It outlives its strategy by the time that the last reports take, and its supervisor by ``IDLE``.
     """
-    ward = Ward.fork()
+    ward = Ward.fork(cell, confinement, groups)
+    close_all(groups)
+    try:
+        bus = confinement.confine_warden(cell)
+    except OSError as error:
+        print(f"stratd-warden: not confined, so not run: {error.strerror}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(EXIT_UNCONFINED) from None
     supervisor = Supervisor(socket.socket(fileno=control))
     try:
-        spec = supervisor.read_spec()
+        spec = _found_at(bus, supervisor.read_spec())
         link = make_link(spec)
     except SupervisorGone:
         ward.kill()

@@ -17,22 +17,21 @@ import sys
 
 from sandbox import births, channel, warden
 from sandbox.confine.process import close_descriptors, die_with_parent, rename_process, reset_signals
-from sandbox.fork import fork, threads
+from sandbox.confinement import Confinement
+from sandbox.fork import threads
 from sandbox.rehearsal import rehearse
 from sandbox.settling import modules_to_hide
 
 PRELOAD = ("msgpack", "msgspec", "numpy", "numpy.random", "zmq", "bus.sockets", "strategies")
 """What every cell shares instead of loading: about 25 MiB and 150 ms that a cell does not pay."""
 
-CONTROL = 3
-"""Number of a warden's control descriptor."""
-
 
 class Zygote:
     """Forks a warden on request, and tells when one has ended."""
 
-    def __init__(self, supervisor: socket.socket) -> None:
+    def __init__(self, supervisor: socket.socket, confinement: Confinement) -> None:
         self._supervisor = supervisor
+        self._confinement = confinement
         self._poll = select.poll()
         self._wardens: dict[int, int] = {}  # pidfd -> pid
 
@@ -49,24 +48,24 @@ class Zygote:
     def _answer(self) -> bool:
         """Answer one request; False once the supervisor has gone."""
         try:
-            payload, descriptors = channel.receive(self._supervisor, births.DATAGRAM, 1)
+            payload, descriptors = channel.receive(self._supervisor, births.DATAGRAM, births.DESCRIPTORS)
         except EOFError:
             return False
-        request = births.decode_request(payload).request
+        cell = births.decode_request(payload)
         try:
-            self._spawn(request, descriptors[0])
+            self._spawn(cell, descriptors)
         except OSError as error:  # EAGAIN, ENOMEM: the host is at a limit, later requests may succeed
-            self._report(births.NotForked(request, f"cannot fork: {error.strerror}"))
+            self._report(births.NotForked(cell.request, f"cannot fork: {error.strerror}"))
         finally:
             channel.close_all(descriptors)
         return True
 
-    def _spawn(self, request: int, control: int) -> None:
-        pid = fork(lambda: _become_warden(control))
+    def _spawn(self, cell: births.Spawn, descriptors: list[int]) -> None:
+        pid = self._confinement.fork_warden(lambda: _become_warden(cell, self._confinement, descriptors))
         pidfd = os.pidfd_open(pid)
         self._wardens[pidfd] = pid
         self._poll.register(pidfd, select.POLLIN)
-        self._report(births.Forked(request, pid), [pidfd])
+        self._report(births.Forked(cell.request, pid), [pidfd])
 
     def _bury(self, pidfd: int) -> None:
         pid = self._wardens.pop(pidfd)
@@ -79,15 +78,14 @@ class Zygote:
         channel.send(self._supervisor, births.encode(report), descriptors)
 
 
-def _become_warden(control: int) -> None:
+def _become_warden(cell: births.Spawn, confinement: Confinement, descriptors: list[int]) -> None:
     """Leave everything of the zygote behind, then be a warden; runs in the forked process."""
     os.setsid()
     reset_signals()
-    if control != CONTROL:
-        os.dup2(control, CONTROL, inheritable=False)
-    close_descriptors({0, 1, 2, CONTROL})
+    control, *groups = descriptors
+    close_descriptors({0, 1, 2, control, *groups})
     rename_process("stratd-warden")
-    warden.main(CONTROL)
+    warden.main(control, cell, confinement, groups)
 
 
 def main(descriptor: int, supervisor_pid: int) -> None:
@@ -98,6 +96,9 @@ def main(descriptor: int, supervisor_pid: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     supervisor = socket.socket(fileno=descriptor)
     supervisor.set_inheritable(False)
+    confinement = Confinement(births.decode_ground(channel.receive(supervisor, births.DATAGRAM)[0]))
+    confinement.leave_host()
+    die_with_parent(supervisor_pid)  # once more: a change of credentials clears it (prctl(2))
     for name in PRELOAD:
         importlib.import_module(name)
     if (count := threads()) != 1:
@@ -106,11 +107,12 @@ def main(descriptor: int, supervisor_pid: int) -> None:
     # collection in a cell touches what is shared: 3.5 instead of 8.9 MiB private after one collection.
     rehearse()
     modules_to_hide()
+    confinement.prepare()
     gc.collect()
     gc.freeze()
     channel.send(supervisor, births.encode(births.Awake(len(sys.modules))))
     try:
-        Zygote(supervisor).serve()
+        Zygote(supervisor, confinement).serve()
     except BrokenPipeError:  # the supervisor closed between its request and our answer
         return
 

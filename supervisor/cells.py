@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sandbox import nursery
+from sandbox.handle import CellHandle
 from sandbox.signames import signal_name
 from sandbox.spec import CellSpec, Died, Terminate, WardenOrder, WardenReport
 
@@ -47,7 +48,7 @@ class NurseryPort(Protocol):
         """Descriptor to watch."""
         ...
 
-    def spawn(self, granted: CellSpec) -> nursery.CellHandle:
+    def spawn(self, granted: CellSpec) -> CellHandle:
         """Ask for a cell."""
         ...
 
@@ -79,7 +80,7 @@ class CellListener(Protocol):
 class _Cell:
     """A handle, what was watched of it, and the death that its warden reported."""
 
-    def __init__(self, granted: CellSpec, handle: nursery.CellHandle) -> None:
+    def __init__(self, granted: CellSpec, handle: CellHandle) -> None:
         self.granted = granted
         self.handle = handle
         self.watched: set[int] = set()
@@ -217,7 +218,7 @@ class Cells:
                 case nursery.ZygoteGone(code=code):
                     self._lost_zygote(watched, code)
 
-    def _forked(self, handle: nursery.CellHandle) -> None:
+    def _forked(self, handle: CellHandle) -> None:
         cell = self._cells.get((handle.deployment_id, handle.generation))
         if cell is None:  # given up before it was born
             handle.kill()
@@ -225,7 +226,7 @@ class Cells:
         elif handle.warden_pidfd is not None:
             self._watch(cell, handle.warden_pidfd, lambda: self._settle(cell))
 
-    def _not_forked(self, handle: nursery.CellHandle, reason: str, *, again: bool) -> None:
+    def _not_forked(self, handle: CellHandle, reason: str, *, again: bool) -> None:
         key = (handle.deployment_id, handle.generation)
         cell = self._cells.get(key)
         if cell is not None and again:

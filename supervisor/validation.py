@@ -18,7 +18,8 @@ import msgspec
 
 from bus import messages, topics
 from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket
-from sandbox.nursery import Awake, CellHandle, NotForked, Nursery, NurseryError, WardenExited, ZygoteGone
+from sandbox.handle import CellHandle
+from sandbox.nursery import Awake, NotForked, Nursery, NurseryError, WardenExited, ZygoteGone
 from sandbox.spec import (
     Born,
     Budget,

@@ -1,16 +1,17 @@
-"""Kernel limits of a strategy process, set from outside by its warden through psutil (prlimit(2)).
+"""Kernel limits of the two processes of a cell, set from outside through psutil (prlimit(2)).
 
-From outside, so that psutil is never in the process it limits, and before the process is told what to
-run. Every limit is hard as well as soft: without privilege it cannot be raised again.
+By the supervisor, so that psutil is never in a process that it limits, and before the strategy is told what
+to run. Every limit is hard as well as soft: without privilege it cannot be raised again.
 
-What does not bind yet, by name: ``RLIMIT_NPROC`` counts all tasks of a *uid*, and none of root. Until
-cells have a uid or a user namespace of their own a limit of ``Limits.processes`` would let one cell's
-threads stop another's start, so only a common bound against fork bombs is set (``TASKS_OF_THE_UID``).
+``RLIMIT_NPROC`` counts the tasks of a uid in a user namespace. Where a cell has either of its own, the limit
+is the cell's; where it has not (no namespaces), one cell's threads would stop another's start, so there only
+a common bound is set (``TASKS_OF_THE_UID``), and seccomp is what forbids processes.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import psutil
@@ -18,7 +19,11 @@ import psutil
 from sandbox.spec import Limits
 
 TASKS_OF_THE_UID = 4096
-"""Tasks that the uid of the cells may have at all."""
+"""Tasks that the uid of the cells may have at all, where it is the daemon's own."""
+STACK = 8 * 2**20
+"""Bytes of stack, of each thread too: the kernel's default, whatever the daemon was started with."""
+WARDEN_FILES = 64
+"""Descriptors of a warden."""
 
 
 class Usage(NamedTuple):
@@ -34,7 +39,7 @@ def usage(pid: int) -> Usage:
     return Usage(memory.rss, memory.data)
 
 
-def table(limits: Limits, baseline: int) -> dict[int, int]:
+def table(limits: Limits, baseline: int, *, own_tasks: bool) -> dict[int, int]:
     """Return {RLIMIT_x: value}. ``baseline`` is the data size (bytes) inherited from the zygote.
 
     ``RLIMIT_DATA`` and not ``RLIMIT_AS``: the address space holds what is mapped but never used (64 MiB
@@ -43,8 +48,10 @@ def table(limits: Limits, baseline: int) -> dict[int, int]:
     return {
         psutil.RLIMIT_DATA: baseline + limits.memory,
         psutil.RLIMIT_NOFILE: limits.files,
-        psutil.RLIMIT_NPROC: TASKS_OF_THE_UID,
+        psutil.RLIMIT_NPROC: limits.processes if own_tasks else TASKS_OF_THE_UID,
         psutil.RLIMIT_FSIZE: limits.file_size,
+        psutil.RLIMIT_STACK: STACK,
+        psutil.RLIMIT_SIGPENDING: 64,
         psutil.RLIMIT_CORE: 0,
         psutil.RLIMIT_MEMLOCK: 0,
         psutil.RLIMIT_MSGQUEUE: 0,
@@ -53,37 +60,51 @@ def table(limits: Limits, baseline: int) -> dict[int, int]:
     }
 
 
-def apply(pid: int, limits: Limits) -> list[str]:
-    """Limit process ``pid``. Return what the host refused, one line each.
+def warden_table(limits: Limits, baseline: int) -> dict[int, int]:
+    """Return {RLIMIT_x: value} of a warden: memory, descriptors (0MQ takes a dozen), nothing written."""
+    return {
+        psutil.RLIMIT_DATA: baseline + limits.warden_memory,
+        psutil.RLIMIT_NOFILE: WARDEN_FILES,
+        psutil.RLIMIT_FSIZE: 0,
+        psutil.RLIMIT_CORE: 0,
+    }
+
+
+def apply(pid: int, limits: Limits, *, own_tasks: bool) -> list[str]:
+    """Limit the strategy process ``pid``. Return what the host refused, one line each.
 
     ``ProcessLookupError`` if it is gone.
     """
+    with _alive(pid) as process:
+        _set(process, table(limits, process.memory_info().data, own_tasks=own_tasks))
+        if limits.nice:
+            try:
+                process.nice(limits.nice)
+            except psutil.AccessDenied:
+                return [f"nice {limits.nice} needs CAP_SYS_NICE; it stays {process.nice()}"]
+    return []
+
+
+def apply_to_warden(pid: int, limits: Limits) -> None:
+    """Limit the warden ``pid``; ``ProcessLookupError`` if it is gone."""
+    with _alive(pid) as process:
+        _set(process, warden_table(limits, process.memory_info().data))
+
+
+@contextlib.contextmanager
+def _alive(pid: int) -> Iterator[psutil.Process]:
     try:
-        return _apply(psutil.Process(pid), limits)
+        yield psutil.Process(pid)
     except psutil.NoSuchProcess:
         raise ProcessLookupError(f"process {pid} is gone") from None
 
 
-def _apply(process: psutil.Process, limits: Limits) -> list[str]:
-    refused = []
-    for resource, value in table(limits, process.memory_info().data).items():
+def _set(process: psutil.Process, values: dict[int, int]) -> None:
+    for resource, value in values.items():
         # A hard limit that the host set lower already holds, and without privilege cannot be raised to.
         _, hard = process.rlimit(resource)
         bound = value if hard == psutil.RLIM_INFINITY else min(value, hard)
         process.rlimit(resource, (bound, bound))
-    if limits.nice:
-        try:
-            process.nice(limits.nice)
-        except psutil.AccessDenied:
-            refused.append(f"nice {limits.nice} needs CAP_SYS_NICE; it stays {process.nice()}")
-    return refused
-
-
-def rehearse(pid: int, limits: Limits) -> None:
-    """Do what ``apply`` does but for setting anything."""
-    process = psutil.Process(pid)
-    for resource in table(limits, process.memory_info().data):
-        process.rlimit(resource)
 
 
 def held(pid: int) -> dict[str, int]:

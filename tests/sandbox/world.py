@@ -31,7 +31,8 @@ from bus.messages import (
     encode,
 )
 from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket
-from sandbox.nursery import CellHandle, Nursery, NurseryReport, WardenExited
+from sandbox.handle import CellHandle
+from sandbox.nursery import Nursery, NurseryReport, WardenExited
 from sandbox.spec import Born, CellSpec, Died, LogLines, Ready, WardenReport, Warned
 
 TOKEN = "secret-of-the-cell"  # noqa: S105

@@ -1,0 +1,142 @@
+"""Finds out what this host gives its cells, by doing it: in a throw-away process that tries every layer.
+
+Asking is not enough. Ubuntu's AppArmor lets a process have a user namespace and then refuses every mount in
+it; a container's seccomp filter may refuse unshare(2) alone; a limit may be reached. So each setting is
+gone through as a cell would, from the best one down, and the first whose every step works is taken.
+
+``survey`` is for the supervisor; run as ``python -m sandbox.confine.attempt SETTING`` this module is the
+throw-away process and writes the ``Survey`` as JSON.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from sandbox.confine import mounts, namespaces, probe
+from sandbox.confine.survey import Layer, Setting, Survey, refusal
+from sandbox.fork import fork
+
+PATIENCE = 20.0
+"""Seconds that the attempt may take: it is some 100 ms of work."""
+_COMMAND = (sys.executable, "-B", "-s", "-P", "-m", "sandbox.confine.attempt")
+_ALLOW_NAMESPACES = "sysctl -w user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1"
+_ALLOW_MOUNTS = "an AppArmor profile that allows userns to this interpreter (apparmor.d(5)), or run as root"
+
+
+class Tried(Struct, frozen=True):
+    """How far a setting got: the layer and the reason of the first step that failed, "" if none did."""
+
+    failed: str = ""
+    reason: str = ""
+
+
+# ---- for the supervisor -----------------------------------------------------------------------------
+@functools.cache
+def survey(wanted: Setting | str = "auto") -> Survey:
+    """Return what cells get here; some 100 ms, once a process. Never raises.
+
+    ``wanted`` forces a setting, "auto" takes the best one that works.
+    """
+    try:
+        done = subprocess.run(
+            [*_COMMAND, wanted],
+            capture_output=True, text=True, timeout=PATIENCE, check=True, env={}, cwd="/",
+        )  # fmt: skip
+        return msgspec.json.decode(done.stdout, type=Survey)
+    except (OSError, subprocess.SubprocessError, msgspec.DecodeError) as error:
+        why = f"could not be found out ({type(error).__name__})"
+        layers = [Layer(name, active=False, detail=why) for name in ("mounts", "landlock", "seccomp")]
+        return Survey("bare", layers, refusal("bare", layers))
+
+
+# ---- the throw-away process -------------------------------------------------------------------------
+def find_out(wanted: str) -> Survey:
+    """Try the settings that may be had, best first."""
+    best: Setting = "root" if os.geteuid() == 0 else "userns"
+    candidates: Sequence[Setting] = (best,) if wanted == "auto" else (wanted,)  # type: ignore[assignment]
+    tried = Tried("namespaces", "not wanted: the setting is bare")
+    for setting in candidates:
+        if setting != "bare":
+            tried = _in_a_child(setting)
+            if not tried.failed:
+                return _survey(setting, tried)
+    return _survey("bare", tried)
+
+
+def _survey(setting: Setting, tried: Tried) -> Survey:
+    landlock, seccomp = probe.landlock(), probe.seccomp()
+    layers = [
+        *_isolation(setting, tried),
+        Layer("landlock", landlock.found, landlock.detail, "boot with lsm=landlock,... (Linux 5.13)"),
+        Layer("seccomp", seccomp.found, seccomp.detail, "a kernel with CONFIG_SECCOMP_FILTER=y"),
+        _credentials(setting),
+    ]
+    return Survey(setting, layers, refusal(setting, layers))
+
+
+def _isolation(setting: Setting, tried: Tried) -> list[Layer]:
+    if setting == "bare":
+        namespaces_too = tried.failed == "mounts"
+        why = "made, but of no use without mounts" if namespaces_too else tried.reason
+        return [
+            Layer("namespaces", False, why, "" if namespaces_too else _ALLOW_NAMESPACES),
+            Layer("mounts", False, tried.reason if namespaces_too else "they need namespaces", _ALLOW_MOUNTS),
+        ]
+    names = "mount, pid, net, ipc, uts" + (", user" if setting == "userns" else "")
+    return [
+        Layer("namespaces", True, names),
+        Layer("mounts", True, "a root of its own; scratch in memory, bounded"),
+    ]
+
+
+def _credentials(setting: Setting) -> Layer:
+    if setting == "root":
+        return Layer("credentials", True, "a uid for each process of a cell, no capabilities")
+    if setting == "userns":
+        return Layer("credentials", True, "no capabilities; a nested user namespace a strategy")
+    return Layer("credentials", os.geteuid() != 0, "the daemon's uid, no capabilities")
+
+
+def _try(setting: Setting, at: str) -> Tried:
+    """Go through a setting's steps in this process, with the root at folder ``at``; say where it failed."""
+    layer = "namespaces"
+    try:
+        if setting == "userns":
+            namespaces.enter_user_namespace()
+        namespaces.leave_host()
+        namespaces.unshare(namespaces.PID)
+        layer = "mounts"
+        mounts.build_root(at, mounts.readable())
+        namespaces.unshare(namespaces.MOUNT | namespaces.IPC)
+        mounts.make_scratch(at, 2**20, os.geteuid())
+        mounts.enter_root(at)
+        layer = "namespaces"
+        if setting == "userns":
+            namespaces.unshare(namespaces.USER)
+    except OSError as error:
+        return Tried(layer, error.strerror or str(error))
+    return Tried()
+
+
+def _in_a_child(setting: Setting) -> Tried:
+    """Try a setting where it does no harm: what it does to a process cannot be taken back."""
+    reading, writing = os.pipe()
+    with tempfile.TemporaryDirectory(prefix="stratd-root-") as at:
+        pid = fork(lambda: os.write(writing, msgspec.json.encode(_try(setting, at))))
+        os.close(writing)
+        with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
+            said = pipe.read()
+        os.waitpid(pid, 0)
+    return msgspec.json.decode(said, type=Tried) if said else Tried("namespaces", "the attempt was killed")
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(find_out(sys.argv[1])))
