@@ -7,15 +7,28 @@ import signal
 import time
 from collections.abc import Callable
 
+from sandbox.lines import harmless_text
 from sandbox.output import Output
-from sandbox.protocol import Conversation, Done, Phase, Progress, Setup, Violation, Word, encode
+from sandbox.protocol import (
+    AskTime,
+    Conversation,
+    Done,
+    Phase,
+    Progress,
+    Setup,
+    TimeAnswer,
+    Violation,
+    Word,
+    encode,
+)
 from sandbox.reports import Supervisor
 from sandbox.spec import Cause
 from sandbox.ward import DYING, Ward
-from sandbox.watchdog import Watchdog
+from sandbox.watchdog import Bucket, Decision, Watchdog
 
 ATTEND = 0.02
-"""Seconds of a long turn after which the warden looks after the rest: 0MQ, heartbeat, logs."""
+"""Seconds of a long turn after which the warden looks after the rest (0MQ, heartbeat, logs), however much
+the strategy has to say meanwhile."""
 
 
 class Ending(Exception):
@@ -30,8 +43,8 @@ class Ending(Exception):
 class Exchange:
     """The conversation with one ward, carried out.
 
-    ``hear`` gets every word but ``Progress``; ``attend`` is called while a turn lasts; ``take_orders``
-    when the supervisor said something.
+    ``hear`` gets every word but ``Progress`` and ``AskTime``, and what becomes of the latter; ``attend`` is
+    called while a turn lasts; ``take_orders`` when the supervisor said something.
     """
 
     def __init__(
@@ -42,7 +55,7 @@ class Exchange:
         watchdog: Watchdog,
         output: Output,
         supervisor: Supervisor,
-        hear: Callable[[Word, float], None],
+        hear: Callable[[Word | Decision | Bucket, float], None],
         attend: Callable[[float], None],
         take_orders: Callable[[float], None],
     ) -> None:
@@ -76,6 +89,7 @@ class Exchange:
 
     def listen(self) -> Word:
         """Hear words until the strategy is idle, or over; return the last one."""
+        attended = time.monotonic()
         while True:
             now = time.monotonic()
             ready = self._poll.poll(max(0.0, min(ATTEND, self._left(now))) * 1000)
@@ -90,7 +104,8 @@ class Exchange:
                     self._poll.unregister(descriptor)
             if last is not None and self._conversation.phase in {Phase.IDLE, Phase.OVER}:
                 return last
-            if not ready:
+            if now - attended >= ATTEND:
+                attended = now
                 self._attend(now)
             if self._left(now) <= 0:
                 self._give_up(now)
@@ -113,11 +128,23 @@ class Exchange:
             word = self._conversation.hear(datagram)
             if isinstance(word, Progress):
                 self._watchdog.progress(word.call, now)
+            elif isinstance(word, AskTime):
+                self._answer(self._watchdog.ask(word.seconds, now), now)
             else:
                 self._hear(word, now)
         except Violation as violation:
-            raise Ending("protocol", str(violation)[:4096]) from None
+            raise Ending("protocol", harmless_text(str(violation))[:4096]) from None
+        if self._conversation.phase is Phase.IDLE and (bucket := self._watchdog.settle(now)):
+            self._hear(bucket, now)
         return word
+
+    def _answer(self, decision: Decision, now: float) -> None:
+        # Whoever asks waits for the answer, so there is room for it; never a reason to wait here.
+        try:
+            self._ward.send(encode(TimeAnswer(decision.granted)), 0.0)
+        except TimeoutError:
+            raise Violation("asks for time without reading the answers") from None
+        self._hear(decision, now)
 
     def _send(self, datagram: bytes) -> None:
         # It reads as long as it is idle, so a full socket means that it stopped doing so.

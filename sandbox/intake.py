@@ -64,6 +64,8 @@ class Intake:
         self.began: dict[str, int] = {}
         """Where live data begins: the position of the welcome that was taken."""
         self.stopping = False
+        self.handed: Ending = ""
+        """Command that the turn handed out last ends with: what a strategy may answer depends on it."""
         self.pending = Pending()
         """What another run of the engine has to be told again."""
         self.notes: list[tuple[str, str]] = []
@@ -230,6 +232,7 @@ class Intake:
         items = self.backlog.take(ticks)
         if not items:
             return None
+        self.handed = items[-1].ends
         calls = 0
         for item in items:
             calls += item.calls

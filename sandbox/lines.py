@@ -7,6 +7,7 @@ last lines before a death are always there, flood or not.
 from __future__ import annotations
 
 import re
+import sys
 from collections import deque
 from typing import TypeAlias
 
@@ -19,6 +20,9 @@ WAITING = 200
 REPORT = 96 * 1024
 """Bytes of text in one report: half of what the control channel takes in one datagram."""
 
+ENVELOPE = 32
+"""Bytes that a line counts beside its text: time, stream and framing."""
+
 Line: TypeAlias = tuple[int, str, str]
 """(unix ns, "out" | "err" | "log", text)."""
 
@@ -26,21 +30,42 @@ Line: TypeAlias = tuple[int, str, str]
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
+_CONTROL_BUT_NEWLINE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
 def harmless(text: str) -> str:
     r"""Return ``text`` with its control characters written out as ``\xNN``."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROL.sub(_written_out, text)
+
+
+def harmless_text(text: str) -> str:
+    r"""Return ``text`` of several lines likewise, its newlines as they are."""
+    return _CONTROL_BUT_NEWLINE.sub(_written_out, text)
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return f"\\x{ord(found[0]):02x}"
 
 
 class Splitter:
     """Cuts one byte stream into lines; bounded, whatever comes."""
 
     def __init__(self) -> None:
+        self.skipped = 0
+        """Lines that nobody had room for, since the start."""
         self._open = b""
         self._cut = 0
 
-    def feed(self, data: bytes) -> list[str]:
-        """Return the lines that ``data`` completes."""
+    def feed(self, data: bytes, room: int = sys.maxsize) -> list[str]:
+        """Return the lines that ``data`` completes.
+
+        Of more than ``room`` lines only the first, and the last ``WAITING``: a flood of empty lines is not
+        worth the time to decode what the queue will drop (``LineQueue.room``).
+        """
         *complete, rest = (self._open + data).split(b"\n")
+        if (surplus := len(complete) - room) > 0:
+            self.skipped += surplus
+            del complete[-WAITING - surplus : -WAITING]
         lines = []
         for line in complete:
             lines.append(self._text(line))
@@ -68,10 +93,15 @@ class LineQueue:
     def __init__(self, bytes_per_s: float, now: float) -> None:
         self.dropped = 0
         """Lines lost since the start."""
-        self._bucket = TokenBucket(bytes_per_s, max(bytes_per_s, LONGEST), now)
+        self._burst = max(bytes_per_s, LONGEST)
+        self._bucket = TokenBucket(bytes_per_s, self._burst, now)
         self._waiting: deque[Line] = deque()
         self._ready: list[Line] = []
         self._told = 0
+
+    def room(self, now: float) -> int:
+        """Return how many more lines could leave or wait, were they all empty."""
+        return WAITING + int(self._bucket.level(now) / ENVELOPE)
 
     def add(self, line: Line, now: float) -> None:
         """Take one line."""
@@ -82,7 +112,8 @@ class LineQueue:
             self.dropped += 1
 
     def _admit(self, now: float) -> None:
-        while self._waiting and self._bucket.take(_size(self._waiting[0]), now):
+        # Written out, a line of control characters is larger than the smallest burst: it takes all of that.
+        while self._waiting and self._bucket.take(min(_size(self._waiting[0]), self._burst), now):
             self._ready.append(self._waiting.popleft())
 
     def take(self, now: float, *, everything: bool = False) -> list[tuple[list[Line], int]]:
@@ -111,4 +142,4 @@ class LineQueue:
 
 
 def _size(line: Line) -> int:
-    return len(line[2].encode("utf-8", "replace")) + 32
+    return len(line[2].encode("utf-8", "replace")) + ENVELOPE

@@ -5,15 +5,17 @@ from __future__ import annotations
 import select
 import time
 
-from sandbox.lines import Line, LineQueue, Splitter, harmless
+from sandbox.lines import LONGEST, WAITING, Line, LineQueue, Splitter, harmless
 from sandbox.reports import Supervisor
-from sandbox.spec import LogLines
+from sandbox.spec import LogLines, Warned
 from sandbox.ward import Ward
 
 STACK = 64 * 1024
 """Bytes of stderr kept for the stack of a hang or crash."""
 LAST_OUTPUT = 2 * 2**20
 """Bytes read from the pipe of a dead process: more than a pipe holds."""
+TELL_AGAIN = 10.0
+"""Seconds between two warnings that lines were dropped."""
 FLUSH_AFTER = 0.02
 """Seconds between two reports of lines: many lines a report, soon enough for ``logs -f``."""
 
@@ -23,6 +25,9 @@ class Output:
 
     def __init__(self, ward: Ward, supervisor: Supervisor, bytes_per_s: float, now: float) -> None:
         self.queue = LineQueue(bytes_per_s, now)
+        self._bytes_per_s = bytes_per_s
+        self._told = 0
+        self._tell_at = now
         self._supervisor = supervisor
         self._ward = ward
         self._splitters = {ward.stdout: Splitter(), ward.stderr: Splitter()}
@@ -49,8 +54,11 @@ class Output:
     def _take(self, pipe: int, data: bytes, now: float) -> None:
         if pipe == self._ward.stderr:
             self._tail = (self._tail + data)[-STACK:]
-        for text in self._splitters[pipe].feed(data):
+        splitter = self._splitters[pipe]
+        skipped = splitter.skipped
+        for text in splitter.feed(data, self.queue.room(now)):
             self.queue.add((time.time_ns(), self._names[pipe], text), now)
+        self.queue.lost(splitter.skipped - skipped)
 
     def _end(self, pipe: int, now: float) -> None:
         for text in self._splitters[pipe].end():
@@ -58,9 +66,12 @@ class Output:
         del self._names[pipe]
 
     def log(self, text: str, now: float) -> None:
-        """Add a line of ``ctx.log``, or several."""
-        for line in text.splitlines():
-            self.queue.add((time.time_ns(), "log", harmless(line)), now)
+        """Add a line of ``ctx.log``, or several; of more than can wait, the last."""
+        lines = text.splitlines()
+        self.queue.lost(max(0, len(lines) - WAITING))
+        for line in lines[-WAITING:]:
+            cut = f" ... {len(line) - LONGEST} characters cut" if len(line) > LONGEST else ""
+            self.queue.add((time.time_ns(), "log", harmless(line[:LONGEST]) + cut), now)
 
     def flush(self, now: float, *, force: bool = False) -> None:
         """Report the lines that may leave."""
@@ -69,6 +80,11 @@ class Output:
         self._flushed = now
         for lines, dropped in self.queue.take(now):
             self._send(lines, dropped)
+        if self.queue.dropped > self._told and now >= self._tell_at:
+            dropped, self._told = self.queue.dropped - self._told, self.queue.dropped
+            self._tell_at = now + TELL_AGAIN
+            limit = f"more than {self._bytes_per_s:,} bytes a second, or than the supervisor takes"
+            self._supervisor.report(Warned("log_limit", f"{dropped:,} lines dropped: {limit}"))
 
     def _send(self, lines: list[Line], dropped: int) -> None:
         if not self._supervisor.report(LogLines(lines, dropped)):

@@ -1,5 +1,7 @@
 """What warden and strategy say to each other, and what each may say when. Pure: no IO, no clock.
 
+(But for the numbers of turns, which are the kernel's random ones: see ``Turn``.)
+
 One AF_UNIX SOCK_SEQPACKET pair, one message a datagram, stop-and-wait: the warden sends a turn (a batch
 of events), the strategy answers with words and ends with ``Done``. The warden trusts none of it: every
 datagram is bounded, typed, and allowed in its phase, or the cell is ended with cause ``protocol``.
@@ -8,10 +10,12 @@ Nothing is unpickled, and no name in a word says who sent it: identity is the de
 ::
 
     phase      warden sends       strategy may say                                      ends with
-    loading    Setup              Progress Updates GaveUp OutOfMemory                   Initialised | Refused
+    loading    Setup              Progress Updates GaveUp OutOfMemory AskTime           Initialised | Refused
     idle       Turn | Part        nothing                                               Turn
-    busy       nothing            Progress Updates Said StatePart GaveUp OutOfMemory    Done
+    busy       nothing            the same, Said and StatePart                          Done
     over       nothing            nothing                                               exit
+
+``AskTime`` alone is answered at once, by ``TimeAnswer``; the strategy says nothing before it has read that.
 
 The hang clock: a turn begins on the shortest budget, that of ``on_tick``. Before every callback with
 another name than the last one named, and before any callback once 50 ms have gone by, the strategy says
@@ -20,6 +24,7 @@ another name than the last one named, and before any callback once 50 ms have go
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -28,7 +33,7 @@ from msgspec import Meta, Struct
 
 from bus.messages import Schedule, Signal
 from sandbox.spec import Budget, Budgets, CellSpec
-from strategies.outputs import Fault, LogLine, Recorded, TimeRequest
+from strategies.outputs import LONGEST_REQUEST, Fault, LogLine, Recorded
 
 DATAGRAM = 64 * 1024
 """Largest datagram in bytes, both ways, but for ``Setup``."""
@@ -45,7 +50,10 @@ PROGRESS_AFTER = 0.05
 SAY_EARLY_AFTER = 0.001
 """Seconds that a turn may run before signals leave without waiting for its end."""
 
-Name: TypeAlias = Annotated[str, Meta(max_length=64)]
+# A name is shown to operators, so it is one: no escape sequence, no line of its own.
+Name: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z")]
+Nanos: TypeAlias = Annotated[int, Meta(ge=0, le=2**62)]
+Calls: TypeAlias = Annotated[int, Meta(ge=0, le=2**31)]
 Text: TypeAlias = Annotated[str, Meta(max_length=4096)]
 
 
@@ -90,13 +98,23 @@ class Part(Struct, array_like=True, frozen=True, tag=2):
 
 
 class Turn(Struct, array_like=True, frozen=True, tag=3):
-    """Events in order, (topic, payload) as the engine published them. ``number`` counts from 1."""
+    """Events in order, (topic, payload) as the engine published them.
+
+    ``number`` cannot be guessed and comes back with ``Done``: an answer that was written before the turn
+    was read is none. Otherwise a strategy could answer ahead, and hang without its warden knowing.
+    """
 
     number: int
     events: list[tuple[bytes, bytes]]
 
 
-Order: TypeAlias = Setup | Part | Turn
+class TimeAnswer(Struct, array_like=True, frozen=True, tag=4):
+    """The answer to ``AskTime``: all of it, or nothing."""
+
+    granted: bool
+
+
+Order: TypeAlias = Setup | Part | Turn | TimeAnswer
 
 
 # ---- strategy -> warden ---------------------------------------------------------------------------
@@ -124,9 +142,9 @@ class Said(Struct, array_like=True, frozen=True, tag=4):
 
 
 class Updates(Struct, array_like=True, frozen=True, tag=5):
-    """Log lines, faults, records and timer requests, in order."""
+    """Log lines, faults, records and timers, in order."""
 
-    updates: Annotated[list[LogLine | Fault | Recorded | TimeRequest | Schedule], Meta(max_length=1000)]
+    updates: Annotated[list[LogLine | Fault | Recorded | Schedule], Meta(max_length=1000)]
 
 
 class StatePart(Struct, array_like=True, frozen=True, tag=6):
@@ -142,9 +160,9 @@ class Done(Struct, array_like=True, frozen=True, tag=7):
 
     turn: int
     signals: Annotated[list[Signal], Meta(max_length=SIGNALS)] = []
-    slow: Annotated[list[tuple[Name, int]], Meta(max_length=16)] = []
-    slow_calls: Annotated[int, Meta(ge=0)] = 0
-    longest_ns: Annotated[int, Meta(ge=0)] = 0
+    slow: Annotated[list[tuple[Name, Nanos]], Meta(max_length=16)] = []
+    slow_calls: Calls = 0
+    longest_ns: Nanos = 0
     final: bool = False
 
 
@@ -160,7 +178,15 @@ class OutOfMemory(Struct, array_like=True, frozen=True, tag=9):
     call: Name
 
 
-Word: TypeAlias = Initialised | Refused | Progress | Said | Updates | StatePart | Done | GaveUp | OutOfMemory
+class AskTime(Struct, array_like=True, frozen=True, tag=10):
+    """``ctx.request_time``: so many seconds beyond the budget for the callback that runs."""
+
+    seconds: Annotated[float, Meta(ge=1, le=LONGEST_REQUEST)]
+
+
+Word: TypeAlias = (
+    Initialised | Refused | Progress | Said | Updates | StatePart | Done | GaveUp | OutOfMemory | AskTime
+)
 
 encode = msgspec.msgpack.Encoder().encode
 _decode_order = msgspec.msgpack.Decoder(Order).decode
@@ -186,6 +212,7 @@ class Phase(StrEnum):
 ALLOWED: dict[Phase, dict[type[Word], Phase]] = {
     Phase.LOADING: {
         Progress: Phase.LOADING,
+        AskTime: Phase.LOADING,
         Updates: Phase.LOADING,
         GaveUp: Phase.OVER,
         OutOfMemory: Phase.OVER,
@@ -195,6 +222,7 @@ ALLOWED: dict[Phase, dict[type[Word], Phase]] = {
     Phase.IDLE: {},
     Phase.BUSY: {
         Progress: Phase.BUSY,
+        AskTime: Phase.BUSY,
         Updates: Phase.BUSY,
         Said: Phase.BUSY,
         StatePart: Phase.BUSY,
@@ -226,7 +254,7 @@ class Conversation:
         if self.phase is not Phase.IDLE:
             raise RuntimeError(f"a turn cannot begin while {self.phase}")
         self.phase = Phase.BUSY
-        self.turn += 1
+        self.turn = int.from_bytes(os.urandom(7))
         topic, payload = events[0]
         if len(payload) <= PIECE:
             return [encode(Turn(self.turn, events))]
@@ -244,12 +272,22 @@ class Conversation:
             self.phase = ALLOWED[self.phase][kind]
         except KeyError:
             raise Violation(f"{kind.__name__} is out of turn: the strategy is {self.phase}") from None
-        if isinstance(word, Done) and word.turn != self.turn:
-            raise Violation(f"Done names turn {word.turn}, but turn {self.turn} is running")
+        if kind is Done:
+            self._check_done(word)  # type: ignore[arg-type] # it is one
         return word
+
+    def _check_done(self, done: Done) -> None:
+        if done.turn != self.turn:
+            raise Violation("Done is of another turn than the one that runs")
+        if self._state:
+            raise Violation(
+                f"Done in the middle of a state: {self._state_bytes} bytes came, more was to come"
+            )
 
     def collect(self, part: StatePart) -> bytes | None:
         """Add a piece of the state; return the whole once it is complete."""
+        if part.more and not part.data:
+            raise Violation("an empty piece of a state, and more to come")  # a list without end
         self._state.append(part.data)
         self._state_bytes += len(part.data)
         if self._state_bytes > self._checkpoint_bytes:

@@ -9,18 +9,25 @@ from bus import messages
 from bus.messages import CellStats, Checkpoint, Schedule, Signal, Signals
 from sandbox import protocol
 from sandbox.intake import Intake
+from sandbox.lines import harmless_text
 from sandbox.output import Output
-from sandbox.protocol import Conversation
+from sandbox.protocol import Conversation, Violation
 from sandbox.reports import Outbox, Supervisor
-from sandbox.spec import Limits, Warned
-from sandbox.watchdog import TokenBucket
-from strategies.outputs import Fault, LogLine, Recorded, TimeRequest
+from sandbox.spec import Limits, TimeLeft, Warned
+from sandbox.watchdog import Bucket, Decision, TokenBucket
+from strategies.outputs import Fault, LogLine, Recorded
+from strategies.stamping import MAX_BYTES
 
-Update: TypeAlias = LogLine | Fault | Recorded | TimeRequest | Schedule
+Update: TypeAlias = LogLine | Fault | Recorded | Schedule
 WARNINGS_AT_ONCE = 20
 """Warnings that may leave at once; one a second after that, the rest counted."""
 TIMERS_PER_S = 20
 """Timers that a strategy may set a second, with ten seconds' worth at once: each is work for the engine."""
+
+
+LEFT_AGAIN = 1.0
+"""Seconds between two words to the supervisor that extra time flowed back; that it was granted is said at
+once, or a crash would bring it back."""
 
 
 class Relay:
@@ -53,9 +60,15 @@ class Relay:
         self._slow_calls = 0
         self._longest_ns = 0
         self._unkept: set[str] = set()
+        self._kept_turn = 0
+        self._told_left = float("inf")
+        self._told_left_at = float("-inf")
 
-    def hear(self, word: protocol.Word, now: float) -> None:
-        """Pass on one word of the strategy."""
+    def hear(self, word: protocol.Word | Decision | Bucket, now: float) -> None:
+        """Pass on one word of the strategy, or what became of a request for time."""
+        if isinstance(word, Decision | Bucket):
+            self._tell_time(word, now)
+            return
         self.last_word = word
         match word:
             case protocol.Done():
@@ -79,13 +92,32 @@ class Relay:
             refused = len(signals) - len(admitted)
             self._refused += refused
             self.warn("rate_limit", f"{refused} signals refused: more than {self._signals_per_s} a second")
+        payload = messages.encode(Signals(admitted))
+        if len(payload) > MAX_BYTES and (fitting := self._without_large(admitted)) != admitted:
+            admitted, payload = fitting, messages.encode(Signals(fitting))
         if admitted:
             self._intake.pending.asked(admitted)
-            self._outbox.put(messages.encode(Signals(admitted)), again=True)
+            self._put(payload, "signals")
+
+    def _without_large(self, signals: list[Signal]) -> list[Signal]:
+        """Refuse what the runtime never lets through: it was not the runtime that sent it."""
+        fitting = [one for one in signals if len(messages.encode(one)) <= MAX_BYTES]
+        if refused := len(signals) - len(fitting):
+            self._refused += refused
+            self.warn("size_limit", f"{refused} signals refused: of more than {MAX_BYTES:,} bytes")
+        return fitting
+
+    def _put(self, payload: bytes, what: str) -> None:
+        if not self._outbox.put(payload, again=True):
+            self.warn("lost", f"{what} lost: the engine is away and {self._outbox.full} wait for it")
 
     def _keep(self, part: protocol.StatePart) -> None:
+        turn = self._conversation.turn
+        if self._intake.handed not in {"checkpoint", "stop"} or turn == self._kept_turn:
+            raise Violation("a checkpoint that nobody asked for")
         state = self._conversation.collect(part)
         if state is not None:
+            self._kept_turn = turn
             checkpoint = Checkpoint(state, part.version, self._intake.epoch, self._intake.position())
             self._outbox.put(messages.encode(checkpoint))
 
@@ -101,24 +133,38 @@ class Relay:
             case Schedule():
                 if self._timer_rate.take(1, now):
                     self._intake.pending.armed(update)
-                    self._outbox.put(messages.encode(update), again=True)
+                    self._put(messages.encode(update), "a timer")
                 else:
                     self._refused += 1
                     self.warn("rate_limit", f"a timer refused: more than {TIMERS_PER_S} are set a second")
-            case Recorded() | TimeRequest():
+            case Recorded():
                 kind = type(update).__name__
                 if kind not in self._unkept:
                     self._unkept.add(kind)
-                    self.warn("not_kept", f"{kind} is taken, but nothing keeps or grants it yet")
+                    self.warn("not_kept", f"{kind} is taken, but nothing keeps it yet")
+
+    def _tell_time(self, news: Decision | Bucket, now: float) -> None:
+        """Tell of extra time that was asked for, and how much is left."""
+        if isinstance(news, Decision):
+            asked = f"{news.call} asked for {news.seconds:g} s beyond its budget"
+            kind, only = ("time_granted", "") if news.granted else ("time_refused", "only ")
+            self._refused += not news.granted
+            self.warn(kind, f"{asked}: {only}{news.left:.0f} s are left in its bucket")
+        due = news.left < self._told_left or now - self._told_left_at > LEFT_AGAIN
+        if due and self._supervisor.report(TimeLeft(news.left)):
+            self._told_left, self._told_left_at = news.left, now
 
     def warn(self, kind: str, detail: str) -> None:
-        """Tell the supervisor, within a rate; what is over it is counted and told with the next."""
+        """Tell the supervisor, within a rate; what is over it is counted and told with the next.
+
+        ``detail`` may be the strategy's own words, so it is made fit for a terminal.
+        """
         if not self._warnings.take(1, time.monotonic()):
             self._unwarned += 1
             return
         if self._unwarned:
             detail, self._unwarned = f"{detail[:4000]} (and {self._unwarned} warnings before)", 0
-        self._supervisor.report(Warned(kind, detail[:4096]))
+        self._supervisor.report(Warned(kind, harmless_text(detail[:4096])[:4096]))
 
     def stats(self, lag: float, last_event: str) -> CellStats:
         """Return the counters of this cell; ``lag`` in seconds."""

@@ -37,6 +37,14 @@ class Speech:
         """Send a word that is encoded already."""
         self._channel.send(datagram)
 
+    def ask_time(self, seconds: float) -> bool:
+        """Ask for ``seconds`` beyond the budget of the callback that runs; wait for the answer."""
+        self.say(protocol.AskTime(seconds))
+        answer = self.hear()
+        if not isinstance(answer, protocol.TimeAnswer):
+            raise TypeError(f"the answer to a request for time is a {type(answer).__name__}")
+        return answer.granted
+
     def say_signals(self, signals: list[Signal]) -> list[Signal]:
         """Send signals in as many words as they need; return those too large for any."""
         if not signals:
@@ -89,6 +97,7 @@ class CallClock:
         self.call = self._named = protocol.TURN_CALL
         self.began = self._said = self._started = time.monotonic()
         self._running = False
+        self._extra = 0.0
         self.slow: list[tuple[str, int]] = []
         self.slow_calls = 0
         self.longest = 0.0
@@ -101,7 +110,12 @@ class CallClock:
         if call != self._named or now - self._said > protocol.PROGRESS_AFTER:
             self._speech.say(protocol.Progress(call))
             self._named, self._said = call, now
-        self.call, self._started, self._running = call, now, True
+        self.call, self._started, self._running, self._extra = call, now, True, 0.0
+
+    def extend(self, seconds: float) -> None:
+        """Note that the callback that runs was granted ``seconds``; the next one is named in any case."""
+        self._extra += seconds
+        self._said = float("-inf")
 
     def leave(self) -> float:
         """Note that no callback runs any more; return how long the turn has taken, in seconds."""
@@ -117,7 +131,7 @@ class CallClock:
         soft = self._soft.get(self.call)
         if soft is None:
             soft = self._soft[self.call] = protocol.budget_of(self._budgets, self.call).soft
-        if took > soft:
+        if took > soft + self._extra:
             self.slow_calls += 1
             if len(self.slow) < 16:
                 self.slow.append((self.call, int(took * 1e9)))

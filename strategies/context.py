@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Literal, NoReturn
 
 from numpy.random import PCG64, Generator
@@ -18,7 +19,7 @@ from strategies.data import MultiTimeframeData
 from strategies.errors import NotConfigured, StrategyError
 from strategies.indicators import INDICATORS, Indicator
 from strategies.nearest import suggestion
-from strategies.outputs import Level, LogLine, Recorded, TimeRequest, Update, bounded
+from strategies.outputs import LONGEST_REQUEST, Level, LogLine, Recorded, Update, bounded
 
 MAX_NAME = 64
 
@@ -78,6 +79,7 @@ class Context:
         books: Books,
         data: MultiTimeframeData,
         update: Callable[[Update], None],
+        more_time: Callable[[float], bool],
         seed: int,
     ) -> None:
         self.mode = mode
@@ -93,6 +95,7 @@ class Context:
         self._books = books
         self._data = data
         self._update = update
+        self._more_time = more_time
         self._indicators: dict[tuple[str, str], list[Indicator]] = {}
 
     @property
@@ -137,15 +140,19 @@ class Context:
         period = 0 if every is None else round(every * 1e9)
         self._update(Schedule(name, self.now + period if at is None else at, period))
 
-    def request_time(self, seconds: float) -> float:
-        """Ask for time to compute, beyond the budgets. Return the seconds granted.
+    def request_time(self, seconds: float | timedelta) -> bool:
+        """Ask for time to train a model, beyond the hard budget of the callback that runs.
 
-        Nothing grants any yet: the request is recorded, the answer is 0.0, the budgets stand.
+        All of it is granted, or nothing: the platform keeps a bucket of extra time for each deployment,
+        which refills slowly (``[budgets] extra``, ``extra_refill``). Time that was granted and not used
+        flows back when the callback is over. A backtest has no budgets and always grants.
         """
-        if not 0 < seconds <= 86_400:
-            raise StrategyError(f"request_time({seconds!r}): more than 0 and at most 86400 seconds")
-        self._update(TimeRequest(float(seconds), self.now))
-        return 0.0
+        span = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+        if not 1 <= span <= LONGEST_REQUEST:
+            raise StrategyError(
+                f"request_time({seconds!r}): at least 1 and at most {LONGEST_REQUEST:,} seconds"
+            )
+        return self._more_time(span)
 
     def indicator(self, name: str, timeframe: str, *args: int, symbol: str | None = None) -> Indicator:
         """Return an indicator that is fed every closed candle from now on, before the callback sees it.

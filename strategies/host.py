@@ -51,7 +51,8 @@ class Host:
     """One strategy, its market view and its books.
 
     ``on_call`` is told the name of each callback before it runs; ``current`` and ``started`` (monotonic ns)
-    say the same to a watchdog. ``now`` is event time: data and timers move it, verdicts and feed status do
+    say the same to a watchdog; ``more_time`` decides on ``ctx.request_time`` (None: nobody counts, so it is
+    always granted). ``now`` is event time: data and timers move it, verdicts and feed status do
     not, since their times are the engine's.
     """
 
@@ -64,6 +65,7 @@ class Host:
         mode: Literal["backtest", "paper", "live"] | None = None,
         update: Callable[[Update], None] | None = None,
         on_call: Callable[[str], None] | None = None,
+        more_time: Callable[[float], bool] | None = None,
         errors_in_a_row: int = 5,
         errors_per_minute: int = 30,
         checkpoint_bytes: int = state.LIMIT,
@@ -87,6 +89,7 @@ class Host:
             books=self._books,
             data=self._data,
             update=self._update,
+            more_time=more_time or (lambda _: True),
             seed=seed,
         )
         self.market = Market(strategy, self.ctx, self._calls, self._books, self._data)

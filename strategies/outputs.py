@@ -46,15 +46,10 @@ class Recorded(Struct, array_like=True, frozen=True, tag=4):
     at: int
 
 
-class TimeRequest(Struct, array_like=True, frozen=True, tag=5):
-    """``ctx.request_time``: the strategy would like to compute for that many seconds."""
+Update: TypeAlias = LogLine | Fault | Saved | Recorded | Schedule
 
-    seconds: float
-    at: int
-
-
-Update: TypeAlias = LogLine | Fault | Saved | Recorded | TimeRequest | Schedule
-
+LONGEST_REQUEST = 86_400
+"""Seconds that ``ctx.request_time`` may ask for at once: a day."""
 MAX_TEXT = 8192
 """Longest log line or traceback in characters; a message of the cell is bounded, so this is."""
 

@@ -10,6 +10,7 @@ from bus.messages import Signal
 from sandbox import protocol
 from sandbox.protocol import (
     ALLOWED,
+    AskTime,
     Conversation,
     Done,
     Initialised,
@@ -63,11 +64,35 @@ def test_a_refusal_ends_the_conversation():
 
 def test_a_turn_ends_with_done_of_its_own_number():
     conversation = busy()
-    with pytest.raises(Violation, match="Done names turn 2, but turn 1 is running"):
-        conversation.hear(encode(Done(2)))
+    with pytest.raises(Violation, match="Done is of another turn than the one that runs"):
+        conversation.hear(encode(Done(conversation.turn + 1)))
     conversation = busy()
-    conversation.hear(encode(Done(1)))
+    conversation.hear(encode(Done(conversation.turn)))
     assert conversation.phase is Phase.IDLE
+
+
+def test_an_answer_cannot_be_written_before_its_turn():
+    """Numbers that count could be answered ahead, and a hang would look like a strategy at rest."""
+    numbers = set()
+    conversation = idle()
+    for _ in range(100):
+        conversation.begin([(b"pulse|", b"x")])
+        numbers.add(conversation.turn)
+        conversation.hear(encode(Done(conversation.turn)))
+    assert len(numbers) == 100
+    assert max(numbers) > 2**50
+
+
+def test_a_turn_does_not_end_in_the_middle_of_a_state():
+    conversation = busy()
+    conversation.collect(StatePart(b"abc", 1, True))
+    with pytest.raises(Violation, match="in the middle of a state: 3 bytes came"):
+        conversation.hear(encode(Done(conversation.turn)))
+
+
+def test_a_state_of_empty_pieces_without_end_is_a_violation():
+    with pytest.raises(Violation, match="an empty piece"):
+        busy().collect(StatePart(b"", 1, True))
 
 
 def test_a_turn_cannot_begin_while_another_runs():
@@ -86,12 +111,21 @@ def test_random_bytes_are_a_word_or_a_violation_and_nothing_else(data):
     "word",
     [
         Progress("x" * 65),
+        Progress("x\x1b[2J"),
+        Progress("on_tick\n"),
+        Progress(""),
         Said([Signal(symbol="X", intent="enter_long")] * 1001),
         Said([Signal(symbol="X", intent="enter_long", quantity=float("nan"))]),
         Said([Signal(symbol="X" * 65, intent="enter_long")]),
         StatePart(b"x" * (protocol.PIECE + 1), 1, False),
         Done(1, slow=[("x", 1)] * 17),
         Done(1, longest_ns=-1),
+        Done(1, longest_ns=2**63),
+        Done(1, slow_calls=2**32),
+        Done(1, slow=[("on_tick", 2**63)]),
+        AskTime(0.5),
+        AskTime(float("nan")),
+        AskTime(float("inf")),
     ],
 )
 def test_a_field_out_of_its_bounds_is_a_violation(word):
@@ -106,11 +140,12 @@ def test_deep_nesting_is_a_violation():
 
 def test_a_large_payload_goes_ahead_in_parts_that_fit_datagrams():
     payload = bytes(range(256)) * 1000
-    datagrams = idle().begin([(b"cell|a|", payload)])
+    conversation = idle()
+    datagrams = conversation.begin([(b"cell|a|", payload)])
     assert max(map(len, datagrams)) <= protocol.DATAGRAM
     orders = [decode_order(datagram) for datagram in datagrams]
     assert b"".join(order.data for order in orders[:-1] if isinstance(order, Part)) == payload
-    assert orders[-1] == Turn(1, [(b"cell|a|", b"")])
+    assert orders[-1] == Turn(conversation.turn, [(b"cell|a|", b"")])
 
 
 def test_state_is_collected_up_to_its_limit():

@@ -47,7 +47,7 @@ def test_the_account_adds_up_the_positions_and_unknown_is_not_zero():
         (lambda c: c.schedule("x", at=-1), "at=-1 is not a time"),
         (lambda c: c.record("x", math.nan), "a finite number"),
         (lambda c: c.record("x" * 65, 1), "a name of 1 to 64 characters"),
-        (lambda c: c.request_time(0), "more than 0 and at most 86400 seconds"),
+        (lambda c: c.request_time(0.5), "at least 1 and at most 86,400 seconds"),
         (lambda c: c.indicator("SNA", "1m", 3), "indicator 'SNA' is unknown; did you mean 'SMA'"),
         (lambda c: c.indicator("SMA", "7m", 3), "timeframe '7m' is not subscribed"),
     ],

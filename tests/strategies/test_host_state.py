@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ from bus.messages import (
 )
 from strategies import StateIncompatible, StrategyConfig
 from strategies.host import Host
-from strategies.outputs import LogLine, Recorded, Saved, TimeRequest
+from strategies.outputs import LogLine, Recorded, Saved
 from strategies.phases import Phase
 from tests.strategies.market import (
     T0,
@@ -283,7 +285,6 @@ def test_what_the_context_is_told_comes_out_as_data_with_event_time():
             self.ctx.log.info("price %.1f", data.tick.last)
             self.ctx.record("spread", 2)
             self.ctx.schedule("poll", every=1.5)
-            self.granted = self.ctx.request_time(3)
 
     updates = []
     host = running(Talker(), update=updates.append)
@@ -292,9 +293,21 @@ def test_what_the_context_is_told_comes_out_as_data_with_event_time():
         LogLine("info", "price 4.0", T0),
         Recorded("spread", 2.0, T0),
         Schedule("poll", T0 + 1_500_000_000, 1_500_000_000),
-        TimeRequest(3.0, T0),
     ]
-    assert host.strategy.granted == 0.0
+
+
+def test_extra_time_is_decided_by_whoever_counts_it_and_granted_where_nobody_does():
+    class Trainer(Quiet):
+        def on_tick(self, data):
+            self.granted = [self.ctx.request_time(3), self.ctx.request_time(timedelta(minutes=2))]
+
+    asked = []
+    host = running(Trainer(), more_time=lambda seconds: asked.append(seconds) or seconds < 60)
+    host.handle(ticks(4.0))
+    assert (asked, host.strategy.granted) == ([3.0, 120.0], [True, False])
+    free = running(Trainer())
+    free.handle(ticks(4.0))
+    assert free.strategy.granted == [True, True]
 
 
 def test_a_strategy_gets_the_reason_object_as_it_gave_it():
