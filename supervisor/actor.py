@@ -31,6 +31,7 @@ from supervisor.logs import LogBook
 from supervisor.quota import Sample, holds_slot
 from supervisor.store.deployments import KEEP_DEATHS, StoreError
 from supervisor.store.tables import DeathRecord, Deployment, Standing
+from supervisor.tasks import end_task
 
 GOODBYE = 0.25
 """Seconds that the engine gets to read the last words of an instance before it is detached or replaced."""
@@ -81,10 +82,7 @@ class Actor:
         """Take no more events. The instance, if there is one, is not touched."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
         self.book.close()
 
     def submit(self, event: lf.Event) -> None:

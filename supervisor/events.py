@@ -20,6 +20,7 @@ import structlog
 from supervisor.broadcast import Broadcast
 from supervisor.store.deployments import DeploymentStore, StoreError
 from supervisor.store.tables import Event
+from supervisor.tasks import end_task
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -92,10 +93,7 @@ class EventLog:
 
     async def stop(self) -> None:
         """Write what is queued, and end every follower."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
         await self._write()
         self._broadcast.close()
 

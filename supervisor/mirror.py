@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from supervisor.broadcast import Broadcast
 from supervisor.schema import MirrorView
+from supervisor.tasks import end_task
 
 RETRY_FIRST = 0.5
 RETRY_CAP = 30.0
@@ -189,10 +190,7 @@ class Mirror:
 
     async def stop(self, grace: float) -> None:
         """Try once more to bring the copy up to date, for ``grace`` seconds, and let go of Redis."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
         with contextlib.suppress(MirrorError, TimeoutError):
             await asyncio.wait_for(self._catch_up(), grace)
         self.moved.close()
