@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import shutil
 import signal
@@ -17,6 +18,8 @@ from supervisor.port import Port
 from supervisor.schema import Selection, StartRequest
 from tests.waiting import until
 
+PR_SET_CHILD_SUBREAPER = 36
+"""prctl(2)."""
 SETTINGS = """
 state_dir = "{base}/state"
 runtime_dir = "{base}/run"
@@ -88,11 +91,17 @@ class Rig:
                 loop = asyncio.get_running_loop()
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                     loop.remove_signal_handler(number)
+                release_orphans()
 
         asyncio.run(live())
 
     def remove(self) -> None:
         shutil.rmtree(self.base, ignore_errors=True)
+
+
+def release_orphans() -> None:
+    """Be no subreaper any longer, as after the daemon's process: another test's orphans are not ours."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 class Scene:
