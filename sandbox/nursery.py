@@ -209,7 +209,7 @@ class Nursery:
         return cell
 
     def _request(self, granted: spec.CellSpec, slot: int) -> births.Spawn:
-        own_uids = os.geteuid() == 0 and self.survey is not None and self.survey.layer("credentials").active
+        own_uids = os.geteuid() == 0 and self.survey is not None and self.survey.has("credentials")
         return births.Spawn(
             request=self._requests,
             code=granted.code_path,

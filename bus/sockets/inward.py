@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import zmq
 
@@ -99,6 +100,16 @@ class Gatekeeper(Owned):
             self.socket.send_multipart([version, request_id, *status, b""])
 
 
+def bind_for_cells(socket: zmq.Socket[bytes], endpoint: str) -> None:
+    """Bind where cells connect; their wardens may be of other uids.
+
+    Whoever can reach an ipc socket may connect to it: its folder decides who that is, and ZAP who is let in.
+    """
+    attach(socket, "bind", endpoint)
+    if endpoint.startswith("ipc:///"):
+        Path(endpoint.removeprefix("ipc://")).chmod(0o666)
+
+
 class MarketSocket(Owned):
     """PUB towards all wardens. A slow one loses its own messages and nobody else's."""
 
@@ -107,7 +118,7 @@ class MarketSocket(Owned):
         socket.setsockopt(zmq.LINGER, 500)
         socket.setsockopt(zmq.SNDHWM, MARKET_QUEUE)
         socket.setsockopt(zmq.PLAIN_SERVER, 1)
-        attach(socket, "bind", endpoint)
+        bind_for_cells(socket, endpoint)
         super().__init__(socket)
         self.send = socket.send
         """Send one frame ``topic|name|payload``; never blocks."""
@@ -122,7 +133,7 @@ class ReportSocket(Owned):
         socket.setsockopt(zmq.RCVHWM, 1000)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_REPORT)
         socket.setsockopt(zmq.PLAIN_SERVER, 1)
-        attach(socket, "bind", endpoint)
+        bind_for_cells(socket, endpoint)
         super().__init__(socket)
 
     def drain(self, limit: int = DRAIN_LIMIT) -> Iterator[tuple[str, bytes]]:

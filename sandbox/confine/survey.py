@@ -35,6 +35,10 @@ class Survey(Struct, frozen=True):
     layers: list[Layer]
     refusal: str
 
+    def has(self, name: str) -> bool:
+        """Whether a layer is active."""
+        return any(layer.active for layer in self.layers if layer.name == name)
+
     def layer(self, name: str) -> Layer:
         """Return a layer by its name."""
         return next(layer for layer in self.layers if layer.name == name)

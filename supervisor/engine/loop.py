@@ -48,6 +48,18 @@ LOOK_EVERY = SECOND // 20
 """The timer looks at quiet symbols no more often than this."""
 
 
+def folder_for_cells(runtime: Path) -> Path:
+    """Make the folder of the sockets that cells see, and that is all they see of the runtime directory.
+
+    Wardens may be of other uids, so everybody may pass through it; who comes that far, the runtime
+    directory decides, which is ours alone.
+    """
+    folder = runtime / "cells"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
+    return folder
+
+
 class Engine:
     """Owns every socket of the data plane and the journal. ``run`` returns when told to end."""
 
@@ -61,8 +73,9 @@ class Engine:
         self.feeds: dict[str, FeedPort] = {}
         self.hub = Hub()
         self._gate = Gatekeeper(self.hub, self._admit)
-        self.market_socket = MarketSocket(self.hub, f"ipc://{runtime}/market")
-        self._reports = ReportSocket(self.hub, f"ipc://{runtime}/reports")
+        folder = folder_for_cells(runtime)
+        self.market_socket = MarketSocket(self.hub, f"ipc://{folder}/market")
+        self._reports = ReportSocket(self.hub, f"ipc://{folder}/reports")
         self.outlet = Outlet(self.hub, runtime, accepted=journal.accepted, event=self.event)
         self.market = Market(epoch, self.market_socket.send)
         self._orders = Orders(self)

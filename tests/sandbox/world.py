@@ -48,8 +48,11 @@ class Engine:
 
     def __init__(self, folder: Path, name: str = "bus") -> None:
         self.hub = Hub()
-        self.market_endpoint = f"ipc://{folder}/{name}-market"
-        self.report_endpoint = f"ipc://{folder}/{name}-report"
+        cells = folder / "cells"
+        cells.mkdir(exist_ok=True)
+        cells.chmod(0o711)
+        self.market_endpoint = f"ipc://{cells}/{name}-market"
+        self.report_endpoint = f"ipc://{cells}/{name}-report"
         self._gate = Gatekeeper(self.hub, lambda user, token: token == TOKEN)
         self._market = MarketSocket(self.hub, self.market_endpoint)
         self._reports = ReportSocket(self.hub, self.report_endpoint)
