@@ -17,7 +17,7 @@ import structlog
 
 from sandbox.nursery import NurseryError
 from sandbox.spec import Born as BornReport
-from sandbox.spec import Died, LogLines, WardenReport, Warned
+from sandbox.spec import Died, LogLines, TimeLeft, WardenReport, Warned
 from sandbox.spec import Ready as ReadyReport
 from sandbox.spec import Terminate as TerminateOrder
 from supervisor import instance as inst
@@ -58,6 +58,7 @@ class Actor:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Condition()
+        self._time_left: tuple[float, float] | None = None
         self._reserved = 0
         self._bye = asyncio.Event()
         self._buried_at = float("-inf")
@@ -114,6 +115,8 @@ class Actor:
             case LogLines(lines=lines, dropped=dropped):
                 self.book.write(generation, lines)
                 self.book.dropped += dropped
+            case TimeLeft(left=left):
+                self._time_left = (left, self._loop.time())
             case Warned(kind=kind, detail=detail):
                 self.host.events.note(kind, detail, self.id, generation)
             case BornReport(pid=pid, start_ticks=ticks):
@@ -273,7 +276,7 @@ class Actor:
         if host.endpoints is None:
             self.submit(lf.Ended(generation, "unknown", "the engine was never ready"))
             return
-        granted = inst.grant(mine, generation, code, host)
+        granted = inst.grant(mine, generation, code, host, self._extra_time())
         usage = host.usage(mine.memory, mine.cpu)
         self.instance = Instance(generation, inst.attach(granted, code), usage, self._loop.time())
         host.engine.tell(self.instance.attach)
@@ -283,3 +286,10 @@ class Actor:
             host.cells.spawn(granted)
         except NurseryError as error:
             self.submit(lf.Ended(generation, "unknown", str(error)))
+
+    def _extra_time(self) -> float | None:
+        """Return the extra time that the next instance begins with: a restart does not fill the bucket."""
+        if self._time_left is None:
+            return None
+        left, at = self._time_left
+        return self.host.budgets.extra.after(left, self._loop.time() - at)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 
+from msgspec.structs import replace
+
 from sandbox.signames import signal_name
 from sandbox.spec import CellSpec, Died
 from supervisor.control import Attach
@@ -29,8 +31,13 @@ class Instance:
         self.died: Died | None = None
 
 
-def grant(deployment: Deployment, generation: int, code: Code, host: Host) -> CellSpec:
-    """Write down everything that a cell is told at birth. The engine must have been ready once."""
+def grant(
+    deployment: Deployment, generation: int, code: Code, host: Host, extra_time: float | None = None
+) -> CellSpec:
+    """Write down everything that a cell is told at birth. The engine must have been ready once.
+
+    ``extra_time`` is what is left in its bucket (``spec.ExtraTime``) in seconds, None for all.
+    """
     endpoints = host.endpoints
     if endpoints is None:
         raise ValueError("no engine was ready yet")
@@ -50,7 +57,7 @@ def grant(deployment: Deployment, generation: int, code: Code, host: Host) -> Ce
         report_endpoint=endpoints.report_endpoint,
         token=secrets.token_hex(16),
         limits=host.limits(deployment.memory, deployment.cpu),
-        budgets=host.budgets,
+        budgets=replace(host.budgets, extra=replace(host.budgets.extra, left=extra_time)),
     )
 
 

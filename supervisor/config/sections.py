@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from sandbox.spec import Budget, Budgets, Limits
+from sandbox.spec import Budget, Budgets, ExtraTime, Limits
 from supervisor.config.endpoints import curve_key, curve_secret, endpoint, leaves_host, url
 from supervisor.control import FeedSpec, SignalsSpec
 from supervisor.quantities import parse_duration, parse_size
@@ -204,6 +204,10 @@ class CallBudgets(Section):
     cleanup: CallBudget = CallBudget(soft=_DEFAULT.cleanup.soft, hard=_DEFAULT.cleanup.hard)
     errors_in_a_row: Annotated[Int, Field(ge=1, le=100_000)] = _DEFAULT.errors_in_a_row
     errors_per_minute: Annotated[Int, Field(ge=1, le=100_000)] = _DEFAULT.errors_per_minute
+    extra: Annotated[Duration, Field(ge=0, le=86_400)] = _DEFAULT.extra.capacity
+    """What ``ctx.request_time`` may be granted at once; 0 grants nothing."""
+    extra_refill: Annotated[Duration, Field(ge=0, le=3600)] = _DEFAULT.extra.refill
+    """How much of it comes back in an hour."""
 
     @field_validator("tick", "candle", "initialize", "save_state", "cleanup", mode="before")
     @classmethod
@@ -222,6 +226,7 @@ class CallBudgets(Section):
             cleanup=self.cleanup.budget(),
             errors_in_a_row=self.errors_in_a_row,
             errors_per_minute=self.errors_per_minute,
+            extra=ExtraTime(self.extra, self.extra_refill),
         )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from zmq.utils import z85
 
-from sandbox.spec import Budget, Budgets, Limits
+from sandbox.spec import Budget, Budgets, ExtraTime, Limits
 from supervisor.config import Settings, load
 from supervisor.config.endpoints import curve_key
 from supervisor.config.layers import PLAIN_NAMES, line_of
@@ -142,6 +142,11 @@ def test_sizes_and_spans_are_written_as_systemd_writes_them(tmp_path):
     assert settings.quota.memory == 3 * 2**29
     assert settings.budgets.budgets().tick == Budget(0.05, 90.0)
     assert settings.restart.delay == 0.25
+
+
+def test_extra_time_has_a_size_and_a_refill_an_hour(tmp_path):
+    settings = of('[budgets]\nextra = "2h"\nextra_refill = "18m"\n', tmp_path)
+    assert settings.budgets.budgets().extra == ExtraTime(7200.0, 1080.0)
 
 
 def test_a_feed_becomes_what_the_engine_is_told(tmp_path):
