@@ -208,7 +208,7 @@ class Actor:
             mine.ready_at = time.time_ns()
             warden = self.host.cells.warden_pid(self.id, mine.generation)
             if warden is not None:
-                self.host.sampler.add((self.id, mine.generation), warden)
+                self.host.sampler.add((self.id, mine.generation), warden, ours=True)
         self.life = after
 
     async def _save(self, life: lf.Life) -> bool:

@@ -118,7 +118,7 @@ class Daemon:
             budgets=self.settings.budgets.budgets(),
             limits=quota.limits,
             usage=lambda memory, cpu: Usage(
-                memory=memory, cpu=cpu, window=quota.cpu_window, cpu_kills=quota.cpu_policy == "kill"
+                memory=memory, cpu=cpu, window=quota.cpu_window, cpu_policy=quota.cpu_policy
             ),
             code=self.catalogue.code,
         )

@@ -1,4 +1,6 @@
-"""Once a second: the sampler's pass, the lag of the loop, and a word to systemd that all of it happened.
+"""Four times a second the memory of every cell, once a second the rest, and a word of it to systemd.
+
+The rest: processor times, the lag of the loop, and whatever else the daemon looks after.
 
 The watchdog is fed from the loop itself and only when sampler, reaper and engine have each shown life since:
 a side thread that feeds it would make a hung daemon look healthy.
@@ -8,17 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from supervisor.quota import Sample
+from supervisor.quota import SAMPLE_PERIOD, Sample
 from supervisor.sampler import Sampler
 from supervisor.systemd import Notifier
 
 log = structlog.get_logger()
-PERIOD = 1.0
+BEATS = round(1 / SAMPLE_PERIOD)
+"""Beats a second: every one reads memory, the last of them everything."""
 Samples = dict[tuple[str, int], Sample]
 
 
@@ -41,7 +45,7 @@ class Pulse:
         self._thread = ThreadPoolExecutor(1, "sampler")
         self._task: asyncio.Task[None] | None = None
         self.lag = 0.0
-        """Seconds by which the loop was late at the last beat."""
+        """Seconds by which the loop was late at the worst beat of the last second."""
 
     def start(self) -> None:
         """Begin to beat."""
@@ -57,17 +61,23 @@ class Pulse:
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        due, beat, lag, sound = loop.time(), 0, 0.0, True
         while True:
             # From the instant that was due, not from now: a late beat must not shift those after it.
-            due = max(due + PERIOD, loop.time())
+            due, beat = max(due + SAMPLE_PERIOD, loop.time()), beat + 1
             await asyncio.sleep(due - loop.time())
-            self.lag = max(0.0, loop.time() - due)
+            lag = max(lag, loop.time() - due)
+            whole = beat % BEATS == 0
             try:
-                self._on_samples(await loop.run_in_executor(self._thread, self._sampler.sweep))
-                alive = self._tick()
-            except Exception:  # the wall: quotas must be looked at again in a second, whatever this was
+                sweep = functools.partial(self._sampler.sweep, cpu=whole)
+                self._on_samples(await loop.run_in_executor(self._thread, sweep))
+                alive = self._tick() if whole else True
+            except Exception:  # the wall: quotas must be looked at again, whatever this was
                 log.exception("pulse_failed")
-                alive = False  # but systemd is not told that all is well
-            if alive and self._notifier.watchdog is not None:
+                sound = alive = False  # but systemd is not told that all is well
+            if not whole:
+                continue
+            self.lag, lag = lag, 0.0
+            if alive and sound and self._notifier.watchdog is not None:
                 self._notifier.say("WATCHDOG=1")
+            sound = True

@@ -1,6 +1,10 @@
-"""Reading memory and CPU of every cell: one psutil pass a second over Process objects that are kept.
+"""Reading memory and CPU of every cell, over psutil Process objects that are kept.
 
-Rules of this file. A ``psutil.Process`` is kept from a process's birth to its end, so readings of one
+Rules of this file. Most passes read the memory of the strategies and nothing else, because memory is what can
+be gone in a quarter of a second; every fourth reads processor time too (``supervisor.pulse``). Our own halves
+of the cells, the wardens, take turns: each is read in one of four such passes. What is not read in a pass
+is as it was read last. That is what keeps 100 cells below a hundredth of a core (benchmarks/quotas.py).
+A ``psutil.Process`` is kept from a process's birth to its end, so readings of one
 process compare with each other. Never ``children(recursive=True)``: it walks all of /proc for each cell.
 A pid alone names nobody: field 22 of /proc/PID/stat, compared once when the process is added, ties it to
 the instance that reported it (psutil's ``create_time`` follows the wall clock: psutil issue 2031). After
@@ -23,6 +27,8 @@ from supervisor.quota import Sample
 
 CPU_READINGS = 11
 """Readings of a daemon's own process that its CPU share spans: at one a second, ten seconds."""
+TURNS = 4
+"""Passes with processor time in which each warden is read once."""
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -70,11 +76,26 @@ class _Own:
 
 
 class _Watched:
-    """One process, and the bytes that it was born with."""
+    """One process, the bytes that it was born with, and what was read of it last.
 
-    def __init__(self, process: psutil.Process, inherited: int) -> None:
+    ``turn`` is the pass in which it is read, of ``TURNS``; None for every pass.
+    """
+
+    def __init__(self, process: psutil.Process, inherited: int, turn: int | None) -> None:
         self.process = process
         self.inherited = inherited
+        self.turn = turn
+        self.rss = 0
+        self.cpu = 0.0
+
+    def read_memory(self) -> None:
+        """Read what is resident of its own."""
+        self.rss = max(0, self.process.memory_info().rss - self.inherited)
+
+    def read_cpu(self) -> None:
+        """Read its processor time. Not in ``oneshot``: the two readings have no file in common."""
+        times = self.process.cpu_times()
+        self.cpu = times.user + times.system
 
 
 class Sampler:
@@ -89,6 +110,7 @@ class Sampler:
         self._clock = clock
         self._watched: dict[tuple[str, int], list[_Watched]] = {}
         self._inheritable = 0
+        self._pass = 0
         self._own: dict[str, _Own] = {}
         self.own: Mapping[str, ProcessUse] = {}
         """The daemon's own processes by name, as the last sweep found them."""
@@ -116,37 +138,46 @@ class Sampler:
                 if pid is not None:
                     self._own[name] = _Own(pid)
 
-    def add(self, instance: tuple[str, int], pid: int, ticks: int | None = None) -> bool:
+    def add(
+        self, instance: tuple[str, int], pid: int, ticks: int | None = None, *, ours: bool = False
+    ) -> bool:
         """Watch ``pid`` as a part of ``instance``, (deployment id, generation).
 
-        ``ticks`` is its ``start_ticks``, if known: where it does not match, the pid is somebody else's by
-        now and is left alone. Returns whether it is watched; that it is gone already its pidfd will tell.
+        ``ours`` is a process of ours, a warden: it is read in its turn only. ``ticks`` is its
+        ``start_ticks``, if known: where it does not match, the pid is somebody else's by now and is left
+        alone. Returns whether it is watched; that it is gone already its pidfd will tell.
         """
         if ticks is not None and start_ticks(pid) != ticks:
             return False
         try:
             process = psutil.Process(pid)
             rss = process.memory_info().rss
+            watched = _Watched(process, min(rss, self._inheritable), pid % TURNS if ours else None)
+            watched.read_memory()
+            watched.read_cpu()
         except psutil.Error:
             return False
-        self._watched.setdefault(instance, []).append(_Watched(process, min(rss, self._inheritable)))
+        self._watched.setdefault(instance, []).append(watched)
         return True
 
     def remove(self, instance: tuple[str, int]) -> None:
         """Forget an instance; one that is not known is no error, for it may have died before it was added."""
         self._watched.pop(instance, None)
 
-    def sweep(self) -> dict[tuple[str, int], Sample]:
+    def sweep(self, *, cpu: bool = True) -> dict[tuple[str, int], Sample]:
         """Read every instance once. One of which a process cannot be read is left out: half is no sample.
 
-        What ``follow`` named is read as well, into ``own``.
+        Without ``cpu`` only the memory of the strategies is read, and samples have no processor time. With it
+        what ``follow`` named is read as well, into ``own``.
         """
-        self._read_own()
+        if cpu:
+            self._pass += 1
+            self._read_own()
         samples = {}
         # Copies, for this runs on a thread of its own while instances come and go; a copy is made at once.
         for instance, watched in list(self._watched.items()):
             try:
-                samples[instance] = self._read(tuple(watched))
+                samples[instance] = self._read(tuple(watched), cpu=cpu)
             except psutil.Error:
                 continue
         return samples
@@ -158,11 +189,11 @@ class Sampler:
                 found[name] = process.read(at)
         self.own = found
 
-    def _read(self, watched: tuple[_Watched, ...]) -> Sample:
-        cpu, rss = 0.0, 0
+    def _read(self, watched: tuple[_Watched, ...], *, cpu: bool) -> Sample:
         for one in watched:
-            with one.process.oneshot():
-                times = one.process.cpu_times()
-                cpu += times.user + times.system
-                rss += max(0, one.process.memory_info().rss - one.inherited)
-        return Sample(self._clock(), cpu, rss)
+            if one.turn is None or (cpu and one.turn == self._pass % TURNS):
+                one.read_memory()
+                if cpu:
+                    one.read_cpu()
+        used = sum(one.cpu for one in watched) if cpu else None
+        return Sample(self._clock(), used, sum(one.rss for one in watched))

@@ -24,13 +24,28 @@ def test_one_sample_over_twice_the_cap_is_a_breach():
     assert memory(Usage(memory=100 * MIB, cpu=1.0), 50, 201) == ["memory_quota"]
 
 
-def test_a_sample_below_twice_the_cap_is_forgiven_and_sixty_are_not():
+def test_a_sample_below_twice_the_cap_is_forgiven_and_a_minute_of_them_is_not():
     usage = Usage(memory=100 * MIB, cpu=1.0)
     assert memory(usage, *[150] * 40) == ["memory_warning"], "the missing samples count as zero"
     assert memory(usage, 150, start=40) == ["memory_quota"]
 
 
-def test_the_average_covers_sixty_samples_and_no_more():
+@pytest.mark.parametrize("rate", [1, 4, 10])
+def test_a_minute_is_a_minute_at_any_rate(rate):
+    usage = Usage(memory=100 * MIB, cpu=1.0)
+    over = (n / rate for n in range(rate * 60) if "memory_quota" in feed(usage, (n / rate, None, 150 * MIB)))
+    assert next(over) == pytest.approx(40.0, abs=1.0), (
+        "two thirds of a minute at one and a half times the cap"
+    )
+
+
+def test_what_nobody_saw_does_not_count():
+    usage = Usage(memory=100 * MIB, cpu=1.0)
+    assert memory(usage, 150) == ["memory_warning"]
+    assert feed(usage, (59.0, None, 150 * MIB)) == [], "one sample after a gap of a minute is one second"
+
+
+def test_the_average_covers_a_minute_and_no_more():
     usage = Usage(memory=100 * MIB, cpu=1.0)
     memory(usage, *[10] * 60)
     assert memory(usage, *[150] * 38, start=60) == ["memory_warning"]
@@ -49,7 +64,7 @@ def test_what_is_found_names_the_size_and_the_quota():
 
 
 def test_the_first_reading_is_a_baseline_and_never_a_share():
-    usage = Usage(memory=MIB, cpu=0.1, cpu_kills=True)
+    usage = Usage(memory=MIB, cpu=0.1)
     assert feed(usage, (0.0, 5000.0, 0)) == []
     assert usage.cpu_share is None
     assert feed(usage, (1.0, 5000.05, 0)) == []
@@ -84,7 +99,19 @@ def test_a_share_at_the_quota_is_no_breach():
 
 
 def test_without_leave_to_kill_a_spin_is_warned_of_once():
-    assert spinning(Usage(memory=MIB, cpu=0.2, cpu_kills=False), 0, 40) == ["cpu_warning"]
+    assert spinning(Usage(memory=MIB, cpu=0.2, cpu_policy="warn"), 0, 40) == ["cpu_warning"]
+
+
+def test_who_is_held_to_the_share_is_told_of_once_and_not_ended():
+    usage = Usage(memory=MIB, cpu=0.2, cpu_policy="throttle")
+    assert spinning(usage, 0, 40, share=0.2) == ["cpu_warning"]
+    assert memory(usage, 3, start=41) == ["memory_quota"], "and its memory is judged as ever"
+
+
+def test_samples_of_memory_alone_do_not_blur_the_share():
+    usage = Usage(memory=MIB, cpu=0.5)
+    feed(usage, *((n / 4, n / 4 * 0.3 if n % 4 == 0 else None, 0) for n in range(80)))
+    assert usage.cpu_share == pytest.approx(0.3)
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 10), st.floats(0, 10), st.integers(0, 2**40)), max_size=100))

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from supervisor.sampler import Sampler, start_ticks
+from supervisor.sampler import TURNS, Sampler, start_ticks
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
@@ -171,3 +171,31 @@ def test_instances_may_come_and_go_during_a_pass():
     stop.set()
     thread.join()
     assert failed == []
+
+
+def test_a_pass_of_memory_alone_reads_no_processor_time(spawn):
+    sampler = Sampler()
+    child = spawn(EATER)
+    sampler.add(("a", 1), child.pid)
+    child.stdin.write("go\n")
+    child.stdin.flush()
+    assert child.stdout.readline() == "full\n"
+    sample = sampler.sweep(cpu=False)[("a", 1)]
+    assert sample.cpu_time is None
+    assert sample.rss >= 64 * 2**20
+
+
+def test_a_process_of_ours_is_read_in_its_turn_and_counts_in_every_sample(spawn):
+    sampler = Sampler()
+    strategy, warden = spawn(IDLE), spawn(EATER)
+    sampler.add(("a", 1), strategy.pid)
+    before = sampler.sweep(cpu=False)[("a", 1)].rss
+    sampler.add(("a", 1), warden.pid, ours=True)
+    assert sampler.sweep(cpu=False)[("a", 1)].rss > before, "as it was read when it came"
+    warden.stdin.write("go\n")
+    warden.stdin.flush()
+    assert warden.stdout.readline() == "full\n"
+    assert sampler.sweep(cpu=False)[("a", 1)].rss < 64 * 2**20
+    passes = [sampler.sweep()[("a", 1)].rss for _ in range(TURNS)]
+    assert passes[-1] >= 64 * 2**20, "after one round of turns it was read"
+    assert sampler.sweep(cpu=False)[("a", 1)].rss == passes[-1]
