@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from bus.feeds import cryptofeed, dwx, foreign, health, native, openalgo, snapshots
-from bus.feeds.errors import DECODE_ERRORS, FrameRefused
+from bus.feeds.errors import FrameRefused
 from bus.feeds.judge import Judge
 from bus.feeds.readings import EARLIEST, LATEST, Decoded, Ignored, Reading
-from bus.messages import Bar, FeedStatus, Heartbeat, Tick
+from bus.messages import DECODE_ERRORS, Bar, FeedStatus, Heartbeat, Tick
 
 Decode: TypeAlias = Callable[[Sequence[bytes], int], list[Decoded | FrameRefused]]
 

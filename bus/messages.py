@@ -465,3 +465,7 @@ class Schedule(Struct, array_like=True, frozen=True, tag=7):
 CellReport: TypeAlias = Hello | Signals | Checkpoint | Beat | Bye | Running | Schedule
 
 encode = msgspec.msgpack.Encoder().encode
+
+DECODE_ERRORS = (ValueError, RecursionError)
+"""What msgspec raises on bytes from outside: DecodeError and UnicodeDecodeError are ValueErrors, and a
+nesting too deep to skip over is a RecursionError."""

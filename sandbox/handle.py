@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from bus.messages import DECODE_ERRORS
 from sandbox import channel, spec
 from sandbox.confine import limits
 from sandbox.confine.process import start_ticks
@@ -79,7 +80,7 @@ class CellHandle:
                 return [*reports, self._disown(str(error.strerror))]
             try:
                 report = self._understand(payload, descriptors)
-            except msgspec.DecodeError as error:
+            except DECODE_ERRORS as error:
                 return [*reports, self._disown(f"{len(payload)} bytes that are no report: {error}")]
             finally:
                 channel.close_all(descriptors)

@@ -31,7 +31,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from bus.messages import Schedule, Signal
+from bus.messages import DECODE_ERRORS, Schedule, Signal
 from sandbox.spec import Budget, Budgets, CellSpec
 from strategies.outputs import LONGEST_REQUEST, Fault, LogLine, Recorded
 
@@ -265,7 +265,7 @@ class Conversation:
         """Decode one datagram of the strategy; ``Violation`` says what was wrong with it."""
         try:
             word: Word = _decode_word(datagram)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except DECODE_ERRORS as error:
             raise Violation(f"a datagram of {len(datagram)} bytes does not decode: {error}") from None
         kind = type(word)
         try:

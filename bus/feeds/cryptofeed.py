@@ -14,9 +14,9 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from bus.feeds.errors import DECODE_ERRORS, MAX_FRAME, FrameRefused, json_refusal, show
+from bus.feeds.errors import MAX_FRAME, FrameRefused, json_refusal, show
 from bus.feeds.readings import Decoded, Reading, nanos, side
-from bus.messages import Bar, Price, Size, Symbol, Tick
+from bus.messages import DECODE_ERRORS, Bar, Price, Size, Symbol, Tick
 
 T = TypeVar("T")
 

@@ -53,11 +53,6 @@ class FrameRefused(Exception):
         self.detail = detail
 
 
-DECODE_ERRORS = (ValueError, RecursionError)
-"""What msgspec raises on bytes from outside: DecodeError and UnicodeDecodeError are ValueErrors, and a
-nesting too deep to skip over is a RecursionError."""
-
-
 def refusal(error: Exception, payload: bytes) -> FrameRefused:
     """Name the reason of a failed decode; msgspec's message already names the field and what is allowed.
 

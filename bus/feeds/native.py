@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bus.feeds.errors import DECODE_ERRORS, MAX_FRAME, FrameRefused, refusal, show
+from bus.feeds.errors import MAX_FRAME, FrameRefused, refusal, show
 from bus.feeds.readings import Decoded, Ignored, Reading
-from bus.messages import Bar, Heartbeat, Tick
+from bus.messages import DECODE_ERRORS, Bar, Heartbeat, Tick
 
 T = TypeVar("T")
 

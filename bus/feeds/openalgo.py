@@ -15,9 +15,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from bus.feeds.errors import DECODE_ERRORS, MAX_FRAME, FrameRefused, json_refusal, show
+from bus.feeds.errors import MAX_FRAME, FrameRefused, json_refusal, show
 from bus.feeds.readings import Decoded, Ignored, Reading, Snapshot, decimal_price, optional_nanos, side
-from bus.messages import Price, Size
+from bus.messages import DECODE_ERRORS, Price, Size
 
 INDEX_EXCHANGES = frozenset({"NSE_INDEX", "BSE_INDEX", "MCX_INDEX", "GLOBAL_INDEX"})
 MODES = ("LTP", "QUOTE", "DEPTH")

@@ -17,6 +17,7 @@ from bus import topics
 from bus.agenda import NEVER
 from bus.market import Market, Stream
 from bus.messages import (
+    DECODE_ERRORS,
     Bar,
     CellCommand,
     CellReport,
@@ -245,7 +246,7 @@ class Engine:
                 continue
             try:
                 report = decode(payload)
-            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            except DECODE_ERRORS as error:
                 self.event("report_refused", str(error), member.deployment_id, member.generation)
                 continue
             self._handle.take(member, report)
