@@ -22,7 +22,7 @@ import zmq
 
 from benchmarks.ratios import HEAD, Figure
 
-ALL = ("roundtrip", "throughput", "start", "memory", "idle", "steps")
+ALL = ("roundtrip", "throughput", "start", "crowd", "memory", "hop", "idle", "steps")
 HERE = Path(__file__).parent
 
 

@@ -29,6 +29,14 @@ PATIENCE = 60.0
 
 def cell_spec(engine: Engine, identity: str, code: Path, timeframes: list[str]) -> CellSpec:
     """Grant a cell what the benchmarks' engine announced (``engine.attach``)."""
+    ready = engine.ready
+    return cell_spec_at((ready.market_endpoint, ready.report_endpoint), identity, code, ["X"], timeframes)
+
+
+def cell_spec_at(
+    endpoints: tuple[str, str], identity: str, code: Path, symbols: list[str], timeframes: list[str]
+) -> CellSpec:
+    """Grant a cell whatever the benchmarks need, on the endpoints of market and reports."""
     return CellSpec(
         deployment_id=identity,
         generation=1,
@@ -37,11 +45,11 @@ def cell_spec(engine: Engine, identity: str, code: Path, timeframes: list[str]) 
         code_path=str(code),
         account_id="bench",
         trading_mode="paper",
-        symbols=["X"],
+        symbols=symbols,
         timeframes=timeframes,
         parameters={},
-        market_endpoint=engine.ready.market_endpoint,
-        report_endpoint=engine.ready.report_endpoint,
+        market_endpoint=endpoints[0],
+        report_endpoint=endpoints[1],
         token="bench",  # noqa: S106 - no secret
         limits=Limits(signals_per_s=1_000_000),
     )
@@ -78,6 +86,12 @@ def read(nursery: Nursery) -> list[NurseryReport]:
     return reports
 
 
+def wait_until_awake(nursery: Nursery) -> None:
+    """Block until the zygote serves."""
+    while not any(isinstance(report, Awake) for report in read(nursery)):
+        select.select([nursery], [], [], PATIENCE)
+
+
 class Cells:
     """An engine and an awake zygote in ``folder``; ends them with ``stack``."""
 
@@ -89,8 +103,7 @@ class Cells:
         self.nursery = Nursery()
         self.nursery.start()
         stack.callback(self.nursery.close)
-        while not any(isinstance(report, Awake) for report in read(self.nursery)):
-            select.select([self.nursery], [], [], PATIENCE)
+        wait_until_awake(self.nursery)
         self._born = 0
 
     def announce(self, count: int) -> list[CellSpec]:

@@ -9,15 +9,18 @@ connects with its credential, loads and initialises its strategy, and is welcome
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from cells import Cells
-from ratios import arguments, interleave, ratio, report
+from ratios import amount, arguments, interleave, ratio, report
 from sandbox import channel
-from spawned import Spawner
+from spawned import IMPORTS, Spawner
 
 HOPS = 2000
 
@@ -39,6 +42,29 @@ def hop() -> float:
     ours.close()
     theirs.close()
     return took
+
+
+def bubblewrapped() -> float:
+    """Return seconds until an interpreter in a sandbox of bubblewrap(1) has the same imports and says so."""
+    imports = "; ".join(f"import {name}" for name in IMPORTS)
+    root = Path(__file__).parents[1]
+    command = [
+        "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
+        "--ro-bind", "/", "/", "--tmpfs", "/tmp", "--dev", "/dev", "--setenv", "PYTHONPATH", str(root),  # noqa: S108
+        sys.executable, "-B", "-c", f"{imports}; print('ready', flush=True); input()",
+    ]  # fmt: skip
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        line = process.stdout.readline() if process.stdout else b""
+        took = time.perf_counter() - began
+        process.kill()
+    if line != b"ready\n":
+        sys.exit("bwrap did not start")
+    return took
+
+
+def _ms(values: list[float]) -> list[float]:
+    return [value * 1000 for value in values]
 
 
 def main() -> None:
@@ -67,10 +93,16 @@ def main() -> None:
         values = interleave(cases, options.rounds)
         crowd = {"spawns at once": lambda: spawned(many), "cells at once": lambda: started(many)}
         values |= interleave(crowd, max(2, options.rounds // 5))
+        if shutil.which("bwrap"):
+            values |= interleave({"bwrap": bubblewrapped}, max(3, options.rounds // 3))
+    wrapped = _ms(values.get("bwrap", []))
+    peer = [amount("bwrap, python and the same imports, start to ready", wrapped, "ms")] if wrapped else []
     report(
         options,
         [
             ratio("spawn / cell, start to ready", values["spawn"], values["cell"], ">= 15"),
+            amount("cell, start to ready, every layer on", _ms(values["cell"]), "ms", "<= 15"),
+            *peer,
             ratio(
                 f"{many} spawns / {many} cells, asked for at once, all ready",
                 values["spawns at once"],
