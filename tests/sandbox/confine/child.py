@@ -37,8 +37,8 @@ def no_new_privileges():
 """
 
 
-def start(code: str, *, user: int | None = None) -> subprocess.Popen[str]:
-    """Start Python ``code`` behind ``PRELUDE`` in a process of its own, as uid and gid ``user`` if given."""
+def start(code: str) -> subprocess.Popen[str]:
+    """Start Python ``code`` behind ``PRELUDE`` in a process of its own."""
     source = PRELUDE.format(root=str(ROOT)) + textwrap.dedent(code)
     return subprocess.Popen(
         [sys.executable, "-I", "-c", source],
@@ -47,9 +47,6 @@ def start(code: str, *, user: int | None = None) -> subprocess.Popen[str]:
         text=True,
         cwd="/",
         env={"OPENBLAS_NUM_THREADS": "1", "LANG": "C.UTF-8"},
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
     )
 
 
@@ -62,9 +59,9 @@ def finish(child: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(child.args, child.returncode, stdout, stderr)
 
 
-def run(code: str, *, user: int | None = None) -> subprocess.CompletedProcess[str]:
+def run(code: str) -> subprocess.CompletedProcess[str]:
     """Run ``code`` to its end."""
-    return finish(start(code, user=user))
+    return finish(start(code))
 
 
 def answer(done: subprocess.CompletedProcess[str]) -> Any:
@@ -73,6 +70,6 @@ def answer(done: subprocess.CompletedProcess[str]) -> Any:
     return ast.literal_eval(done.stdout.splitlines()[-1])
 
 
-def told(code: str, *, user: int | None = None) -> Any:
+def told(code: str) -> Any:
     """Run ``code`` and return the literal that it printed last."""
-    return answer(run(code, user=user))
+    return answer(run(code))
