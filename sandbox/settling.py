@@ -59,7 +59,7 @@ def settle(birth: Birth) -> Settled:
     ``SystemExit`` with ``EXIT_UNCONFINED`` where a layer cannot be applied.
     """
     os.setsid()
-    process.reset_signals()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the only one that the zygote set otherwise
     os.dup2(birth.stdout, 1)
     os.dup2(birth.stderr, 2)
     try:
