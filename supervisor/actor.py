@@ -121,6 +121,7 @@ class Actor:
                 self.host.events.note(kind, detail, self.id, generation)
             case BornReport(pid=pid, start_ticks=ticks):
                 self.host.sampler.add((self.id, generation), pid, ticks)
+                self.host.enforcers.born((self.id, generation), pid, self.deployment.cpu)
                 self.submit(lf.Born(generation))
             case ReadyReport():
                 self.submit(lf.Ready(generation))
@@ -128,6 +129,7 @@ class Actor:
     def on_ended(self, generation: int, died: Died) -> None:
         """Take note that an instance is gone."""
         self.host.sampler.remove((self.id, generation))
+        died = self.host.enforcers.gone((self.id, generation), died)
         if self.instance is not None and self.instance.generation == generation:
             self.instance.died = died
         self.submit(inst.ended(generation, died, random.random()))  # noqa: S311  (jitter, no secret)
@@ -203,6 +205,8 @@ class Actor:
                 self._timer.cancel()
             due = lf.Due(after.timer)
             self._timer = None if after.due is None else self._loop.call_at(after.due, self.submit, due)
+        if after.state is lf.State.STOPPING:
+            self.host.enforcers.release((self.id, after.instance))
         mine = self.instance
         if mine is not None and mine.ready_at is None and after.state in (lf.State.RUNNING, lf.State.PAUSED):
             mine.ready_at = time.time_ns()

@@ -14,8 +14,9 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeAlias
 
 from sandbox import nursery
 from sandbox.handle import CellHandle
@@ -48,8 +49,8 @@ class NurseryPort(Protocol):
         """Descriptor to watch."""
         ...
 
-    def spawn(self, granted: CellSpec) -> CellHandle:
-        """Ask for a cell."""
+    def spawn(self, granted: CellSpec, groups: Sequence[int] = ()) -> CellHandle:
+        """Ask for a cell that joins ``groups``."""
         ...
 
     def read(self) -> list[nursery.NurseryReport]:
@@ -77,6 +78,14 @@ class CellListener(Protocol):
         ...
 
 
+Joining: TypeAlias = Callable[[CellSpec], AbstractContextManager[list[int]]]
+"""Makes the control groups of a cell; yields descriptors by which it joins them (``enforcers.Enforcers``)."""
+
+
+def _no_groups(_granted: CellSpec) -> AbstractContextManager[list[int]]:
+    return contextlib.nullcontext([])
+
+
 class _Cell:
     """A handle, what was watched of it, and the death that its warden reported."""
 
@@ -92,9 +101,10 @@ class _Cell:
 class Cells:
     """Owns the nursery and every cell handle."""
 
-    def __init__(self, nest: NurseryPort, listener: CellListener) -> None:
+    def __init__(self, nest: NurseryPort, listener: CellListener, joining: Joining = _no_groups) -> None:
         self._nest = nest
         self._listener = listener
+        self._joining = joining
         self._cells: dict[tuple[str, int], _Cell] = {}
         self._waiting: dict[tuple[str, int], CellSpec] = {}
         """Asked for while there was no zygote."""
@@ -127,7 +137,8 @@ class Cells:
         if self._nest.fileno() < 0:
             self._waiting[granted.deployment_id, granted.generation] = granted
             return
-        handle = self._nest.spawn(granted)
+        with self._joining(granted) as groups:
+            handle = self._nest.spawn(granted, groups)
         cell = self._cells[handle.deployment_id, handle.generation] = _Cell(granted, handle)
         self._watch(cell, handle.fileno(), lambda: self._read_cell(cell))
 

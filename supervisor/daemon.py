@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import signal
 import time
@@ -27,6 +28,7 @@ from supervisor.actor import Actor
 from supervisor.catalogue import Catalogue
 from supervisor.cells import Cells
 from supervisor.config import Settings
+from supervisor.enforcers import Enforcers
 from supervisor.engine_client import EngineClient
 from supervisor.errors import Failed
 from supervisor.events import EventLog
@@ -85,10 +87,17 @@ class Daemon:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.sampler = Sampler()
         self.events = EventLog(self.store, self.in_database)
+        self.enforcers = Enforcers(
+            # The runtime directory is held by a lock, so the groups under its name are nobody else's.
+            key=hashlib.sha256(os.fsencode(settings.runtime_dir)).hexdigest()[:12],
+            groups=settings.quota.cgroup,
+            cpu_policy=settings.quota.cpu_policy,
+            note=self.events.note,
+        )
         self.news = News(self.actors, self.events, self.problems)
         self.news.on_ready, self.news.on_stats = self._on_engine_ready, self._on_stats
         self.engine = EngineClient(settings.runtime_dir, settings.state_dir, self.news)
-        self.cells = Cells(Nursery(), self.news)
+        self.cells = Cells(Nursery(), self.news, self.enforcers.joining)
         self.news.on_zygote_awake = lambda: self.sampler.descend_from(self.cells.zygote_pid)
         self.pulse = Pulse(self.sampler, self.notifier, on_samples=self._judge, tick=self._tick)
         self._reaper = Reaper()
@@ -111,6 +120,7 @@ class Daemon:
             cells=self.cells,
             engine=self.engine,
             events=self.events,
+            enforcers=self.enforcers,
             sampler=self.sampler,
             store=self.store,
             in_database=self.in_database,
@@ -140,6 +150,8 @@ class Daemon:
         except StoreError as error:
             raise Failed(f"the database cannot be used: {error}") from None
         self.events.note("daemon_started", f"pid {os.getpid()}")
+        self.enforcers.start()  # before the zygote: of a delegated group the daemon moves into a leaf first
+        self.events.note("quotas", f"control groups: {self.enforcers.detail}")
         for problem in self.problems.values():
             self.events.note("problem", problem)
         self.mirror = await open_mirror(self)
@@ -232,6 +244,7 @@ class Daemon:
         for actor in self.actors.values():
             await actor.close()
         self.cells.stop()
+        await self.enforcers.stop()
         await self.engine.stop(grace=1.0)
         if self.mirror is not None:
             await self.mirror.stop(grace=2.0)
@@ -272,6 +285,7 @@ class Daemon:
         """Look after the engine; returns whether everything shows life."""
         self.sampler.follow(self.processes)
         self._kill_orphans()
+        self.enforcers.tidy()
         for kind, detail in self._reaper.reap(self._known()):
             self.events.note(kind, detail)
         silence = asyncio.get_running_loop().time() - self.news.heard_at

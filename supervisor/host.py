@@ -10,6 +10,7 @@ from sandbox.spec import Budgets, Limits
 from supervisor.cells import Cells
 from supervisor.config import Restart
 from supervisor.control import EngineReady
+from supervisor.enforcers import Enforcers
 from supervisor.engine_client import EngineClient
 from supervisor.events import EventLog, InDatabase
 from supervisor.life import Policy
@@ -49,6 +50,7 @@ class Host:
     cells: Cells
     engine: EngineClient
     events: EventLog
+    enforcers: Enforcers
     sampler: Sampler
     store: DeploymentStore
     in_database: InDatabase

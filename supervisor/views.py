@@ -26,8 +26,6 @@ from supervisor.store.tables import DeathRecord
 
 MIB = 2**20
 SHOWN_DEATHS = 5
-ENFORCER = Enforcer(memory="rlimit+sampler", cpu="sampler")
-"""Who holds a cell to its quota in this version: kernel limits at birth, and the sampler once a second."""
 
 
 def row(actor: Actor, known: control.DeploymentRow | None, now: int) -> DeploymentRow:
@@ -40,6 +38,7 @@ def _row(actor: Actor, known: control.DeploymentRow | None, now: int) -> dict[st
     usage = instance.usage if instance else None
     stats = known.stats if known and instance and known.generation == instance.generation else None
     share = usage.cpu_share if usage else None
+    held = actor.host.enforcers.held_by((mine.id, instance.generation) if instance else None)
     death = actor.deaths[-1] if actor.deaths else None
     return {
         "id": mine.id,
@@ -58,7 +57,7 @@ def _row(actor: Actor, known: control.DeploymentRow | None, now: int) -> dict[st
         "cpu_percent": None if share is None else round(share * 100, 1),
         "memory_mb": round(usage.rss / MIB, 1) if usage and share is not None else None,
         "quota": Quota(memory_mb=mine.memory / MIB, cpu=mine.cpu),
-        "enforcer": ENFORCER,
+        "enforcer": Enforcer(memory=held.memory, cpu=held.cpu),
         "ticks": stats.ticks if stats else 0,
         "candles": stats.candles if stats else 0,
         "gaps": stats.gaps if stats else 0,

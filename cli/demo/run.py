@@ -191,5 +191,6 @@ endpoint = "{endpoint}"
 path = ["{strategies}"]
 
 [quota]
+cpu_policy = "kill"
 cpu_window = 3.0
 """

@@ -121,9 +121,11 @@ class Quota(Section):
 
     memory: Annotated[Size, Field(ge=8 * 2**20, le=2**40)] = 256 * 2**20
     cpu: Annotated[Float, Field(gt=0, le=1024)] = 0.5
-    cpu_policy: Literal["kill", "warn"] = "kill"
-    """What happens to one that stays over its cpu share: the instance is ended, or an event tells."""
+    cpu_policy: Literal["throttle", "kill", "warn"] = "throttle"
+    """What happens to one that wants more than its cpu share: it is held to that, ended, or told of."""
     cpu_window: Annotated[Duration, Field(ge=1, le=3600)] = 10.0
+    cgroup: Literal["auto", "off"] = "auto"
+    """Control groups where this host gives them to the daemon, or never."""
     files: Annotated[Int, Field(ge=16, le=65_536)] = 128
     processes: Annotated[Int, Field(ge=1, le=4096)] = 64
     file_size: Annotated[Size, Field(ge=0, le=2**40)] = 16 * 2**20

@@ -25,7 +25,7 @@ class Quota(View):
 
 
 class Enforcer(View):
-    """Who holds each to its quota: ``rlimit``, ``sampler``, ``cgroup``, joined by ``+``, or ``none``."""
+    """Who holds each to its quota: ``cgroup v2``, ``cgroup v1``, or ``rlimit+psutil`` and ``psutil``."""
 
     memory: str = "none"
     cpu: str = "none"

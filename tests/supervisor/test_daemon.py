@@ -423,6 +423,7 @@ def test_what_a_strategy_left_behind_in_a_session_of_its_own_is_killed_with_it(r
 
 
 def test_memory_over_the_quota_is_ended_with_its_cause(rig):
+    rig.settings += '\n[quota]\ncgroup = "off"\n'  # test_enforcers.py has what the kernel does
     rig.strategy(
         "eater",
         head="import threading, mmap, time",
@@ -448,7 +449,7 @@ def test_memory_over_the_quota_is_ended_with_its_cause(rig):
 
 
 def test_cpu_over_the_quota_is_ended_with_its_cause(rig):
-    rig.settings += "\n[quota]\ncpu_window = 1\n"
+    rig.settings += '\n[quota]\ncpu_policy = "kill"\ncpu_window = 1\n'
     spin = """
         def spin():
             while True:
