@@ -15,10 +15,11 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from strategies import manifest
+from strategies import manifest, requirements
 from strategies.errors import Problem
 from strategies.nearest import suggestion
 from strategies.parameters import Schema
+from strategies.requirements import Lock
 
 BUILT_IN: Final = Path(__file__).parent
 CONFIG: Final = "config.json"
@@ -36,6 +37,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
     ``code_hash`` is the SHA-256 over names and contents of all its files; ``class_name`` is "" where the
     module defines one strategy only. A single file has no schema: ``schema`` is None, parameters are free.
+    ``lock`` is what its requirements.txt names, None for nothing.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Found(Struct, frozen=True, kw_only=True):
     timeframes: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
     warmup: int = 0
+    lock: Lock | None = None
     code_hash: str
     built_in: bool = False
 
@@ -164,12 +167,14 @@ def inspect(path: str | Path) -> Plugin:
             problems.append(Problem(CODE, "is no regular file" if os.path.lexists(code) else "is missing"))
         # Of a folder that lacks its code there is no more to say: it may be any folder, as large as any.
         code_hash = _hash(path, problems) if code.is_file() else ""
+        lock = requirements.read(path, problems) if code.is_file() else None
     except OSError as error:
         return Broken(str(path), (*problems, Problem(Path(error.filename or path).name, f"{error.strerror}")))
     facts = {} if raw is None else manifest.facts(raw, problems)
     if problems:
         return Broken(str(path), tuple(problems))
-    return Found(path=str(path), code_hash=code_hash, built_in=path.parent == BUILT_IN, **facts)
+    built_in = path.parent == BUILT_IN
+    return Found(path=str(path), lock=lock, code_hash=code_hash, built_in=built_in, **facts)
 
 
 def _single_file(path: Path) -> Plugin:
