@@ -1,10 +1,11 @@
 # `make` or `make help` lists what there is. Every target sets up .venv by itself if it has to.
 
 PYTHON ?= python3
+SEED ?= 0
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast check lint format bench lock wheel clean
+.PHONY: help venv demo test test-fast fuzz check lint format bench lock wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +21,9 @@ test: venv  ## all tests
 
 test-fast: venv  ## the tests without real processes, sockets and kernel features
 	@$(BIN)/python -m pytest -q -m "not system"
+
+fuzz: venv  ## a million wrong messages to whoever hears a strategy or its warden
+	@$(BIN)/python -m tests.fuzz.warden --inputs 1000000 --seed $(SEED)
 
 lint: venv  ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff check .
