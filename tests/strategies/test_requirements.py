@@ -92,9 +92,9 @@ NO_MARKER = (
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--index-url https://evil.example/simple", f"'--index-url': {NO_OPTION}"),
-        ("--extra-index-url=https://evil.example", f"'--extra-index-url': {NO_OPTION}"),
-        ("--find-links .", f"'--find-links': {NO_OPTION}"),
+        ("-i https://evil.example/simple", f"'-i': {NO_OPTION}"),
+        ("--index=https://evil.example/simple", f"'--index': {NO_OPTION}"),
+        ("-f .", f"'-f': {NO_OPTION}"),
         ("-r other.txt", f"'-r': {NO_OPTION}"),
         ("-c constraints.txt", f"'-c': {NO_OPTION}"),
         ("-e .", f"'-e': {NO_OPTION}"),
