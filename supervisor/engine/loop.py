@@ -47,6 +47,8 @@ MOST_REFUSED = 1000
 """Names of refused connections that are remembered, and told."""
 LOOK_EVERY = SECOND // 20
 """The timer looks at quiet symbols no more often than this."""
+POST_AFTER = SECOND // 50
+"""From a commit until the journal's tables hold it, at most: what others read is behind by so much."""
 
 
 def folder_for_cells(runtime: Path) -> Path:
@@ -87,6 +89,7 @@ class Engine:
         self._afterwards: list[Callable[[], None]] = []
         self._pulse_at = 0
         self._closes_at = 0
+        self._posts_at = NEVER
         self._longest_turn = 0
         self.save_every = 30 * SECOND
         """Between two checkpoints of a cell that runs, ns."""
@@ -114,8 +117,9 @@ class Engine:
         self._finish()
 
     def _timeout(self) -> float:
-        """Seconds until the next timer: the pulse, or a candle that no tick closes."""
-        return max(0.0, (min(self._pulse_at, self._closes_at) - time.monotonic_ns()) / SECOND)
+        """Seconds until the next timer: the pulse, a candle that no tick closes, the journal's tables."""
+        due = min(self._pulse_at, self._closes_at, self._posts_at)
+        return max(0.0, (due - time.monotonic_ns()) / SECOND)
 
     def _finish_turn(self) -> None:
         """Publish, close, judge what follows, commit, answer."""
@@ -131,8 +135,18 @@ class Engine:
             for act in self._afterwards:
                 act()
             self._afterwards.clear()
-            self.journal.commit()
+        self._post(monotonic)
         self.channel.flush()
+
+    def _post(self, monotonic: int) -> None:
+        """Let the journal's tables follow, many turns at once, and when everything has been answered."""
+        if not self.journal.behind:
+            self._posts_at = NEVER
+        elif self._posts_at == NEVER:
+            self._posts_at = monotonic + POST_AFTER
+        elif monotonic >= self._posts_at:
+            self._posts_at = NEVER
+            self.journal.post()
 
     def _publish(self) -> None:
         """Send what the feeds brought, then let it fill what waits: cells work while we book."""
@@ -278,6 +292,7 @@ class Engine:
         read = [symbol for symbol, stream in self.market.streams.items() if stream.wanted]
         last = self.market.position(read)
         self.market_socket.send(topics.PULSE + encode(Pulse(self.epoch, now, last)))
+        self.journal.post()  # whoever is told its number may read up to there
         self.channel.tell(engine_stats(self, now, self._longest_turn))
         self._longest_turn = 0
 

@@ -1,8 +1,9 @@
 """The engine's journal: what trading must know again after any crash, in the order in which it happened.
 
-``Journal`` is the writer, one a file, in the engine. Records of one turn of its loop are appended into
-one transaction and committed together: all of them are in the file or none is. ``JournalReader`` reads
-the same file from the supervisor, at the same time and without ever delaying the writer.
+``Journal`` is the writer, one a file, in the engine. Records of one turn of its loop are committed together,
+as one row of a log (journal_log.py): all of them are in the file or none is. Soon afterwards they are posted,
+as a bookkeeper posts journal entries to the ledger: into the tables that ``JournalReader`` reads from the
+supervisor, at the same time and without ever delaying the writer.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 
 from bus.messages import AcceptedSignal, Checkpoint, Position
 from strategies.trading.records import Placed, Record, Snapshot
-from supervisor.store import journal_copy
+from supervisor.store import journal_copy, journal_log
 from supervisor.store import journal_rows as rows
 from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.journal_file import (
@@ -46,7 +47,9 @@ class Journal:
         self.last_seq = last_seq
         self._database = database
         self._execute = database.execute
-        self._open = False  # a transaction is
+        self._committed = last_seq
+        self._group: list[Record] = []  # appended and not committed
+        self._unposted: list[Record] = []  # committed and not posted
         self._broken = ""
 
     @classmethod
@@ -54,19 +57,26 @@ class Journal:
         """Open ``path``, made if absent. Damage raises ``JournalCorrupt`` after moving the file aside.
 
         ``seed`` is drawn once a file and tells its ids from those of another; ``last_seq`` is the newest
-        committed record's.
+        committed record's. What a crash left unposted is posted.
         """
         database = connect(path, synchronous)
         try:
             # A crash right after the file was made may have left it without one.
             database.execute("INSERT OR IGNORE INTO meta VALUES ('seed', ?)", (secrets.randbits(30),))
             (seed,) = database.execute("SELECT value FROM meta WHERE name = 'seed'").fetchone()
-            return cls(path, database, seed=seed, last_seq=rows.last_seq(database.execute))
-        except sqlite3.Error as error:
-            if damaged(error):
+            journal = cls(path, database, seed=seed, last_seq=journal_log.last_seq(database.execute))
+            journal._unposted = list(journal_log.since(database.execute, rows.posted(database.execute)))
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            if not isinstance(error, sqlite3.Error) or damaged(error):
                 raise quarantine_open(database, path, str(error)) from None
             database.close()
             raise JournalError(f"the journal {path} cannot be opened: {error}") from None
+        try:
+            journal.post()
+        except JournalError:
+            journal.close()
+            raise
+        return journal
 
     def __enter__(self) -> Self:
         """Return itself; closed on the way out."""
@@ -78,37 +88,61 @@ class Journal:
     # ---- writing ----------------------------------------------------------------------------------
     def append(self, records: Sequence[Record]) -> None:
         """Add ``records`` to the open group. ``seq`` must go on where the last one ended."""
+        self._refuse_if_broken()
         for record in records:
-            if record.seq != self.last_seq + 1 and not self._broken:
+            if record.seq != self.last_seq + 1:
                 self._fail(f"record {record.seq} cannot follow record {self.last_seq}")
-            self._run(rows.WRITE[type(record)], record)
             self.last_seq = record.seq
+        self._group += records
 
     def commit(self) -> None:
         """Make the open group durable, whole; nothing to do is no work."""
-        if self._open:
-            try:
-                self._execute("COMMIT")
-            except sqlite3.Error as error:
-                self._fail(str(error))
-            self._open = False
+        if not self._group:
+            return
+        self._refuse_if_broken()
+        try:
+            alone = journal_log.write(self._execute, self._committed, self._group)
+        except sqlite3.Error as error:
+            self._fail(str(error))
+        if not alone:
+            self._fail(f"another writer has gone on from record {self._committed}")
+        self._committed = self.last_seq
+        self._unposted += self._group
+        self._group = []
+
+    @property
+    def behind(self) -> bool:
+        """Whether something is committed that the tables do not hold yet."""
+        return bool(self._unposted)
+
+    def post(self) -> None:
+        """Commit, and bring the tables level with the log: what others read, and all that is read here."""
+        self.commit()
+        if self._unposted:
+            self._transact(self._post)
+            self._unposted.clear()
+
+    def _post(self) -> None:
+        rows.post(self._database, self._unposted)
+        rows.set_posted(self._execute, self._committed)
+        journal_log.drop(self._execute, self._committed)
 
     def forget(self, deployment_id: str) -> None:
-        """Drop what trading no longer needs of a removed deployment, in the open group.
+        """Drop what trading no longer needs of a removed deployment. Commits.
 
         What stays: positions that are not flat, orders that wait, and accepted signals, for their keys.
         """
-        self._run(rows.forget, deployment_id, self.last_seq)
+        self.post()
+        self._transact(rows.forget, self._execute, deployment_id)
 
     def prune(self, keep: int = KEEP) -> int:
         """Drop records beyond the newest ``keep`` that nothing needs; returns how many. Commits.
 
         Counts are kept, and so are waiting orders, positions, checkpoints and keys that still matter.
         """
-        self.commit()
+        self.post()
         before = rows.size(self._execute)
-        self._run(rows.prune, self.last_seq - keep, self.last_seq)
-        self.commit()
+        self._transact(rows.prune, self._execute, self.last_seq - keep)
         return before - rows.size(self._execute)
 
     def seed_from(self, copy: JournalCopy) -> None:
@@ -117,11 +151,10 @@ class Journal:
         Never over a journal that has anything in it: that is a ``JournalError``. Numbers go on well beyond
         the copy's (``journal_copy.LEAP``).
         """
-        if self.last_seq or self._open:
+        if self.last_seq:
             raise JournalError(f"the journal {self.path} is not empty, and is not filled from a copy")
-        self._run(journal_copy.write, copy)
-        self.commit()
-        self.last_seq = rows.last_seq(self._execute)
+        self._transact(journal_copy.write, self._database, copy)
+        self.last_seq = self._committed = rows.posted(self._execute)
 
     def use_full_sync(self) -> None:
         """Survive a power cut from the next commit on: once a live deployment runs (``FULL``)."""
@@ -129,20 +162,20 @@ class Journal:
         self._execute("PRAGMA synchronous = FULL")
 
     def close(self) -> None:
-        """Commit what is open and let go of the file. Twice is fine."""
+        """Commit and post what is open, and let go of the file. Twice is fine."""
         try:
             if not self._broken:
-                self.commit()
+                self.post()
         finally:
             self._database.close()
             self._broken = "it is closed"
-            self._open = False
 
     # ---- reading again ----------------------------------------------------------------------------
     def recover(self) -> Iterable[Record]:
         """Return what a core must know to go on, as one ``Snapshot``, or nothing from a new journal."""
         if not self.last_seq:
             return []
+        self.post()
         try:
             return [
                 Snapshot(
@@ -166,28 +199,32 @@ class Journal:
 
     def checkpoint(self, deployment_id: str) -> Checkpoint | None:
         """Return the last checkpoint of a deployment, if it has one."""
+        self.post()
         return checkpoint_of(self._database, self.path, deployment_id)
 
     def accepted(self, after_seq: int, limit: int) -> list[AcceptedSignal]:
         """Return the accepted signals after ``after_seq``, ascending, at most ``limit``."""
+        self.post()
         return accepted_after(self._database, self.path, after_seq, limit)
 
     # ---- inside -----------------------------------------------------------------------------------
-    def _run(self, write: Callable[..., None], *arguments: Any) -> None:
+    def _refuse_if_broken(self) -> None:
         if self._broken:
             raise JournalError(f"the journal {self.path} takes no more records: {self._broken}")
+
+    def _transact(self, write: Callable[..., None], *arguments: Any) -> None:
+        self._refuse_if_broken()
         try:
-            if not self._open:
-                self._execute("BEGIN IMMEDIATE")
-                self._open = True
-            write(self._execute, *arguments)
+            self._execute("BEGIN IMMEDIATE")
+            write(*arguments)
+            self._execute("COMMIT")
         except sqlite3.Error as error:
             self._fail(str(error))
 
     def _fail(self, why: str) -> NoReturn:
-        """Take the open group back, refuse every later write, and say so."""
+        """Take back what is not committed, refuse every later write, and say so."""
         self._broken = why
-        self._open = False
+        self._group.clear()
         if self._database.in_transaction:  # SQLite has rolled back by itself after some errors
             self._execute("ROLLBACK")
         raise JournalError(

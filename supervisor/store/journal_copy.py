@@ -7,6 +7,7 @@ not filled in its positions, and every signal before a checkpoint is among the a
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from bus.messages import Position
 from strategies.trading.orders import Order
-from strategies.trading.records import Judged, Placed, Saved, Tally
+from strategies.trading.records import Judged, Placed, Record, Saved, Tally
 from supervisor.store import journal_rows as rows
 from supervisor.store.journal_rows import Execute
 
@@ -54,7 +55,7 @@ def read(execute: Execute, after: int, limit: int, since: int) -> JournalCopy:
     ``since``. A journal that ends before ``since`` is another one: then everything of it is new.
     """
     with _one_commit(execute):
-        seq = rows.last_seq(execute)
+        seq = rows.posted(execute)
         accepted = [
             _JUDGED(payload)
             for (payload,) in execute(
@@ -92,11 +93,14 @@ def _one_commit(execute: Execute) -> Iterator[None]:
         execute("ROLLBACK")  # nothing was written
 
 
-def write(execute: Execute, copy: JournalCopy) -> None:
+def write(database: sqlite3.Connection, copy: JournalCopy) -> None:
     """Fill an empty journal, in the open transaction; its next number is ``LEAP`` beyond the copy's."""
+    placed = [Placed(seq=order.seq, at=order.accepted_at, order=order) for order in copy.orders]
+    records: list[Record] = [*copy.accepted, *placed, *copy.checkpoints]
+    rows.post(database, records)
+    execute = database.execute
     uncounted = {tally.deployment_id: tally.accepted for tally in copy.tallies}
     for judged in reversed(copy.accepted):
-        rows.WRITE[Judged](execute, judged)
         # The newest ones are those of the count; older ones were of a removed deployment of that name.
         if uncounted.get(judged.deployment_id, 0) > 0:
             uncounted[judged.deployment_id] -= 1
@@ -118,8 +122,4 @@ def write(execute: Execute, copy: JournalCopy) -> None:
             "INSERT INTO positions VALUES (?, ?, ?, ?, ?)",
             (position.deployment_id, position.symbol, copy.seq, position.quantity, _encode(position)),
         )
-    for order in copy.orders:
-        rows.WRITE[Placed](execute, Placed(seq=order.seq, at=order.accepted_at, order=order))
-    for saved in copy.checkpoints:
-        rows.WRITE[Saved](execute, saved)
-    rows.raise_floor(execute, max(copy.seq, rows.last_seq(execute)) + LEAP)
+    rows.set_posted(execute, max([copy.seq, *(record.seq for record in records)]) + LEAP)

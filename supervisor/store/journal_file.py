@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 Synchronous: TypeAlias = Literal["NORMAL", "FULL"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the schema, kept in ``PRAGMA user_version``."""
 APPLICATION: Final = 0x73744A31
 """``stJ1``: tells our file from any other SQLite database (``PRAGMA application_id``)."""
@@ -23,8 +23,14 @@ WAL_PAGES: Final = 25_000
 """Pages of 4 KiB after which SQLite copies the log back inside a commit, 100 MB: only if the thread that
 does it (checkpointer.py) has not kept up, for it holds the engine's loop for some 20 ms."""
 
-SCHEMA: Final = """
+_LOG: Final = """
+-- One row a group of records that were committed together; seq is that of its last record. Everything below
+-- follows from it: see meta, 'posted', for how far it does already.
+CREATE TABLE log (seq INTEGER PRIMARY KEY, records BLOB NOT NULL);
+"""
+SCHEMA: Final = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+{_LOG}
 -- Verdicts, one row a signal, and one for each sum of a flood. key is NULL unless accepted. counted is 0
 -- for rows of a removed deployment, kept for their keys alone.
 CREATE TABLE signals (
@@ -47,6 +53,14 @@ CREATE TABLE tallies (
     deployment_id TEXT NOT NULL, decision TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (deployment_id, decision)) WITHOUT ROWID;
 """
+UPGRADE: Final = """
+INSERT INTO meta SELECT 'posted', ifnull(max(seq), 0) FROM (
+    SELECT max(seq) AS seq FROM signals UNION ALL SELECT max(seq) FROM orders
+    UNION ALL SELECT max(seq) FROM fills UNION ALL SELECT max(seq) FROM events
+    UNION ALL SELECT max(seq) FROM checkpoints UNION ALL SELECT value FROM meta WHERE name = 'floor');
+DELETE FROM meta WHERE name = 'floor';
+"""
+"""From schema 1, which had no log (so ``_LOG`` comes first): every record went into its tables at once."""
 
 
 class JournalError(Exception):
@@ -149,14 +163,19 @@ def _prepare(database: sqlite3.Connection, path: Path, synchronous: Synchronous)
     database.execute(f"PRAGMA synchronous = {synchronous}")
     database.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
     if new:
-        # One transaction, so that a crash in between leaves a file that is still new.
-        database.executescript(
-            f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT"
-        )
+        _arrange(database, f"{SCHEMA} PRAGMA application_id = {APPLICATION};")
         return
     (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise quarantine_open(database, path, verdict)
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version < VERSION:
+        _arrange(database, _LOG + UPGRADE)
+
+
+def _arrange(database: sqlite3.Connection, script: str) -> None:
+    """Make the schema, in one transaction: a crash in between leaves the file as it was."""
+    database.executescript(f"BEGIN; {script} PRAGMA user_version = {VERSION}; COMMIT")
 
 
 def quarantine_open(database: sqlite3.Connection, path: Path, why: str) -> JournalCorrupt:

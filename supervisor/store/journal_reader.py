@@ -1,7 +1,8 @@
 """The journal as the supervisor reads it: a connection of its own that never delays the writer.
 
-In WAL mode a reader sees the last commit as of its query, and holds no lock that a writer waits for.
-Every method is one query; call it from one thread at a time.
+In WAL mode a reader sees the last commit as of its query, and holds no lock that a writer waits for. What it
+reads are the tables, which the engine brings level with its log some milliseconds after each commit
+(``Journal.post``), whole groups at a time. Every method is one query; call it from one thread at a time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from bus.messages import AcceptedSignal, Checkpoint, Fill, Position
 from strategies.trading.records import Executed, Judged, Noted, Saved, Withheld
 from strategies.trading.replies import accepted_signal, signal_row, withheld_row
-from supervisor.store import journal_copy, journal_rows
+from supervisor.store import journal_copy, journal_log
 from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.journal_file import connect_readonly, unreadable
 
@@ -100,9 +101,9 @@ class JournalReader:
         return _rows(self._database, self.path, query, [after_seq], _CHECKPOINT)
 
     def last_seq(self) -> int:
-        """Return the newest record's number, 0 in an empty journal."""
+        """Return the newest committed record's number, 0 in an empty journal; it may not be posted yet."""
         try:
-            return journal_rows.last_seq(self._database.execute)
+            return journal_log.last_seq(self._database.execute)
         except sqlite3.Error as error:
             raise unreadable(self.path, error) from None
 

@@ -1,110 +1,152 @@
-"""Which rows a record becomes, and what is read back, dropped and summed up of them: SQL and no state."""
+"""The journal's tables: which rows a record becomes, and what is read back, dropped and summed up of them.
+
+SQL and no state. Nothing is in a table that was not committed in the log before (journal_log.py).
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import msgspec
 
-from strategies.trading.records import Closed, Executed, Judged, Noted, Placed, Saved, Tally, Withheld
+from strategies.trading.records import (
+    Closed,
+    Executed,
+    Judged,
+    Noted,
+    Placed,
+    Record,
+    Saved,
+    Tally,
+    Withheld,
+)
 from strategies.trading.state import Keys
 from strategies.trading.ttl import KEY_LIFE
 
 Execute = Callable[..., sqlite3.Cursor]
+ExecuteMany = Callable[..., sqlite3.Cursor]
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-def _write_judged(execute: Execute, record: Judged) -> None:
-    passed = record.decision in {"accepted", "modified"}
-    execute(
-        "INSERT INTO signals (seq, at, deployment_id, symbol, decision, rule, count, key, payload) "
-        "VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)",
-        (
-            record.seq,
-            record.at,
-            record.deployment_id,
-            record.signal.symbol,
-            record.decision,
-            record.rule,
-            bytes.fromhex(record.key) if passed else None,
-            _encode(record),
-        ),
+_INSERT_SIGNAL: Final = (
+    "INSERT INTO signals (seq, at, deployment_id, symbol, decision, rule, count, key, payload) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+class _Posting:
+    """Rows that records become; of an order or a holding only the last of what happened to it."""
+
+    def __init__(self) -> None:
+        self.signals: list[tuple[Any, ...]] = []
+        self.orders: list[list[Any]] = []
+        self.ended: list[tuple[str, int]] = []
+        """Orders of rows that are there already: (status, seq)."""
+        self.fills: list[tuple[Any, ...]] = []
+        self.positions: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self.checkpoints: dict[str, tuple[Any, ...]] = {}
+        self.events: list[tuple[Any, ...]] = []
+        self._placed: dict[int, list[Any]] = {}
+
+    def place(self, seq: int, owner: str, payload: bytes) -> None:
+        """Let an order wait."""
+        self._placed[seq] = row = [seq, owner, "waiting", payload]
+        self.orders.append(row)
+
+    def end(self, order_seq: int, status: str) -> None:
+        """Let an order wait no longer."""
+        if row := self._placed.get(order_seq):
+            row[2] = status
+        else:
+            self.ended.append((status, order_seq))
+
+    def write(self, many: ExecuteMany) -> None:
+        """Write them, in the open transaction."""
+        for statement, rows in (
+            (_INSERT_SIGNAL, self.signals),
+            ("INSERT INTO orders VALUES (?, ?, ?, ?)", self.orders),
+            ("UPDATE orders SET status = ? WHERE seq = ?", self.ended),
+            ("INSERT INTO fills VALUES (?, ?, ?)", self.fills),
+            ("INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)", self.positions.values()),
+            ("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", self.checkpoints.values()),
+            ("INSERT INTO events VALUES (?, ?, ?)", self.events),
+        ):
+            if rows:
+                many(statement, rows)
+
+
+def _judged(rows: _Posting, record: Judged) -> None:
+    key = bytes.fromhex(record.key) if record.decision in {"accepted", "modified"} else None
+    owner, symbol = record.deployment_id, record.signal.symbol
+    rows.signals.append(
+        (record.seq, record.at, owner, symbol, record.decision, record.rule, 1, key, _encode(record))
     )
 
 
-def _write_withheld(execute: Execute, record: Withheld) -> None:
-    execute(
-        "INSERT INTO signals (seq, at, deployment_id, symbol, decision, rule, count, payload) "
-        "VALUES (?, ?, ?, '', ?, ?, ?, ?)",
-        (
-            record.seq,
-            record.at,
-            record.deployment_id,
-            record.decision,
-            record.rule,
-            record.count,
-            _encode(record),
-        ),
+def _withheld(rows: _Posting, record: Withheld) -> None:
+    owner, decision = record.deployment_id, record.decision
+    rows.signals.append(
+        (record.seq, record.at, owner, "", decision, record.rule, record.count, None, _encode(record))
     )
 
 
-def _write_placed(execute: Execute, record: Placed) -> None:
-    execute(
-        "INSERT INTO orders VALUES (?, ?, 'waiting', ?)",
-        (record.seq, record.order.deployment_id, _encode(record)),
-    )
+def _placed(rows: _Posting, record: Placed) -> None:
+    rows.place(record.seq, record.order.deployment_id, _encode(record))
 
 
-def _write_closed(execute: Execute, record: Closed) -> None:
-    execute("UPDATE orders SET status = ? WHERE seq = ?", (record.reason, record.order_seq))
-    # No table of its own, and yet a number of its own: the counter must not go back.
-    raise_floor(execute, record.seq)
+def _closed(rows: _Posting, record: Closed) -> None:
+    rows.end(record.order_seq, record.reason)
 
 
-def _write_executed(execute: Execute, record: Executed) -> None:
-    fill, position = record.fill, record.position
-    execute("INSERT INTO fills VALUES (?, ?, ?)", (record.seq, fill.deployment_id, _encode(record)))
-    execute("UPDATE orders SET status = 'filled' WHERE seq = ?", (record.order_seq,))
-    execute(
-        "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)",
-        (position.deployment_id, position.symbol, record.seq, position.quantity, _encode(position)),
-    )
+def _executed(rows: _Posting, record: Executed) -> None:
+    position, owner = record.position, record.fill.deployment_id
+    rows.fills.append((record.seq, owner, _encode(record)))
+    rows.end(record.order_seq, "filled")
+    rows.positions[owner, position.symbol] = (
+        owner, position.symbol, record.seq, position.quantity, _encode(position),
+    )  # fmt: skip
 
 
-def _write_saved(execute: Execute, record: Saved) -> None:
-    execute(
-        "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)",
-        (record.deployment_id, record.seq, _encode(record)),
-    )
+def _saved(rows: _Posting, record: Saved) -> None:
+    rows.checkpoints[record.deployment_id] = (record.deployment_id, record.seq, _encode(record))
 
 
-def _write_noted(execute: Execute, record: Noted) -> None:
-    execute("INSERT INTO events VALUES (?, ?, ?)", (record.seq, record.deployment_id, _encode(record)))
+def _noted(rows: _Posting, record: Noted) -> None:
+    rows.events.append((record.seq, record.deployment_id, _encode(record)))
 
 
-WRITE: Final[dict[type, Callable[..., None]]] = {
-    Judged: _write_judged,
-    Withheld: _write_withheld,
-    Placed: _write_placed,
-    Closed: _write_closed,
-    Executed: _write_executed,
-    Saved: _write_saved,
-    Noted: _write_noted,
+_POST: Final[dict[type, Callable[[_Posting, Any], None]]] = {
+    Judged: _judged,
+    Withheld: _withheld,
+    Placed: _placed,
+    Closed: _closed,
+    Executed: _executed,
+    Saved: _saved,
+    Noted: _noted,
 }
-"""How each kind of record is written."""
+"""What rows each kind of record becomes."""
 
 
-def last_seq(execute: Execute) -> int:
-    """Return the newest record's number. The floor remembers those whose rows are gone or never were."""
-    (newest,) = execute(
-        "SELECT max(seq) FROM (SELECT max(seq) AS seq FROM signals UNION ALL SELECT max(seq) FROM orders "
-        "UNION ALL SELECT max(seq) FROM fills UNION ALL SELECT max(seq) FROM events "
-        "UNION ALL SELECT max(seq) FROM checkpoints UNION ALL SELECT value FROM meta WHERE name = 'floor')"
-    ).fetchone()
-    return newest or 0
+def post(database: sqlite3.Connection, records: Iterable[Record]) -> None:
+    """Enter ``records`` into the tables, in the open transaction."""
+    rows = _Posting()
+    for record in records:
+        _POST[type(record)](rows, record)
+    rows.write(database.executemany)
+
+
+def posted(execute: Execute) -> int:
+    """Return the number of the newest record that is in the tables, or was."""
+    found = execute("SELECT value FROM meta WHERE name = 'posted'").fetchone()
+    return int(found[0]) if found else 0
+
+
+def set_posted(execute: Execute, seq: int) -> None:
+    """Take note that the tables hold every record up to ``seq``. No later one gets a number up to it."""
+    execute("INSERT OR REPLACE INTO meta VALUES ('posted', ?)", (seq,))
 
 
 def size(execute: Execute) -> int:
@@ -114,11 +156,6 @@ def size(execute: Execute) -> int:
         "+ (SELECT count(*) FROM fills) + (SELECT count(*) FROM events)"
     ).fetchone()
     return int(count)
-
-
-def raise_floor(execute: Execute, seq: int) -> None:
-    """Let no later record get a number up to ``seq``, whatever rows are dropped."""
-    execute("INSERT OR REPLACE INTO meta VALUES ('floor', ?)", (seq,))
 
 
 def keys(execute: Execute) -> Keys:
@@ -148,9 +185,8 @@ def tallies(execute: Execute, since: int = 0) -> list[Tally]:
     return [Tally(deployment_id, **counts[deployment_id]) for deployment_id in sorted(counts)]
 
 
-def forget(execute: Execute, deployment_id: str, seq: int) -> None:
+def forget(execute: Execute, deployment_id: str) -> None:
     """Drop the rows of a removed deployment, but what it holds, waits for, and must not do twice."""
-    raise_floor(execute, seq)
     for statement in (
         "DELETE FROM signals WHERE deployment_id = ? AND key IS NULL",
         "UPDATE signals SET counted = 0 WHERE deployment_id = ?",
@@ -164,9 +200,8 @@ def forget(execute: Execute, deployment_id: str, seq: int) -> None:
         execute(statement, (deployment_id,))
 
 
-def prune(execute: Execute, up_to: int, seq: int) -> None:
+def prune(execute: Execute, up_to: int) -> None:
     """Drop rows of records up to ``up_to`` that nothing needs; their verdicts stay counted."""
-    raise_floor(execute, seq)
     # The newest accepted signal of each deployment and symbol tells how old a key may be (Keys). SQLite
     # takes a bare column beside max() from the row of the maximum (sqlite.org/lang_select.html).
     execute("DROP TABLE IF EXISTS temp.pruned")

@@ -50,6 +50,7 @@ def some_trading(core, journal, *, keys=range(7)):
                 journal.append(outcome.records)
                 written += outcome.records
         journal.commit()
+    journal.post()
     return written
 
 
@@ -92,13 +93,60 @@ def test_a_recovered_core_goes_on_in_the_same_file(path):
 def test_an_uncommitted_group_is_not_there_after_a_close_that_never_came(path):
     journal = Journal.open(path)
     journal.append([noted(1), noted(2)])
-    journal.commit()
+    journal.post()
     journal.append([noted(3)])
     with JournalReader.open(path) as reader:
         assert [event.seq for event in reader.events()] == [1, 2]
     journal._database.close()  # as if the process had died
     with Journal.open(path) as again:
         assert again.last_seq == 2
+
+
+def test_a_group_that_was_committed_and_not_posted_comes_back(path):
+    core = running_core()
+    journal = Journal.open(path)
+    some_trading(core, journal)
+    for outcome in (core.on_signals("d", 1, [signal(key=50)], T0), core.on_tick(tick(120.0), T0)):
+        journal.append(outcome.records)
+        journal.commit()
+    with JournalReader.open(path) as reader:
+        assert reader.copy(0, 1000, 0).seq < reader.last_seq() == journal.last_seq
+    journal._database.close()  # as if the process had died
+    recovered = Core()
+    with Journal.open(path) as again, JournalReader.open(path) as reader:
+        assert again.last_seq == reader.last_seq() == reader.copy(0, 1000, 0).seq
+        recovered.restore(again.recover())
+    assert recovered.snapshot() == core.snapshot()
+
+
+def test_whether_it_is_behind_is_known_until_everything_is_posted(path):
+    with Journal.open(path) as journal, JournalReader.open(path) as reader:
+        assert not journal.behind
+        journal.append([noted(1)])
+        assert not journal.behind  # nothing is committed yet
+        journal.commit()
+        assert (journal.behind, reader.events()) == (True, [])
+        journal.post()
+        assert (journal.behind, len(reader.events())) == (False, 1)
+        journal.post()
+        assert len(reader.events()) == 1
+
+
+def test_what_the_writer_reads_is_never_behind(path):
+    core = running_core()
+    with Journal.open(path) as journal:
+        journal.append(core.on_signals("d", 1, [signal()], T0).records)
+        assert len(journal.accepted(0, 10)) == 1
+        journal.append(core.on_checkpoint("d", 1, CHECKPOINT, T0).records)
+        assert journal.checkpoint("d") == CHECKPOINT
+
+
+def test_the_log_stays_short_and_keeps_its_newest_group(path):
+    with Journal.open(path) as journal:
+        for seq in range(1, 100):
+            journal.append([noted(seq)])
+            journal.post()
+        assert journal._execute("SELECT seq FROM log").fetchall() == [(99,)]
 
 
 def test_ids_of_two_journals_differ_and_those_of_one_do_not_change(path, tmp_path):
@@ -125,8 +173,10 @@ def test_a_second_writer_is_noticed_and_changes_nothing(path):
     with Journal.open(path) as one, Journal.open(path) as other:
         one.append([noted(1)])
         one.commit()
-        with pytest.raises(JournalError, match="UNIQUE"):
-            other.append([noted(1, "intruder")])
+        one.post()
+        other.append([noted(1, "intruder"), noted(2, "intruder")])
+        with pytest.raises(JournalError, match="another writer has gone on from record 0"):
+            other.commit()
     with JournalReader.open(path) as reader:
         assert [event.deployment_id for event in reader.events()] == ["d"]
 
@@ -166,7 +216,7 @@ def test_the_sum_of_a_flood_is_listed_with_its_count(path):
         for _ in range(2):
             bad = [signal(key=k, symbol="Z") for k in range(1000)]
             journal.append(core.on_signals("d", 1, bad, T0).records)
-        journal.commit()
+        journal.post()
         assert sum(row["count"] for row in reader.signals("d", limit=5000)) == 2000
         core = Core()
         core.restore(journal.recover())
@@ -203,10 +253,10 @@ def test_fills_positions_and_checkpoints_are_read_as_the_core_has_them(path):
 def test_a_reader_that_lingers_never_stops_the_writer(path):
     with Journal.open(path) as journal, JournalReader.open(path) as reader:
         journal.append([noted(1)])
-        journal.commit()
+        journal.post()
         cursor = reader._database.execute("SELECT * FROM events")  # a read that is left open
         journal.append([noted(2)])
-        journal.commit()
+        journal.post()
         assert len(cursor.fetchall()) == 1
         assert len(reader.events()) == 2
 
@@ -291,8 +341,9 @@ def test_a_full_disk_takes_the_whole_group_back_and_says_so(path):
         (pages,) = journal._execute("PRAGMA page_count").fetchone()
         journal._execute(f"PRAGMA max_page_count = {pages}")  # SQLITE_FULL, as from a full disk
         big = [msgspec.structs.replace(noted(seq), detail="x" * 2000) for seq in range(2, 50)]
+        journal.append(big)
         with pytest.raises(JournalError, match=r"cannot be written: database or disk is full"):
-            journal.append(big)
+            journal.commit()
         with pytest.raises(JournalError, match="takes no more records"):
             journal.append([noted(2)])
         assert not journal._database.in_transaction
@@ -300,6 +351,19 @@ def test_a_full_disk_takes_the_whole_group_back_and_says_so(path):
         assert [event.seq for event in reader.events()] == [1]
         journal.append([noted(2)])  # opened again, it goes on
         journal.commit()
+
+
+def test_a_disk_that_is_full_when_it_posts_loses_nothing_that_was_committed(path):
+    with Journal.open(path) as journal:
+        big = [msgspec.structs.replace(noted(seq), detail="x" * 2000) for seq in range(1, 50)]
+        journal.append(big)
+        journal.commit()
+        (pages,) = journal._execute("PRAGMA page_count").fetchone()
+        journal._execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(JournalError, match=r"cannot be written: database or disk is full"):
+            journal.post()
+    with Journal.open(path) as journal, JournalReader.open(path) as reader:
+        assert (journal.last_seq, len(reader.events(limit=1000))) == (49, 49)
 
 
 @pytest.mark.parametrize("where", ["header", "pages"])
@@ -338,13 +402,42 @@ def test_a_record_that_does_not_decode_is_damage_too(path):
     assert path.with_name("journal.db.corrupt-1").exists()
 
 
+def test_a_group_of_the_log_that_does_not_decode_is_damage_too(path):
+    with Journal.open(path) as journal:
+        some_trading(running_core(), journal)
+        journal._execute("UPDATE log SET seq = seq + 1, records = x'c1'")
+    with pytest.raises(JournalCorrupt, match="is damaged"):
+        Journal.open(path)
+    assert path.with_name("journal.db.corrupt-1").exists()
+
+
+def test_a_journal_of_the_first_schema_is_brought_up_to_date_and_goes_on(path):
+    core = running_core()
+    with Journal.open(path) as journal:
+        some_trading(core, journal)
+        last = journal.last_seq
+    with contextlib.closing(sqlite3.connect(path)) as database:  # as the first version left it
+        database.executescript(
+            "DROP TABLE log; DELETE FROM meta WHERE name = 'posted';"
+            "INSERT INTO meta VALUES ('floor', 3); PRAGMA user_version = 1"
+        )
+    with Journal.open(path) as journal:
+        assert journal.last_seq == last
+        recovered = Core()
+        recovered.restore(journal.recover())
+        assert recovered.snapshot() == core.snapshot()
+        journal.append([noted(last + 1)])
+    with Journal.open(path) as journal:
+        assert journal.last_seq == last + 1
+
+
 def test_a_journal_of_a_later_version_is_refused_and_left_alone(path):
     Journal.open(path).close()
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
     for attempt in (Journal.open, JournalReader.open):
-        with pytest.raises(JournalTooNew, match="has schema 99, this stratd knows up to 1"):
+        with pytest.raises(JournalTooNew, match="has schema 99, this stratd knows up to 2"):
             attempt(path)
     assert path.read_bytes() == before
 

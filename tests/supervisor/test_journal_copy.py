@@ -67,7 +67,7 @@ def test_a_filled_journal_knows_repeated_signals_and_gives_no_number_twice(tmp_p
         out = again.on_signals("d", 2, [signal(key=3), signal(key=99)], T0)
         assert verdicts(out) == ["duplicate", "accepted"]
         journal.append(out.records)
-        journal.commit()
+        journal.post()
         assert out.accepted[0].seq > core.snapshot().seq + LEAP
         assert [one.seq for one in journal.accepted(core.snapshot().seq, 10)] == [out.accepted[0].seq]
 
@@ -182,7 +182,7 @@ def test_whatever_was_traded_a_filled_journal_recovers_the_same_state(tmp_path_f
                 journal.forget("d")
                 core.attach(grant())
                 core.running("d", 1)
-        journal.commit()
+        journal.post()
         expected = list(journal.recover())
     copy = copied(path)
     with Journal.open(new) as journal:
@@ -206,7 +206,7 @@ def test_a_copy_is_of_one_commit_even_while_the_engine_goes_on(tmp_path):
             asked.append(statement)
             if len(asked) == 4:  # the numbers are read, the positions are not
                 journal.append(core.on_tick(tick(), T0).records)
-                journal.commit()
+                journal.post()
             return ask(statement, arguments)
 
         assert read(execute, 0, EVERYTHING, 0) == expected
