@@ -15,11 +15,18 @@ from supervisor.schema import (
     LayerView,
     LogLine,
     ProcessView,
+    SandboxView,
     SignalView,
     Status,
     StrategyView,
     Verdicts,
 )
+
+TRUST = {
+    "trusted": "trusted by the operator (--trust)",
+    "built-in": "shipped with stratd",
+    NOTHING: "none: runs only where the sandbox holds a stranger's code",
+}
 
 
 def deployments(rows: Sequence[DeploymentRow]) -> Sheet:
@@ -33,6 +40,7 @@ def deployments(rows: Sequence[DeploymentRow]) -> Sheet:
             Column("MODE", 8),
             Column("SYMBOLS", 5, flexible=True),
             Column("TF", 10),
+            Column("TRUST", 3),
             Column("PID", 7, right=True),
             Column("UP", 2, right=True),
             Column("CPU%", 1, right=True),
@@ -59,6 +67,7 @@ def _deployment(row: DeploymentRow) -> tuple[str, ...]:
         row.mode,
         ",".join(row.symbols),
         ",".join(row.timeframes),
+        _trust(row),
         str(row.pid or NOTHING),
         span(row.uptime_s),
         number(row.cpu_percent),
@@ -70,6 +79,11 @@ def _deployment(row: DeploymentRow) -> tuple[str, ...]:
         str(row.restarts),
         NOTHING if death is None else clean(f"{death.cause} {death.detail}".strip()),
     )
+
+
+def _trust(row: DeploymentRow) -> str:
+    """Who answers for the code: the operator, or we who shipped it."""
+    return "trusted" if row.trusted else "built-in" if row.builtin else NOTHING
 
 
 def status(view: Status) -> str:
@@ -94,6 +108,7 @@ def status(view: Status) -> str:
             ("state", view.state_dir),
             ("runtime", view.runtime_dir),
             ("config", view.config or "defaults"),
+            ("sandbox", clean(verdict(view.verdict))),
             *(("problem", problem) for problem in view.problems),
         ]
     )
@@ -187,6 +202,18 @@ def layers(views: Sequence[LayerView]) -> Sheet:
     )
 
 
+def verdict(view: SandboxView) -> str:
+    """Say what the layers come to: whose code may run."""
+    if not view.setting:
+        return "not known yet"
+    confined = f"setting {view.setting}, " + (
+        f"without {', '.join(view.without)}" if view.without else "every layer"
+    )
+    if not view.refusal:
+        return f"{confined}: a stranger's code is held"
+    return f"{confined}: only trusted code runs (built-in, or with --trust). {view.refusal}"
+
+
 def _why(view: LayerView) -> str:
     return f"{view.detail}; to bring it: {view.command}" if view.command else view.detail
 
@@ -235,6 +262,8 @@ def _head(view: DeploymentDetail) -> str:
             ("next start", next_start),
             ("strategy", f"{view.strategy}@{view.version}  {view.code_hash[:12]}".rstrip()),
             ("code", view.code_path),
+            ("trust", TRUST[_trust(view)]),
+            ("sandbox", f"without {', '.join(view.without)}" if view.without else "every layer"),
             ("account", f"{view.account} ({view.mode})"),
             ("symbols", ", ".join(view.symbols)),
             ("timeframes", ", ".join(view.timeframes)),

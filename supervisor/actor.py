@@ -32,6 +32,7 @@ from supervisor.quota import Sample, holds_slot
 from supervisor.store.deployments import KEEP_DEATHS, StoreError
 from supervisor.store.tables import DeathRecord, Deployment, Standing
 from supervisor.tasks import end_task
+from supervisor.trust import objection
 
 GOODBYE = 0.25
 """Seconds that the engine gets to read the last words of an instance before it is detached or replaced."""
@@ -276,6 +277,11 @@ class Actor:
         if code is None:
             what = f"strategy {mine.strategy}@{mine.version} is not in the catalogue"
             self.submit(lf.Ended(generation, "load_error", what))
+            return
+        if why := objection(
+            mine, code, host.survey, host.require
+        ):  # the verbs ask first; no way leads past it
+            self.submit(lf.Ended(generation, "load_error", why))
             return
         if host.endpoints is None:
             self.submit(lf.Ended(generation, "unknown", "the engine was never ready"))

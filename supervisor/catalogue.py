@@ -27,6 +27,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     version: str
     code_path: str
     code_hash: str
+    built_in: bool = False
     warmup: int
     symbols: list[str]
     timeframes: list[str]
@@ -117,6 +118,7 @@ def _entry(found: plugins.Found) -> Entry:
         version=found.version,
         code_path=found.path,
         code_hash=found.code_hash,
+        built_in=found.built_in,
         warmup=found.warmup,
         symbols=list(found.symbols),
         timeframes=list(found.timeframes),

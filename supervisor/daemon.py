@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import structlog
 
 from sandbox.confine.process import become_subreaper
+from sandbox.confine.survey import Survey
 from sandbox.nursery import Nursery
 from supervisor import control
 from supervisor import life as lf
@@ -47,7 +48,9 @@ from supervisor.schema import RescanResult
 from supervisor.signal_tail import SignalTail
 from supervisor.store.deployments import DeploymentStore, StoreError
 from supervisor.store.tables import DeathRecord, Deployment, Standing
+from supervisor.survey import take, with_groups
 from supervisor.systemd import Notifier
+from supervisor.trust import summary
 from supervisor.verbs import Verbs
 
 ENGINE_PATIENCE = 30.0
@@ -69,6 +72,7 @@ class Daemon:
         calendars: Calendars,
         config: Path | None = None,
         notifier: Notifier | None = None,
+        survey: Callable[[str], Survey] = take,
     ) -> None:
         self.settings = settings
         self.config = config
@@ -82,6 +86,7 @@ class Daemon:
         """Sentences about what is not as it should be, by what it is about."""
         self.stopping = False
         self._calendars = calendars
+        self._survey = survey
         self._database = ThreadPoolExecutor(1, "database")
         self._stop_asked = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -97,7 +102,8 @@ class Daemon:
         self.news = News(self.actors, self.events, self.problems)
         self.news.on_ready, self.news.on_stats = self._on_engine_ready, self._on_stats
         self.engine = EngineClient(settings.runtime_dir, settings.state_dir, self.news)
-        self.cells = Cells(Nursery(), self.news, self.enforcers.joining)
+        self._nursery = Nursery(root=settings.runtime_dir / "root")
+        self.cells = Cells(self._nursery, self.news, self.enforcers.joining)
         self.news.on_zygote_awake = lambda: self.sampler.descend_from(self.cells.zygote_pid)
         self.pulse = Pulse(self.sampler, self.notifier, on_samples=self._judge, tick=self._tick)
         self._reaper = Reaper()
@@ -131,6 +137,7 @@ class Daemon:
                 memory=memory, cpu=cpu, window=quota.cpu_window, cpu_policy=quota.cpu_policy
             ),
             code=self.catalogue.code,
+            require=tuple(self.settings.sandbox.require or ()),
         )
 
     async def in_database(self, call: Callable[[], T]) -> T:
@@ -141,6 +148,8 @@ class Daemon:
     async def start(self) -> None:
         """Bring everything up. Raises ``Failed`` with a sentence; then ``stop`` still has to be called."""
         self.premises.enter()
+        survey = self._survey(self.settings.sandbox.setting)  # blocks, while nobody waits for us yet
+        self._nursery.survey = survey
         become_subreaper()
         self._install_signals()
         try:
@@ -152,6 +161,8 @@ class Daemon:
         self.events.note("daemon_started", f"pid {os.getpid()}")
         self.enforcers.start()  # before the zygote: of a delegated group the daemon moves into a leaf first
         self.events.note("quotas", f"control groups: {self.enforcers.detail}")
+        self.host.survey = with_groups(survey, held=self.enforcers.grouped, detail=self.enforcers.detail)
+        self.events.note("sandbox", summary(self.host.survey, self.host.require))
         for problem in self.problems.values():
             self.events.note("problem", problem)
         self.mirror = await open_mirror(self)

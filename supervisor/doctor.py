@@ -1,33 +1,35 @@
-"""What this host can enforce and what stratd holds now, layer by layer (``stratd doctor``).
+"""What this host can enforce and what stratd holds on it, layer by layer (``stratd doctor``).
 
-Honest by construction: ``active`` is said only of what every cell of this version gets and what this kernel
-was just asked for; what the kernel has and stratd does not use yet is ``available``.
+Honest by construction: a layer is ``active`` only if a cell that was started for the purpose got it.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bus.sessions import CalendarError
 from sandbox.confine import probe
+from sandbox.confine.survey import NEEDED, Survey
 from supervisor.calendars import load
 from supervisor.config import Settings
 from supervisor.quantities import format_size
 from supervisor.redis_ping import ping
-from supervisor.schema import DoctorReport, LayerView
+from supervisor.schema import DoctorReport, LayerView, SandboxView
+from supervisor.survey import examine_host
+from supervisor.trust import refusal
 
-NOT_YET = "not used yet: the next version brings it"
 DESCRIPTORS_A_CELL = 6
 """Control channel, two pidfds, log file, and two to spare."""
 DESCRIPTORS_OF_THE_DAEMON = 128
 
 
-def examine(settings: Settings) -> DoctorReport:
-    """Probe the host; takes some tens of milliseconds, changes nothing, needs no daemon."""
+def examine(settings: Settings, survey: Callable[[str], Survey] = examine_host) -> DoctorReport:
+    """Probe the host; takes some hundred milliseconds, changes nothing, needs no daemon."""
+    found = survey(settings.sandbox.setting)
     host = [
         LayerView(name="kernel", state="active", detail=probe.kernel()),
         _folder("state directory", settings.state_dir),
@@ -38,66 +40,53 @@ def examine(settings: Settings) -> DoctorReport:
         *_strategy_folders(settings),
         *_calendars(settings),
     ]
-    sandbox = layers()
-    missing = [
-        view.name for view in (*sandbox, *host) if view.state == "missing" and view.name not in OPTIONAL
-    ]
-    return DoctorReport(sandbox=sandbox, host=host, missing=missing)
+    sandbox = layers(found)
+    demanded = demands(found, settings.sandbox.require)
+    missing = [view.name for view in sandbox if view.state == "missing" and view.name in demanded]
+    missing += [view.name for view in host if view.state == "missing"]
+    return DoctorReport(
+        verdict=verdict(found, settings.sandbox.require or ()), sandbox=sandbox, host=host, missing=missing
+    )
 
 
-OPTIONAL = frozenset({"namespaces", "landlock", "seccomp", "cgroup"})
-"""Layers that this version does without, so that no configuration can demand them yet."""
+def demands(survey: Survey, require: Sequence[str] | None) -> Sequence[str]:
+    """Return the layers that must be there: of ``[sandbox] require``, else what a stranger's code needs."""
+    return NEEDED[survey.setting] if require is None else require
 
 
-def layers() -> list[LayerView]:
-    """Return the layers of the sandbox; the first ones hold in every cell now."""
+def verdict(survey: Survey, require: Sequence[str]) -> SandboxView:
+    """Return how cells are confined, and whether a stranger's code may run."""
+    return SandboxView(
+        setting=survey.setting,
+        refusal=refusal(survey, require),
+        without=[layer.name for layer in survey.layers if not layer.active],
+    )
+
+
+def layers(survey: Survey) -> list[LayerView]:
+    """Return the layers of the sandbox, and who else holds a cell to its bounds."""
     return [
-        _active("own process", probe.pidfd, "a cell each, own session, SIGKILL with the daemon; pidfd"),
-        _active("descriptors", probe.close_range, "the strategy holds 0, 1, 2 and one socket to its warden"),
-        LayerView(
-            name="environment", state="active", detail="a literal list of names, nothing of the daemon's"
-        ),
-        LayerView(
-            name="limits",
-            state="active",
-            detail="RLIMIT_DATA, NOFILE, FSIZE, CORE per process; NPROC only binds other users than root"
-            if os.geteuid() == 0
-            else "RLIMIT_DATA, NOFILE, NPROC, FSIZE, CORE per process",
+        *(
+            LayerView(
+                name=layer.name,
+                state="active" if layer.active else "missing",
+                detail=layer.detail,
+                command="" if layer.active else layer.command,
+            )
+            for layer in survey.layers
         ),
         LayerView(
             name="memory quota",
             state="active",
-            detail="resident size sampled once a second; killed over the cap",
+            detail="control group, else RLIMIT_DATA; above both the sampler, four times a second",
         ),
-        LayerView(name="cpu quota", state="active", detail="share sampled over a window; not throttled"),
+        LayerView(
+            name="cpu quota",
+            state="active",
+            detail="control group, else stopped and let go on by turns; or as [quota] cpu_policy says",
+        ),
         LayerView(name="hang watchdog", state="active", detail="a call over its budget: stack, then SIGKILL"),
-        _later(
-            "namespaces",
-            probe.namespaces,
-            "sysctl -w user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1",
-        ),
-        _later("landlock", probe.landlock, "boot with lsm=landlock,... (Linux 5.13 or newer)"),
-        _later("seccomp", probe.seccomp, "a kernel with CONFIG_SECCOMP_FILTER=y"),
-        _later(
-            "cgroup",
-            probe.cgroup,
-            "run under the unit (stratd systemd show), booted with systemd.unified_cgroup_hierarchy=1",
-        ),
     ]
-
-
-def _active(name: str, ask: Callable[[], probe.Finding], detail: str) -> LayerView:
-    finding = ask()
-    if finding.found:
-        return LayerView(name=name, state="active", detail=detail)
-    return LayerView(name=name, state="missing", detail=finding.detail, command="Linux 5.9 or newer")
-
-
-def _later(name: str, ask: Callable[[], probe.Finding], command: str) -> LayerView:
-    finding = ask()
-    if finding.found:
-        return LayerView(name=name, state="available", detail=f"{finding.detail}; {NOT_YET}")
-    return LayerView(name=name, state="missing", detail=f"{finding.detail}; {NOT_YET}", command=command)
 
 
 def _folder(name: str, path: Path) -> LayerView:

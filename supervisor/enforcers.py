@@ -130,6 +130,11 @@ class Enforcers:
         return opened
 
     @property
+    def grouped(self) -> bool:
+        """Whether there are control groups; ``detail`` says which, or why not."""
+        return self._tree is not None
+
+    @property
     def _holds_cpu(self) -> bool:
         return self._policy == "throttle" and self._tree is not None and self._tree.holds("cpu")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from sandbox.confine.survey import Survey
 from sandbox.spec import Budgets, Limits
 from supervisor.cells import Cells
 from supervisor.config import Restart
@@ -33,6 +34,11 @@ class Code(Protocol):
         ...
 
     @property
+    def built_in(self) -> bool:
+        """Whether it was shipped with stratd."""
+        ...
+
+    @property
     def warmup(self) -> int:
         """Candles of history that it wants."""
         ...
@@ -45,6 +51,8 @@ class Host:
     ``limits(memory, cpu)`` and ``usage(memory, cpu)`` make what the kernel and what the sampler hold a cell
     to, bytes and share of a core; ``code(name, version)`` is None for what the catalogue does not have (any
     more). ``endpoints`` are those of the last engine that was ready: the next one binds the same.
+    ``survey`` is what the sandbox gives on this host, taken once when the daemon starts, None before;
+    ``require`` names the layers that the configuration demands beyond what a stranger's code needs.
     """
 
     cells: Cells
@@ -60,6 +68,8 @@ class Host:
     usage: Callable[[int, float], Usage]
     code: Callable[[str, str], Code | None]
     endpoints: EngineReady | None = None
+    survey: Survey | None = None
+    require: tuple[str, ...] = ()
 
 
 def policy_of(wanted: Restart) -> Policy:

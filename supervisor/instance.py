@@ -14,6 +14,7 @@ from supervisor.life import Ended, Life
 from supervisor.lifecycle import cause_of
 from supervisor.quota import Usage
 from supervisor.store.tables import DeathRecord, Deployment
+from supervisor.trust import answered_for
 
 
 class Instance:
@@ -56,6 +57,7 @@ def grant(
         market_endpoint=endpoints.market_endpoint,
         report_endpoint=endpoints.report_endpoint,
         token=secrets.token_hex(16),
+        trusted=answered_for(deployment, code),
         limits=host.limits(deployment.memory, deployment.cpu),
         budgets=replace(host.budgets, extra=replace(host.budgets.extra, left=extra_time)),
     )

@@ -166,6 +166,13 @@ class Recover(Struct, frozen=True):
     reason: str = "the daemon started"
 
 
+class Denied(Struct, frozen=True):
+    """The daemon came up, on a host that must not run it: it waits for an operator."""
+
+    actor: str = "daemon"
+    reason: str = ""
+
+
 class Born(Struct, frozen=True):
     """The strategy process exists."""
 
@@ -203,7 +210,7 @@ class Due(Struct, frozen=True):
 
 
 Verb: TypeAlias = Start | Pause | Resume | Stop | Restart | Reset | Halt
-Event: TypeAlias = Verb | Recover | Born | Ready | Ended | Breached | Due
+Event: TypeAlias = Verb | Recover | Denied | Born | Ready | Ended | Breached | Due
 
 
 # ---- effects --------------------------------------------------------------------------------------

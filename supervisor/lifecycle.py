@@ -24,6 +24,7 @@ from supervisor.life import (
     Abort,
     Born,
     Breached,
+    Denied,
     Direct,
     Due,
     Effect,
@@ -290,8 +291,9 @@ def backoff_delay(attempt: int, chance: float, policy: Policy) -> float:
 _RESTING: dict[type[Event], Rule] = {
     Start: _begin, Restart: _begin, Pause: _nothing, Resume: _nothing,
     Stop: _want(Wanted.STOPPED), Reset: _nothing, Halt: _nothing, Recover: _recover,
+    Denied: _rest(State.FAILED, forget=False),
 }  # fmt: skip
-_GIVEN_UP: dict[type[Event], Rule] = {**_RESTING, Reset: _reset, Recover: _nothing}
+_GIVEN_UP: dict[type[Event], Rule] = {**_RESTING, Reset: _reset, Recover: _nothing, Denied: _nothing}
 _BECOMING: dict[type[Event], Rule] = {
     Start: _want(Wanted.RUNNING), Pause: _want_while_wanted(Wanted.PAUSED), Resume: _want(Wanted.RUNNING),
     Stop: _leave(Rung.TERMINATE, forget=True), Restart: _leave(Rung.TERMINATE), Halt: _leave(Rung.TERMINATE),

@@ -21,11 +21,11 @@ from supervisor.schema import (
     DeploymentRow,
     EventView,
     FeedView,
-    LayerView,
     LogLine,
     MirrorView,
     ProcessView,
     RescanResult,
+    SandboxView,
     Selection,
     SignalView,
     StartRequest,
@@ -42,14 +42,12 @@ class Port:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._layers: list[LayerView] = []
 
     # ---- questions ------------------------------------------------------------------------------
     async def status(self) -> Status:
         """Return the daemon's own state."""
         daemon, settings = self._daemon, self._daemon.settings
-        if not self._layers:  # asks the kernel, which does not change its mind while it runs
-            self._layers = await asyncio.to_thread(doctor.layers)
+        survey = daemon.host.survey
         problems = list(daemon.problems.values())
         if daemon.events.unwritten:
             problems.append(f"{daemon.events.unwritten} events wait for a database that cannot be written")
@@ -70,7 +68,8 @@ class Port:
             running=sum(actor.holds_slot for actor in daemon.actors.values()),
             max_concurrent=settings.limits.max_concurrent,
             signals=views.total(daemon.news.rows),
-            layers=self._layers,
+            layers=doctor.layers(survey) if survey else [],
+            verdict=doctor.verdict(survey, daemon.host.require) if survey else SandboxView(),
             mirror=daemon.mirror.view() if daemon.mirror else MirrorView(),
             signals_endpoint=stats.signals_endpoint if stats else "",
             replay_endpoint=stats.replay_endpoint if stats else "",
@@ -167,9 +166,9 @@ class Port:
         return self._daemon.signals.read(deployment_id, after, n, follow=follow)
 
     # ---- verbs ----------------------------------------------------------------------------------
-    async def start(self, request: StartRequest) -> StartResult:
+    async def start(self, request: StartRequest, *, owner: bool = False) -> StartResult:
         """Create the deployment if it is new, else start it as it was."""
-        actor, created, changed = await self._daemon.verbs.start(request)
+        actor, created, changed = await self._daemon.verbs.start(request, owner=owner)
         return StartResult(created=created, changed=changed, deployment=self._row(actor))
 
     async def stop(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:

@@ -9,41 +9,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from msgspec.structs import replace
 
-from strategies.config import RiskConfig
-from strategies.errors import ParametersInvalid
 from supervisor import life as lf
 from supervisor.actor import Actor
-from supervisor.catalogue import Catalogue, Entry
+from supervisor.catalogue import Catalogue
+from supervisor.configure import Defaults, configure
 from supervisor.control import Forget
-from supervisor.errors import CREATES, Failed, Invalid, NotFound, Refused, near_matches
+from supervisor.errors import Failed, Refused
 from supervisor.host import Host
 from supervisor.quota import Limits, admit
 from supervisor.schema import ActionResult, Selection, StartRequest
 from supervisor.selection import carry_out
 from supervisor.store.deployments import StoreError
 from supervisor.store.tables import Deployment, Standing
+from supervisor.trust import RULE, objection
 
 UP = frozenset({lf.State.RUNNING, lf.State.PAUSED})
 STOPPABLE = lf.LIVING | {lf.State.BACKOFF}
 ACTOR = "operator"
-
-
-class Defaults(Protocol):
-    """What a new deployment gets where its start does not say."""
-
-    @property
-    def memory(self) -> int:
-        """Bytes."""
-        ...
-
-    @property
-    def cpu(self) -> float:
-        """Share of one core."""
-        ...
 
 
 class Verbs:
@@ -70,13 +55,19 @@ class Verbs:
         """Set when the daemon stops: from then on nothing is started."""
 
     # ---- start ----------------------------------------------------------------------------------
-    async def start(self, request: StartRequest) -> tuple[Actor, bool, bool]:
-        """Create or start a deployment. Returns it, whether it is new, and whether anything changed."""
+    async def start(self, request: StartRequest, *, owner: bool) -> tuple[Actor, bool, bool]:
+        """Create or start a deployment. Returns it, whether it is new, and whether anything changed.
+
+        ``owner``: root asks, or the daemon's own user, as whom trusted code may be able to act.
+        """
+        if request.trust and not owner:
+            raise Refused("trust", "only root and the daemon's own user can answer for code (--trust)")
         async with self._creating:  # two first starts of one id create it once
             actor = self._actors.get(request.id)
             created = actor is None
             if actor is None:
-                wanted = self._configure(request, None)
+                wanted = self._configured(request, None)
+                self._judge_code(wanted)
                 self._admit(wanted.account, None)
                 actor = await self._create(wanted)
                 changed = True
@@ -106,12 +97,14 @@ class Verbs:
 
     async def _change(self, actor: Actor, request: StartRequest) -> bool:
         if not request.configures:
+            self._judge_code(actor.deployment)
             return False
-        wanted = self._configure(request, actor.deployment)
+        wanted = self._configured(request, actor.deployment)
         if replace(wanted, updated_at=actor.deployment.updated_at) == actor.deployment:
             return False
         if actor.life.state in lf.LIVING:
             raise Failed(f"{actor.id} is {actor.life.state}: stop it before giving it other settings")
+        self._judge_code(wanted)
         try:
             await actor.configure(wanted)
         except StoreError as error:
@@ -119,55 +112,23 @@ class Verbs:
         self._host.events.note("configured", f"{wanted.strategy}@{wanted.version}", actor.id)
         return True
 
-    def _configure(self, request: StartRequest, known: Deployment | None) -> Deployment:
-        """Put together what a start asks for and what is known already; every mistake at once."""
-        errors: list[str] = []
-        entry = self._entry(request, known)
-        symbols = request.symbols or (known.symbols if known else entry.symbols)
-        if not symbols:
-            errors.append("symbols: at least one is needed (--symbol)")
-        timeframes = request.timeframes or (known.timeframes if known else entry.timeframes)
-        if request.mode == "live":
-            # Nothing behind the gate routes orders to a venue yet; a fill on paper would pass for a real one.
-            raise Refused("live_unavailable", "this version trades on paper only; use --mode paper")
-        parameters, risk = dict(known.parameters if known else {}), dict(known.risk if known else {})
-        same = known is not None and known.strategy == entry.name
-        given = {**(parameters if same else {}), **request.parameters}
-        try:
-            parameters = self._catalogue.parameters(entry, given, request.parameter_text)
-        except Invalid as error:
-            errors += error.errors
-        risk |= {**request.risk, **request.risk_text}
-        try:
-            checked = RiskConfig.from_mapping(risk)
-            risk = {name: getattr(checked, name) for name in risk}
-        except ParametersInvalid as error:
-            errors += [str(problem) for problem in error.problems]
-        if errors:
-            raise Invalid(errors)
-        now = time.time_ns()
-        return Deployment(
-            id=request.id,
-            strategy=entry.name,
-            version=entry.version,
-            account=request.account or (known.account if known else "default"),
-            mode=request.mode or (known.mode if known else "paper"),
-            symbols=list(dict.fromkeys(symbols)),
-            timeframes=list(dict.fromkeys(timeframes)),
-            parameters=parameters,
-            risk=risk,
-            memory=request.memory or (known.memory if known else self._defaults.memory),
-            cpu=request.cpu or (known.cpu if known else self._defaults.cpu),
-            created_at=known.created_at if known else now,
-            updated_at=now,
+    def _configured(self, request: StartRequest, known: Deployment | None) -> Deployment:
+        return configure(
+            request,
+            known,
+            catalogue=self._catalogue,
+            defaults=self._defaults,
+            ids=self._actors,
+            now=time.time_ns(),
         )
 
-    def _entry(self, request: StartRequest, known: Deployment | None) -> Entry:
-        if request.strategy is not None:
-            return self._catalogue.find(request.strategy)
-        if known is None:  # more often a typing error than a new one without its strategy
-            raise NotFound("deployment", request.id, near_matches(request.id, self._actors), CREATES)
-        return self._catalogue.find(f"{known.strategy}@{known.version}")
+    def _judge_code(self, wanted: Deployment) -> None:
+        """Refuse code that this host could not hold and that nobody answers for."""
+        code = self._host.code(wanted.strategy, wanted.version)
+        if code is None:
+            return  # the start itself will fail, and say so
+        if why := objection(wanted, code, self._host.survey, self._host.require):
+            raise Refused(RULE, why)
 
     def _admit(self, account: str, mine: Actor | None) -> None:
         if self.closed:
@@ -192,6 +153,11 @@ class Verbs:
                 lf.State.FAILED,
                 lf.State.QUARANTINED,
             ):
+                continue
+            try:
+                self._judge_code(actor.deployment)
+            except Refused as error:
+                actor.submit(lf.Denied(reason=str(error)))
                 continue
             try:
                 self._admit(actor.deployment.account, actor)
@@ -242,6 +208,7 @@ class Verbs:
 
         async def deed(actor: Actor) -> bool:
             generation = actor.life.generation
+            self._judge_code(actor.deployment)
             if not actor.holds_slot or self.closed:
                 self._admit(actor.deployment.account, actor)
             actor.submit(lf.Restart(ACTOR, reason, now))

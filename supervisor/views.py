@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.confine.survey import Survey
 from sandbox.spec import Limits
 from supervisor import control
 from supervisor.actor import Actor
@@ -23,6 +24,7 @@ from supervisor.schema import (
     Verdicts,
 )
 from supervisor.store.tables import DeathRecord
+from supervisor.trust import trusted
 
 MIB = 2**20
 SHOWN_DEATHS = 5
@@ -40,6 +42,7 @@ def _row(actor: Actor, known: control.DeploymentRow | None, now: int) -> dict[st
     share = usage.cpu_share if usage else None
     held = actor.host.enforcers.held_by((mine.id, instance.generation) if instance else None)
     death = actor.deaths[-1] if actor.deaths else None
+    code = actor.host.code(mine.strategy, mine.version)
     return {
         "id": mine.id,
         "strategy": mine.strategy,
@@ -66,6 +69,8 @@ def _row(actor: Actor, known: control.DeploymentRow | None, now: int) -> dict[st
         "signals": verdicts(known.counts) if known else Verdicts(),
         "last_death": LastDeath(cause=death.cause, detail=death.detail, at=death.at) if death else None,
         "reason": life.reason,
+        "trusted": code is not None and trusted(mine, code),
+        "builtin": code is not None and code.built_in,
     }
 
 
@@ -89,6 +94,7 @@ def detail(
         parameters=mine.parameters,
         risk=mine.risk,
         limits={name: getattr(limits, name) for name in limits.__struct_fields__},
+        without=without(actor.host.survey),
         restart_policy=actor.host.policy.restart,
         created_at=mine.created_at,
         updated_at=mine.updated_at,
@@ -105,6 +111,11 @@ def detail(
         positions=positions(known) if known else [],
         deaths=[death(record) for record in reversed(actor.deaths[-SHOWN_DEATHS:])],
     )
+
+
+def without(survey: Survey | None) -> list[str]:
+    """Return the layers of the sandbox that cells of this host do not get."""
+    return [layer.name for layer in survey.layers if not layer.active] if survey else []
 
 
 def process(name: str, pid: int | None, use: ProcessUse | None, *, up: bool, starts: int) -> ProcessView:

@@ -39,6 +39,10 @@ def start(
     memory: Annotated[str | None, typer.Option(metavar="256M", help="Memory quota.")] = None,
     cpu: Annotated[float | None, typer.Option(metavar="0.5", help="CPU quota, a share of one core.")] = None,
     risk: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A risk limit. Repeatable.")] = None,
+    trust: Annotated[
+        bool | None,
+        typer.Option("--trust/--no-trust", help="You answer for its code: docs/sandbox.md says when."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until it runs, or has failed.")] = True,
 ) -> None:
     """Create the deployment if it is new, else start it as it was."""
@@ -54,6 +58,8 @@ def start(
         "risk_text": pairs(risk, "--risk"),
     }
     body = {"id": deployment_id, "wait": wait, **{name: value for name, value in given.items() if value}}
+    if trust is not None:
+        body["trust"] = trust
     answer = Client().post("deployments", body)
     from supervisor.schema import StartResult
 

@@ -29,7 +29,8 @@ def doctor(
 ) -> None:
     """What this host can enforce, and what is missing.
 
-    Layer by layer: held now, there but not used yet, or missing, with what would bring it.
+    Layer by layer: whether it holds, why not, and what would bring it; then whose code may run here.
+    1 if something is missing that the configuration demands.
     """
     from supervisor.config import load
     from supervisor.doctor import examine
@@ -46,6 +47,7 @@ def doctor(
         from cli import render
 
         show(render.layers([*report.sandbox, *report.host]))
+        print(f"\nsandbox: {render.verdict(report.verdict)}")
     if report.missing:
         raise CommandError(FAILED, f"the configuration demands what is missing: {', '.join(report.missing)}")
 

@@ -81,8 +81,10 @@ def _deployment_routes(api: APIRouter, daemon: DaemonPort) -> None:
         return await daemon.deployments()
 
     @api.post("/deployments")
-    async def start(request: StartRequest, response: Response) -> StartResult:
-        result = await daemon.start(request)
+    async def start(request: StartRequest, response: Response, connection: Request) -> StartResult:
+        # Said by the doorman of the socket; a listener that cannot tell whose a connection is has no owners.
+        owner = connection.scope.get("state", {}).get("owner", False)
+        result = await daemon.start(request, owner=owner)
         response.status_code = 201 if result.created else 200
         return result
 

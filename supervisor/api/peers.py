@@ -39,7 +39,11 @@ class Admission:
 
     def admits(self, peer: Peer) -> bool:
         """Whether ``peer`` may."""
-        return peer.uid in (0, self.uid) or (self.gid is not None and self.gid in (peer.gid, *peer.groups))
+        return self.owns(peer) or (self.gid is not None and self.gid in (peer.gid, *peer.groups))
+
+    def owns(self, peer: Peer) -> bool:
+        """Whether ``peer`` could do to the daemon whatever it likes: root, or the daemon's own user."""
+        return peer.uid in (0, self.uid)
 
 
 def peer_of(connection: socket.socket) -> Peer:

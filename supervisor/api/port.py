@@ -42,8 +42,11 @@ class DaemonPort(Protocol):
         """Return everything about one deployment, its last five deaths first to last."""
         ...
 
-    async def start(self, request: StartRequest) -> StartResult:
-        """Create the deployment if it is new, else start it as it was. A running one is left alone."""
+    async def start(self, request: StartRequest, *, owner: bool = False) -> StartResult:
+        """Create the deployment if it is new, else start it as it was. A running one is left alone.
+
+        ``owner``: root asks, or the daemon's own user; only they may say that code is trusted.
+        """
         ...
 
     async def stop(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:

@@ -106,6 +106,7 @@ class GuardedProtocol(H11Protocol):
             transport.abort()
             return
         self._admitted = self._doorman.admission.admits(peer)
+        self.app_state = {**self.app_state, "owner": self._doorman.admission.owns(peer)}  # into every scope
         self._doorman.admit(self, self.loop)
         if not self._admitted:
             # Only our half is closed: a socket closed over unread data resets the connection (unix(7)),

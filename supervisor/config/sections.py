@@ -116,6 +116,34 @@ class Strategies(Section):
         return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
+LAYERS = (
+    "own process", "descriptors", "environment", "limits", "credentials", "namespaces", "mounts", "landlock",
+    "seccomp", "cgroup",
+)  # fmt: skip
+"""The layers of the sandbox, as ``stratd doctor`` names them."""
+
+
+def _layer(value: str) -> str:
+    if value not in LAYERS:
+        raise ValueError(f"must be one of {', '.join(LAYERS)}")
+    return value
+
+
+class Sandbox(Section):
+    """``[sandbox]``: how cells are confined, and what must hold (docs/sandbox.md)."""
+
+    setting: Literal["auto", "root", "userns", "bare"] = "auto"
+    """``auto``: the strongest that this host gives."""
+    require: list[Annotated[str, AfterValidator(_layer)]] | None = None
+    """Layers without which ``doctor`` fails and a stranger's code does not run; what it needs in any case
+    is not made less by this. None: just that."""
+
+    @field_validator("require", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
 class Quota(Section):
     """``[quota]``: what a deployment may use if its start does not say."""
 

@@ -24,6 +24,7 @@ from supervisor.config.sections import (
     Quota,
     Redis,
     Restart,
+    Sandbox,
     Services,
     Signals,
     Strategies,
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     database: Database = Database()
     limits: Concurrency = Concurrency()
     strategies: Strategies = Strategies()
+    sandbox: Sandbox = Sandbox()
     quota: Quota = Quota()
     restart: Restart = Restart()
     budgets: CallBudgets = CallBudgets()

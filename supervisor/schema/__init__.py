@@ -9,7 +9,7 @@ are written against ``ps --json``, ``events --json`` and ``signals --json`` (doc
 from __future__ import annotations
 
 from supervisor.schema.base import Request, View
-from supervisor.schema.checks import DoctorReport, LayerView, ValidationReport, ValidationStep
+from supervisor.schema.checks import DoctorReport, LayerView, SandboxView, ValidationReport, ValidationStep
 from supervisor.schema.daemon import (
     FeedView,
     Health,
@@ -62,6 +62,7 @@ __all__ = [
     "RegisterRequest",
     "Request",
     "RescanResult",
+    "SandboxView",
     "Selection",
     "SignalView",
     "StartRequest",

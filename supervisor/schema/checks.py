@@ -11,8 +11,8 @@ from supervisor.schema.base import View
 class LayerView(View):
     """One layer of the sandbox, or one thing of the host that stratd leans on.
 
-    ``active`` it holds now; ``available`` the host could, this version does not use it yet; ``missing`` the
-    host cannot; ``off`` it is not configured. ``command`` is what would bring it, empty if nothing would.
+    ``active`` it holds now; ``available`` it is there and not enough; ``missing`` it does not hold; ``off``
+    it is not configured. ``command`` is what would bring it, empty if nothing would.
     """
 
     name: str
@@ -21,9 +21,22 @@ class LayerView(View):
     command: str = ""
 
 
+class SandboxView(View):
+    """How cells are confined here: ``setting`` root, userns or bare ("" while nobody has looked).
+
+    ``refusal`` is why code runs only if the operator answers for it (``--trust``), "" if anybody's may run;
+    ``without`` names the layers that no cell gets here.
+    """
+
+    setting: str = ""
+    refusal: str = ""
+    without: list[str] = []
+
+
 class DoctorReport(View):
     """Layer by layer. ``missing`` names what the configuration demands and this host does not have."""
 
+    verdict: SandboxView = SandboxView()
     sandbox: list[LayerView] = []
     host: list[LayerView] = []
     missing: list[str] = []

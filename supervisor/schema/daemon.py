@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from supervisor.schema.base import View
-from supervisor.schema.checks import LayerView
+from supervisor.schema.checks import LayerView, SandboxView
 from supervisor.schema.deployments import Verdicts
 
 
@@ -85,6 +85,7 @@ class Status(View):
     max_concurrent: int = 0
     signals: Verdicts = Verdicts()
     layers: list[LayerView] = []
+    verdict: SandboxView = SandboxView()
     mirror: MirrorView = MirrorView()
     signals_endpoint: str = ""
     """Where accepted signals are published, empty while nowhere."""

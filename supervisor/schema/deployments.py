@@ -82,6 +82,10 @@ class DeploymentRow(View):
     # beyond the contract
     reason: str = ""
     """Why it is in this state: the operator's reason, the rule, or the cause of the last death."""
+    trusted: bool = False
+    """The operator answers for its code (``start --trust``)."""
+    builtin: bool = False
+    """Its code was shipped with stratd."""
 
 
 class Death(View):
@@ -119,6 +123,8 @@ class DeploymentDetail(DeploymentRow):
     parameters: dict[str, Any] = {}
     risk: dict[str, Any] = {}
     limits: dict[str, Any] = {}
+    without: list[str] = []
+    """Layers of the sandbox that this host does not give its cell."""
     restart_policy: str = ""
     created_at: int | None = None
     updated_at: int | None = None

@@ -59,6 +59,9 @@ class StartRequest(Request):
     mode: Literal["paper", "live"] | None = None
     memory: Memory | None = None
     cpu: Cpu | None = None
+    trust: bool | None = None
+    """True: the caller answers for the code, which then runs also where the sandbox could not hold a
+    stranger's. Only root and the daemon's own user may say so. False takes it back."""
     wait: bool = True
     """Answer when it runs or has failed, else as soon as it is on its way."""
 

@@ -33,7 +33,9 @@ from supervisor.store.tables import (
     Standing,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+ADDED: dict[int, tuple[sql.Table, str]] = {2: (DEPLOYMENTS, "trusted_path")}
+"""The column that each version after the first has brought. An older database gets it, with its default."""
 KEEP_DEATHS = 20
 """Deaths kept of each deployment; the oldest go first."""
 KEEP_EVENTS = 100_000
@@ -96,6 +98,8 @@ class DeploymentStore:
             found = connection.scalar(sql.select(sql.func.max(VERSION.c.version)))
             if found is None:
                 connection.execute(VERSION.insert().values(version=SCHEMA_VERSION))
+            elif found < SCHEMA_VERSION:
+                _bring_up(connection, found)
             elif found > SCHEMA_VERSION:
                 raise StoreError(
                     f"{self.where} was written by a newer stratd (schema {found}, this one knows "
@@ -231,6 +235,18 @@ class DeploymentStore:
     def _read(self, wanted: sql.Select[Any]) -> list[dict[str, Any]]:
         with self._begin() as connection:
             return [dict(row) for row in connection.execute(wanted).mappings()]
+
+
+def _bring_up(connection: sql.Connection, found: int) -> None:
+    """Bring the schema from version ``found`` to ours. Safe to be cut off anywhere and begun again."""
+    # A migration tool (Alembic) would be a dependency and a folder for what is one column so far.
+    for version in range(found + 1, SCHEMA_VERSION + 1):
+        table, name = ADDED[version]
+        # SQLite commits an ALTER at once, so the version may be older than what is there already.
+        if name not in {column["name"] for column in sql.inspect(connection).get_columns(table.name)}:
+            spelled = sql.schema.CreateColumn(table.c[name]).compile(connection)
+            connection.execute(sql.text(f"ALTER TABLE {table.name} ADD COLUMN {spelled}"))
+        connection.execute(VERSION.insert().values(version=version))
 
 
 def _sqlite_manners(connection: Any, _record: Any) -> None:

@@ -28,6 +28,8 @@ class Deployment(Struct, frozen=True, kw_only=True):
     risk: dict[str, Any] = {}
     memory: int
     cpu: float
+    trusted_path: str = ""
+    """Where the code lies that the operator answers for, "" if he does for none."""
     created_at: int
     updated_at: int
 
@@ -105,6 +107,7 @@ DEPLOYMENTS = Table(
     Column("risk", sql.JSON, nullable=False),
     Column("memory", sql.BigInteger, nullable=False),
     Column("cpu", sql.Float, nullable=False),
+    Column("trusted_path", sql.String(4096), nullable=False, server_default=""),
     Column("created_at", sql.BigInteger, nullable=False),
     Column("updated_at", sql.BigInteger, nullable=False),
     Column("wanted", sql.String(16), nullable=False),

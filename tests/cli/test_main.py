@@ -87,6 +87,30 @@ def test_start_says_everything_it_was_given(served, stratd, daemon):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("option", "said"), [(" --trust", True), (" --no-trust", False), ("", None)])
+def test_trust_is_given_taken_back_or_left_as_it_is(served, stratd, daemon, option, said):
+    assert stratd(f"start idle{option}").code == 0
+    request = daemon.calls[-1][1]
+    assert (request.trust, request.configures, daemon.owner) == (said, said is not None, True)
+
+
+def test_who_answers_for_the_code_is_a_column_of_ps_and_a_line_of_describe(served, stratd, daemon):
+    daemon.rows["gold"] = daemon.rows["gold"].model_copy(update={"trusted": True})
+    daemon.rows["idle"] = daemon.rows["idle"].model_copy(update={"builtin": True})
+    head, *rows = stratd("ps").out.splitlines()
+    at = head.index("TRUST")
+    assert [row[at:].split()[0] for row in rows] == ["-", "trusted", "built-in"]
+    assert [row["trusted"] for row in stratd("ps --json").json] == [False, True, False]
+    assert "trusted by the operator (--trust)" in stratd("describe gold").out
+
+
+def test_a_refusal_by_the_sandbox_is_5_and_one_line(served, stratd, daemon):
+    daemon.fail = Refused("sandbox", "untrusted code cannot be held here: missing: seccomp (off)")
+    ended = stratd("start eurusd")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (5, "", 1)
+    assert "refused by sandbox: untrusted code cannot be held here" in ended.err
+
+
 def test_start_of_a_running_deployment_says_so_and_changes_nothing(served, stratd, daemon):
     assert stratd("start eurusd").out == "eurusd: already running (crossover@1.0.0, pid 77)\n"
     assert daemon.calls[-1][1].configures is False
@@ -118,7 +142,7 @@ def test_what_the_daemon_could_not_do_is_1(served, stratd, daemon):
 
 
 def test_a_start_that_ends_in_failed_is_1_and_says_why(served, stratd, daemon, monkeypatch):
-    async def start(request: object) -> object:
+    async def start(request: object, *, owner: bool) -> object:
         from supervisor.schema import StartResult
         from tests.supervisor.fake_daemon import make_row
 

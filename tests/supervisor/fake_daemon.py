@@ -59,6 +59,8 @@ class FakeDaemon:
         self.max_concurrent = 3
         self.lag_ms = 0.4
         self.followers = 0
+        self.owner: bool | None = None
+        """Whether the last start was said to come from the owner."""
         self.news: asyncio.Event = asyncio.Event()
 
     # ---- reading ----
@@ -117,9 +119,10 @@ class FakeDaemon:
         return StrategyView(name=Path(path).name, version="1.0.0", code_hash="cd" * 32, path=path)
 
     # ---- changing ----
-    async def start(self, request: StartRequest) -> StartResult:
+    async def start(self, request: StartRequest, *, owner: bool = False) -> StartResult:
         self._stumble()
         self.calls.append(("start", request))
+        self.owner = owner
         known = self.rows.get(request.id)
         if known is None and request.strategy is None:
             raise NotFound("deployment", request.id, near_matches(request.id, self.rows), CREATES)

@@ -16,6 +16,7 @@ from supervisor.config import load
 from supervisor.daemon import Daemon
 from supervisor.port import Port
 from supervisor.schema import Selection, StartRequest
+from supervisor.survey import take
 from tests.waiting import until
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -51,6 +52,8 @@ class Rig:
         (self.base / "strategies").mkdir()
         self.settings = SETTINGS
         self.environ: dict[str, str] = {}
+        self.survey = take
+        """What the daemon is told of its host."""
         self.strategy("idle")
 
     def strategy(self, name: str, *, initialize: str = "pass", stop: str = "pass", head: str = "") -> Path:
@@ -81,7 +84,7 @@ class Rig:
         """Start a daemon, live through ``scenario``, and stop it in order."""
 
         async def live() -> None:
-            daemon = Daemon(self.load(), calendars=calendars)
+            daemon = Daemon(self.load(), calendars=calendars, survey=self.survey)
             try:
                 await daemon.start()
                 await asyncio.wait_for(scenario(Scene(self, daemon)), 90)
@@ -112,8 +115,9 @@ class Scene:
         self.daemon = daemon
         self.port = Port(daemon)
 
-    async def start(self, name: str, strategy: str | None = None, **how):
-        return await self.port.start(StartRequest(id=name, strategy=strategy or name, **how))
+    async def start(self, name: str, strategy: str | None = None, *, owner: bool = False, **how):
+        request = StartRequest(id=name, strategy=strategy or name, **how)
+        return await self.port.start(request, owner=owner)
 
     async def verb(self, verb: str, *ids: str, now: bool = False, wait: bool = True, reason: str = ""):
         selection = Selection(ids=list(ids))

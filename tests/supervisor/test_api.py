@@ -280,13 +280,19 @@ def test_the_kernel_tells_who_connected():
     assert set(peer.groups) == set(os.getgroups())
 
 
+def test_a_start_by_the_daemons_own_user_is_the_owners(served, daemon):
+    assert ask(served, "POST", "/api/v1/deployments", {"id": "eurusd", "trust": True})[0] == 200
+    assert daemon.owner is True
+    assert daemon.calls[-1][1].trust is True
+
+
 ASK_AS_NOBODY = """
 import os, socket, sys
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
 try:
-    connection.sendall(b"GET /health HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    connection.sendall(sys.argv[2].encode())
 except BrokenPipeError:
     pass
 sys.stdout.write(connection.recv(65536).decode())
@@ -297,16 +303,29 @@ sys.stdout.write(connection.recv(65536).decode())
 def test_another_user_is_refused_by_the_kernels_word_even_if_the_folder_lets_it_in(served):
     served.folder.chmod(0o755)
     served.path.chmod(0o666)
-    asked = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", ASK_AS_NOBODY, served.path],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert asked.stdout.startswith("HTTP/1.1 403")
-    assert '"rule":"peer_credentials"' in asked.stdout
+    answer = as_nobody(served, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 403")
+    assert '"rule":"peer_credentials"' in answer
     wait_until(lambda: served.refused, what="the refusal to be told")
     assert (served.refused[0].uid, served.server.doorman.refused) == (65534, 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user to try")
+def test_a_member_of_the_group_may_start_and_is_no_owner(served, daemon):
+    served.folder.chmod(0o755)
+    served.path.chmod(0o666)
+    served.server.doorman.admission = Admission(os.geteuid(), gid=65534)
+    body = json.dumps({"id": "eurusd"})
+    head = f"Host: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    answer = as_nobody(served, f"POST /api/v1/deployments HTTP/1.1\r\n{head}\r\n\r\n{body}")
+    assert answer.startswith("HTTP/1.1 200")
+    assert daemon.owner is False
+
+
+def as_nobody(served: Served, request: str) -> str:
+    """Return what a process of another user is answered."""
+    command = [sys.executable, "-I", "-S", "-c", ASK_AS_NOBODY, served.path, request]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_the_socket_that_a_dead_daemon_left_behind_is_taken_over(daemon):

@@ -15,7 +15,8 @@ from supervisor.store.tables import DeathRecord, Deployment, Event, Standing
 A = Deployment(
     id="a", strategy="sma", version="1.0.0", account="x", mode="paper", symbols=["EURUSD"],
     timeframes=["1m", "1h"], parameters={"fast": 5, "ratio": 0.25, "ma": "EMA", "confirm": None},
-    risk={"max_position_size": 3.0}, memory=2**28, cpu=0.5, created_at=1, updated_at=2,
+    risk={"max_position_size": 3.0}, memory=2**28, cpu=0.5, trusted_path="/s/sma", created_at=1,
+    updated_at=2,
 )  # fmt: skip
 
 
@@ -108,9 +109,39 @@ def test_a_newer_schema_is_refused_by_a_sentence_and_left_alone(store, url, tmp_
     with sqlite3.connect(tmp_path / "stratd.db") as database:
         database.execute("insert into stratd_schema values (99)")
     database.close()
-    with pytest.raises(StoreError, match=r"newer stratd \(schema 99, this one knows 1\)"):
+    with pytest.raises(StoreError, match=r"newer stratd \(schema 99, this one knows 2\)"):
         DeploymentStore(url).open()
     assert [path.name for path in tmp_path.glob("*corrupt*")] == []
+
+
+def as_the_first_version_wrote_it(path) -> None:
+    """Take from a database of ours what the first version did not have."""
+    with sqlite3.connect(path) as database:
+        database.execute("alter table deployments drop column trusted_path")
+        database.execute("delete from stratd_schema")
+        database.execute("insert into stratd_schema values (1)")
+    database.close()
+
+
+@pytest.mark.parametrize("cut_off", [False, True], ids=["whole", "cut off before"])
+def test_an_older_database_is_brought_up_and_trusts_nothing(store, url, tmp_path, cut_off):
+    path = tmp_path / "stratd.db"
+    store.save(A, Standing(generation=3))
+    store.close()
+    as_the_first_version_wrote_it(path)
+    if cut_off:  # the column came, the power went, the version is still the old one
+        with sqlite3.connect(path) as database:
+            database.execute("alter table deployments add column trusted_path varchar default '' not null")
+        database.close()
+    assert store.open() == ""
+    assert store.load() == [(replace(A, trusted_path=""), Standing(generation=3))]
+    store.save(A, Standing())
+    store = reopened(store, url)
+    assert store.load() == [(A, Standing())]
+    with sqlite3.connect(path) as database:
+        assert database.execute("select max(version) from stratd_schema").fetchall() == [(2,)]
+    database.close()
+    store.close()
 
 
 @pytest.mark.parametrize("damage", ["rubbish", "torn"])

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.confine import probe
+from sandbox.confine.survey import Layer, Survey
+from sandbox.confine.survey import refusal as verdict_of
 from supervisor.config import Settings, load
-from supervisor.doctor import OPTIONAL, examine, layers
+from supervisor.doctor import examine
 from supervisor.redis_ping import ping
 
 pytestmark = pytest.mark.system
@@ -26,12 +28,49 @@ def by_name(views: list[object]) -> dict[str, object]:
     return {view.name: view for view in views}
 
 
-def test_no_layer_is_called_active_that_this_version_does_not_use():
-    assert {view.state for view in layers() if view.name in OPTIONAL} <= {"available", "missing"}
+def surveyed(*off: str, setting: str = "userns"):
+    """A survey of a host that lacks the layers ``off``."""
+    names = ("credentials", "namespaces", "mounts", "landlock", "seccomp", "cgroup")
+    layers = [Layer(name, name not in off, f"about {name}", f"bring {name}") for name in names]
+    return lambda wanted: Survey(setting, layers, verdict_of(setting, layers))
 
 
-def test_what_cannot_be_had_comes_with_what_would_bring_it():
-    assert [view.name for view in layers() if view.state == "missing" and not view.command] == []
+def test_nothing_is_missing_where_a_strangers_code_is_held(tmp_path):
+    report = examine(settings(tmp_path), surveyed("landlock", "cgroup"))
+    assert (report.missing, report.verdict.refusal) == ([], "")
+    assert report.verdict.without == ["landlock", "cgroup"]
+    views = by_name(report.sandbox)
+    assert (views["seccomp"].state, views["seccomp"].command) == ("active", "")
+    assert (views["landlock"].state, views["landlock"].command) == ("missing", "bring landlock")
+
+
+def test_what_a_stranger_needs_is_demanded_unless_the_configuration_says_what(tmp_path):
+    host = surveyed("seccomp", "cgroup")
+    assert examine(settings(tmp_path), host).missing == ["seccomp"]
+    assert examine(settings(tmp_path, STRATD_SANDBOX__REQUIRE="landlock:cgroup"), host).missing == ["cgroup"]
+
+
+def test_a_demanded_layer_that_is_missing_keeps_strangers_out_too(tmp_path):
+    report = examine(settings(tmp_path, STRATD_SANDBOX__REQUIRE="cgroup"), surveyed("cgroup"))
+    assert report.verdict.refusal == (
+        "the configuration demands what is missing: cgroup (about cgroup). To bring it: cgroup: bring cgroup"
+    )
+
+
+def test_demanding_less_does_not_let_a_stranger_in(tmp_path):
+    environ = {"STRATD_SANDBOX__REQUIRE": "landlock"}
+    assert "seccomp" in examine(settings(tmp_path, **environ), surveyed("seccomp")).verdict.refusal
+
+
+def test_the_setting_of_the_configuration_is_what_is_tried(tmp_path):
+    tried = []
+
+    def survey(wanted: str) -> Survey:
+        tried.append(wanted)
+        return surveyed()(wanted)
+
+    examine(settings(tmp_path, STRATD_SANDBOX__SETTING="bare"), survey)
+    assert tried == ["bare"]
 
 
 def test_landlocks_answer_is_that_of_the_kernel():

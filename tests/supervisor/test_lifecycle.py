@@ -13,6 +13,7 @@ from supervisor.life import (
     Abort,
     Born,
     Breached,
+    Denied,
     Direct,
     Due,
     Ended,
@@ -286,6 +287,16 @@ def test_news_of_an_older_instance_changes_nothing():
     life = revive(crash(running(), 1.0), 2.0)
     for event in (Born(1), Ready(1), Ended(1, "signal"), Breached(1, "memory_quota")):
         assert step(life, event, 3.0, POLICY) == (life, [])
+
+
+def test_what_the_host_must_not_run_fails_without_an_instance_and_stays_wanted():
+    before = Life(state=State.STOPPED, wanted=Wanted.PAUSED, generation=4)
+    life, effects = step(before, Denied(reason="refused by sandbox: no seccomp"), 1.0, POLICY)
+    assert (life.state, life.wanted, life.generation, effects) == (State.FAILED, Wanted.PAUSED, 4, [])
+    assert (life.reason, life.actor) == ("refused by sandbox: no seccomp", "daemon")
+    assert step(life, Start(), 2.0, POLICY)[1] == [Spawn(5)]
+    quarantined = Life(state=State.QUARANTINED, reason="crash_loop", generation=4)
+    assert step(quarantined, Denied(reason="why"), 1.0, POLICY) == (quarantined, [])
 
 
 def test_an_impossible_event_raises_and_names_both():

@@ -7,6 +7,7 @@ import time
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from redis import asyncio as redis
 
 from bus.messages import Position
@@ -394,7 +395,9 @@ STANDING = Standing(wanted=Wanted.PAUSED, state=State.STOPPED, generation=41)
 def test_deployments_come_back_from_a_copy_as_they_were():
     row = deployment_row(A, STANDING, "paused")
     found = read_contents(Contents(hashes={"deployments": {"a": row}}, records=[]), 7)
-    assert (found.deployments, found.unreadable, found.journal.seq) == ([(A, STANDING)], [], 7)
+    untrusted = replace(A, trusted_path="")  # who can write to Redis must not be able to give trust
+    assert A.trusted_path, "else this shows nothing"
+    assert (found.deployments, found.unreadable, found.journal.seq) == ([(untrusted, STANDING)], [], 7)
 
 
 def test_every_row_that_cannot_be_read_is_named_and_the_others_are_taken():
@@ -403,7 +406,7 @@ def test_every_row_that_cannot_be_read_is_named_and_the_others_are_taken():
     broken["deployments"] |= {"a": good, "b": good}
     broken["positions"]["y"] = msgspec.json.encode([Position("z", "X", 1.0)])
     found = read_contents(Contents(hashes=broken, records=[(n, b"") for n in range(3, 10)]), 9)
-    assert found.deployments == [(A, STANDING)]
+    assert found.deployments == [(replace(A, trusted_path=""), STANDING)]
     told = dict(found.unreadable)
     assert told["b"] == "the deployment of b cannot be read: its id is a"
     assert told["y"] == "the positions of y cannot be read: its id is z"
