@@ -59,7 +59,7 @@ SECUREBITS: Final = _NOROOT | _NO_SETUID_FIXUP | _NO_CAP_AMBIENT_RAISE | _LOCKS
 
 _VERSION_3: Final = 0x20080522  # _LINUX_CAPABILITY_VERSION_3: sets of 64 bits, in two words each
 _HEADER: Final = struct.pack("=Ii", _VERSION_3, 0)
-_SETS = struct.Struct("=6I")  # effective, permitted, inheritable; twice, the low words first
+_SETS = struct.Struct("=6I")  # struct __user_cap_data_struct[2]: effective, permitted, inheritable
 _CAPABILITIES: Final = 64  # more than there are: the kernel says where its own end
 
 
@@ -67,13 +67,12 @@ def drop(uid: int | None = None, gid: int | None = None, *, keep: Collection[Cap
     """Give up every privilege but the capabilities ``keep``, for good. ``OSError`` names the step.
 
     With a ``uid`` the process becomes it, and ``gid`` (by default the same number), without other groups:
-    that needs SETUID and SETGID. Without one it stays who it is: an ordinary user, or the only user of a
-    user namespace, where groups cannot be given up (so the daemon shall have none). The bounding set and
-    the securebits are only for who has SETPCAP to change; who has not cannot gain by them either.
+    that needs SETUID, SETGID and SETPCAP. Without one it stays who it is: an ordinary user, who has neither
+    a bounding set to empty nor gains by one; or the only user of a user namespace, where groups cannot be
+    given up (so the daemon shall have none).
     """
     _checked("clear ambient set", _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL))
-    if held() >> Capability.SETPCAP & 1:
-        _drop_bounding_set()
+    if _empty_bounding_set(required=uid is not None):
         _checked("lock securebits", _prctl(_PR_SET_SECUREBITS, SECUREBITS))
     if uid is None:
         with contextlib.suppress(PermissionError):
@@ -95,8 +94,7 @@ def keep_only(keep: Collection[Capability]) -> None:
     It never execs, so its bounding set is emptied altogether; what it forks inherits that.
     """
     _checked("clear ambient set", _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL))
-    if held() >> Capability.SETPCAP & 1:
-        _drop_bounding_set()
+    _empty_bounding_set(required=True)
     _hold(keep)
 
 
@@ -105,38 +103,28 @@ def forbid_new_privileges() -> None:
     _checked("no new privileges", _prctl(_PR_SET_NO_NEW_PRIVS, 1))
 
 
-def held() -> int:
-    """Return the effective capabilities of this process, one bit each."""
-    low, _, _, high, _, _ = _capabilities()
-    return low | high << 32
-
-
-def _capabilities() -> tuple[int, ...]:
-    sets = ctypes.create_string_buffer(_SETS.size)
-    _checked("capget", _libc.capget(_HEADER, sets))
-    return _SETS.unpack(sets)
-
-
 def _hold(keep: Collection[Capability]) -> None:
     """Set effective and permitted to ``keep``, inheritable to nothing."""
     wanted = 0
     for capability in keep:
         wanted |= 1 << capability
-    if wanted:
-        _, low, _, _, high, _ = _capabilities()
-        if missing := wanted & ~(low | high << 32):
-            names = ", ".join(capability.name for capability in keep if missing >> capability & 1)
-            raise OSError(errno.EPERM, f"credentials: to be kept, but not held: {names}")
     low, high = wanted & 0xFFFFFFFF, wanted >> 32
-    _checked("capset", _libc.capset(_HEADER, _SETS.pack(low, low, 0, high, high, 0)))
+    if _libc.capset(_HEADER, _SETS.pack(low, low, 0, high, high, 0)) != 0:
+        names = " ".join(capability.name for capability in keep)
+        _checked(f"hold only {names or 'no'} capabilities", -1)
 
 
-def _drop_bounding_set() -> None:
+def _empty_bounding_set(*, required: bool) -> bool:
+    """Whether it could be emptied: not without SETPCAP, which is an error only if it is ``required``."""
+    # Without asking capget(2) first: that would cost a child five times what the refusal does.
     for capability in range(_CAPABILITIES):
         if _prctl(_PR_CAPBSET_DROP, capability) != 0:
             if ctypes.get_errno() == errno.EINVAL:  # past the last one that this kernel has
-                return
-            _checked(f"drop {capability} of the bounding set", -1)
+                break
+            if ctypes.get_errno() == errno.EPERM and not required:
+                return False
+            _checked("empty bounding set", -1)
+    return True
 
 
 def _prctl(option: int, argument: int) -> int:
