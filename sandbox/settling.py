@@ -23,11 +23,13 @@ EXIT_UNCONFINED = 71
 """A layer could not be applied, so nothing was run (sysexits.h EX_OSERR); the reason is on stderr."""
 WARDEN = 3
 """Number of the one descriptor besides stdin, stdout and stderr."""
-KEPT = frozenset({"bus", "msgpack", "msgspec", "numpy", "strategies"})
+KEPT = frozenset({"msgpack", "msgspec", "numpy", "strategies"})
 """Packages beside the standard library that user code finds already loaded."""
-KEPT_OF_OURS = frozenset(
-    f"sandbox.{name}" for name in ("fork", "loader", "protocol", "runner", "settling", "spec", "speech")
-) | {"sandbox"}
+KEPT_OF_OURS = frozenset({
+    "bus", "bus.messages", "bus.timeframes", "bus.topics", "sandbox", "sandbox.fork", "sandbox.loader",
+    "sandbox.protocol", "sandbox.runner", "sandbox.settling", "sandbox.spec", "sandbox.speech",
+})  # fmt: skip
+"""Modules of the packages that also hold the engine's and the warden's side."""
 
 
 class Birth(NamedTuple):
@@ -104,10 +106,9 @@ def _hide_modules(names: tuple[str, ...]) -> list[ModuleType]:
 
 def _is_kept(name: str) -> bool:
     root = name.partition(".")[0]
-    if root == "sandbox":
+    if root in {"bus", "sandbox"}:
         return name in KEPT_OF_OURS
-    sockets = name == "bus.sockets" or name.startswith("bus.sockets.")
-    return (root in KEPT and not sockets) or root in sys.stdlib_module_names
+    return root in KEPT or root in sys.stdlib_module_names
 
 
 def _open_streams() -> None:
