@@ -26,6 +26,7 @@ from sandbox.nursery import Nursery
 from supervisor import control
 from supervisor import life as lf
 from supervisor.actor import Actor
+from supervisor.capacity import Capacity
 from supervisor.catalogue import Catalogue
 from supervisor.cells import Cells
 from supervisor.config import Settings
@@ -116,6 +117,7 @@ class Daemon:
             self.host,
             self.catalogue,
             limits=Limits(settings.limits.max_concurrent, settings.limits.max_per_account),
+            shortage=Capacity(settings.state_dir, lambda: self.processes, settings.limits.rules()).shortage,
             defaults=settings.quota,
             new_actor=self._actor,
         )

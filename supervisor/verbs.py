@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from supervisor import life as lf
 from supervisor.actor import Actor
+from supervisor.admission import Claim, Shortage
 from supervisor.catalogue import Catalogue
 from supervisor.configure import Defaults, configure
 from supervisor.control import Forget
@@ -41,6 +42,7 @@ class Verbs:
         catalogue: Catalogue,
         *,
         limits: Limits,
+        shortage: Callable[[int, list[Claim]], Shortage | None],
         defaults: Defaults,
         new_actor: Callable[[Deployment, Standing], Actor],
     ) -> None:
@@ -48,6 +50,7 @@ class Verbs:
         self._host = host
         self._catalogue = catalogue
         self._limits = limits
+        self._shortage = shortage
         self._defaults = defaults
         self._new_actor = new_actor
         self._creating = asyncio.Lock()
@@ -68,14 +71,14 @@ class Verbs:
             if actor is None:
                 wanted = self._configured(request, None)
                 self._judge_code(wanted)
-                self._admit(wanted.account, None)
+                self._admit(wanted, None)
                 actor = await self._create(wanted)
                 changed = True
             else:
                 changed = await self._change(actor, request)
             before = actor.life
             if not actor.holds_slot:
-                self._admit(actor.deployment.account, actor)
+                self._admit(actor.deployment, actor)
             actor.submit(lf.Start(ACTOR))
         await actor.done()
         changed = changed or actor.life.state is not before.state or actor.life.wanted is not before.wanted
@@ -130,7 +133,18 @@ class Verbs:
         if why := objection(wanted, code, self._host.survey, self._host.require):
             raise Refused(RULE, why)
 
-    def _admit(self, account: str, mine: Actor | None) -> None:
+    def _admit(self, wanted: Deployment, mine: Actor | None) -> None:
+        """Refuse one more where a rule forbids it, or the host cannot hold it."""
+        self._admit_slot(wanted.account, mine)
+        claims = [
+            Claim(actor.deployment.memory, actor.instance.usage.rss if actor.instance else 0)
+            for actor in self._actors.values()
+            if actor is not mine and actor.holds_slot
+        ]
+        if shortage := self._shortage(wanted.memory, claims):
+            raise Refused(shortage.rule, shortage.detail)
+
+    def _admit_slot(self, account: str, mine: Actor | None) -> None:
         if self.closed:
             raise Refused("stopping", "the daemon is stopping")
         others = [actor for actor in self._actors.values() if actor is not mine and actor.holds_slot]
@@ -159,8 +173,8 @@ class Verbs:
             except Refused as error:
                 actor.submit(lf.Denied(reason=str(error)))
                 continue
-            try:
-                self._admit(actor.deployment.account, actor)
+            try:  # not whether the host has room: it had, and one that is down serves nobody
+                self._admit_slot(actor.deployment.account, actor)
             except Refused as error:
                 self._host.events.note("refused", str(error), actor.id, actor.life.generation)
                 continue
@@ -210,7 +224,7 @@ class Verbs:
             generation = actor.life.generation
             self._judge_code(actor.deployment)
             if not actor.holds_slot or self.closed:
-                self._admit(actor.deployment.account, actor)
+                self._admit(actor.deployment, actor)
             actor.submit(lf.Restart(ACTOR, reason, now))
             await actor.done()
             if wait:

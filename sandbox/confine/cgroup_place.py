@@ -25,10 +25,10 @@ from sandbox.confine.cgroup_files import Files
 LEAF = "daemon"
 """Where a daemon goes whose own group was delegated to it."""
 WANTED = ("memory", "cpu", "pids", "cpuacct", "freezer")
-_MOUNTS = Path("/proc/self/mountinfo")
-_OWN = Path("/proc/self/cgroup")
-_MOST = 2**62
-"""Version 1 says "no limit" with the largest multiple of a page, 0x7ffffffffffff000."""
+MOUNTS = Path("/proc/self/mountinfo")
+OWN = Path("/proc/self/cgroup")
+NO_LIMIT = 2**62
+"""A limit that is none: version 1 says "no limit" with the largest multiple of a page, 0x7ffffffffffff000."""
 
 
 class Place(NamedTuple):
@@ -93,8 +93,8 @@ def own_groups(text: str) -> dict[str, str]:
 def places(key: str, files: Files) -> Iterator[Place]:
     """Return where groups could go, version 2 first; nothing is made yet. Never raises."""
     try:
-        mounted = hierarchies(files.read(_MOUNTS))
-        own = own_groups(files.read(_OWN))
+        mounted = hierarchies(files.read(MOUNTS))
+        own = own_groups(files.read(OWN))
     except OSError:
         return
     for hierarchy in mounted:
@@ -113,7 +113,7 @@ def places(key: str, files: Files) -> Iterator[Place]:
         yield Place(1, bases, "" if bases else "its hierarchies cannot be written by this user")
 
 
-def _folder(hierarchy: Hierarchy, path: str) -> Path:
+def folder_of(hierarchy: Hierarchy, path: str) -> Path:
     """Return the folder of a group; the mount's own where the path lies outside of what is mounted."""
     root = hierarchy.root.rstrip("/")
     if not path.startswith(root + "/") and path != root:
@@ -122,14 +122,14 @@ def _folder(hierarchy: Hierarchy, path: str) -> Path:
 
 
 def _version_1(hierarchy: Hierarchy, path: str, files: Files) -> Path | None:
-    own, top = _folder(hierarchy, path), hierarchy.mount
-    limited = any(_limited_1(folder, files) for folder in _upwards(own, top))
+    own, top = folder_of(hierarchy, path), hierarchy.mount
+    limited = any(_limited_1(folder, files) for folder in upwards(own, top))
     candidates = (own,) if limited else (top, own)
     return next((folder for folder in candidates if files.writable(folder / "cgroup.procs")), None)
 
 
 def _version_2(hierarchy: Hierarchy, path: str, name: str, files: Files) -> Place:
-    own, top = _folder(hierarchy, path), hierarchy.mount
+    own, top = folder_of(hierarchy, path), hierarchy.mount
     if own.name == LEAF and _delegated(own.parent, top, files):  # moved there before, by a start that failed
         own = own.parent
     if _delegated(own, top, files):
@@ -140,7 +140,7 @@ def _version_2(hierarchy: Hierarchy, path: str, name: str, files: Files) -> Plac
         leave = own if inside else None
     elif files.exists(top / "cgroup.type") or not files.writable(top / "cgroup.procs"):
         return Place(2, {}, f"{own} is not delegated to this daemon (Delegate= in its unit)")
-    elif limited := [folder for folder in _upwards(own, top) if _limited_2(folder, files)]:
+    elif limited := [folder for folder in upwards(own, top) if _limited_2(folder, files)]:
         return Place(2, {}, f"{limited[0]} is limited, and not delegated to this daemon (Delegate=)")
     else:
         parent, leave = top, None
@@ -163,7 +163,7 @@ def _delegated(folder: Path, top: Path, files: Files) -> bool:
 
 def _limited_1(folder: Path, files: Files) -> bool:
     memory = _number(folder / "memory.limit_in_bytes", files)
-    return 0 <= memory < _MOST or _number(folder / "cpu.cfs_quota_us", files) > 0
+    return 0 <= memory < NO_LIMIT or _number(folder / "cpu.cfs_quota_us", files) > 0
 
 
 def _limited_2(folder: Path, files: Files) -> bool:
@@ -179,7 +179,8 @@ def _number(file: Path, files: Files) -> int:
         return -1
 
 
-def _upwards(folder: Path, top: Path) -> Iterator[Path]:
+def upwards(folder: Path, top: Path) -> Iterator[Path]:
+    """Return ``folder`` and every one above it, up to ``top``."""
     while True:
         yield folder
         if folder in (top, folder.parent):

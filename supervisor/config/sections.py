@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from sandbox.spec import Budget, Budgets, ExtraTime, Limits
+from supervisor.admission import Rules
 from supervisor.config.endpoints import curve_key, curve_secret, endpoint, leaves_host, url
 from supervisor.control import FeedSpec, SignalsSpec
 from supervisor.quantities import parse_duration, parse_size
@@ -98,10 +99,22 @@ class Database(Section):
 
 
 class Concurrency(Section):
-    """``[limits]``: how many instances may run at once."""
+    """``[limits]``: how many instances may run at once, and what a start leaves of the host."""
 
     max_concurrent: Annotated[Int, Field(ge=1, le=10_000)] = 10
     max_per_account: Annotated[Int, Field(ge=1, le=10_000)] = 10
+    memory_reserve: Annotated[Size, Field(ge=0, le=2**40)] = 64 * 2**20
+    memory_overcommit: Annotated[Float, Field(ge=1, le=1000)] = 4.0
+    """How often the free memory may be promised in quotas, because most take far less than theirs."""
+    disk_reserve: Annotated[Size, Field(ge=0, le=2**40)] = 64 * 2**20
+
+    def rules(self) -> Rules:
+        """Return the rules of admission."""
+        return Rules(
+            memory_reserve=self.memory_reserve,
+            memory_overcommit=self.memory_overcommit,
+            disk_reserve=self.disk_reserve,
+        )
 
 
 class Strategies(Section):
