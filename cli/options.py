@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="The configuration file.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The deployment.", show_default=False)]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Deployments.", show_default=False)]
 SomeIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Deployments.", show_default=False)]

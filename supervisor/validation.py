@@ -2,7 +2,8 @@
 
 Four steps, each of which says what is wrong: the manifest is read, the parameters are checked, then a
 throw-away cell, the same as a deployment's, imports the code, initialises it and lets it say goodbye.
-The trial below is to that cell what engine and supervisor are to a real one.
+The trial below is to that cell what engine and supervisor are to a real one, but for a control group: its
+limits and a deadline hold it. Code that this host could not hold is not tried (supervisor/trust.py).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import msgspec
 
 from bus import messages, topics
 from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket
+from sandbox.confine.survey import Survey
 from sandbox.handle import CellHandle
 from sandbox.nursery import Awake, NotForked, Nursery, NurseryError, WardenExited, ZygoteGone
 from sandbox.spec import (
@@ -34,7 +36,10 @@ from sandbox.spec import (
 )
 from strategies.errors import ParametersInvalid
 from strategies.plugins import Broken, Found, inspect
+from supervisor.config.sections import Sandbox
 from supervisor.schema import ValidationReport, ValidationStep
+from supervisor.survey import take
+from supervisor.trust import RULE, refusal
 
 DEPLOYMENT = "validate"
 BUDGETS = Budgets(initialize=Budget(5.0, 15.0))
@@ -44,8 +49,19 @@ GRACE = 5.0
 _decode_report = msgspec.msgpack.Decoder(messages.CellReport).decode
 
 
-def validate(path: Path, parameters: Mapping[str, str]) -> ValidationReport:
-    """Check the strategy at ``path``; ``parameters`` as typed stand in for defaults that it lacks."""
+def validate(
+    path: Path,
+    parameters: Mapping[str, str],
+    *,
+    trust: bool = False,
+    sandbox: Sandbox | None = None,
+) -> ValidationReport:
+    """Check the strategy at ``path``; ``parameters`` as typed stand in for defaults that it lacks.
+
+    ``trust``: the caller answers for its code. ``sandbox`` is that section of the configuration, the
+    defaults if there is none.
+    """
+    rule = ""
     steps = [_manifest(path)]
     plugin = inspect(path)
     if isinstance(plugin, Found):
@@ -56,10 +72,20 @@ def validate(path: Path, parameters: Mapping[str, str]) -> ValidationReport:
         else:
             shown = ", ".join(f"{name}={value}" for name, value in values.items()) or "none"
             steps.append(ValidationStep(name="parameters", ok=True, detail=shown))
-            steps.append(_trial(plugin, values))
+            wanted = sandbox or Sandbox()
+            host = take(wanted.setting)
+            answered_for = trust or plugin.built_in
+            if why := "" if answered_for else refusal(host, wanted.require or ()):
+                own = f"If you answer for {plugin.path}: stratd validate {path} --trust"
+                steps.append(ValidationStep(name="sandbox", ok=False, detail=f"not tried: {why}. {own}"))
+                rule = RULE
+            else:
+                steps.append(_trial(plugin, values, host, trusted=answered_for))
     failed = next((step for step in steps if not step.ok), None)
-    reason = f"{failed.name}: {failed.detail}" if failed else ""
-    return ValidationReport(path=str(path), ok=failed is None, reason=reason, steps=steps)
+    reason = ""
+    if failed is not None:
+        reason = failed.detail if rule else f"{failed.name}: {failed.detail}"
+    return ValidationReport(path=str(path), ok=failed is None, reason=reason, rule=rule, steps=steps)
 
 
 def effective(plugin: Found, given: Mapping[str, str]) -> dict[str, Any]:
@@ -74,9 +100,9 @@ def _manifest(path: Path) -> ValidationStep:
     return ValidationStep(name="manifest", ok=True, detail=f"{plugin.reference} ({plugin.type})")
 
 
-def _trial(plugin: Found, parameters: Mapping[str, Any]) -> ValidationStep:
+def _trial(plugin: Found, parameters: Mapping[str, Any], survey: Survey, *, trusted: bool) -> ValidationStep:
     with tempfile.TemporaryDirectory(prefix="stratd-") as folder:
-        trial = _Trial(plugin, parameters, Path(folder))
+        trial = _Trial(plugin, parameters, Path(folder), survey=survey, trusted=trusted)
         try:
             died = trial.run()
         except NurseryError as error:
@@ -100,7 +126,16 @@ def in_one_line(text: str) -> str:
 class _Trial:
     """One cell, from birth to death, with an engine's sockets of its own in ``folder``."""
 
-    def __init__(self, plugin: Found, parameters: Mapping[str, Any], folder: Path) -> None:
+    def __init__(
+        self,
+        plugin: Found,
+        parameters: Mapping[str, Any],
+        folder: Path,
+        *,
+        survey: Survey,
+        trusted: bool,
+    ) -> None:
+        self._survey = survey
         self._spec = CellSpec(
             deployment_id=DEPLOYMENT,
             generation=1,
@@ -116,6 +151,7 @@ class _Trial:
             report_endpoint=f"ipc://{folder}/reports",
             token=secrets.token_urlsafe(),
             budgets=BUDGETS,
+            trusted=trusted,
         )
         self.ready: float | None = None
         """Seconds from its fork until it was warm, None if it never was."""
@@ -126,7 +162,7 @@ class _Trial:
     def run(self) -> Died:
         """Run the cell to its end and return how it ended."""
         deadline = time.monotonic() + DEADLINE
-        nursery, hub = Nursery(), Hub()
+        nursery, hub = Nursery(self._survey), Hub()
         try:
             nursery.start()
             self._open(hub)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.client import Client
-from cli.errors import FAILED, USAGE, CommandError
-from cli.options import Json
+from cli.errors import FAILED, REFUSED, USAGE, CommandError
+from cli.options import ConfigFile, Json
 from cli.tables import show
 from cli.talk import pairs, print_json
 
@@ -69,21 +70,33 @@ def validate(
     param: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="For those without a default.")
     ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="You answer for its code: docs/sandbox.md says when.")
+    ] = False,
+    config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Check a strategy folder in the sandbox.
 
-    Nothing is registered, and no daemon is needed.
+    Nothing is registered, and no daemon is needed. Its code is tried as [sandbox] of the configuration says.
     """
+    from supervisor.config import load
+    from supervisor.errors import SettingsError
     from supervisor.validation import validate as check
 
-    verdict = check(path.resolve(), pairs(param, "--param"))
+    try:
+        settings = load(os.environ, file=config)
+    except SettingsError as error:
+        raise CommandError(USAGE, *error.errors) from None
+    verdict = check(path.resolve(), pairs(param, "--param"), trust=trust, sandbox=settings.sandbox)
     if as_json:
         print(verdict.model_dump_json())
     else:
         for step in verdict.steps:
             print(f"{'ok  ' if step.ok else 'FAIL'} {step.name:<12} {step.detail}".rstrip())
     if not verdict.ok:
+        if verdict.rule:
+            raise CommandError(REFUSED, f"refused by {verdict.rule}: {verdict.reason}")
         raise CommandError(FAILED, f"{path} is not a valid strategy: {verdict.reason}")
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.client import Client, segment
 from cli.errors import FAILED, USAGE, CommandError
-from cli.options import Id, Json
+from cli.options import ConfigFile, Id, Json
 from cli.tables import on_terminal, plain, show
 from cli.talk import print_json
 
@@ -27,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="The configuration file.")] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Run the daemon in the foreground (what systemd runs)."""
     from supervisor.config import load

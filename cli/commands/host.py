@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import FAILED, USAGE, CommandError
-from cli.options import Json
+from cli.options import ConfigFile, Json
 from cli.tables import show
 
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     as_json: Json = False,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="The configuration file.")] = None,
+    config: ConfigFile = None,
 ) -> None:
     """What this host can enforce, and what is missing.
 

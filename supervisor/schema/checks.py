@@ -51,9 +51,13 @@ class ValidationStep(View):
 
 
 class ValidationReport(View):
-    """What ``validate`` found; ``reason`` is the first thing that is wrong, empty if all is well."""
+    """What ``validate`` found; ``reason`` is the first thing that is wrong, empty if all is well.
+
+    ``rule`` names what kept its code from being tried (``sandbox``), empty where it was.
+    """
 
     path: str
     ok: bool
     reason: str = ""
+    rule: str = ""
     steps: list[ValidationStep] = []

@@ -10,8 +10,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bus.sockets import FeedSocket, Hub
+from supervisor import survey, validation
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
@@ -94,6 +96,23 @@ def test_a_parameter_without_a_default_can_be_given(stratd, tmp_path):
     folder = strategy(tmp_path / "needs", parameters=needs)
     assert "period" in stratd(f"validate {folder}").err
     assert stratd(f"validate {folder} --param period=5").code == 0
+
+
+def test_code_that_this_host_could_not_hold_is_5_and_not_tried_without_trust(stratd, tmp_path, monkeypatch):
+    monkeypatch.setenv("STRATD_SANDBOX__REQUIRE", "environment:landlock")
+    real = survey.take("auto")
+    layers = [replace(layer, active=layer.active and layer.name != "landlock") for layer in real.layers]
+    monkeypatch.setattr(validation, "take", lambda wanted: replace(real, layers=layers))
+    folder = strategy(tmp_path / "good", initialize=f"open('{tmp_path}/ran', 'w')")
+    ended = stratd(f"validate {folder}")
+    assert (ended.code, ended.err.count("\n")) == (5, 1)
+    assert ended.err.startswith("stratd: refused by sandbox: not tried: the configuration demands")
+    assert f"stratd validate {folder} --trust" in ended.err
+    assert [line.split()[:2] for line in ended.out.splitlines()] == [
+        ["ok", "manifest"], ["ok", "parameters"], ["FAIL", "sandbox"],
+    ]  # fmt: skip
+    assert not (tmp_path / "ran").exists()
+    assert "not tried" not in stratd(f"validate {folder} --trust").err
 
 
 def test_validating_leaves_no_process_and_no_file_behind(stratd, tmp_path, monkeypatch):
