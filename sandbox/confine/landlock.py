@@ -123,8 +123,9 @@ def restrict(
     """Take every right from this process but these; return the ABI that was used.
 
     ``read`` and ``write`` are files or folders with all below, ``devices`` may be read and written but not
-    controlled, ``sockets`` may be connected to (no other path, from ABI 9 on). A path that does not exist is
-    skipped. ``signals`` keeps signals inside: a warden, which signals its strategy, does without.
+    controlled, ``sockets`` may be connected to (no other path, from ABI 9 on). A path that does not exist, or
+    that this user cannot get to, is skipped: a rule gives nothing of its own. ``signals`` keeps signals
+    inside: a warden, which signals its strategy, does without.
     Needs NO_NEW_PRIVS, or CAP_SYS_ADMIN. ``OSError`` names the step.
     """
     version = abi()
@@ -155,8 +156,10 @@ def restrict(
 def _allow(ruleset: ctypes.c_int, path: str, granted: int) -> None:
     try:
         below = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return
+    except OSError as error:
+        raise OSError(error.errno, f"landlock: rule for {path}: {error.strerror}") from None
     try:
         if _add(ruleset, below, granted) == 0:
             return
