@@ -75,7 +75,7 @@ class Enforcers:
         if self._wanted == "auto":
             self._tree, self.detail = self._find(self._key)
         if self._tree is not None:
-            for name in self._tree.clear():
+            for name in self._tree.claim():
                 self._note("group_left", f"{name}: killed what a daemon that died left in it", "", 0)
         self._throttle.start()
 

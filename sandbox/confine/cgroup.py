@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple
 
 from sandbox.confine.cgroup_dialect import DIALECTS, Bounds, settings
 from sandbox.confine.cgroup_files import Files
-from sandbox.confine.cgroup_place import Place, places
+from sandbox.confine.cgroup_place import PREFIX, Place, places
 
 CONTROLLERS = ("memory", "cpu", "pids")
 """What bounds a cell; the freezer only helps to kill."""
@@ -175,6 +175,7 @@ class Tree:
         self.place = place
         self._files = files
         self._dying: list[Group] = []
+        self._locks: list[int] = []
 
     @property
     def label(self) -> str:
@@ -201,11 +202,35 @@ class Tree:
         self._dying = [group for group in waiting if not group.remove()]
         return len(self._dying)
 
-    def clear(self) -> list[str]:
-        """Kill and remove what a daemon that died here left behind; returns the names of those groups."""
-        names = sorted({name for base in self.place.bases.values() for name in self._files.folders(base)})
+    def claim(self) -> list[str]:
+        """Lock the daemon's own folders, and clear what daemons that died left; returns what there was.
+
+        Whoever lives holds the lock of its folders, so a folder like ours that can be locked is nobody's.
+        """
+        left = self._clear(self.place)
+        for base in sorted(set(self.place.bases.values())):
+            self._files.make(base)  # another daemon may have taken it for a dead one's just now
+            if (lock := self._files.lock(base)) is not None:
+                self._locks.append(lock)
+            for name in self._files.folders(base.parent):
+                other = base.parent / name
+                if name.startswith(PREFIX) and other != base and (lock := self._lock(other)) is not None:
+                    left += self._clear(self.place._replace(bases={base.name: other}))
+                    with contextlib.suppress(OSError):
+                        self._files.remove(other)
+                    os.close(lock)
+        return sorted(set(left))
+
+    def _lock(self, folder: Path) -> int | None:
+        try:
+            return self._files.lock(folder)
+        except OSError:  # it went meanwhile, or is not ours to open
+            return None
+
+    def _clear(self, place: Place) -> list[str]:
+        names = sorted({name for base in place.bases.values() for name in self._files.folders(base)})
         for name in names:
-            group = Group(name, self.place, self._files)
+            group = Group(name, place, self._files)
             group.kill()
             self.discard(group)
         return names
@@ -216,6 +241,9 @@ class Tree:
         for base in set(self.place.bases.values()):
             with contextlib.suppress(OSError):
                 self._files.remove(base)
+        for lock in self._locks:
+            os.close(lock)
+        self._locks.clear()
 
 
 class Discovery(NamedTuple):

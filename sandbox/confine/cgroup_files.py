@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -36,6 +37,21 @@ class Files:
     def remove(self, folder: Path) -> None:
         """Remove a group (its files go with it)."""
         folder.rmdir()
+
+    def lock(self, folder: Path) -> int | None:
+        """Lock a folder for as long as the descriptor returned is open (flock(2)); None if another has it.
+
+        The kernel gives the lock back however its holder ends, and it holds across every namespace.
+        """
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_ino == folder.stat().st_ino:  # else removed and made again meanwhile
+                return descriptor
+        except OSError:
+            pass
+        os.close(descriptor)
+        return None
 
     def folders(self, folder: Path) -> list[str]:
         """Return the names of the folders in one, [] if it is not there."""

@@ -22,6 +22,8 @@ from typing import Literal, NamedTuple
 
 from sandbox.confine.cgroup_files import Files
 
+PREFIX = "stratd-"
+"""How the folder of a daemon begins; what names the daemon follows."""
 LEAF = "daemon"
 """Where a daemon goes whose own group was delegated to it."""
 WANTED = ("memory", "cpu", "pids", "cpuacct", "freezer")
@@ -100,7 +102,7 @@ def places(key: str, files: Files) -> Iterator[Place]:
     for hierarchy in mounted:
         if not hierarchy.controllers:
             try:
-                yield _version_2(hierarchy, own.get("", "/"), f"stratd-{key}", files)
+                yield _version_2(hierarchy, own.get("", "/"), f"{PREFIX}{key}", files)
             except OSError as error:
                 yield Place(2, {}, f"{error.filename}: {error.strerror}")
     bases: dict[str, Path] = {}
@@ -108,7 +110,7 @@ def places(key: str, files: Files) -> Iterator[Place]:
         for controller in sorted(hierarchy.controllers):
             base = _version_1(hierarchy, own.get(controller, "/"), files)
             if base is not None:
-                bases.setdefault(controller, base / f"stratd-{key}")
+                bases.setdefault(controller, base / f"{PREFIX}{key}")
     if any(hierarchy.controllers for hierarchy in mounted):
         yield Place(1, bases, "" if bases else "its hierarchies cannot be written by this user")
 
