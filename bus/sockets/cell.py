@@ -10,6 +10,8 @@ import zmq
 from bus.sockets.inward import MARKET_QUEUE
 from bus.sockets.owned import DRAIN_LIMIT
 
+REPORT_QUEUE = 500
+"""Reports that may be on their way to an engine that does not read."""
 HANDSHAKE_MS = 500
 """Milliseconds after which a connection that the engine has not answered is given up and made again."""
 
@@ -41,7 +43,8 @@ class CellLink:
             self._market.subscribe(topic)
         self._market.connect(market_endpoint)
         self._report = self._connect(zmq.PUSH, username, token)
-        self._report.setsockopt(zmq.SNDHWM, 10_000)
+        # Messages, of up to 64 KiB each: what does not fit waits in the warden, which counts bytes.
+        self._report.setsockopt(zmq.SNDHWM, REPORT_QUEUE)
         self._report.setsockopt(zmq.IMMEDIATE, 1)
         self._report.connect(report_endpoint)
         self._timeout_ms = -1

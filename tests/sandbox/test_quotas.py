@@ -13,6 +13,7 @@ import pytest
 from bus.messages import Beat, Checkpoint, Schedule, TakeCheckpoint
 from sandbox.spec import Budget, Budgets, ExtraTime, Limits, Terminate, TimeLeft
 from tests.sandbox.world import World
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
 
@@ -163,6 +164,28 @@ def test_what_is_told_of_a_strategy_cannot_write_on_the_terminal(world: World):
     assert "\x1b" not in cell.warnings("error")[0]
     cell = world.start("class X: pass\nraise ValueError('\\x1b[2J gone')")
     assert world.ended(cell).detail.startswith("ValueError: \\x1b[2J gone")
+
+
+def test_signals_for_an_engine_that_does_not_read_are_bounded_in_bytes_and_told(world: World):
+    """160 MB of signals: 500 reports are on their way, 32 MiB wait, and the rest is counted as lost."""
+    lines = [
+        "tags = {str(n): 'x' * 250 for n in range(30)}",
+        "big = [Signal(symbol='EURUSD', intent='enter_long', tags=tags, number=n) for n in range(7)]",
+        "for _ in range(3000): say(protocol.Said(big))",
+    ]
+    cell = world.running(raw(*lines), limits=Limits(signals_per_s=100_000), budgets=quick(tick=60.0))
+    before = resident(cell.handle.warden_pid)
+    world.engine.ticks("EURUSD", 1.0)
+
+    def told() -> bool:  # nobody turns the engine meanwhile
+        cell.reports += cell.handle.receive()
+        return bool(cell.warnings("lost"))
+
+    wait_until(told, timeout=30, what="the loss is told")
+    assert cell.warnings("lost")[0].startswith("signals lost: the engine is away and ")
+    assert resident(cell.handle.warden_pid) - before < 64 * 2**20
+    world.until(lambda: len(world.engine.signals()) > 10_000, "what had room")
+    assert cell.died is None
 
 
 # ---- checkpoints ----------------------------------------------------------------------------------
