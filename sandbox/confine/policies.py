@@ -23,14 +23,10 @@ OWN: Final = Later("own pid")
 WARD: Final = Later("pid of the ward")
 
 
-def strategy(machine: Machine, *, pid: int | None, shared_memory: bool, kill: bool) -> Policy:
+def strategy(machine: Machine, *, shared_memory: bool, kill: bool) -> Policy:
     """Return what a strategy may do. The arguments are those of ``seccomp.strategy_policy``."""
-    own = OWN if pid is None else pid
     rules = {
         "mmap": _mappings(shared=shared_memory),
-        "kill": _allowed(Check(0, (own,))),
-        "tgkill": _allowed(Check(0, (own,))),
-        "prlimit64": _allowed(Check(0, (0, own)), Check(2, (0,), _LONG, wide=True)),
         "socketpair": _allowed(Check(0, (_AF_UNIX,))),
         "getsockopt": _socket_options(_OPTIONS),
         "sendmmsg": _allowed(Check(3, (0,), _MSG_OOB)),
@@ -42,18 +38,14 @@ def strategy(machine: Machine, *, pid: int | None, shared_memory: bool, kill: bo
 def warden(machine: Machine, *, kill: bool) -> Policy:
     """Return what a warden may do once it has forked its strategy.
 
-    0MQ over AF_UNIX, its strategy's end, no file written, nothing started. It may limit and renice itself
-    and its ward, and signal nothing but by a pidfd, which it cannot open any more.
+    0MQ over AF_UNIX, its strategy's end, no file written, nothing started, no limit changed. It signals
+    nothing but by a pidfd, which it cannot open any more.
     """
     stream = Check(1, (_SOCK_STREAM,), ~(_SOCK_CLOEXEC | _SOCK_NONBLOCK) & _INT)
     rules = {
         "mmap": _mappings(shared=False),
         "openat": _allowed(Check(2, (0,), ~_READING & _INT)),
         "open": _allowed(Check(1, (0,), ~_READING & _INT)),
-        "kill": _allowed(Check(0, (OWN,))),
-        "tgkill": _allowed(Check(0, (OWN,))),
-        "prlimit64": _allowed(Check(0, (0, OWN, WARD))),
-        "setpriority": _allowed(Check(0, (_PRIO_PROCESS,)), Check(1, (WARD,))),
         "pidfd_send_signal": _allowed(Check(2, (0,), _LONG, wide=True), Check(3, (0,))),
         "socket": _allowed(Check(0, (_AF_UNIX,)), stream),
         "getsockopt": _socket_options((*_OPTIONS, _SO_PEERCRED)),
@@ -64,11 +56,10 @@ def warden(machine: Machine, *, kill: bool) -> Policy:
 # ---- what arguments may be -------------------------------------------------------------------------
 _INT = 0xFFFFFFFF
 _LONG = 0xFFFFFFFF_FFFFFFFF
-# bits/socket.h, bits/resource.h, asm-generic/socket.h
+# bits/socket.h, asm-generic/socket.h
 _AF_UNIX = 1
 _SOCK_STREAM, _SOCK_NONBLOCK, _SOCK_CLOEXEC = 1, 0o4000, 0o2000000
 _MSG_OOB = 1
-_PRIO_PROCESS = 0
 _SOL_SOCKET, _SO_PEERCRED = 1, 17
 # SO_TYPE, ERROR, SNDBUF, RCVBUF, LINGER, ACCEPTCONN, PROTOCOL, DOMAIN. Never SO_PEERPIDFD (77): a pidfd of
 # the process at the other end, which is one of ours.
@@ -131,6 +122,10 @@ def _socket_options(names: tuple[int, ...]) -> Rule:
 
 
 COMMON_RULES: Final[dict[str, Rule]] = {
+    # Itself, as a whole process or one of its threads; reading limits, not setting them.
+    "kill": _allowed(Check(0, (OWN,))),
+    "tgkill": _allowed(Check(0, (OWN,))),
+    "prlimit64": _allowed(Check(0, (0, OWN)), Check(2, (0,), _LONG, wide=True)),
     "clone": _allowed(Check(0, (0,), ~_THREAD_FLAGS & _LONG, wide=True), Check(0, (_THREAD,), _THREAD)),
     # On ENOSYS, and on nothing else, glibc falls back to clone, whose flags can be seen (moby 42680).
     "clone3": _always(fail(errno.ENOSYS)),
@@ -192,7 +187,7 @@ WARDEN: Final = (*COMMON, "connect", "wait4")
 KILLED: Final = _names("""
     ptrace process_vm_readv process_vm_writev pidfd_getfd kcmp
     mount umount2 pivot_root fsopen fsconfig fsmount fspick move_mount open_tree mount_setattr
-    unshare setns open_by_handle_at
+    unshare setns
     bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register
     add_key request_key keyctl
     kexec_load kexec_file_load init_module finit_module delete_module

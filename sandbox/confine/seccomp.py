@@ -31,15 +31,14 @@ class Filter(NamedTuple):
     arguments: tuple[object, ...]
 
 
-def strategy_policy(pid: int | None = None, *, shared_memory: bool, kill: bool = False) -> Filter:
+def strategy_policy(*, shared_memory: bool, kill: bool = False) -> Filter:
     """Return the filter of a strategy process. ``OSError`` (ENOSYS) on a machine that has no table.
 
-    ``pid`` is its pid where it lives; None for that of whoever loads it. ``shared_memory`` allows anonymous
-    shared mappings, which no rlimit counts: only where a memory cgroup does. ``kill`` ends a process that
-    makes one of ``policies.KILLED`` by SIGSYS instead of refusing it.
+    ``shared_memory`` allows anonymous shared mappings, which no rlimit counts: only where a memory cgroup
+    does. ``kill`` ends a process that makes one of ``policies.KILLED`` by SIGSYS instead of refusing it.
     """
     machine = syscalls.native()
-    policy = policies.strategy(machine, pid=pid, shared_memory=shared_memory, kill=kill)
+    policy = policies.strategy(machine, shared_memory=shared_memory, kill=kill)
     return prepare(compile_policy(policy), machine)
 
 

@@ -165,7 +165,6 @@ getresuid 118 148
 getresgid 120 150
 getgroups 115 158
 getpriority 140 141
-setpriority 141 140
 getrlimit 97 163
 prlimit64 302 261
 getrusage 98 165
@@ -215,7 +214,6 @@ open_tree 428 428
 mount_setattr 442 442
 unshare 272 97
 setns 308 268
-open_by_handle_at 304 265
 bpf 321 280
 perf_event_open 298 241
 userfaultfd 323 282

@@ -348,8 +348,9 @@ refused = {
     "kill the parent": tried(lambda: os.kill(os.getppid(), 0)),
     "pidfd": tried(lambda: os.pidfd_open(os.getppid())),
     "pidfd of the peer": tried(lambda: mine.getsockopt(socket.SOL_SOCKET, 77, 4)),
-    "limit the parent": tried(lambda: resource.prlimit(os.getppid(), resource.RLIMIT_CORE)),
-    "renice the parent": tried(lambda: os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)),
+    "limit another": tried(lambda: resource.prlimit(ward, resource.RLIMIT_CORE)),
+    "limit itself": tried(lambda: syscall(302, 0, resource.RLIMIT_CORE, bytes(16), 0)),
+    "renice another": tried(lambda: os.setpriority(os.PRIO_PROCESS, ward, 5)),
     "memory file": tried(lambda: os.memfd_create("x")),
 }
 """
@@ -359,8 +360,6 @@ with open("/etc/hostname", "rb"):
 mine.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))])
 data, ancillary, _, _ = theirs.recvmsg(10, socket.CMSG_SPACE(4))
 handed = array.array("i", ancillary[0][2])[0]
-resource.prlimit(ward, resource.RLIMIT_NOFILE, (64, 64))
-os.setpriority(os.PRIO_PROCESS, ward, 5)
 link = CellLink(MARKET, REPORT, "cell:1", TOKEN, [topics.cell("cell")])
 deadline, heard = time.monotonic() + 20, []
 while not heard and time.monotonic() < deadline:
