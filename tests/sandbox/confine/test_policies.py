@@ -15,7 +15,7 @@ from tests.sandbox.confine.machine import judge, run
 X86, ARM = MACHINES["x86_64"], MACHINES["aarch64"]
 HEADER = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
 GENERIC = Path("/usr/include/asm-generic/unistd.h")
-PIDS = {policies.OWN.name: 7, policies.WARD.name: 8}
+PIDS = {policies.OWN.name: 7}
 EPERM, ENOSYS, NOTHING = fail(errno.EPERM), fail(errno.ENOSYS), fail(0)
 LONG = 2**64 - 1
 
