@@ -5,10 +5,12 @@ that is written. An ``OSError`` here is fatal to the process: half confined is n
 
 ::
 
-    zygote     user namespace (userns) . network, mounts, IPC, host name . the root . filters compiled
-    warden     PID namespace (pid 1) . own mounts, the engine's sockets, the root . uid . Landlock . seccomp
-    strategy   own mounts, scratch, code, the root . uid or nested user namespace . dies with its warden .
-               Landlock . seccomp
+    zygote     user namespace (userns) . network, mounts, IPC, host name . the root . filters compiled .
+               the few capabilities that it needs (root)
+    warden     PID namespace (pid 1) . own mounts, the engine's sockets, the root . uid, no capability but
+               to end its strategy . Landlock . seccomp
+    strategy   own mounts, scratch, code, the root . uid or nested user namespace, no capability . dies with
+               its warden . Landlock . seccomp
 """
 
 from __future__ import annotations
@@ -17,10 +19,17 @@ import os
 from collections.abc import Callable
 
 from sandbox.births import Ground, Spawn
-from sandbox.confine import mounts, namespaces, process
+from sandbox.confine import credentials, landlock, mounts, namespaces, process, seccomp
+from sandbox.confine.credentials import Capability
 from sandbox.fork import fork, fork_alone, fork_alone_through
 
-ROOT_UID = 0
+OF_THE_ZYGOTE = (
+    Capability.SYS_ADMIN,  # namespaces and mounts
+    Capability.DAC_READ_SEARCH,  # code lies where its author put it
+    Capability.SETUID, Capability.SETGID, Capability.SETPCAP,  # a uid of its own for each process
+    Capability.KILL,  # handed on to wardens
+)  # fmt: skip
+"""What a zygote that is root keeps, and hands on until each process gives it up."""
 
 
 class Confinement:
@@ -31,6 +40,8 @@ class Confinement:
         self._setting = ground.setting
         self._isolated = "mounts" in ground.layers
         self._readable = mounts.readable()
+        self._landlock = "landlock" in ground.layers
+        self._seccomp = "seccomp" in ground.layers
 
     # ---- the zygote -------------------------------------------------------------------------------
     def leave_host(self) -> None:
@@ -45,6 +56,14 @@ class Confinement:
         """Make what every cell shares: the root, the filters."""
         if self._isolated:
             mounts.build_root(self._ground.root, self._readable)
+        if self._seccomp:
+            # Shared anonymous memory also where a cgroup would count it: what a strategy may do is the same
+            # on every host.
+            self._strategy_filter = seccomp.strategy_policy(shared_memory=False)
+            self._warden_filter = seccomp.warden_policy()
+        if self._setting == "root":
+            credentials.keep_only(OF_THE_ZYGOTE)
+        credentials.forbid_new_privileges()
 
     def fork_warden(self, warden: Callable[[], object]) -> int:
         """Fork a warden and return its pid, as the zygote sees it."""
@@ -53,25 +72,53 @@ class Confinement:
         return fork_alone(warden) if self._setting == "root" else fork_alone_through(warden)
 
     # ---- a warden ---------------------------------------------------------------------------------
-    def confine_warden(self, cell: Spawn) -> str:
-        """Confine this process, a warden; return the folder in which it finds the engine's sockets."""
+    def confine_warden(self, cell: Spawn, ward: int, limited: Callable[[], None]) -> str:
+        """Confine this process, the warden of process ``ward``; ``limited`` waits until both are limited.
+
+        Returns the folder in which it finds the engine's sockets.
+        """
+        bus = mounts.BUS if self._isolated else cell.bus
         if self._isolated:
             namespaces.unshare(namespaces.MOUNT)
             mounts.bind(cell.bus, self._ground.root + mounts.BUS)
             mounts.enter_root(self._ground.root)
-        return mounts.BUS if self._isolated else cell.bus
+        limited()
+        other_user = cell.warden_uid != 0
+        credentials.drop(cell.warden_uid or None, keep=(Capability.KILL,) if other_user else ())
+        if self._landlock:
+            landlock.restrict(sockets=[bus], signals=False)
+        if self._seccomp:
+            seccomp.load(self._warden_filter, ward=ward)
+        return bus
 
     # ---- a strategy -------------------------------------------------------------------------------
-    def confine_strategy(self, cell: Spawn, parent: int) -> tuple[str, str]:
-        """Confine this process, a strategy; return where it finds its code, and its packages or ""."""
+    def confine_strategy(self, cell: Spawn, parent: int, limited: Callable[[], None]) -> tuple[str, str]:
+        """Confine this process, a strategy; return where it finds its code, and its packages or "".
+
+        ``limited`` waits until it is limited: it is another user's afterwards.
+        """
         code, packages = cell.code, cell.packages
         if self._isolated:
             code, packages = self._enter_own_root(cell)
+        limited()
         if self._isolated and self._setting == "userns":
             # Nested, so that RLIMIT_NPROC, which counts by user namespace and uid, counts this cell alone.
             namespaces.unshare(namespaces.USER)
+        credentials.drop(cell.strategy_uid or None)
         process.die_with_parent(parent)  # after every change of credentials, which would clear it
+        if self._isolated:
+            os.mkdir(f"{mounts.SCRATCH}/.shm", 0o700)  # noqa: PTH102 - what /dev/shm leads to; its own
+        if self._landlock:
+            self._restrict_paths(code, packages)
+        if self._seccomp:
+            seccomp.load(self._strategy_filter)
         return code, packages
+
+    def _restrict_paths(self, code: str, packages: str) -> None:
+        if self._isolated:
+            landlock.restrict(read=["/"], write=[mounts.SCRATCH], devices=mounts.DEVICES)
+        else:
+            landlock.restrict(read=[*self._readable, code, *filter(None, [packages])], devices=mounts.DEVICES)
 
     def _enter_own_root(self, cell: Spawn) -> tuple[str, str]:
         root = self._ground.root
@@ -83,5 +130,4 @@ class Confinement:
         if cell.packages:
             mounts.bind(cell.packages, root + mounts.PACKAGES)
         mounts.enter_root(root)
-        os.mkdir(f"{mounts.SCRATCH}/.shm", 0o700)  # noqa: PTH102 - what /dev/shm leads to
         return code, mounts.PACKAGES if cell.packages else ""

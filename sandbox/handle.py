@@ -59,7 +59,7 @@ class CellHandle:
             os.close(pidfd)
             return
         self.warden_pidfd = pidfd
-        self._limit_warden()
+        self._begin()
 
     def fileno(self) -> int:
         """Descriptor that is readable when ``receive`` has something; -1 once closed."""
@@ -96,19 +96,26 @@ class CellHandle:
             raise msgspec.DecodeError("a birth without a pidfd, or a second one")
         pid = pid_of(descriptors[0])
         self.strategy_pidfd = descriptors.pop()
-        refused: list[str] = []
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # its warden reports the death
-            self.strategy_pid, self.start_ticks = pid, start_ticks(pid)
-            refused = limits.apply(pid, self._limits, own_tasks=self._own_tasks)
-        self._limit_warden()
-        self.order(spec.Begin(refused))
+        self.strategy_pid = pid
+        with contextlib.suppress(FileNotFoundError):  # its warden reports the death
+            self.start_ticks = start_ticks(pid)
+        self._begin()
         return spec.Born(pid, self.start_ticks or 0)
 
-    def _limit_warden(self) -> None:
-        """Limit the warden once both processes are known: its strategy would inherit what it had before."""
-        if self.warden_pid is not None and self.strategy_pidfd is not None:
-            with contextlib.suppress(ProcessLookupError):  # its death is told by its pidfd
-                limits.apply_to_warden(self.warden_pid, self._limits)
+    def _begin(self) -> None:
+        """Limit both processes once both are known, and let them go on.
+
+        Not the warden before its strategy is forked, which would inherit its limits; and neither after it has
+        changed its user: root without CAP_SYS_RESOURCE, as containers have it, may limit its own only.
+        """
+        if self.warden_pid is None or self.strategy_pid is None:
+            return
+        refused: list[str] = []
+        with contextlib.suppress(ProcessLookupError):  # a death is told by a pidfd
+            refused = limits.apply(self.strategy_pid, self._limits, own_tasks=self._own_tasks)
+        with contextlib.suppress(ProcessLookupError):
+            limits.apply_to_warden(self.warden_pid, self._limits)
+        self.order(spec.Begin(refused))
 
     def _disown(self, why: str) -> spec.WardenReport:
         """End a cell whose warden cannot be trusted any more; return what to say of it."""

@@ -16,7 +16,7 @@ from typing import Protocol
 import msgspec
 
 from sandbox import channel
-from sandbox.spec import CONTROL_DATAGRAM, CellSpec, WardenOrder, WardenReport
+from sandbox.spec import CONTROL_DATAGRAM, Begin, CellSpec, WardenOrder, WardenReport
 from sandbox.spec import encode as encode_report
 
 _decode_spec = msgspec.msgpack.Decoder(CellSpec).decode
@@ -50,6 +50,7 @@ class Supervisor:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
+        self._early: list[WardenOrder] = []
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
@@ -64,12 +65,15 @@ class Supervisor:
         self._control.setblocking(False)
         return _decode_spec(payload)
 
-    def await_orders(self) -> list[WardenOrder]:
-        """Wait until there are orders, and return them. ``SupervisorGone`` once it is."""
+    def await_begin(self) -> None:
+        """Wait for ``Begin``; it and what comes before it is kept for ``orders``. ``SupervisorGone``."""
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
-        poll.poll()
-        return self.orders()
+        early: list[WardenOrder] = []
+        while not any(isinstance(order, Begin) for order in early):
+            poll.poll()
+            early += self.orders()
+        self._early = early
 
     def report(self, report: WardenReport, descriptors: Sequence[int] = ()) -> bool:
         """Send a report; False if the supervisor is behind, and it is dropped."""
@@ -94,7 +98,7 @@ class Supervisor:
 
     def orders(self) -> list[WardenOrder]:
         """Return the orders that have come. ``SupervisorGone`` once it is."""
-        orders: list[WardenOrder] = []
+        orders, self._early = self._early, []
         while True:
             try:
                 payload, _ = channel.receive(self._control, CONTROL_DATAGRAM)

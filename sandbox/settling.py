@@ -21,6 +21,8 @@ from sandbox.confinement import Confinement
 
 EXIT_UNCONFINED = 71
 """A layer could not be applied, so nothing was run (sysexits.h EX_OSERR); the reason is on stderr."""
+LIMITED = b"limited"
+"""First datagram of a warden: the limits of both processes are set."""
 WARDEN = 3
 """Number of the one descriptor besides stdin, stdout and stderr."""
 KEPT = frozenset({"msgpack", "msgspec", "numpy", "strategies"})
@@ -61,7 +63,6 @@ def settle(birth: Birth) -> Settled:
     ``SystemExit`` with ``EXIT_UNCONFINED`` where a layer cannot be applied.
     """
     os.setsid()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the only one that the zygote set otherwise
     os.dup2(birth.stdout, 1)
     os.dup2(birth.stderr, 2)
     try:
@@ -72,13 +73,19 @@ def settle(birth: Birth) -> Settled:
         os.umask(0o077)
         process.volunteer_for_oom()
         process.rename_process("stratd-strategy")
-        code, packages = birth.confinement.confine_strategy(birth.cell, birth.parent)
+        code, packages = birth.confinement.confine_strategy(birth.cell, birth.parent, _until_limited)
     except OSError as error:
         os.write(2, f"not confined, so not run: {error.strerror}\n".encode())
         raise SystemExit(EXIT_UNCONFINED) from None
     hidden = _hide_modules(modules_to_hide())
-    _open_streams()
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = streams()  # type: ignore[misc] # ours to replace
     return Settled(code, packages, hidden)
+
+
+def _until_limited() -> None:
+    """Wait for the warden's word; ``SystemExit`` if it is gone."""
+    if os.read(WARDEN, len(LIMITED)) != LIMITED:
+        raise SystemExit(EXIT_UNCONFINED)
 
 
 @functools.cache
@@ -111,15 +118,24 @@ def _is_kept(name: str) -> bool:
     return root in KEPT or root in sys.stdlib_module_names
 
 
-def _open_streams() -> None:
-    # Line by line, so that what was printed before a crash is out. Text that cannot be UTF-8 is escaped.
-    for name, descriptor in (("stdout", 1), ("stderr", 2)):
-        raw = io.FileIO(descriptor, "w", closefd=False)
-        stream = io.TextIOWrapper(
-            io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True
-        )
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
+@functools.cache
+def streams() -> tuple[io.TextIOWrapper, io.TextIOWrapper]:
+    """Return stdout and stderr of a strategy; faults write the Python stack there.
+
+    Made once, in the zygote, over descriptors that are other pipes in every cell: made in each, they would
+    copy 0.3 MiB of what is shared.
+    """
     # SEGV, FPE, ABRT, BUS and ILL write the Python stack, then kill as they always do; USR1 only writes.
     faulthandler.enable(file=2, all_threads=True)
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=True, chain=False)
+    # Line by line, so that what was printed before a crash is out. Text that cannot be UTF-8 is escaped.
+    stdout, stderr = (
+        io.TextIOWrapper(
+            io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False)),
+            encoding="utf-8",
+            errors="backslashreplace",
+            line_buffering=True,
+        )
+        for descriptor in (1, 2)
+    )
+    return stdout, stderr

@@ -7,6 +7,7 @@ It has one blocking source at a time: the engine while its ward is idle, its war
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import sys
@@ -30,7 +31,7 @@ from sandbox.intake import Batch, Intake
 from sandbox.output import Output
 from sandbox.relay import Relay
 from sandbox.reports import Link, Outbox, Supervisor, SupervisorGone
-from sandbox.settling import EXIT_UNCONFINED
+from sandbox.settling import EXIT_UNCONFINED, LIMITED
 from sandbox.spec import Begin, Born, CellSpec, Dump, Ready, Terminate, WardenOrder
 from sandbox.ward import Ward
 from sandbox.watchdog import Pace, Watchdog
@@ -58,10 +59,13 @@ class _Woken(Exception):
 class Warden:
     """One cell's loop. ``run`` returns when the strategy process is gone and everything is reported."""
 
-    def __init__(self, spec: CellSpec, ward: Ward, supervisor: Supervisor, link: Link) -> None:
+    def __init__(
+        self, spec: CellSpec, ward: Ward, supervisor: Supervisor, link: Link, born: float | None = None
+    ) -> None:
         now = time.monotonic()
         self._spec, self._ward, self._supervisor, self._link = spec, ward, supervisor, link
-        self._born = self._chores_at = self._beat_at = now
+        self._born = now if born is None else born
+        self._chores_at = self._beat_at = now
         self._outbox = Outbox(link)
         self._hellos = Hellos(now)
         self._intake = Intake(
@@ -124,15 +128,10 @@ class Warden:
             self._take(self._link.receive(RETRY), time.monotonic())
 
     def _arrange(self) -> None:
-        """Announce the strategy process, and wait until it is limited; be woken by its death."""
-        self._supervisor.report_last(Born(), [self._ward.pidfd])
-        begun = False
-        while not begun:
-            for order in self._supervisor.await_orders():
-                begun = begun or isinstance(order, Begin)
-                self._obey(order, time.monotonic())
+        """Be woken by the strategy's death; obey what was ordered before there was anybody to do so."""
         signal.signal(signal.SIGCHLD, self._wake)
         signal.signal(signal.SIGTERM, self._wake)
+        self._take_orders(time.monotonic())
 
     def begin(self) -> None:
         """Let the strategy load, and say hello meanwhile; return once it is initialised, or refused."""
@@ -309,23 +308,29 @@ def main(
 
     It outlives its strategy by the time that the last reports take, and its supervisor by ``IDLE``.
     """
+    born = time.monotonic()
     ward = Ward.fork(cell, confinement, groups)
     close_all(groups)
-    try:
-        bus = confinement.confine_warden(cell)
-    except OSError as error:
-        print(f"stratd-warden: not confined, so not run: {error.strerror}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(EXIT_UNCONFINED) from None
     supervisor = Supervisor(socket.socket(fileno=control))
+
+    def limited() -> None:
+        supervisor.await_begin()
+        with contextlib.suppress(EOFError, TimeoutError):  # its death is told by ``Warden.run``
+            ward.send(LIMITED, LEAVING)
+
     try:
-        spec = _found_at(bus, supervisor.read_spec())
-        link = make_link(spec)
+        spec = supervisor.read_spec()
+        supervisor.report_last(Born(), [ward.pidfd])
+        link = make_link(_found_at(confinement.confine_warden(cell, ward.pid, limited), spec))
     except SupervisorGone:
         ward.kill()
         return
+    except OSError as error:
+        print(f"stratd-warden: not confined, so not run: {error.strerror}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(EXIT_UNCONFINED) from None
     linger = LEAVING
     try:
-        Warden(spec, ward, supervisor, link).run()
+        Warden(spec, ward, supervisor, link, born).run()
     except SupervisorGone:
         linger = 0.0
     finally:

@@ -31,6 +31,7 @@ class Capability(IntEnum):
 
     CHOWN = 0
     DAC_OVERRIDE = 1
+    DAC_READ_SEARCH = 2
     FOWNER = 3
     KILL = 5
     SETGID = 6

@@ -61,11 +61,13 @@ def table(limits: Limits, baseline: int, *, own_tasks: bool) -> dict[int, int]:
 
 
 def warden_table(limits: Limits, baseline: int) -> dict[int, int]:
-    """Return {RLIMIT_x: value} of a warden: memory, descriptors (0MQ takes a dozen), nothing written."""
+    """Return {RLIMIT_x: value} of a warden: memory and descriptors (0MQ takes a dozen).
+
+    No RLIMIT_FSIZE: it can open no file, and the daemon's stderr, where its last words go, may be one.
+    """
     return {
         psutil.RLIMIT_DATA: baseline + limits.warden_memory,
         psutil.RLIMIT_NOFILE: WARDEN_FILES,
-        psutil.RLIMIT_FSIZE: 0,
         psutil.RLIMIT_CORE: 0,
     }
 
@@ -105,13 +107,3 @@ def _set(process: psutil.Process, values: dict[int, int]) -> None:
         _, hard = process.rlimit(resource)
         bound = value if hard == psutil.RLIM_INFINITY else min(value, hard)
         process.rlimit(resource, (bound, bound))
-
-
-def held(pid: int) -> dict[str, int]:
-    """Return the limits in force on ``pid``, by their names: what ``doctor`` and ``describe`` show."""
-    process = psutil.Process(pid)
-    found = {}
-    for name in ("DATA", "NOFILE", "NPROC", "FSIZE", "CORE", "MEMLOCK", "MSGQUEUE", "RTPRIO"):
-        with contextlib.suppress(psutil.Error):
-            found[name] = process.rlimit(getattr(psutil, f"RLIMIT_{name}"))[0]
-    return found

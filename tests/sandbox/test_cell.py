@@ -268,7 +268,8 @@ def test_limits_hold_inside_the_strategy(world: World):
         def initialize(self, config):
             import resource
             print(resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_FSIZE),
-                  resource.getrlimit(resource.RLIMIT_CORE), os.nice(0), os.getsid(0) == os.getpid())
+                  resource.getrlimit(resource.RLIMIT_CORE), os.getpriority(os.PRIO_PROCESS, 0),
+                  os.getsid(0) == os.getpid())
         """,
         limits=limits,
     )
