@@ -211,7 +211,7 @@ def verdict(view: SandboxView) -> str:
     )
     if not view.refusal:
         return f"{confined}: a stranger's code is held"
-    return f"{confined}: only trusted code runs (built-in, or with --trust). {view.refusal}"
+    return f"{confined}: only trusted code runs (built-in, or with --trust), because {view.refusal}"
 
 
 def _why(view: LayerView) -> str:

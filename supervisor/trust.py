@@ -61,7 +61,17 @@ def refusal(survey: Survey, require: Sequence[str] = ()) -> str:
     if not why:
         return ""
     cures = [f"{layer.name}: {layer.command}" for layer in missing(survey, require) if layer.command]
+    if survey.refusal and (instead := _better_setting(survey)):
+        cures.append(f"or another setting, by {instead.name}: {instead.command}")
     return f"{why}. To bring it: {'; '.join(cures)}" if cures else why
+
+
+def _better_setting(survey: Survey) -> Layer | None:
+    """Return the layer for want of which the setting is ``bare``, if anything brings it."""
+    if survey.setting != "bare":
+        return None
+    isolating = [layer for layer in survey.layers if layer.name in NEEDED["root"] and layer.name != "seccomp"]
+    return next((layer for layer in isolating if layer.command and not layer.active), None)
 
 
 def objection(deployment: Deployment, code: Code, survey: Survey | None, require: Sequence[str] = ()) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from cli.errors import FAILED, USAGE, CommandError
 from cli.options import ConfigFile, Json
-from cli.tables import show
+from cli.tables import hanging, show, terminal_width
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +47,8 @@ def doctor(
         from cli import render
 
         show(render.layers([*report.sandbox, *report.host]))
-        print(f"\nsandbox: {render.verdict(report.verdict)}")
+        print()
+        print(hanging("sandbox  ", render.verdict(report.verdict), terminal_width()))
     if report.missing:
         raise CommandError(FAILED, f"the configuration demands what is missing: {', '.join(report.missing)}")
 

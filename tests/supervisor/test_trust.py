@@ -71,6 +71,12 @@ def test_a_layer_that_nothing_brings_is_named_without_a_cure():
     assert [layer.name for layer in missing(found)] == ["seccomp"]
 
 
+def test_where_namespaces_are_refused_their_cure_is_told_as_another_way():
+    why = refusal(host("bare", "namespaces", "mounts", "landlock"))
+    assert why.endswith("landlock: get landlock; or another setting, by namespaces: get namespaces")
+    assert "another setting" not in refusal(host("userns", "seccomp"))
+
+
 def test_the_summary_says_what_is_off_and_who_may_run():
     assert summary(host("root")) == "setting root, every layer"
     assert summary(host("root", "landlock")) == "setting root, without landlock"
