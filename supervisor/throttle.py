@@ -1,11 +1,11 @@
 """Holds processes to their share of a core with SIGSTOP and SIGCONT, on a thread of its own.
 
-Rules of this file. ``supervisor.duty`` decides, this looks and acts: psutil stops and continues a process and
-keeps it on as many cores as its quota needs, and never touches another that got its pid. What a process used
-is read from its processor clock (clock_getcpuclockid(3)): nanoseconds, and half a microsecond a reading,
-where psutil reads clock ticks of 10 ms, as long as a whole slice. Whoever is let go of runs: ``release`` and
-``close`` leave nothing stopped. When the daemon is killed there is nobody to continue what it stopped: every
-strategy dies with its warden then, and SIGKILL does not wait for SIGCONT (signal(7)).
+Rules of this file. ``supervisor.duty`` decides, this looks and acts: psutil stops and continues a process,
+keeps one with many threads on as few cores as its quota needs, and never touches another that got its pid.
+What a process used is read from its processor clock (clock_getcpuclockid(3)): nanoseconds, and half a
+microsecond a reading, where psutil reads clock ticks of 10 ms, as long as a whole slice. Whoever is let go of
+runs: ``release`` and ``close`` leave nothing stopped. When the daemon is killed there is nobody to continue
+what it stopped: every strategy dies with its warden then, and SIGKILL does not wait for SIGCONT (signal(7)).
 
 A stopped strategy is not a hung one: how long it was held is told by ``held``.
 """
@@ -143,7 +143,7 @@ class Throttle:
 
     def _act(self, held: _Held) -> None:
         if held.duty.stopped:
-            if not held.cores:
+            if not held.cores and held.process.num_threads() > math.ceil(held.duty.quota):
                 self._gather(held)
             held.process.suspend()
         else:

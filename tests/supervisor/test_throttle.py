@@ -92,7 +92,7 @@ def stopped(process: psutil.Process) -> bool:
 def test_whoever_is_let_go_of_runs(spawn, end):
     throttle = Throttle(lambda *_: None)
     throttle.start()
-    process = spawn(SPIN)
+    process = spawn(THREADS)
     cores = process.cpu_affinity()
     throttle.add(("a", 1), process.pid, 0.02)
     wait_until(lambda: stopped(process), what="stopped")
@@ -130,10 +130,18 @@ def test_a_quota_of_the_whole_host_needs_no_throttle(throttle, spawn):
     assert not throttle.add(("a", 1), spawn(IDLE).pid, float(os.cpu_count() or 1))
 
 
-def test_spinners_are_spread_over_the_cores(throttle, spawn):
+def test_one_thread_may_run_where_it_likes(throttle, spawn):
+    process = spawn(SPIN)
+    cores = process.cpu_affinity()
+    throttle.add(("a", 1), process.pid, 0.1)
+    wait_until(lambda: throttle.held(("a", 1)), what="the first stop")
+    assert process.cpu_affinity() == cores
+
+
+def test_many_threads_are_kept_on_few_cores_and_those_are_spread(throttle, spawn):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core")
-    pair = [spawn(SPIN), spawn(SPIN)]
+    pair = [spawn(THREADS), spawn(THREADS)]
     for number, process in enumerate(pair):
         throttle.add((str(number), 1), process.pid, 0.1)
     wait_until(lambda: all(len(process.cpu_affinity()) == 1 for process in pair), what="one core each")
