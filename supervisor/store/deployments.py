@@ -93,22 +93,29 @@ class DeploymentStore:
         )
         if self._url.get_backend_name() == "sqlite":
             sql.event.listen(engine, "connect", _sqlite_manners)
-        with engine.begin() as connection:
-            META.create_all(connection)
-            found = connection.scalar(sql.select(sql.func.max(VERSION.c.version)))
-            if found is None:
-                connection.execute(VERSION.insert().values(version=SCHEMA_VERSION))
-            elif found < SCHEMA_VERSION:
-                _bring_up(connection, found)
-            elif found > SCHEMA_VERSION:
-                raise StoreError(
-                    f"{self.where} was written by a newer stratd (schema {found}, this one knows "
-                    f"{SCHEMA_VERSION}); start that version, or point DATABASE_URL elsewhere"
-                )
-            # A file can be whole in its head and torn further on: touch every row once, now.
-            for table in (DEPLOYMENTS, DEATHS):
-                connection.execute(sql.select(table)).fetchall()
+        try:
+            with engine.begin() as connection:
+                self._prepare(connection)
+        except BaseException:
+            engine.dispose()  # a connection of its pool would hold on to a file that is moved aside
+            raise
         self._engine = engine
+
+    def _prepare(self, connection: sql.Connection) -> None:
+        META.create_all(connection)
+        found = connection.scalar(sql.select(sql.func.max(VERSION.c.version)))
+        if found is None:
+            connection.execute(VERSION.insert().values(version=SCHEMA_VERSION))
+        elif found < SCHEMA_VERSION:
+            _bring_up(connection, found)
+        elif found > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.where} was written by a newer stratd (schema {found}, this one knows "
+                f"{SCHEMA_VERSION}); start that version, or point DATABASE_URL elsewhere"
+            )
+        # A file can be whole in its head and torn further on: touch every row once, now.
+        for table in (DEPLOYMENTS, DEATHS):
+            connection.execute(sql.select(table)).fetchall()
 
     def _set_aside(self, error: DatabaseError) -> Path | None:
         """Rename a SQLite file that is not a database; None if that is not what is wrong."""
