@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import zmq
 
 from bus.sockets.inward import MARKET_QUEUE
-from bus.sockets.owned import DRAIN_LIMIT
+from bus.sockets.owned import DRAIN_LIMIT, readable
 
 REPORT_QUEUE = 500
 """Reports that may be on their way to an engine that does not read."""
@@ -71,6 +71,8 @@ class CellLink:
             messages = [split(receive())]
         except zmq.Again:
             return []
+        if not readable(self._market):  # as in owned.Owned.frames
+            return messages
         with contextlib.suppress(zmq.Again):
             while len(messages) < DRAIN_LIMIT:
                 messages.append(split(receive(zmq.NOBLOCK)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import zmq
 from bus.sockets.hub import Hub
 from bus.sockets.monitor import Monitor
 from bus.sockets.outward import OUTWARD
-from bus.sockets.owned import DRAIN_LIMIT, Owned, attach, drain, readable, set_key
+from bus.sockets.owned import DRAIN_LIMIT, Owned, attach, readable, set_key
 
 MAX_FEED_MESSAGE = 4 * 2**20
 """Bytes of one message from outside; libzmq drops the connection of a peer that sends more."""
@@ -62,7 +61,7 @@ class FeedSocket(Owned):
 
     def drain(self, limit: int = DRAIN_LIMIT) -> Iterator[list[bytes]]:
         """Yield the messages that are ready, at most ``limit``."""
-        return drain(self.socket, limit)
+        return self.frames(limit)
 
 
 _NOT_YET = [b"300", b"not expected", b""]
@@ -88,7 +87,7 @@ class Gatekeeper(Owned):
 
     def answer(self) -> None:
         """Answer every waiting question."""
-        for frames in drain(self.socket, DRAIN_LIMIT):
+        for frames in self.frames():
             version, request_id, *rest = frames
             user, ok = "", False
             if len(rest) == 6 and rest[3] == b"PLAIN":
@@ -138,12 +137,17 @@ class ReportSocket(Owned):
 
     def drain(self, limit: int = DRAIN_LIMIT) -> Iterator[tuple[str, bytes]]:
         """Yield the reports that are ready, at most ``limit``. A multipart one is dropped whole."""
-        receive = self.socket.recv
-        with contextlib.suppress(zmq.Again):
-            for _ in range(limit):
-                frame = receive(zmq.NOBLOCK, False)
+        receive, no_block = self.socket.recv, zmq.NOBLOCK
+        try:
+            for number in range(limit):
+                frame = receive(no_block, False)
                 if frame.more:
                     while frame.more:
-                        frame = receive(zmq.NOBLOCK, False)
+                        frame = receive(no_block, False)
                     continue
                 yield str(frame.get("User-Id")), frame.bytes
+                if number == 0 and not readable(self.socket):  # as in Owned.frames
+                    self.drained = True
+                    return
+        except zmq.Again:
+            self.drained = True

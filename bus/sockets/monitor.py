@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import zmq
 
 from bus.feeds.peers import PeerEvent
-from bus.sockets.owned import DRAIN_LIMIT, Owned, drain
+from bus.sockets.owned import Owned
 
 _PEER_EVENTS: dict[int, PeerEvent] = {
     zmq.Event.HANDSHAKE_SUCCEEDED: "joined",
@@ -31,7 +31,7 @@ class Monitor(Owned):
 
     def events(self) -> Iterator[PeerEvent]:
         """Yield what happened since the last call, in order."""
-        for event, _address in drain(self.socket, DRAIN_LIMIT):
+        for event, _address in self.frames():
             yield _PEER_EVENTS[_MONITOR_EVENT.unpack(event)[0]]
 
     def close(self, linger_ms: int = 0) -> None:

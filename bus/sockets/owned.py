@@ -21,6 +21,31 @@ class Owned:
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.socket = socket
+        self.drained = False
+        """Whether the last ``frames`` took everything; whoever begins another look sets it back."""
+
+    def frames(self, limit: int = DRAIN_LIMIT) -> Iterator[list[bytes]]:
+        """Yield the messages that are ready, as lists of frames, at most ``limit``.
+
+        ``recv(copy=False)`` and ``Frame.more`` because asking the socket for RCVMORE after every frame costs
+        more than the frame (measured: 1.5 against 2.3 us for two frames). After the first message the socket
+        is asked whether there is another: mostly there is none, and to be refused costs an exception (14
+        against 4 us in a loop that wakes once a millisecond). Where there are more, no more questions.
+        """
+        receive, no_block = self.socket.recv, zmq.NOBLOCK
+        try:
+            for number in range(limit):
+                frame = receive(no_block, False)
+                frames = [frame.bytes]
+                while frame.more:
+                    frame = receive(no_block, False)
+                    frames.append(frame.bytes)
+                yield frames
+                if number == 0 and not readable(self.socket):
+                    self.drained = True
+                    return
+        except zmq.Again:
+            self.drained = True
 
     def close(self, linger_ms: int = 0) -> None:
         """Close, giving what was sent ``linger_ms`` to leave. Twice is fine."""
@@ -67,23 +92,6 @@ def release(socket: zmq.Socket[bytes], endpoint: str) -> None:
         freed.poll(RELEASE_MS)
     socket.disable_monitor()
     freed.close(0)
-
-
-def drain(socket: zmq.Socket[bytes], limit: int) -> Iterator[list[bytes]]:
-    """Yield the messages that are ready, as lists of frames, at most ``limit``.
-
-    ``recv(copy=False)`` and ``Frame.more`` because asking the socket for RCVMORE after every frame costs
-    more than the frame (measured: 1.5 against 2.3 us for two frames).
-    """
-    receive, no_block = socket.recv, zmq.NOBLOCK
-    with contextlib.suppress(zmq.Again):
-        for _ in range(limit):
-            frame = receive(no_block, False)
-            frames = [frame.bytes]
-            while frame.more:
-                frame = receive(no_block, False)
-                frames.append(frame.bytes)
-            yield frames
 
 
 def readable(socket: zmq.Socket[bytes]) -> bool:

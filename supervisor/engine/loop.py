@@ -2,7 +2,8 @@
 
 One turn: take what is ready (orders of the supervisor, feeds, reports of cells), publish the ticks, close
 the candles that are due, let the core judge and fill, commit the journal ONCE, and only then answer:
-journal, then acknowledge, then out. ``_finish`` is the only place that lets an outcome leave.
+journal, then acknowledge, then out. ``_finish`` is the only place that lets an outcome leave. Verdicts are
+committed in their turn; fills alone wait ``COMPANY`` for the verdicts on what the same tick caused.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ MOST_REFUSED = 1000
 """Names of refused connections that are remembered, and told."""
 LOOK_EVERY = SECOND // 20
 """The timer looks at quiet symbols no more often than this."""
+COMPANY = SECOND // 1000
+"""How long a fill may wait for its commit. The tick that filled an order is also what a strategy answers,
+well within that time: then both are one commit and one message, and the cell has one turn with them."""
 POST_AFTER = SECOND // 50
 """From a commit until the journal's tables hold it, at most: what others read is behind by so much."""
 
@@ -89,6 +93,7 @@ class Engine:
         self._afterwards: list[Callable[[], None]] = []
         self._pulse_at = 0
         self._closes_at = 0
+        self._commits_at = NEVER
         self._posts_at = NEVER
         self._longest_turn = 0
         self.save_every = 30 * SECOND
@@ -117,8 +122,8 @@ class Engine:
         self._finish()
 
     def _timeout(self) -> float:
-        """Seconds until the next timer: the pulse, a candle that no tick closes, the journal's tables."""
-        due = min(self._pulse_at, self._closes_at, self._posts_at)
+        """Seconds until the next timer: pulse, a candle that no tick closes, a fill, the journal's tables."""
+        due = min(self._pulse_at, self._closes_at, self._commits_at, self._posts_at)
         return max(0.0, (due - time.monotonic_ns()) / SECOND)
 
     def _finish_turn(self) -> None:
@@ -129,7 +134,7 @@ class Engine:
             self._close_candles(monotonic)
         if monotonic >= self._pulse_at:
             self._pulse(monotonic)
-        if self._outcomes:
+        if self._outcomes and (self._afterwards or monotonic >= self._commits_at):
             self._finish()
         if self._afterwards:
             for act in self._afterwards:
@@ -157,6 +162,8 @@ class Engine:
             outcome = on_tick(tick, tick.ts)
             if outcome is not None:
                 self._outcomes.append(outcome)
+        if self._outcomes and self._commits_at == NEVER:
+            self._commits_at = time.monotonic_ns() + COMPANY
 
     def look(self) -> None:
         """Look for the next boundary in this turn: there are new symbols or timeframes."""
@@ -304,20 +311,21 @@ class Engine:
     def _finish(self) -> None:
         """Journal, then acknowledge, then out."""
         outcomes, self._outcomes = self._outcomes, []
+        self._commits_at = NEVER
         for outcome in outcomes:
             self.journal.append(outcome.records)
         self.journal.commit()
         for outcome in outcomes:
             for deployment_id, generation, body in outcome.commands:
                 self.command(deployment_id, generation, body)
-            for accepted in outcome.accepted:
-                self.outlet.send(accepted)
+            self.outlet.send(outcome)
             for kind, detail, deployment_id in outcome.events:
                 self.event(kind, detail, deployment_id)
 
     def take(self, outcome: Outcome) -> None:
         """Keep an outcome for the commit at the end of this turn."""
         self._outcomes.append(outcome)
+        self._commits_at = 0
 
     def published(self, symbols: Iterable[str]) -> int:
         """How many ticks of ``symbols`` were published so far."""
@@ -328,7 +336,9 @@ class Engine:
         self._afterwards.append(act)
 
     def command(self, deployment_id: str, generation: int, body: CommandBody) -> None:
-        """Send one command to one cell, in the order of the market data around it."""
+        """Send one command to one cell, behind whatever was decided before."""
+        if self._outcomes:
+            self._finish()
         self.market_socket.send(topics.cell(deployment_id) + encode(CellCommand(generation, body)))
 
     def event(self, kind: str, detail: str, deployment_id: str = "", generation: int = 0) -> None:

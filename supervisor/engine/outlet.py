@@ -16,6 +16,7 @@ import msgspec
 from bus import topics
 from bus.messages import AcceptedSignal, encode
 from bus.sockets import Hub, OutSocket, ReplaySocket
+from strategies.trading.core import Outcome
 from supervisor.control import SignalsSpec
 
 REPLAY_LIMIT = 10_000
@@ -76,6 +77,8 @@ class Outlet:
         if self._out is None:
             endpoint = spec.endpoint or f"ipc://{self._runtime}/signals.out"
             self._out = self._try(OutSocket, endpoint, spec.curve_secret_key)
+            if self._out is not None:
+                self._hub.watch(self._out, self._out.listen)
         if self._replay is None:
             endpoint = spec.replay_endpoint or f"ipc://{self._runtime}/signals.replay"
             self._replay = self._try(ReplaySocket, endpoint, spec.curve_secret_key)
@@ -96,9 +99,11 @@ class Outlet:
                 self._event("signals_bound", f"accepted signals at {endpoint}: bound at last")
         return socket
 
-    def send(self, accepted: AcceptedSignal) -> None:
-        """Publish one; it is in the journal already."""
-        if self._out is not None:
+    def send(self, outcome: Outcome) -> None:
+        """Publish what was accepted, if anybody listens; it is in the journal already."""
+        if self._out is None or not self._out.heard:
+            return
+        for accepted in outcome.accepted:
             self._out.send(topics.signal(accepted.deployment_id), encode(accepted))
 
     def _answer(self) -> None:
@@ -118,6 +123,7 @@ class Outlet:
             self._hub.unwatch(self._replay)
             self._replay.close()
         if self._out is not None:
+            self._hub.unwatch(self._out)
             self._out.close(1000)
         self._out = self._replay = None
 

@@ -200,6 +200,45 @@ def test_an_endpoint_that_cannot_be_bound_is_named(tmp_path: Path) -> None:
     hub.close()
 
 
+def test_the_way_out_knows_whether_anybody_listens(tmp_path: Path) -> None:
+    import zmq
+
+    hub = Hub()
+    out = OutSocket(hub, f"ipc://{tmp_path}/out")
+    hub.watch(out, out.listen)
+
+    def listening(expected: bool) -> bool:
+        hub.wait(0.01)
+        return out.heard is expected
+
+    assert not out.heard
+    with zmq.Context() as context, context.socket(zmq.SUB) as reader:
+        reader.setsockopt(zmq.RCVTIMEO, 5000)
+        reader.connect(f"ipc://{tmp_path}/out")
+        reader.subscribe(b"signal.one")
+        wait_until(lambda: listening(True), what="the listener")
+        out.send(b"signal.two", b"not for it")
+        out.send(b"signal.one", b"for it")
+        assert [b"signal.one", b"for it"] == reader.recv_multipart()
+        reader.unsubscribe(b"signal.one")
+        wait_until(lambda: listening(False), what="the end of the listener")
+    out.close()
+    hub.close()
+
+
+def test_what_a_handler_leaves_is_looked_at_again_without_waiting(engine: Engine) -> None:
+    one = link(engine, "one:1", "secret-1")
+    taken: list[bytes] = []
+    engine.hub.unwatch(engine.reports)
+    engine.hub.watch(engine.reports, lambda: taken.extend(p for _, p in engine.reports.drain(limit=2)))
+    wait_until(lambda: engine.turn() and one.send(b"0"), what="a pipe")
+    for number in range(1, 7):
+        assert one.send(str(number).encode())
+    wait_until(lambda: engine.turn() and len(taken) == 7, what="seven reports")
+    assert [b"0", b"1", b"2", b"3", b"4", b"5", b"6"] == taken
+    one.close()
+
+
 def test_the_replay_socket_answers_through_the_envelope_it_was_asked_with(tmp_path: Path) -> None:
     hub = Hub()
     replay = ReplaySocket(hub, f"ipc://{tmp_path}/replay")
