@@ -8,6 +8,7 @@ plain numbers, booleans, times and text.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -127,9 +128,14 @@ def _array(array: Any, path: str) -> Any:
     return msgpack.ExtType(_ARRAY, msgpack.packb(header, use_bin_type=True))
 
 
-def _from_ext(code: int, data: bytes) -> Any:
+def _from_ext(code: int, data: bytes, depth: int = 0) -> Any:
     if code == _TUPLE:
-        return tuple(msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=_from_ext))
+        # The decoder counts what is nested in one call of its own; a tuple begins another, on the C stack,
+        # which 4 KiB of tuples in tuples would exhaust.
+        if depth >= MAX_DEPTH:
+            raise ValueError(f"tuples nested deeper than {MAX_DEPTH}")
+        inner = functools.partial(_from_ext, depth=depth + 1)
+        return tuple(msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=inner))
     if code == _ARRAY:
         return _from_array(data)
     if code == _TIMEDELTA:

@@ -136,6 +136,22 @@ def test_a_damaged_checkpoint_is_called_corrupt_or_still_a_mapping(at, byte, cut
         assert isinstance(unpack(damaged), dict)
 
 
+def nested_tuples(depth: int) -> bytes:
+    tuples = msgpack.ExtType(1, msgpack.packb([]))
+    for _ in range(depth):
+        tuples = msgpack.ExtType(1, msgpack.packb([tuples]))
+    return msgpack.packb({"a": tuples})
+
+
+def test_tuples_are_read_as_deep_as_they_are_written():
+    nested = ()
+    for _ in range(31):
+        nested = (nested,)
+    assert unpack(pack({"a": nested})) == {"a": nested}
+    with pytest.raises(StateInvalid, match="nested deeper than 32"):
+        pack({"a": (nested,)})
+
+
 @pytest.mark.parametrize(
     "bomb",
     [
@@ -145,6 +161,8 @@ def test_a_damaged_checkpoint_is_called_corrupt_or_still_a_mapping(at, byte, cut
         msgpack.packb({"a": msgpack.ExtType(6, msgpack.packb(["O", [1], b"x" * 8]))}),
         msgpack.packb({"a": msgpack.ExtType(6, msgpack.packb(["f8", [2**40], b""]))}),
         msgpack.packb({"a": msgpack.ExtType(99, b"")}),
+        nested_tuples(33),
+        nested_tuples(20_000),  # a decoder in a decoder: it ended the process, by SIGSEGV
     ],
 )
 def test_bombs_do_not_go_off(bomb):
