@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.lines import LONGEST, REPORT, WAITING, LineQueue, Splitter, harmless
+from sandbox.lines import ENVELOPE, LONGEST, REPORT, WAITING, LineQueue, Splitter, harmless, harmless_text
 
 
 def texts(queue: LineQueue, now: float, *, everything: bool = False) -> list[str]:
@@ -31,6 +31,45 @@ def test_no_control_character_survives(data):
 
 def test_an_escape_sequence_is_written_out():
     assert harmless("\x1b[2Jgone\tstays") == "\\x1b[2Jgone\tstays"
+
+
+@given(st.text())
+def test_text_of_several_lines_keeps_its_newlines_and_no_other_control_character(text):
+    found = harmless_text(text)
+    assert found.count("\n") == text.count("\n")
+    assert all(c in "\t\n" or (c >= " " and not "\x7f" <= c <= "\x9f") for c in found)
+
+
+def test_a_flood_of_empty_lines_is_counted_without_being_decoded():
+    splitter = Splitter()
+    lines = splitter.feed(b"\n" * 65_536, room=500)
+    assert (len(lines), splitter.skipped) == (500, 65_036)
+
+
+@given(st.integers(0, 2000), st.integers(WAITING, 1000))
+def test_of_a_flood_the_first_and_the_last_lines_are_kept(count, room):
+    splitter = Splitter()
+    numbers = [int(line) for line in splitter.feed(b"".join(b"%d\n" % n for n in range(count)), room)]
+    assert len(numbers) + splitter.skipped == count
+    assert numbers[-WAITING:] == list(range(count))[-WAITING:]
+    assert numbers[: room - WAITING] == list(range(count))[: room - WAITING]
+
+
+def test_there_is_room_for_as_many_lines_as_could_leave_or_wait():
+    queue = LineQueue(LONGEST, 0.0)
+    assert queue.room(0.0) == WAITING + LONGEST // ENVELOPE
+    for n in range(LONGEST // ENVELOPE):
+        queue.add((n, "out", ""), 0.0)
+    assert queue.room(0.0) == WAITING
+
+
+def test_a_line_larger_than_the_burst_does_not_stop_those_behind_it():
+    """8 KiB of control characters are 32 KiB written out: more than the smallest rate ever has at once."""
+    queue = LineQueue(1024, 0.0)
+    queue.add((0, "out", harmless("\x1b" * LONGEST)), 0.0)
+    queue.add((1, "out", "next"), 0.0)
+    assert [len(text) for text in texts(queue, 0.0)] == [4 * LONGEST]
+    assert texts(queue, 1.0) == ["next"]
 
 
 def test_an_endless_line_is_cut_and_takes_no_memory():
