@@ -34,7 +34,10 @@ def _source_loader(root: str, shown: str) -> type[importlib.machinery.SourceFile
     class Source(importlib.machinery.SourceFileLoader):
         def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - the protocol's signature
             name = shown + self.path.removeprefix(root)
-            return self.source_to_code(self.get_data(self.path), name)
+            try:
+                return self.source_to_code(self.get_data(self.path), name)
+            except ValueError as error:  # a null byte, before Python 3.11.4 (CPython gh-96670)
+                raise SyntaxError(str(error), (name, None, None, None)) from None
 
     return Source
 
