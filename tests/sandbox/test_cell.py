@@ -29,7 +29,7 @@ from bus.messages import (
 )
 from sandbox.nursery import ENVIRONMENT
 from sandbox.spec import Dump, Limits, Terminate
-from tests.sandbox.world import EPOCH, NOON, SECOND, TOKEN, World, candle, gone
+from tests.sandbox.world import EPOCH, NOON, SECOND, TOKEN, World, candle, gone, look_into
 
 pytestmark = pytest.mark.system
 
@@ -225,8 +225,8 @@ def test_the_strategy_holds_four_descriptors_and_the_literal_environment(world: 
     character, pipe, socket = stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK
     assert descriptors == {"0": character, "1": pipe, "2": pipe, "3": socket}
     assert environ == ENVIRONMENT
-    if os.geteuid() == 0:  # the kernel's own copy, of the exec: nobody else may read it
-        raw = Path(f"/proc/{cell.handle.strategy_pid}/environ").read_text().split("\0")[:-1]
+    if os.geteuid() == 0:  # the kernel's own copy, of the exec
+        raw = (look_into(cell.handle.strategy_pid) / "environ").read_text().split("\0")[:-1]
         assert sorted(raw) == sorted(f"{name}={value}" for name, value in ENVIRONMENT.items())
 
 
@@ -248,9 +248,9 @@ def test_the_strategy_finds_no_module_of_the_warden_or_the_daemon(world: World):
 def test_the_token_is_nowhere_in_the_memory_of_the_strategy(world: World):
     for _ in range(2):  # the second is forked after the first one's token went by
         cell = world.running("pass")
-    memory = b""
-    with Path(f"/proc/{cell.handle.strategy_pid}/mem").open("rb", buffering=0) as mem:
-        for line in Path(f"/proc/{cell.handle.strategy_pid}/maps").read_text().splitlines():
+    memory, process = b"", look_into(cell.handle.strategy_pid)
+    with (process / "mem").open("rb", buffering=0) as mem:
+        for line in (process / "maps").read_text().splitlines():
             where, rights, *_ = line.split()
             low, high = (int(part, 16) for part in where.split("-"))
             if "rw" in rights and "[v" not in line:

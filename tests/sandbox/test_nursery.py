@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import nursery
 from sandbox.nursery import ENVIRONMENT, Awake, Forked, Nursery, NurseryError, WardenExited, ZygoteGone
-from tests.sandbox.world import World, gone
+from tests.sandbox.world import World, gone, look_into
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
@@ -160,6 +160,7 @@ def test_when_the_supervisor_is_killed_nothing_is_left(tmp_path):
 
 def test_private_memory_of_an_idle_cell_is_at_most_eight_mebibytes(world: World):
     cell = world.running("pass")
+    look_into(cell.handle.strategy_pid)
     for _ in range(3):
         world.engine.pulse()
         world.turn()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from bus import topics
 from bus.messages import (
@@ -248,6 +249,16 @@ def gone(pidfd: int, timeout: float) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(timeout * 1000))
+
+
+def look_into(pid: int | None) -> Path:
+    """Return /proc/PID of a process of a cell, into whose memory only root may look (not dumpable)."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        (folder / "environ").read_bytes()
+    except PermissionError:
+        pytest.skip("only root may look into the memory of a cell")
+    return folder
 
 
 def alive(pid: int) -> bool:
