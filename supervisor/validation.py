@@ -147,12 +147,13 @@ class _Trial:
             symbols=list(plugin.symbols) or ["VALIDATE"],
             timeframes=list(plugin.timeframes) or ["1m"],
             parameters=dict(parameters),
-            market_endpoint=f"ipc://{folder}/market",
-            report_endpoint=f"ipc://{folder}/reports",
+            market_endpoint=f"ipc://{folder}/cells/market",
+            report_endpoint=f"ipc://{folder}/cells/reports",
             token=secrets.token_urlsafe(),
             budgets=BUDGETS,
             trusted=trusted,
         )
+        (folder / "cells").mkdir(mode=0o711)  # a warden may be of another uid; the folder around is ours
         self.ready: float | None = None
         """Seconds from its fork until it was warm, None if it never was."""
         self.warnings: list[str] = []
