@@ -177,6 +177,16 @@ class Enforcers:
             label if grouped and self._holds_cpu else PSUTIL_CPU,
         )
 
+    def kept(self, instance: Instance) -> float:
+        """Seconds for which a living instance was kept from the processor by its share, so far.
+
+        What a watchdog would have to forgive. Of several threads the kernel tells the sum.
+        """
+        if (held := self._throttle.held(instance)) is not None:
+            return held
+        grouped = self._groups.get(instance)
+        return grouped.group.throttled if grouped is not None else 0.0
+
     def _refused(self, instance: Instance, reason: str) -> None:
         # Said on the thread of the throttle; events belong to the loop.
         if self._loop is not None:

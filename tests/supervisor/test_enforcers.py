@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sandbox.confine.attempt import survey
 from sandbox.confine.cgroup import Discovery, Tree, discover
 from sandbox.confine.cgroup_dialect import HEADROOM
 from sandbox.confine.cgroup_place import Place
@@ -113,6 +114,21 @@ def test_another_end_keeps_its_cause_though_something_was_killed_for_memory():
     scene.run(scenario)
 
 
+def test_the_time_kept_from_the_processor_is_told():
+    scene = Scene()
+
+    def scenario():
+        assert scene.enforcers.kept(("a", 3)) == 0.0
+        with scene.enforcers.joining(granted()):
+            pass
+        scene.kernel.groups[scene.folder]["cpu.stat"] = (
+            "usage_usec 9\nnr_throttled 1\nthrottled_usec 1500000\n"
+        )
+        assert scene.enforcers.kept(("a", 3)) == 1.5
+
+    scene.run(scenario)
+
+
 def test_a_policy_that_does_not_throttle_leaves_the_share_to_the_sampler():
     scene = Scene(policy="kill")
 
@@ -178,11 +194,12 @@ def test_a_birth_that_is_refused_leaves_no_group():
 # ---- in a daemon ----------------------------------------------------------------------------------
 EAT = """
     def eat():
-        self.held = mmap.mmap(-1, 200 * 2**20)
-        for at in range(0, len(self.held), 4096):
-            self.held[at] = 1
+        for number in range(4):
+            with open(f"/tmp/{number}", "wb") as file:
+                file.write(bytes(12 * 2**20))
     threading.Timer(0.2, eat).start()
 """
+"""Memory that RLIMIT_DATA does not count and that the other layers allow: files of its scratch folder."""
 SPIN = """
     def spin():
         while True:
@@ -203,15 +220,17 @@ def test_a_bomb_that_no_rlimit_sees_is_killed_by_the_kernel_and_said_so(rig):
     if found.tree is None or not found.tree.holds("memory"):
         pytest.skip(f"no memory controller: {found.detail}")
     found.tree.close()
-    rig.strategy("own-eater", head="import mmap, threading", initialize=EAT)
+    if not survey().has("mounts"):
+        pytest.skip("no scratch folder, so no memory but its own")
+    rig.strategy("own-eater", head="import threading", initialize=EAT)
 
     async def scenario(scene):
-        row = (await scene.start("own-eater", memory="48M")).deployment
+        row = (await scene.start("own-eater", memory="24M")).deployment
         assert row.enforcer.memory == found.tree.label
         await scene.event("died", "own-eater")
         death = (await scene.port.describe("own-eater")).deaths[0]
         assert (death.cause, death.signal) == ("oom", "SIGKILL")
-        assert f"killed by the kernel ({found.tree.label}), over the quota of 48.0 MiB" in death.detail
+        assert f"killed by the kernel ({found.tree.label}), over the quota of 24.0 MiB" in death.detail
         await scene.verb("stop", "own-eater")
 
     rig.run(scenario)
