@@ -27,7 +27,7 @@ def strategy(machine: Machine, *, shared_memory: bool, kill: bool) -> Policy:
     """Return what a strategy may do. The arguments are those of ``seccomp.strategy_policy``."""
     rules = {
         "mmap": _mappings(shared=shared_memory),
-        "socketpair": _allowed(Check(0, (_AF_UNIX,))),
+        "socketpair": _allowed(Check(0, (_AF_UNIX,)), _kinds(_SOCK_STREAM, _SOCK_SEQPACKET)),
         "getsockopt": _socket_options(_OPTIONS),
         "sendmmsg": _allowed(Check(3, (0,), _MSG_OOB)),
         "recvmmsg": _allowed(Check(3, (0,), _MSG_OOB)),
@@ -41,13 +41,12 @@ def warden(machine: Machine, *, kill: bool) -> Policy:
     0MQ over AF_UNIX, its strategy's end, no file written, nothing started, no limit changed. It signals
     nothing but by a pidfd, which it cannot open any more.
     """
-    stream = Check(1, (_SOCK_STREAM,), ~(_SOCK_CLOEXEC | _SOCK_NONBLOCK) & _INT)
     rules = {
         "mmap": _mappings(shared=False),
         "openat": _allowed(Check(2, (0,), ~_READING & _INT)),
         "open": _allowed(Check(1, (0,), ~_READING & _INT)),
         "pidfd_send_signal": _allowed(Check(2, (0,), _LONG, wide=True), Check(3, (0,))),
-        "socket": _allowed(Check(0, (_AF_UNIX,)), stream),
+        "socket": _allowed(Check(0, (_AF_UNIX,)), _kinds(_SOCK_STREAM)),
         "getsockopt": _socket_options((*_OPTIONS, _SO_PEERCRED)),
     }
     return _policy(machine, WARDEN, {**COMMON_RULES, **rules}, KILLED if kill else ())
@@ -58,7 +57,9 @@ _INT = 0xFFFFFFFF
 _LONG = 0xFFFFFFFF_FFFFFFFF
 # bits/socket.h, asm-generic/socket.h
 _AF_UNIX = 1
-_SOCK_STREAM, _SOCK_NONBLOCK, _SOCK_CLOEXEC = 1, 0o4000, 0o2000000
+# Never SOCK_DGRAM (nor RAW, which for AF_UNIX is the same): one of a pair sends to any path, /dev/log say, by
+# the address in its sendto(2) or sendmsg(2), which a filter cannot see. The other kinds take none (unix(7)).
+_SOCK_STREAM, _SOCK_SEQPACKET, _SOCK_NONBLOCK, _SOCK_CLOEXEC = 1, 5, 0o4000, 0o2000000
 _MSG_OOB = 1
 _SOL_SOCKET, _SO_PEERCRED = 1, 17
 # SO_TYPE, ERROR, SNDBUF, RCVBUF, LINGER, ACCEPTCONN, PROTOCOL, DOMAIN. Never SO_PEERPIDFD (77): a pidfd of
@@ -115,6 +116,10 @@ def _mappings(*, shared: bool) -> Rule:
     private = Case((known, Check(3, (_MAP_PRIVATE,), _MAP_TYPE)), ALLOW)
     of_a_file = Case((known, Check(3, (0,), _MAP_ANONYMOUS)), ALLOW)
     return private, of_a_file
+
+
+def _kinds(*kinds: int) -> Check:
+    return Check(1, kinds, ~(_SOCK_CLOEXEC | _SOCK_NONBLOCK) & _INT)
 
 
 def _socket_options(names: tuple[int, ...]) -> Rule:

@@ -167,6 +167,9 @@ PRIVATE, SHARED, ANONYMOUS = 2, 1, 0x20
         (EPERM, "prlimit64", (0, 7, 1 << 40, 0)),  # a pointer whose low half is 0
         (EPERM, "prlimit64", (8, 7, 0, 0)),
         (ALLOW, "socketpair", (1, 5)),
+        (ALLOW, "socketpair", (1, 1 | 0o2004000)),
+        (EPERM, "socketpair", (1, 2)),  # SOCK_DGRAM: an address in every sendto
+        (EPERM, "socketpair", (1, 3)),  # SOCK_RAW, which becomes one
         (EPERM, "socketpair", (30, 1)),  # AF_TIPC
         (EPERM, "socket", (1, 1)),
         (EPERM, "connect", (3,)),
