@@ -56,6 +56,7 @@ class Ward:
         stderr, stderr_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         for end in (stdout_end, stderr_end):
             os.set_blocking(end, True)
+            os.fchmod(end, 0)  # never opened again by /proc/self/fd: the strategy may write, and that is all
         birth = Birth(cell, confinement, groups, theirs.fileno(), stdout_end, stderr_end, os.getpid())
 
         def be_strategy() -> None:
