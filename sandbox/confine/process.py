@@ -63,8 +63,10 @@ def reset_signals() -> None:
         # SIGKILL, SIGSTOP and the two of the threading library cannot be set.
         with contextlib.suppress(OSError, ValueError):
             signal.signal(number, signal.SIG_DFL)
-    # A write to a closed pipe or socket is an error to be handled (EPIPE), as Python has it by default.
+    # A write to a closed pipe or socket is an error to be handled (EPIPE), as is one past the largest file
+    # (EFBIG): so Python has it by default.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
