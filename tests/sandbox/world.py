@@ -223,7 +223,7 @@ class World:
                 return value
             if time.monotonic() > deadline:
                 raise AssertionError(
-                    f"{what}: not within {timeout} s; {[c.reports[-3:] for c in self.cells]}"
+                    f"{what}: not within {timeout} s; {self.news} {[c.reports[-3:] for c in self.cells]}"
                 )
 
     def close(self) -> None:
