@@ -7,6 +7,7 @@ life of a short command is imports, and ``stratd ps --json`` needs neither table
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import Annotated
@@ -17,6 +18,11 @@ from typer.exceptions import TyperException
 
 from cli.commands import catalogue, daemon, deployments, feeds, host, streams
 from cli.errors import DONE, FAILED, INTERRUPTED, USAGE, CommandError
+
+
+def _give_up_stdout() -> None:
+    """What is left in the buffer must not fail again when the interpreter flushes it (docs of signal)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Verbs(TyperGroup):
@@ -30,8 +36,7 @@ class _Verbs(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # What is left in the buffer must not fail again when the interpreter flushes it (docs of signal).
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_stdout()
             return DONE
         return result
 
@@ -89,6 +94,10 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # the last wall: whoever typed a command gets a line
         if sys.flags.dev_mode:
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _give_up_stdout()
+            _complain(f"what is asked for cannot be written: {error.strerror}")
+            return FAILED
         first = (str(error).splitlines() or [""])[0]
         _complain(f"a fault of stratd itself: {type(error).__name__}: {first} (python -X dev shows where)")
         return FAILED

@@ -377,6 +377,20 @@ def test_a_reader_that_never_reads_is_no_error_either(served):
     process.stderr.close()
 
 
+@pytest.mark.parametrize("verb", ["ps", "--version"])
+def test_an_answer_that_no_longer_fits_on_the_disk_is_one_line(served, verb):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", verb],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    said = "stratd: what is asked for cannot be written: No space left on device\n"
+    assert (errors.FAILED, said) == (done.returncode, done.stderr)
+
+
 def test_the_version_is_that_of_the_distribution():
     from importlib.metadata import version
 
