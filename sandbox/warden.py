@@ -321,7 +321,7 @@ def main(
     try:
         spec = supervisor.read_spec()
         supervisor.report_last(Born(), [ward.pidfd])
-        link = make_link(_found_at(confinement.confine_warden(cell, ward.pid, limited), spec))
+        link = make_link(_found_at(confinement.confine_warden(cell, limited), spec))
     except SupervisorGone:
         ward.kill()
         return

@@ -20,7 +20,6 @@ from sandbox.confine.bpf import ALLOW, KILL, Case, Check, Later, Policy, Rule, f
 from sandbox.confine.syscalls import NEWEST, Machine
 
 OWN: Final = Later("own pid")
-WARD: Final = Later("pid of the ward")
 
 
 def strategy(machine: Machine, *, shared_memory: bool, kill: bool) -> Policy:

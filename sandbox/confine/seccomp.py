@@ -62,15 +62,14 @@ def prepare(program: Program, machine: syscalls.Machine) -> Filter:
     return Filter(program, code, head, arguments)
 
 
-def load(filter_: Filter, *, ward: int = 0) -> None:
+def load(filter_: Filter) -> None:
     """Filter every thread of this process. Needs NO_NEW_PRIVS, or CAP_SYS_ADMIN.
 
-    The pids of the program become that of the caller and ``ward`` (a strategy's, as its warden sees it; 0:
-    none). ``OSError`` says why not, and then nothing is filtered.
+    The pid of the program becomes that of the caller. ``OSError`` says why not, and then nothing is filtered.
     """
-    pids = {policies.OWN.name: os.getpid(), policies.WARD.name: ward}
-    for offset, name in filter_.program.slots:
-        struct.pack_into("=I", filter_.code, offset, pids[name])
+    pid = os.getpid()
+    for offset, _ in filter_.program.slots:  # of policies.OWN, the one number that is known only now
+        struct.pack_into("=I", filter_.code, offset, pid)
     refused = _libc.syscall(*filter_.arguments)
     if refused < 0:
         number = ctypes.get_errno()
