@@ -93,6 +93,8 @@ class Host:
             seed=seed,
         )
         self.market = Market(strategy, self.ctx, self._calls, self._books, self._data)
+        # Naming a callback to the watchdog is a datagram, every fill one or two: not for what nobody wrote.
+        self._wrote = {n for n in _OUTCOMES if getattr(type(strategy), n) is not getattr(IStrategy, n)}
         self._handlers: Mapping[type, Callable[[Any], list[Signal]]] = {
             Ticks: self.market.on_ticks,
             Candles: self.market.on_candles,
@@ -277,7 +279,8 @@ class Host:
     # ---- what became of signals -------------------------------------------------------------------
     def _acked(self, event: Acked) -> list[Signal]:
         self._books.judge(event.ack)
-        self._calls.tell("on_signal_result", self.strategy.on_signal_result, event.ack)
+        if "on_signal_result" in self._wrote:
+            self._calls.tell("on_signal_result", self.strategy.on_signal_result, event.ack)
         return []
 
     def _filled(self, event: Filled) -> list[Signal]:
@@ -285,12 +288,15 @@ class Host:
         self.market.forward(fill.at)
         trade = self._books.fill(fill, position)
         cause = Cause("fill", fill.at, fill.at)
-        signals = self._calls.ask("on_fill", cause, self.strategy.on_fill, fill, position)
-        if trade is not None:
+        signals: list[Signal] = []
+        if "on_fill" in self._wrote:
+            signals += self._calls.ask("on_fill", cause, self.strategy.on_fill, fill, position)
+        if trade is not None and "on_position_closed" in self._wrote:
             signals += self._calls.ask("on_position_closed", cause, self.strategy.on_position_closed, trade)
         return signals
 
 
+_OUTCOMES = ("on_signal_result", "on_fill", "on_position_closed")
 _DATA = frozenset({Ticks, Candles, Pulse, TimerFired})
 """Before these, what closed while the strategy was away is caught up with."""
 

@@ -33,7 +33,8 @@ def uuid7(now: int, seq: int, seed: int = 0) -> str:
     """
     millis, rest = divmod(now, 1_000_000)
     fraction = (rest << 12) // 1_000_000
-    low = (seq & 0xFFFF_FFFF) << 30 | (seed & 0x3FFF_FFFF)
-    value = (millis & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | fraction << 64 | 2 << 62 | low
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    low = 2 << 62 | (seq & 0xFFFF_FFFF) << 30 | (seed & 0x3FFF_FFFF)
+    return (
+        f"{millis >> 16 & 0xFFFF_FFFF:08x}-{millis & 0xFFFF:04x}-7{fraction:03x}"
+        f"-{low >> 48:04x}-{low & 0xFFFF_FFFF_FFFF:012x}"
+    )

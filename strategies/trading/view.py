@@ -37,6 +37,8 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def expected(self) -> float:
         """The position once every waiting order has filled."""
+        if not (self.buying or self.selling):
+            return self.held
         return combine(self.held, combine(self.buying, self.selling))
 
 

@@ -255,6 +255,27 @@ def test_an_accepted_signal_is_an_open_order_until_its_fill():
     assert host.ctx.open_orders() == ()
 
 
+def test_callbacks_for_verdicts_and_fills_that_nobody_wrote_are_not_named_but_the_books_are_kept():
+    calls: list[str] = []
+    host = running(Quiet(), on_call=calls.append)
+    calls.clear()
+    host.handle(Acked(SignalAck("k", "accepted", signal_id="s1", number=1)))
+    host.handle(filled(1.0, 1.0))
+    host.handle(filled(-1.0, 0.0, at=T0 + 1))
+    assert [] == calls
+    assert 0.0 == host.ctx.position("A").quantity
+
+    class Closing(Quiet):
+        def on_position_closed(self, trade):
+            return None
+
+    host = running(Closing(), on_call=calls.append)
+    calls.clear()
+    host.handle(filled(1.0, 1.0))
+    host.handle(filled(-1.0, 0.0, at=T0 + 1))
+    assert ["on_position_closed"] == calls
+
+
 def test_verdicts_feeds_timers_and_parameters_reach_their_callbacks():
     host = running(Recorder(), config=config(parameters={"n": 1}))
     host.handle(Acked(SignalAck("k", "rejected", "no_position")))
