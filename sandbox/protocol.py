@@ -245,6 +245,8 @@ class Conversation:
     def __init__(self, checkpoint_bytes: int) -> None:
         self.phase = Phase.LOADING
         self.turn = 0
+        self.upcoming = _draw()
+        """Number of the next turn."""
         self._state: list[bytes] = []
         self._state_bytes = 0
         self._checkpoint_bytes = checkpoint_bytes
@@ -254,7 +256,7 @@ class Conversation:
         if self.phase is not Phase.IDLE:
             raise RuntimeError(f"a turn cannot begin while {self.phase}")
         self.phase = Phase.BUSY
-        self.turn = int.from_bytes(os.urandom(7))
+        self.turn, self.upcoming = self.upcoming, _draw()
         topic, payload = events[0]
         if len(payload) <= PIECE:
             return [encode(Turn(self.turn, events))]
@@ -297,6 +299,10 @@ class Conversation:
         whole = b"".join(self._state)
         self._state, self._state_bytes = [], 0
         return whole
+
+
+def _draw() -> int:
+    return int.from_bytes(os.urandom(7))
 
 
 # ---- how long a callback may take -----------------------------------------------------------------

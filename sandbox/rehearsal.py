@@ -3,7 +3,7 @@
 CPython specialises code, types and dictionaries as they are used, by writing into the objects that hold
 them (PEP 659). Written before the fork they stay shared: 1 MiB less private memory a cell, and its first
 tick is not its slowest. No user code takes part, no thread, no 0MQ: one socket pair, first its warden's
-end is played, against answers of one shape, then its strategy's end, with the turns left in it.
+end is played, against answers written beforehand, then its strategy's end, with the turns left in it.
 """
 
 from __future__ import annotations
@@ -51,25 +51,6 @@ class _Script:
         """Nothing is open."""
 
 
-class _Talk(socket.socket):
-    """The warden's socket, whose strategy answers each turn before anybody asks.
-
-    Answers cannot be written beforehand (``protocol.Turn``). The socket and not the ``Ward`` is replaced,
-    so that what the rehearsal specialises is the real class.
-    """
-
-    theirs: socket.socket
-
-    def send(self, datagram: bytes, flags: int = 0) -> int:  # type: ignore[override] # only bytes are sent
-        """Send an order, and write its answer."""
-        sent = super().send(datagram, flags)
-        order = protocol.decode_order(datagram)
-        if isinstance(order, protocol.Turn):
-            signal = Signal(symbol=_SYMBOL, intent="enter_long", quantity=1.0)
-            self.theirs.send(protocol.encode(protocol.Done(order.number, [signal])))
-        return sent
-
-
 def _messages() -> Iterator[tuple[bytes, bytes]]:
     warmup = [_candle(number) for number in range(-10, 0)]
     yield topics.cell("rehearsal"), messages.encode(CellCommand(1, Welcome(1, _NOW, warmup)))
@@ -106,9 +87,7 @@ def specification() -> CellSpec:
 
 def rehearse() -> int:
     """Play; return how many turns the strategy answered. What fails here would fail in every cell."""
-    end, theirs = channel.pair()
-    ours = _Talk(fileno=end.detach())
-    ours.theirs = theirs
+    ours, theirs = channel.pair()
     control, supervisor = channel.pair()
     with ours, theirs, control, supervisor:
         ours.setblocking(False)
@@ -129,7 +108,10 @@ def _play_warden(
     ward = Ward(os.getpid(), ours, pipes[0][0], pipes[1][0])
     warden = Warden(spec, ward, above, _Script())
     warden.begin()
+    signal = Signal(symbol=_SYMBOL, intent="enter_long", quantity=1.0)
+    conversation = warden._conversation  # noqa: SLF001 - only who knows the number of a turn can answer it
     for _ in range(TURNS):
+        theirs.send(protocol.encode(protocol.Done(conversation.upcoming, [signal])))
         warden.step()
     channel.close_all([ward.pidfd, *(end for pipe in pipes for end in pipe)])
 
