@@ -3,6 +3,8 @@
 PYTHON ?= python3
 SEED ?= 0
 BIN := .venv/bin
+# A test a processor at a time; `make test PARALLEL=` runs them one after the other.
+PARALLEL ?= -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-fast fuzz check lint format bench lock wheel clean
@@ -17,10 +19,10 @@ demo: venv  ## the whole thing in half a minute, nothing to configure
 	@$(BIN)/stratd demo
 
 test: venv  ## all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: venv  ## the tests without real processes, sockets and kernel features
-	@$(BIN)/python -m pytest -q -m "not system"
+	@$(BIN)/python -m pytest -q -m "not system" $(PARALLEL)
 
 fuzz: venv  ## a million wrong messages to whoever hears a strategy or its warden
 	@$(BIN)/python -m tests.fuzz.warden --inputs 1000000 --seed $(SEED)

@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more of the host than of the code: a busy one is no failure.
+settings.register_profile("stratd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("stratd")
 
 PR_GET_CHILD_SUBREAPER = 37
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE)
