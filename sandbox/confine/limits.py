@@ -26,27 +26,28 @@ WARDEN_FILES = 64
 """Descriptors of a warden."""
 
 
+ADDRESS_SPACE = 4 * 2**30
+"""Bytes of address space that a strategy may map beside four times its memory."""
+
+
 class Usage(NamedTuple):
-    """Memory of a process in bytes."""
+    """What a process has of memory, in bytes: private and writable, and mapped at all."""
 
-    resident: int
     data: int
+    mapped: int
 
 
-def usage(pid: int) -> Usage:
-    """Return what process ``pid`` uses now."""
-    memory = psutil.Process(pid).memory_info()
-    return Usage(memory.rss, memory.data)
+def table(limits: Limits, inherited: Usage, *, own_tasks: bool) -> dict[int, int]:
+    """Return {RLIMIT_x: value}. ``inherited`` is what the process has from the zygote.
 
-
-def table(limits: Limits, baseline: int, *, own_tasks: bool) -> dict[int, int]:
-    """Return {RLIMIT_x: value}. ``baseline`` is the data size (bytes) inherited from the zygote.
-
-    ``RLIMIT_DATA`` and not ``RLIMIT_AS``: the address space holds what is mapped but never used (64 MiB
-    an arena, 8 MiB a stack), 3 to 78 times the memory really taken; data 1.2 to 10 times.
+    ``RLIMIT_DATA`` holds the memory. ``RLIMIT_AS`` could not: the address space has what is mapped but never
+    used (64 MiB an arena, 8 MiB a stack), 3 to 78 times the memory really taken; data 1.2 to 10 times. It is
+    there for page tables, which no other limit counts: mappings that are only read take 4 KiB of them for
+    every 2 MiB touched, and there are 128 TiB to touch.
     """
     return {
-        psutil.RLIMIT_DATA: baseline + limits.memory,
+        psutil.RLIMIT_DATA: inherited.data + limits.memory,
+        psutil.RLIMIT_AS: inherited.mapped + 4 * limits.memory + ADDRESS_SPACE,
         psutil.RLIMIT_NOFILE: limits.files,
         psutil.RLIMIT_NPROC: limits.processes if own_tasks else TASKS_OF_THE_UID,
         psutil.RLIMIT_FSIZE: limits.file_size,
@@ -78,7 +79,8 @@ def apply(pid: int, limits: Limits, *, own_tasks: bool) -> list[str]:
     ``ProcessLookupError`` if it is gone.
     """
     with _alive(pid) as process:
-        _set(process, table(limits, process.memory_info().data, own_tasks=own_tasks))
+        memory = process.memory_info()
+        _set(process, table(limits, Usage(memory.data, memory.vms), own_tasks=own_tasks))
         if limits.nice:
             try:
                 process.nice(limits.nice)
