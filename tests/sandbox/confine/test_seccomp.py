@@ -332,7 +332,7 @@ if ward == 0:
     signal.pause()
 pidfd = os.pidfd_open(ward)
 no_new_privileges()
-seccomp.load(prepared, ward=ward)
+seccomp.load(prepared)
 """
 WARDEN_ACTS = """
 refused = {
