@@ -14,6 +14,7 @@ from supervisor.schema import (
     FeedView,
     LayerView,
     LogLine,
+    PackagesView,
     ProcessView,
     SandboxView,
     SignalView,
@@ -262,6 +263,7 @@ def _head(view: DeploymentDetail) -> str:
             ("next start", next_start),
             ("strategy", f"{view.strategy}@{view.version}  {view.code_hash[:12]}".rstrip()),
             ("code", view.code_path),
+            ("packages", _packages(view.packages)),
             ("trust", TRUST[_trust(view)]),
             ("sandbox", f"without {', '.join(view.without)}" if view.without else "every layer"),
             ("account", f"{view.account} ({view.mode})"),
@@ -277,6 +279,13 @@ def _head(view: DeploymentDetail) -> str:
             ("created", instant(view.created_at)),
         ]
     )
+
+
+def _packages(view: PackagesView | None) -> str:
+    if view is None:
+        return ""
+    state = "" if view.installed else ", not installed yet"
+    return f"{view.count} ({view.key[:12]}{state}): {', '.join(view.names)}"
 
 
 def _counters(view: DeploymentDetail) -> str:

@@ -24,6 +24,7 @@ from supervisor import instance as inst
 from supervisor import life as lf
 from supervisor.control import Detach
 from supervisor.control import Direct as DirectOrder
+from supervisor.errand import Errand
 from supervisor.host import Host
 from supervisor.instance import Instance
 from supervisor.lifecycle import ImpossibleEventError, step
@@ -61,6 +62,7 @@ class Actor:
         self._changed = asyncio.Condition()
         self._time_left: tuple[float, float] | None = None
         self._reserved = 0
+        self._errand = Errand(deployment.id, host.packages, host.events, book, self.submit)
         self._bye = asyncio.Event()
         self._buried_at = float("-inf")
         self._loop = asyncio.get_running_loop()
@@ -76,6 +78,12 @@ class Actor:
         """Whether it takes a slot, a start that is still in the queue included."""
         return self._reserved > 0 or holds_slot(self.life)
 
+    @property
+    def packages(self) -> set[str]:
+        """Keys of the packages that its instance uses, and that its next one will."""
+        code = self.host.code(self.deployment.strategy, self.deployment.version)
+        return self._errand.keys(code.lock if code else None)
+
     def start(self) -> None:
         """Begin to take events."""
         self._task = asyncio.create_task(self._run(), name=f"deployment {self.id}")
@@ -85,6 +93,7 @@ class Actor:
         if self._timer is not None:
             self._timer.cancel()
         await end_task(self._task)
+        await self._errand.close()
         self.book.close()
 
     def submit(self, event: lf.Event) -> None:
@@ -248,6 +257,9 @@ class Actor:
     # ---- effects --------------------------------------------------------------------------------
     async def _do(self, effect: lf.Effect) -> None:
         cells = self.host.cells
+        ends = isinstance(effect, lf.Terminate | lf.Abort | lf.Kill)
+        if ends and self._errand.give_up(effect.generation):
+            return
         match effect:
             case lf.Spawn(generation=generation, paused=paused):
                 await self._spawn(generation, paused=paused)
@@ -278,15 +290,18 @@ class Actor:
             what = f"strategy {mine.strategy}@{mine.version} is not in the catalogue"
             self.submit(lf.Ended(generation, "load_error", what))
             return
-        if why := objection(
-            mine, code, host.survey, host.require
-        ):  # the verbs ask first; no way leads past it
+        # The verbs ask first; no way leads past it.
+        why = objection(mine, code, host.survey, host.require) or host.packages.objection(code.lock)
+        if why:
             self.submit(lf.Ended(generation, "load_error", why))
             return
         if host.endpoints is None:
             self.submit(lf.Ended(generation, "unknown", "the engine was never ready"))
             return
-        granted = inst.grant(mine, generation, code, host, self._extra_time())
+        if (packages := self._errand.fetch(generation, code.lock)) is None:
+            return  # taken up again when they are there
+        left = self._extra_time()
+        granted = inst.grant(mine, generation, code, host, extra_time=left, packages=packages)
         usage = host.usage(mine.memory, mine.cpu)
         self.instance = Instance(generation, inst.attach(granted, code), usage, self._loop.time())
         host.engine.tell(self.instance.attach)

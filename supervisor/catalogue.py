@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct
 from strategies import plugins
 from strategies.errors import ParametersInvalid, Problem
 from strategies.parameters import Parameter, Schema, coerce
+from strategies.requirements import Lock
 from supervisor.config.sections import Strategies
 from supervisor.errors import Invalid, NotFound, near_matches
 from supervisor.schema import RescanResult, StrategyView
@@ -32,6 +33,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     symbols: list[str]
     timeframes: list[str]
     schema: Schema | None
+    lock: Lock | None = None
 
 
 DEFAULT_FOLDERS = Strategies().path
@@ -123,6 +125,7 @@ def _entry(found: plugins.Found) -> Entry:
         symbols=list(found.symbols),
         timeframes=list(found.timeframes),
         schema=found.schema,
+        lock=found.lock,
     )
 
 

@@ -39,6 +39,7 @@ from supervisor.host import Host, policy_of
 from supervisor.logs import LogBook
 from supervisor.mirror import Mirror
 from supervisor.news import News
+from supervisor.packages.store import PackageStore, find_uv
 from supervisor.premises import Premises
 from supervisor.pulse import Pulse, Samples
 from supervisor.quota import Limits, Usage
@@ -128,6 +129,7 @@ class Daemon:
             cells=self.cells,
             engine=self.engine,
             events=self.events,
+            packages=self._package_store(),
             enforcers=self.enforcers,
             sampler=self.sampler,
             store=self.store,
@@ -140,6 +142,16 @@ class Daemon:
             ),
             code=self.catalogue.code,
             require=tuple(self.settings.sandbox.require or ()),
+        )
+
+    def _package_store(self) -> PackageStore:
+        wanted = self.settings.packages
+        return PackageStore(
+            self.settings.state_dir / "packages",
+            wanted.source(),
+            wanted.bounds(),
+            uv=find_uv(),
+            kept=lambda: set().union(*(actor.packages for actor in self.actors.values())),
         )
 
     async def in_database(self, call: Callable[[], T]) -> T:
@@ -168,6 +180,7 @@ class Daemon:
         for problem in self.problems.values():
             self.events.note("problem", problem)
         self.mirror = await open_mirror(self)
+        await self._open_packages()
         await self.rescan()
         self.cells.start()
         self.engine.start()
@@ -178,6 +191,12 @@ class Daemon:
         self.verbs.recover()
         if self.mirror is not None:
             self.mirror.start()
+
+    async def _open_packages(self) -> None:
+        try:
+            await self.host.packages.start()
+        except OSError as error:
+            raise Failed(f"cannot use {error.filename}: {error.strerror}") from None
 
     async def _first_engine(self) -> None:
         """Wait for the first engine: one that cannot start says why on stderr, and nothing can trade."""
@@ -256,6 +275,7 @@ class Daemon:
         await self.pulse.stop()
         for actor in self.actors.values():
             await actor.close()
+        await self.host.packages.close()
         self.cells.stop()
         await self.enforcers.stop()
         await self.engine.stop(grace=1.0)

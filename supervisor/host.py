@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sandbox.confine.survey import Survey
 from sandbox.spec import Budgets, Limits
+from strategies.requirements import Lock
 from supervisor.cells import Cells
 from supervisor.config import Restart
 from supervisor.control import EngineReady
@@ -15,6 +16,7 @@ from supervisor.enforcers import Enforcers
 from supervisor.engine_client import EngineClient
 from supervisor.events import EventLog, InDatabase
 from supervisor.life import Policy
+from supervisor.packages.store import PackageStore
 from supervisor.quota import Usage
 from supervisor.sampler import Sampler
 from supervisor.store.deployments import DeploymentStore
@@ -43,6 +45,11 @@ class Code(Protocol):
         """Candles of history that it wants."""
         ...
 
+    @property
+    def lock(self) -> Lock | None:
+        """Packages that it needs, None for none."""
+        ...
+
 
 @dataclass(kw_only=True)
 class Host:
@@ -58,6 +65,7 @@ class Host:
     cells: Cells
     engine: EngineClient
     events: EventLog
+    packages: PackageStore
     enforcers: Enforcers
     sampler: Sampler
     store: DeploymentStore

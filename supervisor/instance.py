@@ -33,11 +33,18 @@ class Instance:
 
 
 def grant(
-    deployment: Deployment, generation: int, code: Code, host: Host, extra_time: float | None = None
+    deployment: Deployment,
+    generation: int,
+    code: Code,
+    host: Host,
+    *,
+    extra_time: float | None = None,
+    packages: str = "",
 ) -> CellSpec:
     """Write down everything that a cell is told at birth. The engine must have been ready once.
 
-    ``extra_time`` is what is left in its bucket (``spec.ExtraTime``) in seconds, None for all.
+    ``extra_time`` is what is left in its bucket (``spec.ExtraTime``) in seconds, None for all; ``packages``
+    the folder of those that its lock names.
     """
     endpoints = host.endpoints
     if endpoints is None:
@@ -57,6 +64,7 @@ def grant(
         market_endpoint=endpoints.market_endpoint,
         report_endpoint=endpoints.report_endpoint,
         token=secrets.token_hex(16),
+        packages=packages,
         trusted=answered_for(deployment, code),
         limits=host.limits(deployment.memory, deployment.cpu),
         budgets=replace(host.budgets, extra=replace(host.budgets.extra, left=extra_time)),

@@ -173,6 +173,20 @@ class Denied(Struct, frozen=True):
     reason: str = ""
 
 
+class Preparing(Struct, frozen=True):
+    """What it needs is not there yet and is being made, for ``seconds`` at most: ``reason`` says what."""
+
+    generation: int
+    seconds: float
+    reason: str
+
+
+class Prepared(Struct, frozen=True):
+    """It is there."""
+
+    generation: int
+
+
 class Born(Struct, frozen=True):
     """The strategy process exists."""
 
@@ -210,7 +224,7 @@ class Due(Struct, frozen=True):
 
 
 Verb: TypeAlias = Start | Pause | Resume | Stop | Restart | Reset | Halt
-Event: TypeAlias = Verb | Recover | Denied | Born | Ready | Ended | Breached | Due
+Event: TypeAlias = Verb | Recover | Denied | Preparing | Prepared | Born | Ready | Ended | Breached | Due
 
 
 # ---- effects --------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ from supervisor.life import (
     Life,
     Pause,
     Policy,
+    Prepared,
+    Preparing,
     Ready,
     Recover,
     Reset,
@@ -62,7 +64,10 @@ def step(life: Life, event: Event, now: float, policy: Policy) -> Step:
 
     Raises ``ImpossibleEventError``, and nothing has happened then.
     """
-    if isinstance(event, Born | Ready | Ended | Breached) and event.generation != life.instance:
+    if (
+        isinstance(event, Preparing | Prepared | Born | Ready | Ended | Breached)
+        and event.generation != life.instance
+    ):
         return life, []
     if isinstance(event, Due) and event.timer != life.timer:
         return life, []
@@ -136,6 +141,17 @@ def _recover(life: Life, event: Recover, now: float, policy: Policy) -> Step:
     if life.wanted is Wanted.STOPPED:
         return life, []
     return _spawn(life, event, now, policy)
+
+
+def _preparing(life: Life, event: Preparing, now: float, _policy: Policy) -> Step:
+    return _arm(replace(life, reason=event.reason), now + event.seconds), []
+
+
+def _prepared(life: Life, _event: Prepared, now: float, policy: Policy) -> Step:
+    """Take the start up again: same generation, the whole time of a start."""
+    held = life.wanted is Wanted.PAUSED
+    life = replace(_arm(life, now + policy.start_timeout), held=held, reason="")
+    return life, [Spawn(life.instance, paused=held)]
 
 
 def _born(life: Life, event: Born, now: float, _policy: Policy) -> Step:
@@ -310,15 +326,15 @@ TABLE: Mapping[State, Mapping[type[Event], Rule]] = {
     State.STOPPED: _RESTING,
     State.FAILED: _GIVEN_UP,
     State.QUARANTINED: _GIVEN_UP,
-    State.STARTING: {**_BECOMING, Born: _born},
+    State.STARTING: {**_BECOMING, Preparing: _preparing, Prepared: _prepared, Born: _born},
     State.WARMING: _BECOMING,
     State.RUNNING: {**_UP, Start: _nothing, Pause: _pause, Resume: _nothing},
     State.PAUSED: {**_UP, Start: _resume, Pause: _nothing, Resume: _resume},
     State.STOPPING: {
         Start: _want(Wanted.RUNNING), Pause: _want_while_wanted(Wanted.PAUSED),
         Resume: _want_while_wanted(Wanted.RUNNING), Stop: _stop_anyway, Restart: _start_after,
-        Halt: _halt_anyway, Reset: _clear, Born: _nothing, Ready: _nothing, Breached: _nothing,
-        Ended: _ended, Due: _next_rung,
+        Halt: _halt_anyway, Reset: _clear, Preparing: _nothing, Prepared: _nothing, Born: _nothing,
+        Ready: _nothing, Breached: _nothing, Ended: _ended, Due: _next_rung,
     },
     State.BACKOFF: {
         Start: _begin, Restart: _begin_again, Pause: _want_while_wanted(Wanted.PAUSED),

@@ -126,12 +126,14 @@ class Verbs:
         )
 
     def _judge_code(self, wanted: Deployment) -> None:
-        """Refuse code that this host could not hold and that nobody answers for."""
+        """Refuse code that this host could not hold and nobody answers for, or that lacks its packages."""
         code = self._host.code(wanted.strategy, wanted.version)
         if code is None:
             return  # the start itself will fail, and say so
         if why := objection(wanted, code, self._host.survey, self._host.require):
             raise Refused(RULE, why)
+        if why := self._host.packages.objection(code.lock):
+            raise Refused("packages", f"{wanted.strategy}@{wanted.version}: {why}")
 
     def _admit(self, wanted: Deployment, mine: Actor | None) -> None:
         """Refuse one more where a rule forbids it, or the host cannot hold it."""

@@ -18,6 +18,7 @@ from supervisor.schema import (
     Enforcer,
     FeedView,
     LastDeath,
+    PackagesView,
     PositionView,
     ProcessView,
     Quota,
@@ -94,6 +95,7 @@ def detail(
         parameters=mine.parameters,
         risk=mine.risk,
         limits={name: getattr(limits, name) for name in limits.__struct_fields__},
+        packages=packages(actor),
         without=without(actor.host.survey),
         restart_policy=actor.host.policy.restart,
         created_at=mine.created_at,
@@ -111,6 +113,16 @@ def detail(
         positions=positions(known) if known else [],
         deaths=[death(record) for record in reversed(actor.deaths[-SHOWN_DEATHS:])],
     )
+
+
+def packages(actor: Actor) -> PackagesView | None:
+    """Return the packages that the strategy of a deployment needs, as it is in the catalogue now."""
+    code = actor.host.code(actor.deployment.strategy, actor.deployment.version)
+    if code is None or code.lock is None:
+        return None
+    lock, store = code.lock, actor.host.packages
+    names = list(lock.names)
+    return PackagesView(key=store.key(lock), count=len(names), names=names, installed=store.has(lock))
 
 
 def without(survey: Survey | None) -> list[str]:

@@ -26,6 +26,7 @@ from sandbox.spec import Budget, Budgets, ExtraTime, Limits
 from supervisor.admission import Rules
 from supervisor.config.endpoints import curve_key, curve_secret, endpoint, leaves_host, url
 from supervisor.control import FeedSpec, SignalsSpec
+from supervisor.packages.plan import Bounds, Source
 from supervisor.quantities import parse_duration, parse_size
 
 
@@ -155,6 +156,34 @@ class Sandbox(Section):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+class Packages(Section):
+    """``[packages]``: where those of strategies are installed from; nowhere, unless the operator says so."""
+
+    index: HttpUrl | None = None
+    """A simple index (PEP 503); may hold a password."""
+    wheelhouse: Directory | None = None
+    """Or a folder of wheels: then nothing is asked of a network."""
+    timeout: Annotated[Duration, Field(ge=1, le=3600)] = Bounds().timeout
+    """For one installation."""
+    max_size: Annotated[Size, Field(ge=2**20, le=2**40)] = Bounds().size
+    """Bytes on disk of one installation."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Packages:
+        if self.index is not None and self.wheelhouse is not None:
+            raise ValueError("index and wheelhouse are two places, and packages come from one of them")
+        return self
+
+    def source(self) -> Source:
+        """Return where packages come from."""
+        index = self.index.get_secret_value() if self.index else ""
+        return Source(index=index, wheelhouse=str(self.wheelhouse or ""))
+
+    def bounds(self) -> Bounds:
+        """Return what one installation may take."""
+        return Bounds(timeout=self.timeout, size=self.max_size)
 
 
 class Quota(Section):

@@ -21,6 +21,7 @@ from supervisor.config.sections import (
     Directory,
     Feed,
     Log,
+    Packages,
     Quota,
     Redis,
     Restart,
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     limits: Concurrency = Concurrency()
     strategies: Strategies = Strategies()
     sandbox: Sandbox = Sandbox()
+    packages: Packages = Packages()
     quota: Quota = Quota()
     restart: Restart = Restart()
     budgets: CallBudgets = CallBudgets()

@@ -52,10 +52,22 @@ class _Running:
 
 
 class PackageStore:
-    """Installations under ``folder``, by content. ``uv`` None: there is none."""
+    """Installations under ``folder``, by content. ``uv`` None: there is none.
 
-    def __init__(self, folder: Path, source: plan.Source, bounds: plan.Bounds, *, uv: str | None) -> None:
+    ``kept`` returns the keys that are in use or will be; of the others, old ones go when a new one comes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        source: plan.Source,
+        bounds: plan.Bounds,
+        *,
+        uv: str | None,
+        kept: Callable[[], set[str]] = set,
+    ) -> None:
         self._folder = folder
+        self._kept = kept
         self._source = source
         self._bounds = bounds
         self._uv = uv
@@ -63,9 +75,9 @@ class PackageStore:
         self._running: dict[str, _Running] = {}
         self._workers = ThreadPoolExecutor(WORKERS, "packages")
 
-    def objection(self, lock: Lock) -> str:
-        """Return why these packages cannot be had here, a clause; "" if they can."""
-        return plan.objection(lock, self._source, self._uv)
+    def objection(self, lock: Lock | None) -> str:
+        """Return why these packages cannot be had here, a clause; "" if they can, or there are none."""
+        return plan.objection(lock, self._source, self._uv) if lock else ""
 
     def key(self, lock: Lock) -> str:
         """Return the name under which these packages are kept."""
@@ -121,8 +133,14 @@ class PackageStore:
                 running.cancelled.set()
 
     def _begin(self, order: install.Order) -> _Running:
-        cancelled = threading.Event()
-        future = self._on_thread(lambda: install.install(order, cancelled))
+        cancelled, kept = threading.Event(), self._kept() | {order.key, *self._running}
+
+        def work() -> install.Weight:
+            weight = install.install(order, cancelled)
+            clean(order.folder, kept, time.time())
+            return weight
+
+        future = self._on_thread(work)
         running = self._running[order.key] = _Running(future, cancelled)
 
         def over(future: asyncio.Future[install.Weight]) -> None:
@@ -145,10 +163,6 @@ class PackageStore:
     def _prepare(self) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         install.sweep(self._folder)
-
-    async def clean(self, kept: set[str]) -> list[str]:
-        """Remove what is not among the keys ``kept`` and was not used for long; return the keys."""
-        return await self._on_thread(lambda: clean(self._folder, kept, time.time()))
 
     async def close(self) -> None:
         """Give up every installation, and wait until none is left."""

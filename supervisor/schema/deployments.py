@@ -115,6 +115,15 @@ class PositionView(View):
     fees: float = 0.0
 
 
+class PackagesView(View):
+    """What the lock of a strategy names: ``count`` packages, kept under ``key`` once they are there."""
+
+    key: str
+    count: int
+    names: list[str] = []
+    installed: bool = False
+
+
 class DeploymentDetail(DeploymentRow):
     """Everything about one deployment (``describe``): the row, its configuration, its last five deaths."""
 
@@ -123,6 +132,8 @@ class DeploymentDetail(DeploymentRow):
     parameters: dict[str, Any] = {}
     risk: dict[str, Any] = {}
     limits: dict[str, Any] = {}
+    packages: PackagesView | None = None
+    """None: its strategy needs none."""
     without: list[str] = []
     """Layers of the sandbox that this host does not give its cell."""
     restart_policy: str = ""

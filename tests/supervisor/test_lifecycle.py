@@ -22,6 +22,8 @@ from supervisor.life import (
     Life,
     Pause,
     Policy,
+    Prepared,
+    Preparing,
     Ready,
     Recover,
     Reset,
@@ -73,6 +75,31 @@ def test_start_goes_through_starting_and_warming_to_running():
     assert (life.state, life.due, effects) == (State.WARMING, 65.0, [])
     life, effects = step(life, Ready(1), 7.0, POLICY)
     assert (life.state, life.due, effects) == (State.RUNNING, 37.0, [])
+
+
+def test_what_it_needs_is_made_first_with_a_time_of_its_own_and_then_the_start_goes_on():
+    life, _ = step(Life(), Start(), 0.0, POLICY)
+    life, effects = step(life, Preparing(1, 330.0, "installing 2 packages (a, b)"), 1.0, POLICY)
+    assert (State.STARTING, 331.0, "installing 2 packages (a, b)") == (life.state, life.due, life.reason)
+    assert [] == effects
+    life, effects = step(life, Prepared(1), 200.0, POLICY)
+    assert (State.STARTING, 260.0, "") == (life.state, life.due, life.reason)
+    assert [Spawn(1)] == effects
+
+
+def test_one_that_was_paused_while_it_waited_for_what_it_needs_starts_held():
+    life, effects = live_through(Life(), Start(), Preparing(1, 9.0, "x"), Pause(), Prepared(1))
+    assert [Spawn(1), Spawn(1, paused=True)] == effects
+    life, effects = live_through(life, Born(1), Ready(1))
+    assert State.PAUSED is life.state
+
+
+def test_what_it_needs_comes_too_late_for_one_that_is_being_stopped():
+    life, effects = live_through(Life(), Start(), Preparing(1, 9.0, "x"), Stop(), Prepared(1))
+    assert State.STOPPING is life.state
+    assert [Spawn(1), Terminate(1, "", POLICY.terminate_grace)] == effects
+    life, effects = live_through(life, Ended(1, "operator"), Prepared(1), Preparing(1, 9.0, "x"))
+    assert (State.STOPPED, []) == (life.state, effects)
 
 
 def test_ready_that_overtakes_born_is_enough():
@@ -316,9 +343,8 @@ def test_every_state_has_a_row_and_every_verb_meets_every_state():
 
 VERBS = st.sampled_from([Start(), Pause(), Resume(), Stop(), Stop(at_once=True), Restart(),
                          Restart(at_once=True), Reset(), Halt()])  # fmt: skip
-WORLD = st.sampled_from(
-    ["born", "ready", "due", "stale due", "exit 0", "exit 3", "load error", "killed", "breach"]
-)
+WORLD = st.sampled_from(["preparing", "prepared", "born", "ready", "due", "stale due", "exit 0", "exit 3",
+                         "load error", "killed", "breach"])  # fmt: skip
 POLICIES = st.builds(
     Policy, restart=st.sampled_from(["always", "on-failure", "never"]), max_exits=st.integers(0, 3)
 )
@@ -332,7 +358,10 @@ def happening(word: str, life: Life, chance: float):
         return Due(life.timer - 1)
     if not life.instance:
         return None
+    unborn = life.state in {State.STARTING, State.STOPPING}
     return {
+        "preparing": Preparing(life.instance, 330.0, "installing") if unborn else None,
+        "prepared": Prepared(life.instance) if unborn else None,
         "born": Born(life.instance) if life.state is State.STARTING else None,
         "ready": Ready(life.instance),
         "exit 0": Ended(life.instance, "exit", exit_code=0, chance=chance),
@@ -350,18 +379,21 @@ def happening(word: str, life: Life, chance: float):
     chance=st.floats(0, 1, exclude_max=True),
 )
 def test_no_sequence_of_events_breaks_the_promises(script, policy, chance):
-    life, now, alive, stopped_by_operator = Life(), 0.0, set(), True
+    life, now, alive, stopped_by_operator, prepares = Life(), 0.0, set(), True, 0
     for word in script:
         event = happening(word, life, chance) if isinstance(word, str) else word
-        if event is None:
+        if event is None or (isinstance(event, Prepared) and event.generation != prepares):
             continue
+        if isinstance(event, Preparing | Prepared):
+            prepares = event.generation if isinstance(event, Preparing) else 0
         now = life.due if isinstance(event, Due) and event.timer == life.timer else now + 0.1
         before, (life, effects) = life, step(life, event, now, policy)
         if isinstance(event, Ended):
             alive.discard(event.generation)
         for effect in effects:
             if isinstance(effect, Spawn):
-                assert effect.generation > before.generation, "a generation was used twice"
+                again = isinstance(event, Prepared) and effect.generation == before.generation
+                assert again or effect.generation > before.generation, "a generation was used twice"
                 alive.add(effect.generation)
             else:
                 assert effect.generation in alive, "an order to something that does not exist"
