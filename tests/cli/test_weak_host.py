@@ -82,6 +82,27 @@ def test_doctor_says_what_such_a_kernel_refuses_and_whose_code_may_run(rig, laye
     assert [view["name"] for view in views if not view["detail"]] == []
 
 
+def test_a_stranger_runs_bare_where_landlock_and_seccomp_hold(rig):
+    if not {"landlock", "seccomp"} <= {layer.name for layer in take().layers if layer.active}:
+        assert os.environ.get("CI") != "true", "CI must have Landlock and seccomp"
+        pytest.skip("this host has no Landlock, or no seccomp")
+    host = WeakHost(rig, "mounts")
+    daemon = host.serve()
+    try:
+        wait_until(host.up, timeout=60, what="the daemon")
+        started = host.stratd("start a --strategy idle")
+        assert (started.returncode, started.stderr) == (0, ""), host.log.read_text()
+        pid = json.loads(host.stratd("ps --json").stdout)[0]["pid"]
+        confined = Path(f"/proc/{pid}/status").read_text()
+        # One filter is the weak host's own, which everything on it has.
+        assert ("Seccomp_filters:\t2" in confined, "CapEff:\t0000000000000000" in confined) == (True, True)
+        validated = host.stratd(f"validate {rig.base}/strategies/idle")
+        assert (validated.returncode, validated.stderr) == (0, "")
+    finally:
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+
+
 def test_a_daemon_there_refuses_a_stranger_by_name_and_runs_what_is_answered_for(rig):
     host = WeakHost(rig, "namespaces,landlock")
     daemon = host.serve()

@@ -85,31 +85,6 @@ def test_asking_for_seccomp_installs_nothing():
     assert "Seccomp:\t0" in Path("/proc/self/status").read_text()
 
 
-def test_asking_for_namespaces_leaves_ours_alone():
-    before = {name: Path(f"/proc/self/ns/{name}").readlink() for name in ("mnt", "pid", "net", "user")}
-    probe.namespaces()
-    assert {name: Path(f"/proc/self/ns/{name}").readlink() for name in before} == before
-
-
-@pytest.mark.parametrize(
-    ("own", "controllers", "found", "detail"),
-    [
-        ("0::/mine\n", "cpu memory pids\n", True, "version 2 (memory, cpu, pids), delegated at"),
-        ("0::/mine\n", "cpuset\n", False, "version 2 without the controllers memory, cpu and pids"),
-        ("4:memory:/x\n3:cpu,cpuacct:/x\n", None, False, "version 1 (cpu, memory)"),
-        ("4:memory:/x\n0::/mine\n", None, False, "version 1 (memory)"),
-        ("", None, False, "not mounted"),
-    ],
-)
-def test_cgroups_of_either_version_are_told_apart(tmp_path, own, controllers, found, detail):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "own").write_text(own)
-    if controllers is not None:
-        (tmp_path / "mine" / "cgroup.controllers").write_text(controllers)
-    finding = probe.cgroup(tmp_path, tmp_path / "own")
-    assert (finding.found, finding.detail.startswith(detail)) == (found, True)
-
-
 def test_a_folder_that_is_to_be_made_is_fine_if_it_can_be(tmp_path):
     host = by_name(examine(settings(tmp_path)).host)
     assert host["state directory"].state == "active"
