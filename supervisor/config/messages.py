@@ -135,7 +135,9 @@ def _requirement(detail: ErrorDetails, model: type[BaseModel], loc: Loc) -> str:
         return f"must be a table, [{dotted(loc)}]"
     own = detail.get("ctx", {}).get("error")
     message = str(own) if own is not None else detail["msg"][:1].lower() + detail["msg"][1:]
-    return allowed(model, loc) or message.replace("input should be a valid string", "must be a text")
+    if detail["type"] in ("path_type", "string_type"):
+        return f"must be {'a path, as' if detail['type'] == 'path_type' else 'a'} text"
+    return allowed(model, loc) or message
 
 
 def allowed(model: type[BaseModel], loc: Loc) -> str:

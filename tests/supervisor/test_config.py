@@ -429,3 +429,8 @@ def test_the_example_of_the_documentation_is_a_valid_file(tmp_path):
     assert blocks
     for block in blocks:
         of(block, tmp_path)
+
+
+def test_a_path_that_is_no_text_is_told_in_words_of_the_file(tmp_path):
+    with pytest.raises(SettingsError, match=r":2: strategies\.path\[0\] = 3: must be a path, as text$"):
+        of("[strategies]\npath = [3]\n", tmp_path)
