@@ -5,7 +5,11 @@
 The whole path: publisher, engine (decoding, validation, six candles, publication), warden, strategy process
 with a Python strategy that answers every tick, warden, engine (identity, gate, paper broker, journal commit).
 The yardstick: publisher, SUB->PUB loop, child, PULL, with nothing in between (bare.py). Both at 1,000
-ticks/s, in bursts that take turns.
+ticks/s, in bursts that take turns, and both from the publisher's stamp: there to the collector's receipt,
+here to the end of the commit, which is one step further (two hops of a socket pair, and the work, more).
+
+The processor time of a tick is told beside it, without the publisher's, which is the same process in both:
+at this rate it is what decides how the path fares on a machine that has other work.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from sandbox.handle import CellHandle
 from sandbox.nursery import Nursery
 from throughput import TIMEFRAMES, end
 
+ROLES = ("collector", "hub", "child")
 RATE = 1000
 TICKS = 2000
 WARM = 200
@@ -62,10 +67,11 @@ class Bare:
         self._source, self._ages = bare.socket(zmq.PUB), bare.socket(zmq.PULL, RCVTIMEO=30_000)
         self._source.bind(f"ipc://{folder}/in")
         self._ages.bind(f"ipc://{folder}/ages")
-        self._started = [bare.start(role, folder) for role in ("collector", "hub", "child")]
+        self._started = [bare.start(role, folder) for role in ROLES]
         self._ages.recv()
         while not self.burst(20):  # until the subscriptions are there
             pass
+        self.pids = {role: process.pid for role, process in zip(ROLES, self._started, strict=True)}
 
     def burst(self, count: int) -> list[int]:
         """Send ``count`` messages at the rate; return their round trips in ns."""
@@ -99,6 +105,11 @@ class Whole:
         self._nursery = Nursery()
         self._nursery.start()
         self.cell = self._start(folder)
+        self.pids = {
+            "engine": self.engine.process.pid,
+            "warden": self.cell.warden_pid,
+            "strategy": self.cell.strategy_pid,
+        }
 
     def _start(self, folder: Path) -> CellHandle:
         code = folder / "answers.py"
@@ -113,7 +124,8 @@ class Whole:
         encode = msgspec.msgpack.encode
         for number in chain(pace(count), [None]):
             self._seq += 1
-            tick = ["X", time.time_ns(), 100.0 + self._seq % 7, 1.0, 99.9, 107.1, 5.0, 5.0, self._seq]
+            # Within the gate's collar, however far the strategy is behind: all are accepted, and all fill.
+            tick = ["X", time.time_ns(), 100.0 + self._seq % 7 / 10, 1.0, 99.9, 100.7, 5.0, 5.0, self._seq]
             if number is None:
                 tick.append(f"end {self._seq}")
             self._source.send_multipart((b"tick.X", encode(tick)))
@@ -143,9 +155,22 @@ def pace(count: int):  # noqa: ANN201 - an iterator of ints
         yield number
 
 
+def busy(pid: int) -> int:
+    """Return the processor time of a process so far in ns, of all its threads.
+
+    It is the first number of ``schedstat`` (sched-stats in the kernel's documentation).
+    """
+    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+
+
 def percentile(ages: list[int], which: int) -> float:
     """Return a percentile in seconds."""
     return quantiles(ages, n=100)[which - 1] / 1e9
+
+
+def total(worked: dict[str, list[float]], system: Bare | Whole) -> list[float]:
+    """Return the processor time of all processes of one system, a round each."""
+    return [sum(each) for each in zip(*(worked[role] for role in system.pids), strict=True)]
 
 
 def main() -> None:
@@ -155,9 +180,13 @@ def main() -> None:
         yardstick, whole = Bare(Path(one)), Whole(Path(two))
         try:
             tails: dict[str, list[float]] = {"bare p99": [], "stratd p99": []}
+            worked: dict[str, list[float]] = {role: [] for role in (*yardstick.pids, *whole.pids)}
 
             def case(name: str, system: Bare | Whole) -> float:
+                before = {role: busy(pid) for role, pid in system.pids.items()}
                 ages = system.burst(TICKS + WARM)[WARM:]
+                for role, pid in system.pids.items():
+                    worked[role].append((busy(pid) - before[role]) / (TICKS + WARM) / 1e9)
                 if len(ages) < TICKS:
                     print(getattr(system, "verdicts", ""), file=sys.stderr)
                     sys.exit(f"{name}: {TICKS - len(ages)} of {TICKS} were lost")
@@ -183,8 +212,12 @@ def main() -> None:
                 tails["bare p99"],
                 "<= 2.5",
             ),
+            ratio("  processor time of a tick, engine / bare hub", worked["engine"], worked["hub"]),
+            ratio("  processor time of a tick, warden / bare child", worked["warden"], worked["child"]),
+            ratio("  processor time of a tick, strategy / bare child", worked["strategy"], worked["child"]),
+            ratio("  processor time of a tick, all / all", total(worked, whole), total(worked, yardstick)),
         ],
-        values | tails,
+        values | tails | worked,
         "second",
     )
     print(f"verdicts of the last burst: {whole.verdicts}")
