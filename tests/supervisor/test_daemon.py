@@ -426,24 +426,27 @@ def test_memory_over_the_quota_is_ended_with_its_cause(rig):
     rig.settings += '\n[quota]\ncgroup = "off"\n'  # test_enforcers.py has what the kernel does
     rig.strategy(
         "eater",
-        head="import threading, mmap, time",
-        # Not from initialize itself: what it takes there the kernel's own limit would refuse.
+        head="import threading, mmap",
+        # Mapped files of its scratch folder: no data of the process, so RLIMIT_DATA sees none of it.
         initialize="""
             def eat():
-                self.held = mmap.mmap(-1, 200 * 2**20)
-                for at in range(0, len(self.held), 4096):
-                    self.held[at] = 1
+                self.held = []
+                for number in range(4):
+                    with open(f"/tmp/{number}", "w+b") as file:
+                        file.truncate(14 * 2**20)
+                        self.held.append(mmap.mmap(file.fileno(), 14 * 2**20))
+                    for at in range(0, 14 * 2**20, 4096):
+                        self.held[-1][at] = 1
             threading.Timer(0.5, eat).start()
         """,
     )
 
     async def scenario(scene: Scene):
-        await scene.start("eater", memory="48M")
+        await scene.start("eater", memory="24M")
         await scene.event("died", "eater")
         death = (await scene.port.describe("eater")).deaths[0]
-        # Shared pages are no data of the process, so the kernel's own limit does not see them.
         assert (death.cause, death.signal) == ("memory_quota", "SIGKILL")
-        assert "over twice the quota of 48.0 MiB" in death.detail
+        assert "over twice the quota of 24.0 MiB" in death.detail
 
     rig.run(scenario)
 
