@@ -7,7 +7,7 @@ BIN := .venv/bin
 PARALLEL ?= -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast fuzz check lint format bench lock wheel clean
+.PHONY: help venv demo test test-fast attacks fuzz check lint format bench lock wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: venv  ## all tests
 
 test-fast: venv  ## the tests without real processes, sockets and kernel features
 	@$(BIN)/python -m pytest -q -m "not system" $(PARALLEL)
+
+attacks: venv  ## every hostile strategy: as root, as an ordinary user, and where namespaces are refused
+	@$(BIN)/python -m pytest -q tests/attacks $(PARALLEL)
 
 fuzz: venv  ## a million wrong messages to whoever hears a strategy or its warden
 	@$(BIN)/python -m tests.fuzz.warden --inputs 1000000 --seed $(SEED)

@@ -1,0 +1,105 @@
+"""What attacks must leave as it was: a picture of the host before and after, and the difference in words."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+CLOCK = 0.5
+"""Seconds that the clock may have been slewed by whoever keeps it."""
+
+
+class Picture(NamedTuple):
+    """The parts of a host, and of this process, that a strategy may not change."""
+
+    host_name: str
+    wall_minus_monotonic: float
+    affinity: frozenset[int]
+    niceness: int
+    own_group: str
+    mounts: frozenset[str]
+    groups: frozenset[str]
+    system_v: frozenset[str]
+    files: frozenset[str]
+    descriptors: frozenset[str]
+    cells: frozenset[str]
+
+
+def picture(*folders: Path) -> Picture:
+    """Take one; ``folders`` are those in which nothing may appear."""
+    return Picture(
+        host_name=socket.gethostname(),
+        wall_minus_monotonic=time.time() - time.monotonic(),
+        affinity=frozenset(os.sched_getaffinity(0)),
+        niceness=os.getpriority(os.PRIO_PROCESS, 0),
+        own_group=Path("/proc/self/cgroup").read_text(),
+        mounts=frozenset(Path("/proc/self/mountinfo").read_text().splitlines()),
+        groups=frozenset(_groups()),
+        system_v=frozenset(_system_v()),
+        files=frozenset(str(path) for folder in folders for path in folder.rglob("*")),
+        descriptors=frozenset(_descriptors()),
+        cells=frozenset(cells()),
+    )
+
+
+def changed(before: Picture, after: Picture) -> list[str]:
+    """Say what of the host and of the supervisor is not as it was."""
+    found = [
+        f"{name}: {was} before, {now} after"
+        for name in ("host_name", "affinity", "niceness", "own_group")
+        if (was := getattr(before, name)) != (now := getattr(after, name))
+    ]
+    if abs(before.wall_minus_monotonic - after.wall_minus_monotonic) > CLOCK:
+        found.append("the clock was set")
+    return found
+
+
+def left(before: Picture, after: Picture) -> list[str]:
+    """Say what is left behind."""
+    return [
+        f"{name}: {what}"
+        for name in ("mounts", "groups", "system_v", "files", "descriptors", "cells")
+        for what in sorted(getattr(after, name) - getattr(before, name))
+    ]
+
+
+def cells() -> list[str]:
+    """Return every process whose supervisor is this one: all have the command line of the zygote."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            name = (folder / "comm").read_text().strip()
+        except OSError:  # it ended meanwhile
+            continue
+        if b"sandbox.zygote" in words and str(os.getpid()).encode() in words:
+            found.append(f"{name} {folder.name}")
+    return found
+
+
+def _groups() -> list[str]:
+    """Return every control group but those of other runs of this program, which come and go."""
+    return [
+        str(path)
+        for path in Path("/sys/fs/cgroup").glob("**/")
+        if not any(part.startswith("stratd") for part in path.parts)
+    ]
+
+
+def _system_v() -> list[str]:
+    kinds = ("shm", "sem", "msg")
+    lines = [line for kind in kinds for line in Path(f"/proc/sysvipc/{kind}").read_text().splitlines()[1:]]
+    return lines + [path.name for path in Path("/dev/shm").glob("*")]
+
+
+def _descriptors() -> list[str]:
+    found = []
+    for path in Path("/proc/self/fd").iterdir():
+        try:
+            found.append(f"{path.name} {path.readlink()}")
+        except OSError:  # the one that lists them
+            continue
+    return found

@@ -1,0 +1,48 @@
+"""What a run tells of itself: plain data, written as JSON by ``run`` and read by the tests."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """One act in one cell. Sizes are bytes, ``took`` seconds from the request to the end of its warden."""
+
+    outcome: str
+    """In the words of ``EXPECT``; "silence" where nothing came, ``stillborn`` where it never got to it."""
+    death: str
+    """Cause and detail of the warden's last report."""
+    log: list[str]
+    took: float
+    strategy_peak: int
+    warden_peak: int
+    left: list[str]
+    """What of the cell outlived it, or had to be killed."""
+
+
+class Neighbour(Struct, frozen=True, kw_only=True):
+    """What a well-behaved cell made of the time: latencies in seconds, tick sent to signal received."""
+
+    asked: int
+    answered: int
+    median: float
+    slowest: float
+    beside: list[str]
+    """The acts that ran during the slowest answer."""
+    deaths: list[str]
+    warden_peak: int
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """All acts in one setting. ``memory`` is by how many bytes the supervisor grew."""
+
+    setting: str
+    refusal: str
+    layers: dict[str, str]
+    acts: dict[str, Result]
+    neighbour: Neighbour
+    memory: int
+    harmed: list[str]
+    changed: list[str]
+    left: list[str]
+    seconds: float

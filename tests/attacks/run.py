@@ -1,0 +1,69 @@
+"""Commit acts in the setting that ``stage`` made; write a ``Run`` as JSON to stdout.
+
+python -m tests.attacks.stage root|userns|bare           all acts
+python -m tests.attacks.stage userns fork_bomb 005       those whose name contains one of these
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from tests.attacks.arena import Arena
+from tests.attacks.catalogue import acts
+from tests.attacks.host import changed, left, picture
+from tests.attacks.results import Run
+
+EMPTY = (Path("/tmp"), Path("/dev/shm"), Path("/dev/mqueue"))
+"""Folders in which nothing is left: those that everybody may write to."""
+
+
+def main(setting: str, wanted: list[str]) -> None:
+    chosen = [act for act in acts() if not wanted or any(word in act.name for word in wanted)]
+    before = picture(*EMPTY)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="attacks-") as folder:
+        Path(folder).chmod(0o755)
+        arena = Arena(Path(folder), os.environ["EXCHANGE_KEY"])
+        try:
+            arena.open()
+            size = _size()
+            results = arena.fight(chosen)
+            neighbour = arena.rest()
+            grown = _size() - size
+            harmed = arena.victims.harmed()
+        finally:
+            arena.close()
+    after = picture(*EMPTY)
+    survey = arena.nursery.survey
+    assert survey is not None
+    run = Run(
+        setting=survey.setting,
+        refusal=survey.refusal,
+        layers={layer.name: layer.detail for layer in survey.layers if layer.active},
+        acts=results,
+        neighbour=neighbour,
+        memory=grown,
+        harmed=harmed,
+        changed=changed(before, after),
+        left=left(before, after),
+        seconds=time.monotonic() - began,
+    )
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(run)))
+    assert survey.setting == setting, f"{survey.setting} is not the setting that was asked for"
+
+
+def _size() -> int:
+    gc.collect()
+    return int(psutil.Process().memory_info().rss)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

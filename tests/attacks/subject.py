@@ -1,0 +1,109 @@
+"""One attacker in its cell, from its birth to what is left of it, as a supervisor and an engine see it."""
+
+from __future__ import annotations
+
+import select
+from enum import StrEnum
+from pathlib import Path
+
+from sandbox.handle import CellHandle
+from sandbox.spec import Died, LogLines, Ready, WardenReport, Warned
+from tests.attacks.catalogue import Act
+from tests.attacks.outcome import MARK, outcome
+from tests.attacks.results import Result
+
+KEPT = 25
+"""Lines of its log that are shown when an act does not go as it should."""
+START = 20.0
+END = 10.0
+"""Seconds that a cell gets to be ready, and to end; only one that fails takes as long."""
+
+
+class Stage(StrEnum):
+    """How far an attacker is: what has to come next, in this order."""
+
+    STARTING = "starting"
+    STRUCK = "struck"
+    STOPPING = "stopping"
+
+
+class Subject:
+    """An act, its cell, and everything known of both."""
+
+    def __init__(self, act: Act, handle: CellHandle, symbol: str, now: float) -> None:
+        self.act = act
+        self.handle = handle
+        self.symbol = symbol
+        self.stage = Stage.STARTING
+        self.deadline = now + START
+        self.over = False
+        self.ready = False
+        self.died: Died | None = None
+        self.warden_peak = 0
+        self._born = now
+        self._lines: list[str] = []
+        self._marked: list[str] = []
+        self._left: list[str] = []
+
+    @property
+    def outcome(self) -> str | None:
+        """What came of it, None if nothing has yet."""
+        return outcome(self._marked, self.died)
+
+    def take(self, reports: list[WardenReport]) -> None:
+        """Take note of what its warden reported; of a log no more than is shown."""
+        for report in reports:
+            match report:
+                case Ready():
+                    self.ready = True
+                case Died():
+                    self.died = report
+                case LogLines(lines=lines):
+                    texts = [text for _, _, text in lines]
+                    self._marked += [text for text in texts if text.startswith(MARK)]
+                    self._lines = [*self._lines, *(text[:300] for text in texts)][-KEPT:]
+                case Warned(kind=kind, detail=detail):
+                    self._lines = [*self._lines, f"[{kind}] {detail[:300]}"][-KEPT:]
+
+    def measure(self) -> None:
+        """Note how large its warden ever was (VmHWM, proc(5))."""
+        self.warden_peak = max(self.warden_peak, peak_of(self.handle.warden_pid))
+
+    def give_up(self, why: str) -> None:
+        """Kill the whole cell, and remember that it had to be."""
+        self._left.append(why)
+        self.handle.kill()
+
+    def finish(self, now: float) -> Result:
+        """Close the cell, whose warden has closed its end; look whether its processes are gone."""
+        for name, pidfd in (("strategy", self.handle.strategy_pidfd), ("warden", self.handle.warden_pidfd)):
+            if pidfd is not None and not has_ended(pidfd):
+                self._left.append(f"its {name} lives on")
+        self.handle.kill()
+        self.handle.close()
+        died = self.died
+        return Result(
+            outcome=self.outcome or ("silence" if self.stage is not Stage.STARTING else "stillborn"),
+            death=f"{died.cause}: {died.detail}" if died else "its warden told nothing",
+            log=self._lines,
+            took=now - self._born,
+            strategy_peak=died.peak_memory if died else 0,
+            warden_peak=self.warden_peak,
+            left=self._left,
+        )
+
+
+def has_ended(pidfd: int, timeout: float = 5.0) -> bool:
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(timeout * 1000))
+
+
+def peak_of(pid: int | None) -> int:
+    """Return the largest resident size of a process so far in bytes, 0 if it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    _, found, rest = status.partition("VmHWM:")
+    return int(rest.split(maxsplit=1)[0]) * 1024 if found else 0

@@ -1,0 +1,110 @@
+"""Every hostile act, in real cells, in three settings: contained, and nobody else is the worse for it.
+
+All acts of a setting are committed in one run (``tests.attacks.run``), many at a time beside a well-behaved
+neighbour; each test looks at one thing that the run tells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from tests.attacks.catalogue import Act, acts
+from tests.attacks.results import Run
+from tests.attacks.stage import SETTINGS
+from tests.shared import needs_shared
+
+pytestmark = pytest.mark.system
+MIB = 2**20
+STRATEGY_PEAK = 400 * MIB
+"""Most that a strategy may ever take where no cgroup holds it, of 256 MiB that it is granted."""
+WARDEN_GROWTH = 64 * MIB
+DAEMON_GROWTH = 16 * MIB
+SLOWEST = 2.0
+"""Seconds within which a neighbour answers beside attackers on every core, on a host that does much else."""
+
+
+@pytest.fixture(params=SETTINGS)
+def fought(request: pytest.FixtureRequest, run_in: Callable[[str], Run]) -> Run:
+    return run_in(request.param)
+
+
+KNOWN = {
+    ("proc_threads_without_stacks", "bare"): "tasks are counted by user alone: up to TASKS_OF_THE_UID",
+}
+"""(act, setting) that gets through, and why: what docs/sandbox.md tells of."""
+
+
+def fights() -> list[ParameterSet]:
+    """Every act in every setting; all of one setting after those of another."""
+    return [
+        pytest.param(act, setting, id=f"{setting}-{act.name}", marks=known(act, setting))
+        for setting in SETTINGS
+        for act in acts()
+    ]
+
+
+def known(act: Act, setting: str) -> list[pytest.MarkDecorator]:
+    why = KNOWN.get((act.name, setting))
+    return [pytest.mark.xfail(reason=why, strict=True)] if why else []
+
+
+@pytest.mark.parametrize(("act", "setting"), fights())
+def test_an_act_is_contained(act: Act, setting: str, run_in: Callable[[str], Run]):
+    result = run_in(setting).acts[act.name]
+    told = "\n".join(
+        [f"expected {act.expect}", f"came     {result.outcome}", f"death    {result.death}", *result.log]
+    )
+    assert re.search(act.expect, result.outcome), told
+    assert "ESCAPED" not in result.outcome, told
+    assert [] == result.left, told
+    assert result.strategy_peak <= STRATEGY_PEAK, told
+
+
+@needs_shared("attacks")
+def test_the_sample_beside_the_repository_is_among_them():
+    assert len([act for act in acts() if not act.own]) >= 69
+
+
+def test_at_least_sixty_acts_are_our_own():
+    assert len([act for act in acts() if act.own]) >= 60
+
+
+def test_the_setting_is_what_it_claims(fought: Run):
+    assert "" == fought.refusal
+    assert ("mounts" in fought.layers) == (fought.setting != "bare")
+    assert {"landlock", "seccomp", "credentials"} <= set(fought.layers)
+
+
+def test_a_neighbour_answers_everything_on_time(fought: Run):
+    neighbour = fought.neighbour
+    assert [] == neighbour.deaths
+    assert neighbour.asked == neighbour.answered
+    assert neighbour.asked > 100
+    assert neighbour.slowest < SLOWEST, f"slowest beside {neighbour.beside}"
+
+
+def test_neither_daemon_nor_wardens_grow(fought: Run):
+    assert fought.memory < DAEMON_GROWTH
+    base = fought.neighbour.warden_peak
+    large = {
+        name: result.warden_peak // MIB
+        for name, result in fought.acts.items()
+        if result.warden_peak > base + WARDEN_GROWTH
+    }
+    assert {} == large, f"MiB; the neighbour's has {base // MIB}"
+
+
+def test_nothing_of_the_daemon_was_reached(fought: Run):
+    assert [] == fought.harmed
+
+
+def test_nothing_is_left_behind(fought: Run):
+    assert [] == fought.left
+
+
+def test_the_host_and_the_supervisor_are_as_before(fought: Run):
+    assert [] == fought.changed
