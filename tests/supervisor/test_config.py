@@ -229,7 +229,7 @@ password = 5
 [limmits]
 x = 1
 """
-NEAR = "'limits.max_per_account' or 'limits.max_concurrent'"
+NEAR = "'limits.max_per_account' or 'limits.max_concurrent' or 'limits.memory_overcommit'"
 ENDPOINT = "tcp://HOST:PORT, or ipc:// with an absolute path of at most 107 bytes"
 SPAN = "seconds, or numbers with ms, s, m, h or d, as in 250ms or 1m30s"
 SIZE = "bytes, or a number with K, M, G or T (powers of 1024), as in 256M"
@@ -418,6 +418,14 @@ def test_the_line_of_a_key_is_the_line_that_holds_it(entries):
 
 
 # ---- documentation --------------------------------------------------------------------------------
+def test_a_layer_that_there_is_not_is_told_with_those_that_there_are(tmp_path):
+    (told,) = mistakes('[sandbox]\nrequire = ["seccomp", "landlok"]\n', tmp_path)
+    assert told.startswith('stratd.toml:2: sandbox.require[1] = "landlok": must be one of own process, ')
+    assert of("[sandbox]\nrequire = []\n", tmp_path).sandbox.require == []
+    variable = {"STRATD_SANDBOX__REQUIRE": "cgroup:own process"}
+    assert of("", tmp_path, variable).sandbox.require == ["cgroup", "own process"]
+
+
 def test_every_setting_is_documented():
     text = DOCS.read_text()
     missing = [variable(loc) for loc in settings_of(Settings) if f"`{loc[-1]}`" not in text]
