@@ -58,6 +58,7 @@ class Pulse:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         self._thread.shutdown()
+        self._sampler.close()
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()

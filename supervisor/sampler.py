@@ -1,9 +1,11 @@
 """Reading memory and CPU of every cell, over psutil Process objects that are kept.
 
-Rules of this file. Most passes read the memory of the strategies and nothing else, because memory is what can
-be gone in a quarter of a second; every fourth reads processor time too (``supervisor.pulse``). Our own halves
-of the cells, the wardens, take turns: each is read in one of four such passes. What is not read in a pass
-is as it was read last. That is what keeps 100 cells below a hundredth of a core (benchmarks/quotas.py).
+Rules of this file. Most passes look at the memory of the strategies and nothing else, because memory is what
+can be gone in a quarter of a second; every fourth reads processor time too (``supervisor.pulse``). psutil is
+the reader of record. Between its readings a descriptor of /proc/PID/statm that is kept open, at an eighth of
+the cost, says whether the memory grew; if it did, psutil reads it. Our own halves of the cells, the wardens,
+take turns: each is read in one of four full passes. What is not read in a pass is as it was read last. That
+is what keeps 100 cells well below a hundredth of a core (benchmarks/quotas.py).
 A ``psutil.Process`` is kept from a process's birth to its end, so readings of one
 process compare with each other. Never ``children(recursive=True)``: it walks all of /proc for each cell.
 A pid alone names nobody: field 22 of /proc/PID/stat, compared once when the process is added, ties it to
@@ -27,8 +29,11 @@ from supervisor.quota import Sample
 
 CPU_READINGS = 11
 """Readings of a daemon's own process that its CPU share spans: at one a second, ten seconds."""
+GROWN = 2**20
+"""Bytes more than at psutil's last reading at which it reads again: what is less can wait for its turn."""
 TURNS = 4
 """Passes with processor time in which each warden is read once."""
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -87,10 +92,33 @@ class _Watched:
         self.turn = turn
         self.rss = 0
         self.cpu = 0.0
+        self._resident = 0
+        self._statm = None if turn is not None else os.open(f"/proc/{process.pid}/statm", os.O_RDONLY)
 
     def read_memory(self) -> None:
         """Read what is resident of its own."""
-        self.rss = max(0, self.process.memory_info().rss - self.inherited)
+        self._resident = int(self.process.memory_info().rss)
+        self.rss = max(0, self._resident - self.inherited)
+
+    def look_at_memory(self) -> None:
+        """Read it if it grew. The descriptor is of this process, and of no other that gets its pid."""
+        if self._statm is None:
+            return
+        try:
+            # "size resident ...", in pages (proc_pid_statm(5)): where psutil has it from, too.
+            resident = int(os.pread(self._statm, 128, 0).split(None, 2)[1]) * _PAGE
+        except ProcessLookupError:
+            raise psutil.NoSuchProcess(self.process.pid) from None
+        if resident > self._resident + GROWN:
+            self.read_memory()
+        else:
+            self.rss = max(0, resident - self.inherited)
+
+    def close(self) -> None:
+        """Close its descriptor."""
+        if self._statm is not None:
+            os.close(self._statm)
+            self._statm = None
 
     def read_cpu(self) -> None:
         """Read its processor time. Not in ``oneshot``: the two readings have no file in common."""
@@ -109,6 +137,7 @@ class Sampler:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._watched: dict[tuple[str, int], list[_Watched]] = {}
+        self._removed: deque[_Watched] = deque()
         self._inheritable = 0
         self._pass = 0
         self._own: dict[str, _Own] = {}
@@ -153,23 +182,39 @@ class Sampler:
             process = psutil.Process(pid)
             rss = process.memory_info().rss
             watched = _Watched(process, min(rss, self._inheritable), pid % TURNS if ours else None)
+        except (psutil.Error, OSError):
+            return False
+        try:
             watched.read_memory()
             watched.read_cpu()
         except psutil.Error:
+            watched.close()
             return False
         self._watched.setdefault(instance, []).append(watched)
         return True
 
     def remove(self, instance: tuple[str, int]) -> None:
         """Forget an instance; one that is not known is no error, for it may have died before it was added."""
-        self._watched.pop(instance, None)
+        # Closed by the next pass: one that runs now, on its thread, may still read from the descriptors.
+        self._removed.extend(self._watched.pop(instance, ()))
+
+    def close(self) -> None:
+        """Forget everything. No pass may run any more."""
+        for instance in list(self._watched):
+            self.remove(instance)
+        self._close_removed()
+
+    def _close_removed(self) -> None:
+        while self._removed:
+            self._removed.popleft().close()
 
     def sweep(self, *, cpu: bool = True) -> dict[tuple[str, int], Sample]:
         """Read every instance once. One of which a process cannot be read is left out: half is no sample.
 
-        Without ``cpu`` only the memory of the strategies is read, and samples have no processor time. With it
-        what ``follow`` named is read as well, into ``own``.
+        Without ``cpu`` only the memory of the strategies is looked at, and samples have no processor time.
+        With it what ``follow`` named is read as well, into ``own``.
         """
+        self._close_removed()
         if cpu:
             self._pass += 1
             self._read_own()
@@ -191,9 +236,10 @@ class Sampler:
 
     def _read(self, watched: tuple[_Watched, ...], *, cpu: bool) -> Sample:
         for one in watched:
-            if one.turn is None or (cpu and one.turn == self._pass % TURNS):
+            if not cpu:
+                one.look_at_memory()
+            elif one.turn is None or one.turn == self._pass % TURNS:
                 one.read_memory()
-                if cpu:
-                    one.read_cpu()
+                one.read_cpu()
         used = sum(one.cpu for one in watched) if cpu else None
         return Sample(self._clock(), used, sum(one.rss for one in watched))

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import psutil
 import pytest
 
 from supervisor.sampler import TURNS, Sampler, start_ticks
@@ -23,6 +24,18 @@ print('up', flush=True)
 sys.stdin.readline()
 held = bytearray(64 * 2**20)
 print('full', flush=True)
+sys.stdin.read()
+"""
+BREATHES = """
+import mmap, sys
+print('up', flush=True)
+sys.stdin.readline()
+held = mmap.mmap(-1, 64 * 2**20)
+held.write(bytes(64 * 2**20))
+print('full', flush=True)
+sys.stdin.readline()
+held.close()
+print('empty', flush=True)
 sys.stdin.read()
 """
 
@@ -199,3 +212,28 @@ def test_a_process_of_ours_is_read_in_its_turn_and_counts_in_every_sample(spawn)
     passes = [sampler.sweep()[("a", 1)].rss for _ in range(TURNS)]
     assert passes[-1] >= 64 * 2**20, "after one round of turns it was read"
     assert sampler.sweep(cpu=False)[("a", 1)].rss == passes[-1]
+
+
+def test_between_readings_memory_that_shrank_is_seen_too(spawn):
+    sampler = Sampler()
+    child = spawn(BREATHES)
+    sampler.add(("a", 1), child.pid)
+    for word, is_so in (("full", lambda rss: rss >= 64 * 2**20), ("empty", lambda rss: rss < 32 * 2**20)):
+        child.stdin.write("go\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == f"{word}\n"
+        assert is_so(sampler.sweep(cpu=False)[("a", 1)].rss), word
+
+
+def test_what_is_forgotten_leaves_no_descriptor(spawn):
+    sampler = Sampler()
+    child = spawn(IDLE)
+    before = psutil.Process().num_fds()
+    for generation in range(3):
+        assert sampler.add(("a", generation), child.pid)
+    assert psutil.Process().num_fds() == before + 3
+    sampler.remove(("a", 0))
+    sampler.sweep(cpu=False)
+    assert psutil.Process().num_fds() == before + 2
+    sampler.close()
+    assert psutil.Process().num_fds() == before
