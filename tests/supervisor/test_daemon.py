@@ -13,6 +13,7 @@ import pytest
 from redis import asyncio as redis
 
 from bus.sockets import Publisher
+from sandbox.confine.survey import Survey
 from supervisor import actor
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid, NotFound, Refused
