@@ -66,6 +66,8 @@ def settle(birth: Birth) -> Settled:
     os.dup2(birth.stdout, 1)
     os.dup2(birth.stderr, 2)
     try:
+        # Its own, not the zygote's: flags set on that (F_SETFL) would be a word from one strategy to another.
+        os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
         for group in birth.groups:
             os.write(group, b"0")  # this process (cgroups(7)); the rights are those of who opened the file
         os.dup2(birth.talk, WARDEN, inheritable=False)

@@ -24,12 +24,22 @@ OWN: Final = Later("own pid")
 
 def strategy(machine: Machine, *, shared_memory: bool, kill: bool) -> Policy:
     """Return what a strategy may do. The arguments are those of ``seccomp.strategy_policy``."""
+    direct = _O_DIRECT[machine.name]
     rules = {
         "mmap": _mappings(shared=shared_memory),
+        "open": (*_allowed(Check(1, (0,), direct)), *_always(fail(errno.EINVAL))),
+        "openat": (*_allowed(Check(2, (0,), direct)), *_always(fail(errno.EINVAL))),
+        "fcntl": _descriptor_flags(_O_ASYNC | direct),
+        "preadv2": _plain_vectors(),
+        "pwritev2": _plain_vectors(),
         "socketpair": _allowed(Check(0, (_AF_UNIX,)), _kinds(_SOCK_STREAM, _SOCK_SEQPACKET)),
         "getsockopt": _socket_options(_OPTIONS),
         "sendmmsg": _allowed(Check(3, (0,), _MSG_OOB)),
         "recvmmsg": _allowed(Check(3, (0,), _MSG_OOB)),
+        # These succeed and do nothing. All that a strategy writes is in memory; of a file of the host, which
+        # it may only read, they flush the disk that others wait for, or throw out of the page cache what
+        # others have read.
+        **dict.fromkeys(("fsync", "fdatasync", "msync", "sync_file_range", "fadvise64"), _always(fail(0))),
     }
     return _policy(machine, STRATEGY, {**COMMON_RULES, **rules}, KILLED if kill else ())
 
@@ -82,6 +92,8 @@ _MAP_FLAGS = 0x03 | 0x70 | 0x800 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 |
 # the same files, and the same /dev/null, so that a lock is a word from one to another.
 _FCNTL = (0, 1, 2, 3, 1030, 1032)
 _F_SETFL, _O_ASYNC = 4, 0o20000
+# asm/fcntl.h. Past the page cache every read is one of the disk: EINVAL, as of a file system that cannot.
+_O_DIRECT = {"x86_64": 0o40000, "aarch64": 0o200000}
 
 # asm-generic/fcntl.h. What may go with O_RDONLY: NOCTTY, NONBLOCK, CLOEXEC, and four bits that are DIRECT,
 # LARGEFILE, DIRECTORY and NOFOLLOW, in one order on x86_64 and in another on aarch64.
@@ -117,6 +129,18 @@ def _mappings(*, shared: bool) -> Rule:
     return private, of_a_file
 
 
+def _descriptor_flags(never: int) -> Rule:
+    return (
+        Case((Check(1, _FCNTL),), ALLOW),
+        Case((Check(1, (_F_SETFL,)), Check(2, (0,), never)), ALLOW),
+    )
+
+
+def _plain_vectors() -> Rule:
+    # Without flags: RWF_NOWAIT (uio.h) tells what is in the page cache, and so what others have read.
+    return (*_allowed(Check(5, (0,))), *_always(fail(errno.EOPNOTSUPP)))
+
+
 def _kinds(*kinds: int) -> Check:
     return Check(1, kinds, ~(_SOCK_CLOEXEC | _SOCK_NONBLOCK) & _INT)
 
@@ -134,10 +158,7 @@ COMMON_RULES: Final[dict[str, Rule]] = {
     # On ENOSYS, and on nothing else, glibc falls back to clone, whose flags can be seen (moby 42680).
     "clone3": _always(fail(errno.ENOSYS)),
     "openat2": _always(fail(errno.ENOSYS)),  # its flags cannot be seen either
-    "fcntl": (
-        Case((Check(1, _FCNTL),), ALLOW),
-        Case((Check(1, (_F_SETFL,)), Check(2, (0,), _O_ASYNC)), ALLOW),
-    ),
+    "fcntl": _descriptor_flags(_O_ASYNC),
     "ioctl": _allowed(Check(1, _IOCTLS)),
     "prctl": _allowed(Check(0, _PRCTLS)),
     "madvise": _allowed(Check(2, _ADVICE)),
@@ -177,10 +198,9 @@ COMMON: Final = _names("""
 """Of both processes."""
 
 STRATEGY: Final = COMMON + _names("""
-    open openat creat chdir fchdir statfs fstatfs umask
+    creat chdir fchdir statfs fstatfs umask
     mkdir mkdirat rmdir link linkat unlink unlinkat rename renameat renameat2
-    truncate ftruncate fallocate fadvise64 fsync fdatasync sync_file_range
-    pwrite64 preadv pwritev preadv2 pwritev2 dup2 dup3 msync
+    truncate ftruncate fallocate pwrite64 preadv pwritev dup2 dup3
     futex_waitv set_tid_address pause alarm setitimer getitimer getpgid getpgrp getsid
 """)
 """A strategy's: files too, in the folders that mounts and Landlock leave it, and timers."""
