@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from sandbox import births, channel, spec
 from sandbox.confine.attempt import survey as survey_host
+from sandbox.confine.credentials import UIDS
 from sandbox.confine.survey import Survey
 from sandbox.handle import CellHandle
 
@@ -49,10 +50,6 @@ COMMAND = (sys.executable, "-B", "-s", "-P", "-m", "sandbox.zygote")
 LAST_BREATH = 0.5
 """Seconds that a zygote which closed its channel gets to end by itself, so that its code is its own. The
 kernel closes descriptors a moment before a death can be seen; an interpreter that exits takes some 30 ms."""
-
-UIDS = 0x70000000
-"""First uid of the cells of a daemon that is root, two a cell: a range that systemd leaves to nobody
-(systemd.io/UIDS-GIDS: above the containers' uids, below 2^31)."""
 
 
 class NurseryError(Exception):

@@ -20,15 +20,25 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from sandbox.confine import mounts, namespaces, probe
+from sandbox.confine import credentials, mounts, namespaces, probe
+from sandbox.confine.credentials import UIDS
 from sandbox.confine.survey import Layer, Setting, Survey, refusal
 from sandbox.fork import fork
 
 PATIENCE = 20.0
 """Seconds that the attempt may take: it is some 100 ms of work."""
 _COMMAND = (sys.executable, "-B", "-s", "-P", "-m", "sandbox.confine.attempt")
-_ALLOW_NAMESPACES = "sysctl -w user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1"
-_ALLOW_MOUNTS = "an AppArmor profile that allows userns to this interpreter (apparmor.d(5)), or run as root"
+_CURES = {
+    True: {  # root: what is missing was taken from it
+        "namespaces": "run it with CAP_SYS_ADMIN and no seccomp filter (docker: --cap-add SYS_ADMIN)",
+        "mounts": "run it with CAP_SYS_ADMIN under an AppArmor profile that allows mounts (apparmor.d(5))",
+    },
+    False: {
+        "namespaces": "sysctl -w user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1",
+        "mounts": "an AppArmor profile that allows userns to this interpreter (apparmor.d(5)), or root",
+    },
+}
+_CHOOSE = 'set [sandbox] setting = "auto"'
 
 
 class Tried(Struct, frozen=True):
@@ -60,9 +70,10 @@ def survey(wanted: Setting | str = "auto") -> Survey:
 # ---- the throw-away process -------------------------------------------------------------------------
 def find_out(wanted: str) -> Survey:
     """Try the settings that may be had, best first."""
-    best: Setting = "root" if os.geteuid() == 0 else "userns"
-    candidates: Sequence[Setting] = (best,) if wanted == "auto" else (wanted,)  # type: ignore[assignment]
-    tried = Tried("namespaces", "not wanted: the setting is bare")
+    # Root of a container may have no uid to give away, and a user namespace to make.
+    best: tuple[Setting, ...] = ("root", "userns") if os.geteuid() == 0 else ("userns",)
+    candidates: Sequence[Setting] = best if wanted == "auto" else (wanted,)  # type: ignore[assignment]
+    tried = Tried("choice", "not wanted: the setting is bare")
     for setting in candidates:
         if setting != "bare":
             tried = _in_a_child(setting)
@@ -83,12 +94,18 @@ def _survey(setting: Setting, tried: Tried) -> Survey:
 
 
 def _isolation(setting: Setting, tried: Tried) -> list[Layer]:
-    if setting == "bare":
-        namespaces_too = tried.failed == "mounts"
-        why = "made, but of no use without mounts" if namespaces_too else tried.reason
+    cures = _CURES[os.geteuid() == 0]
+    if tried.failed == "choice":
+        return [Layer(name, False, tried.reason, _CHOOSE) for name in ("namespaces", "mounts")]
+    if tried.failed == "mounts":
         return [
-            Layer("namespaces", False, why, "" if namespaces_too else _ALLOW_NAMESPACES),
-            Layer("mounts", False, tried.reason if namespaces_too else "they need namespaces", _ALLOW_MOUNTS),
+            Layer("namespaces", False, "made, but of no use without mounts"),
+            Layer("mounts", False, tried.reason, cures["mounts"]),
+        ]
+    if tried.failed:
+        return [
+            Layer("namespaces", False, tried.reason, cures["namespaces"]),
+            Layer("mounts", False, "they need namespaces", cures["mounts"]),
         ]
     names = "mount, pid, net, ipc, uts" + (", user" if setting == "userns" else "")
     return [
@@ -102,7 +119,8 @@ def _credentials(setting: Setting) -> Layer:
         return Layer("credentials", True, "a uid for each process of a cell, no capabilities")
     if setting == "userns":
         return Layer("credentials", True, "no capabilities; a nested user namespace a strategy")
-    return Layer("credentials", os.geteuid() != 0, "the daemon's uid, no capabilities")
+    # Not a uid of its own: without a mount namespace it could not read code that lies in a home.
+    return Layer("credentials", os.geteuid() != 0, "the daemon's uid, no capabilities", "bring namespaces")
 
 
 def _try(setting: Setting, at: str) -> Tried:
@@ -121,6 +139,7 @@ def _try(setting: Setting, at: str) -> Tried:
         layer = "namespaces"
         if setting == "userns":
             namespaces.unshare(namespaces.USER)
+        credentials.drop(UIDS if setting == "root" else None)
     except OSError as error:
         return Tried(layer, error.strerror or str(error))
     return Tried()

@@ -26,6 +26,11 @@ _prctl_call = _libc.prctl
 _prctl_call.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 
 
+UIDS: Final = 0x70000000
+"""First uid of the cells of a daemon that is root, two a cell: a range that systemd leaves to nobody
+(systemd.io/UIDS-GIDS: above the containers' uids, below 2^31)."""
+
+
 class Capability(IntEnum):
     """Numbers of linux/capability.h: those that a part of the daemon keeps, or a test asks for."""
 
