@@ -1,8 +1,7 @@
 """What waits for a strategy, in the order of its arrival, bounded. Pure.
 
 Behind, ticks are conflated to the newest of each symbol; candles never are. Paused, ticks are dropped
-and counted, candles wait apart and come first on the resume. What is quiet makes no turn by itself: it goes
-with whatever comes next.
+and counted, candles wait apart and come first on the resume.
 """
 
 from __future__ import annotations
@@ -19,9 +18,6 @@ from sandbox.protocol import PIECE
 
 CANDLE_QUEUE = 10_000
 """Candle messages that may wait for one strategy; the oldest is lost, and counted as a gap, past that."""
-
-QUIET = 100
-"""Quiet messages that may wait for company; a pulse comes once a second."""
 
 Ending: TypeAlias = Literal["", "welcome", "checkpoint", "stop"]
 """The command that ends a turn, so that the position of a checkpoint is exact."""
@@ -58,8 +54,6 @@ class Item(NamedTuple):
     kind: Literal["ticks", "candles", "other"] = "other"
     last: int = 0
     ends: Ending = ""
-    quiet: bool = False
-    """No callback follows from it, so that nobody can tell when it is handed over."""
 
     @property
     def ticks(self) -> int:
@@ -84,14 +78,9 @@ class Backlog:
         self._held: deque[Item] = deque()
         self._ticks = 0  # ticks in the queue
         self._candles = 0  # candle messages in the queue
-        self._quiet = 0  # quiet messages in the queue
 
     def __len__(self) -> int:
         return len(self._queue)
-
-    def __bool__(self) -> bool:
-        """Whether there is a turn to take: something that is not quiet, or too much that is."""
-        return len(self._queue) > self._quiet or self._quiet > QUIET
 
     # ---- in ---------------------------------------------------------------------------------------
     def push(self, item: Item) -> None:
@@ -102,7 +91,6 @@ class Backlog:
             self._push_candles(item)
         else:
             self._queue.append(item)
-            self._quiet += item.quiet
 
     def _push_ticks(self, item: Item) -> None:
         if self.paused:
@@ -174,8 +162,6 @@ class Backlog:
         """Take the next turn: at most ``ticks`` ticks but one message at least, within one datagram."""
         queue = self._queue
         taken: list[Item] = []
-        if not self:
-            return taken
         size = held = 0
         while queue:
             item = queue[0]
@@ -189,8 +175,6 @@ class Backlog:
                 self._ticks -= item.calls
             elif item.kind == "candles":
                 self._candles -= 1
-            else:
-                self._quiet -= item.quiet
             if item.ends:
                 break
         return taken

@@ -15,19 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from bus import topics
-from bus.messages import (
-    Acked,
-    Candle,
-    Candles,
-    CellCommand,
-    Filled,
-    Pause,
-    Pulse,
-    Resume,
-    Stop,
-    TakeCheckpoint,
-    Welcome,
-)
+from bus.messages import Candle, Candles, CellCommand, Pause, Pulse, Resume, Stop, TakeCheckpoint, Welcome
 from bus.messages import encode as encode_message
 from bus.timeframes import parse
 from sandbox.backlog import Backlog, Ending, Item, newest_of
@@ -80,8 +68,6 @@ class Intake:
         """Command that the turn handed out last ends with: what a strategy may answer depends on it."""
         self.pending = Pending()
         """What another run of the engine has to be told again."""
-        self.deaf = False
-        """The strategy has no callback for verdicts and fills: they go with the next event."""
         self.notes: list[tuple[str, str]] = []
         """(kind, detail) of what deserves an event; whoever reads them clears them."""
         self._generation = generation
@@ -197,8 +183,7 @@ class Intake:
             elif isinstance(body, Pause):
                 self.backlog.paused = True
             ends: Ending = "checkpoint" if isinstance(body, TakeCheckpoint) else ""
-            quiet = self.deaf and isinstance(body, Acked | Filled)
-            self.backlog.push(Item(topic, payload, now, ends=ends, quiet=quiet))
+            self.backlog.push(Item(topic, payload, now, ends=ends))
 
     def stop(self, topic: bytes, payload: bytes, now: float) -> None:
         """Queue a ``Stop``, the engine's or the supervisor's; nothing is taken after it."""
@@ -258,9 +243,7 @@ class Intake:
             elif item.kind == "candles":
                 self.candles += item.calls - 1
                 self._note_closed(_candles(item.payload).candles)
-        # A quiet one waited for company, which is no lag.
-        oldest = next((item.at for item in items if not item.quiet), items[-1].at)
-        return Batch([(item.topic, item.payload) for item in items], calls, oldest, items[-1].ends)
+        return Batch([(item.topic, item.payload) for item in items], calls, items[0].at, items[-1].ends)
 
 
 def _moment(candle: Candle) -> tuple[int, str]:

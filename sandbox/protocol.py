@@ -119,9 +119,7 @@ Order: TypeAlias = Setup | Part | Turn | TimeAnswer
 
 # ---- strategy -> warden ---------------------------------------------------------------------------
 class Initialised(Struct, array_like=True, frozen=True, tag=1):
-    """Loaded, constructed, ``initialize`` returned. ``deaf``: no callback for verdicts and fills."""
-
-    deaf: bool = False
+    """Loaded, constructed, ``initialize`` returned."""
 
 
 class Refused(Struct, array_like=True, frozen=True, tag=2):

@@ -83,8 +83,6 @@ class Relay:
             case protocol.Updates():
                 for update in word.updates:
                     self._pass_update(update, now)
-            case protocol.Initialised():
-                self._intake.deaf = word.deaf
             case protocol.StatePart():
                 self._keep(word)
 

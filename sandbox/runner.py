@@ -79,7 +79,7 @@ class Runner:
             raise
         except Exception as error:  # noqa: BLE001 - the wall around user code, at initialize
             self._refuse("config", _told(error), EXIT_CONFIG_ERROR)
-        self._speech.say(protocol.Initialised(deaf=self._host.deaf))
+        self._speech.say(protocol.Initialised())
 
     def _make_host(self, kind: type) -> Host:
         setup = self._setup
