@@ -12,14 +12,18 @@ from typing import Any
 
 from bus import topics
 from bus.messages import Pulse, Signals, Stop, TakeCheckpoint, Tick, Ticks, encode
+from sandbox.channel import close_all
+from sandbox.confine.cgroup import Group, Tree
+from sandbox.confine.cgroup_dialect import Bounds
 from sandbox.handle import CellHandle
 from sandbox.nursery import Nursery, WardenExited, ZygoteGone
 from sandbox.spec import Budget, Budgets, CellSpec, Died, ExtraTime, Limits, Ready
 from tests.attacks.catalogue import Act
 from tests.attacks.results import Neighbour, Result
-from tests.attacks.subject import END, Stage, Subject, peak_of
+from tests.attacks.subject import END, Size, Stage, Subject, size_of
 from tests.attacks.victims import Victims
 from tests.sandbox.world import NOON, TOKEN, Engine
+from tests.waiting import wait_until
 
 HERE = Path(__file__).parent
 WIDTH = 3 * (os.cpu_count() or 1)
@@ -30,15 +34,19 @@ PULSE = 0.05
 """Seconds between two pulses of the engine, on which an idle warden looks after its strategy's output."""
 MEASURE = 0.05
 """Seconds between two looks at the memory of the wardens."""
-SHORT, LONG = 0.75, 8.0
+SHORT, LONG = 0.75, 25.0
 """Hard budget in seconds of a callback: of an act that may end by it, and of one that may not."""
 NEIGHBOUR = "NEIGHBOUR"
 
 
 class Arena:
-    """One setting. ``open`` starts what the acts need, ``fight`` commits them, ``close`` ends everything."""
+    """One setting. ``open`` starts what the acts need, ``fight`` commits them, ``close`` ends everything.
 
-    def __init__(self, folder: Path, secret: str) -> None:
+    With a ``tree``, strategies are in control groups.
+    """
+
+    def __init__(self, folder: Path, secret: str, tree: Tree | None) -> None:
+        self._tree = tree
         self.nursery = Nursery()
         self.victims = Victims(_made(folder / "daemon"), secret)
         self._engine = Engine(_made(folder / "engine"))
@@ -64,7 +72,7 @@ class Arena:
         """Start the zygote and the neighbour; return once it is ready."""
         self.nursery.start()
         secret = {"secret": f"{self._secret}-of-the-neighbour"}
-        self._neighbour = self._spawn("neighbour", NEIGHBOUR, Budgets(), secret, conflate=False)
+        self._neighbour, _ = self._spawn("neighbour", NEIGHBOUR, Budgets(), secret, conflate=False)
         deadline = time.monotonic() + END
         while not self._neighbour_ready:
             self._turn(time.monotonic())
@@ -84,6 +92,8 @@ class Arena:
                 if subject.over:
                     self._subjects.remove(subject)
                     results[subject.act.name] = subject.finish(time.monotonic())
+                    if self._tree is not None and subject.group is not None:
+                        self._tree.discard(subject.group)
         return results
 
     def _start(self, act: Act) -> Subject:
@@ -102,8 +112,8 @@ class Arena:
             extra=ExtraTime(capacity=2.0, refill=0.0),
         )
         symbol = f"ACT{self._spawned}"
-        handle = self._spawn("attacker", symbol, budgets, given)
-        return Subject(act, handle, symbol, time.monotonic())
+        handle, group = self._spawn("attacker", symbol, budgets, given)
+        return Subject(act, handle, symbol, group, time.monotonic())
 
     def _step(self, subject: Subject, now: float) -> None:
         """Take a subject one stage further, if it is there."""
@@ -133,28 +143,35 @@ class Arena:
     # ---- the world --------------------------------------------------------------------------------
     def _spawn(
         self, name: str, symbol: str, budgets: Budgets, parameters: dict[str, Any], *, conflate: bool = True
-    ) -> CellHandle:
+    ) -> tuple[CellHandle, Group | None]:
         self._spawned += 1
-        return self.nursery.spawn(
-            CellSpec(
-                deployment_id=f"{name}-{self._spawned}",
-                generation=1,
-                strategy=name,
-                version="1.0.0",
-                code_path=str(self._code / name),
-                account_id="paper-1",
-                trading_mode="paper",
-                symbols=[symbol],
-                timeframes=["1m"],
-                parameters=parameters,
-                market_endpoint=self._engine.market_endpoint,
-                report_endpoint=self._engine.report_endpoint,
-                token=TOKEN,
-                conflate=conflate,
-                limits=Limits(),
-                budgets=budgets,
-            )
+        granted = CellSpec(
+            deployment_id=f"{name}-{self._spawned}",
+            generation=1,
+            strategy=name,
+            version="1.0.0",
+            code_path=str(self._code / name),
+            account_id="paper-1",
+            trading_mode="paper",
+            symbols=[symbol],
+            timeframes=["1m"],
+            parameters=parameters,
+            market_endpoint=self._engine.market_endpoint,
+            report_endpoint=self._engine.report_endpoint,
+            token=TOKEN,
+            conflate=conflate,
+            limits=Limits(),
+            budgets=budgets,
         )
+        if self._tree is None:
+            return self.nursery.spawn(granted), None
+        group = self._tree.group(granted.deployment_id, granted.generation)
+        group.make(Bounds(granted.limits.memory, None, granted.limits.processes))
+        joining = group.open()
+        try:
+            return self.nursery.spawn(granted, joining), group
+        finally:
+            close_all(joining)
 
     def _ask(self, symbol: str, price: float) -> None:
         """Publish one tick."""
@@ -222,6 +239,7 @@ class Arena:
         while self._unanswered and time.monotonic() < deadline:
             self._turn(time.monotonic())
         self._neighbour_ready = ready
+        size = size_of(self._neighbour.warden_pid if self._neighbour else None) or Size(0, 0)
         return Neighbour(
             asked=self._asked,
             answered=len(self._latencies),
@@ -229,7 +247,8 @@ class Arena:
             slowest=self._slowest[0],
             beside=self._slowest[1],
             deaths=self._deaths,
-            warden_peak=peak_of(self._neighbour.warden_pid if self._neighbour else None),
+            warden_peak=size.peak,
+            warden_slots=size.slots,
         )
 
     def close(self) -> None:
@@ -240,8 +259,17 @@ class Arena:
                 handle.kill()
                 handle.close()
         self.nursery.close()
+        if self._tree is not None:
+            self._clear(self._tree)
         self._engine.close()
         self.victims.close()
+
+    def _clear(self, tree: Tree) -> None:
+        """Remove every group, those of who is still dying as soon as they are dead."""
+        if self._neighbour is not None:
+            tree.discard(tree.group(self._neighbour.deployment_id, self._neighbour.generation))
+        wait_until(lambda: not tree.tidy(), what="every group is empty")
+        tree.close()
 
 
 def _made(folder: Path) -> Path:

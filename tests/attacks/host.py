@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from sandbox.confine.cgroup_place import PREFIX
+
 CLOCK = 0.5
 """Seconds that the clock may have been slewed by whoever keeps it."""
 
@@ -23,6 +25,7 @@ class Picture(NamedTuple):
     mounts: frozenset[str]
     groups: frozenset[str]
     system_v: frozenset[str]
+    key_users: frozenset[str]
     files: frozenset[str]
     descriptors: frozenset[str]
     cells: frozenset[str]
@@ -39,6 +42,7 @@ def picture(*folders: Path) -> Picture:
         mounts=frozenset(Path("/proc/self/mountinfo").read_text().splitlines()),
         groups=frozenset(_groups()),
         system_v=frozenset(_system_v()),
+        key_users=frozenset(_key_users()),
         files=frozenset(str(path) for folder in folders for path in folder.rglob("*")),
         descriptors=frozenset(_descriptors()),
         cells=frozenset(cells()),
@@ -61,7 +65,7 @@ def left(before: Picture, after: Picture) -> list[str]:
     """Say what is left behind."""
     return [
         f"{name}: {what}"
-        for name in ("mounts", "groups", "system_v", "files", "descriptors", "cells")
+        for name in ("mounts", "groups", "system_v", "key_users", "files", "descriptors", "cells")
         for what in sorted(getattr(after, name) - getattr(before, name))
     ]
 
@@ -81,18 +85,21 @@ def cells() -> list[str]:
 
 
 def _groups() -> list[str]:
-    """Return every control group but those of other runs of this program, which come and go."""
-    return [
-        str(path)
-        for path in Path("/sys/fs/cgroup").glob("**/")
-        if not any(part.startswith("stratd") for part in path.parts)
-    ]
+    """Return every control group but those of other daemons of this program, which come and go."""
+    own = f"attacks-{os.getpid()}"
+    found = [str(path) for path in Path("/sys/fs/cgroup").glob("**/")]
+    return [path for path in found if PREFIX not in path or own in path]
 
 
 def _system_v() -> list[str]:
     kinds = ("shm", "sem", "msg")
     lines = [line for kind in kinds for line in Path(f"/proc/sysvipc/{kind}").read_text().splitlines()[1:]]
     return lines + [path.name for path in Path("/dev/shm").glob("*")]
+
+
+def _key_users() -> list[str]:
+    """Return the users who have keys in the kernel (keyrings(7))."""
+    return [line.split(":")[0].strip() for line in Path("/proc/key-users").read_text().splitlines()]
 
 
 def _descriptors() -> list[str]:

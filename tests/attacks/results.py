@@ -15,7 +15,11 @@ class Result(Struct, frozen=True, kw_only=True):
     log: list[str]
     took: float
     strategy_peak: int
+    group_peak: int
+    """Most that its control group was ever charged, of whatever kind; 0 without one."""
     warden_peak: int
+    warden_slots: int
+    """Room in the table of descriptors of its warden (FDSize, proc(5)), which never shrinks."""
     left: list[str]
     """What of the cell outlived it, or had to be killed."""
 
@@ -31,6 +35,7 @@ class Neighbour(Struct, frozen=True, kw_only=True):
     """The acts that ran during the slowest answer."""
     deaths: list[str]
     warden_peak: int
+    warden_slots: int
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -39,6 +44,8 @@ class Run(Struct, frozen=True, kw_only=True):
     setting: str
     refusal: str
     layers: dict[str, str]
+    groups: str
+    """What enforces memory and tasks besides limits: ``cgroup v1``, ``cgroup v2`` or why there is none."""
     acts: dict[str, Result]
     neighbour: Neighbour
     memory: int

@@ -5,7 +5,9 @@ from __future__ import annotations
 import select
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
+from sandbox.confine.cgroup import Group
 from sandbox.handle import CellHandle
 from sandbox.spec import Died, LogLines, Ready, WardenReport, Warned
 from tests.attacks.catalogue import Act
@@ -27,10 +29,17 @@ class Stage(StrEnum):
     STOPPING = "stopping"
 
 
-class Subject:
-    """An act, its cell, and everything known of both."""
+class Size(NamedTuple):
+    """How large a process ever was: bytes resident, room in its table of descriptors."""
 
-    def __init__(self, act: Act, handle: CellHandle, symbol: str, now: float) -> None:
+    peak: int
+    slots: int
+
+
+class Subject:
+    """An act, its cell, and everything known of both. ``group`` is what its strategy is in, if anything."""
+
+    def __init__(self, act: Act, handle: CellHandle, symbol: str, group: Group | None, now: float) -> None:
         self.act = act
         self.handle = handle
         self.symbol = symbol
@@ -39,7 +48,8 @@ class Subject:
         self.over = False
         self.ready = False
         self.died: Died | None = None
-        self.warden_peak = 0
+        self.group = group
+        self._warden = Size(0, 0)
         self._born = now
         self._lines: list[str] = []
         self._marked: list[str] = []
@@ -66,8 +76,8 @@ class Subject:
                     self._lines = [*self._lines, f"[{kind}] {detail[:300]}"][-KEPT:]
 
     def measure(self) -> None:
-        """Note how large its warden ever was (VmHWM, proc(5))."""
-        self.warden_peak = max(self.warden_peak, peak_of(self.handle.warden_pid))
+        """Note how large its warden has become; nothing once it is gone."""
+        self._warden = size_of(self.handle.warden_pid) or self._warden
 
     def give_up(self, why: str) -> None:
         """Kill the whole cell, and remember that it had to be."""
@@ -88,7 +98,9 @@ class Subject:
             log=self._lines,
             took=now - self._born,
             strategy_peak=died.peak_memory if died else 0,
-            warden_peak=self.warden_peak,
+            group_peak=(self.group.peak or 0) if self.group else 0,
+            warden_peak=self._warden.peak,
+            warden_slots=self._warden.slots,
             left=self._left,
         )
 
@@ -99,11 +111,13 @@ def has_ended(pidfd: int, timeout: float = 5.0) -> bool:
     return bool(poll.poll(timeout * 1000))
 
 
-def peak_of(pid: int | None) -> int:
-    """Return the largest resident size of a process so far in bytes, 0 if it is gone."""
+def size_of(pid: int | None) -> Size | None:
+    """Return how large a process was so far (VmHWM and FDSize, proc_pid_status(5)); None if it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
-        return 0
-    _, found, rest = status.partition("VmHWM:")
-    return int(rest.split(maxsplit=1)[0]) * 1024 if found else 0
+        return None
+    known = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    if "VmHWM" not in known:  # it is dying
+        return None
+    return Size(int(known["VmHWM"].split()[0]) * 1024, int(known["FDSize"]))

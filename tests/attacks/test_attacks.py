@@ -21,7 +21,11 @@ pytestmark = pytest.mark.system
 MIB = 2**20
 STRATEGY_PEAK = 400 * MIB
 """Most that a strategy may ever take where no cgroup holds it, of 256 MiB that it is granted."""
-WARDEN_GROWTH = 64 * MIB
+GROUP_PEAK = 300 * MIB
+"""The same where one does, all kinds of memory counted."""
+WARDEN_GROWTH = 16 * MIB
+WARDEN_SLOTS = 64
+"""Descriptors for which a process has room when it is born (NR_OPEN_DEFAULT): a warden needs no more."""
 DAEMON_GROWTH = 16 * MIB
 SLOWEST = 2.0
 """Seconds within which a neighbour answers beside attackers on every core, on a host that does much else."""
@@ -62,6 +66,7 @@ def test_an_act_is_contained(act: Act, setting: str, run_in: Callable[[str], Run
     assert "ESCAPED" not in result.outcome, told
     assert [] == result.left, told
     assert result.strategy_peak <= STRATEGY_PEAK, told
+    assert result.group_peak <= GROUP_PEAK, told
 
 
 @needs_shared("attacks")
@@ -96,6 +101,7 @@ def test_neither_daemon_nor_wardens_grow(fought: Run):
         if result.warden_peak > base + WARDEN_GROWTH
     }
     assert {} == large, f"MiB; the neighbour's has {base // MIB}"
+    assert {WARDEN_SLOTS} >= {result.warden_slots for result in fought.acts.values() if result.warden_slots}
 
 
 def test_nothing_of_the_daemon_was_reached(fought: Run):
