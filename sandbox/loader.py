@@ -80,6 +80,19 @@ def load(code_path: str, *, shown: str = "") -> ModuleType:
     ``LoadError`` if there is none or it is no Python; what its own code raises passes through.
     Once a process: a second call replaces the first one's modules.
     """
+    try:
+        return _load(code_path, shown)
+    except PermissionError as error:
+        if not str(error.filename).startswith(code_path):
+            raise  # of what the strategy itself opens, as it is loaded
+        file = (shown or code_path) + str(error.filename).removeprefix(code_path)
+        raise LoadError(
+            f"{file}: may not be read by the user that strategies run as here: chmod -R a+rX "
+            f"{shown or code_path} (the folders above it may stay closed)"
+        ) from None
+
+
+def _load(code_path: str, shown: str) -> ModuleType:
     given = Path(code_path)
     path = given / ENTRY if given.is_dir() else given
     if not path.is_file():

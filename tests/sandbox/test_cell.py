@@ -29,7 +29,7 @@ from bus.messages import (
 )
 from sandbox.nursery import ENVIRONMENT
 from sandbox.spec import Dump, Limits, Terminate
-from tests.sandbox.world import EPOCH, NOON, SECOND, TOKEN, World, candle, gone, look_into
+from tests.sandbox.world import EPOCH, NOON, PREAMBLE, SECOND, TOKEN, World, candle, gone, look_into
 
 pytestmark = pytest.mark.system
 
@@ -312,6 +312,27 @@ def test_code_that_cannot_be_loaded_is_a_load_error_with_file_and_line(world: Wo
     died = world.ended(world.start("class Broken(:\n    pass"))
     assert (died.cause, died.exit_code) == ("load_error", 64)
     assert "strategy_1.py:1: invalid syntax: class Broken(:" in died.detail
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's strategies run as another user")
+@pytest.mark.parametrize("what", ["file", "folder", "sibling"])
+def test_code_that_its_user_may_not_read_is_told_with_the_command_that_helps(world: World, what: str):
+    code = world.write("import prices\n" + PREAMBLE + "    pass\n")
+    if what == "file":
+        code.chmod(0o600)
+        closed = code
+    else:
+        folder = world.folder / "closed"
+        folder.mkdir(mode=0o700 if what == "folder" else 0o755)
+        code.rename(folder / "strategy.py")
+        (folder / "prices.py").touch(mode=0o600)
+        code, closed = folder, folder / ("strategy.py" if what == "folder" else "prices.py")
+    died = world.ended(world.start("pass", code_path=str(code)))
+    assert died.cause == "load_error"
+    assert died.detail == (
+        f"{closed}: may not be read by the user that strategies run as here: chmod -R a+rX {code} "
+        "(the folders above it may stay closed)"
+    )
 
 
 def test_an_import_that_fails_names_the_author_line(world: World):
