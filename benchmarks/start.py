@@ -51,10 +51,10 @@ def bubblewrapped() -> float:
     command = [
         "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
         "--ro-bind", "/", "/", "--tmpfs", "/tmp", "--dev", "/dev", "--setenv", "PYTHONPATH", str(root),  # noqa: S108
-        sys.executable, "-B", "-c", f"{imports}; print('ready', flush=True); input()",
+        sys.executable, "-B", "-c", f"{imports}; print('ready', flush=True); import signal; signal.pause()",
     ]  # fmt: skip
     began = time.perf_counter()
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         line = process.stdout.readline() if process.stdout else b""
         took = time.perf_counter() - began
         process.kill()
