@@ -26,15 +26,16 @@ ENVELOPE = 32
 Line: TypeAlias = tuple[int, str, str]
 """(unix ns, "out" | "err" | "log", text)."""
 
-# C0 but tab, DEL and C1: an escape sequence in a log could otherwise rewrite the operator's terminal.
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
-
-
-_CONTROL_BUT_NEWLINE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# C0 but tab, DEL and C1: an escape sequence in a log could otherwise rewrite the operator's terminal. And
+# Unicode's separators of lines, and what turns the direction of text around (UAX 9, "Directional Formatting
+# Characters"): with these a line says to its reader what its bytes do not.
+_ALWAYS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+_CONTROL = re.compile(f"[{_ALWAYS}\n]")
+_CONTROL_BUT_NEWLINE = re.compile(f"[{_ALWAYS}]")
 
 
 def harmless(text: str) -> str:
-    r"""Return ``text`` with its control characters written out as ``\xNN``."""
+    r"""Return ``text`` with its control characters written out as ``\xNN`` or ``\uNNNN``."""
     return _CONTROL.sub(_written_out, text)
 
 
@@ -44,7 +45,8 @@ def harmless_text(text: str) -> str:
 
 
 def _written_out(found: re.Match[str]) -> str:
-    return f"\\x{ord(found[0]):02x}"
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 class Splitter:

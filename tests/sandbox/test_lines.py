@@ -33,6 +33,11 @@ def test_an_escape_sequence_is_written_out():
     assert harmless("\x1b[2Jgone\tstays") == "\\x1b[2Jgone\tstays"
 
 
+def test_what_turns_text_around_or_breaks_lines_is_written_out():
+    assert harmless("pass\u202e\u2066txt\u2028ok") == "pass\\u202e\\u2066txt\\u2028ok"
+    assert harmless("Grüße, שלום, 日本") == "Grüße, שלום, 日本"
+
+
 @given(st.text())
 def test_text_of_several_lines_keeps_its_newlines_and_no_other_control_character(text):
     found = harmless_text(text)
