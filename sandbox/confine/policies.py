@@ -99,6 +99,11 @@ _O_DIRECT = {"x86_64": 0o40000, "aarch64": 0o200000}
 # LARGEFILE, DIRECTORY and NOFOLLOW, in one order on x86_64 and in another on aarch64.
 _READING = 0o400 | 0o4000 | 0o2000000 | 0o40000 | 0o100000 | 0o200000 | 0o400000
 
+# linux/time.h: the clocks of everybody, CLOCK_REALTIME to CLOCK_TAI, and one's own. A negative number is that
+# of a process or thread by its pid (linux/posix-timers_types.h): when others work, to the nanosecond.
+_CLOCKS = 0x0F
+_PIPE_FLAGS = 0o2000000 | 0o4000
+
 # asm-generic/ioctls.h. TCGETS, TCGETS2, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: never TIOCSTI.
 _IOCTLS = (0x5401, 0x802C542A, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 
@@ -160,6 +165,11 @@ COMMON_RULES: Final[dict[str, Rule]] = {
     "openat2": _always(fail(errno.ENOSYS)),  # its flags cannot be seen either
     "fcntl": _descriptor_flags(_O_ASYNC),
     "ioctl": _allowed(Check(1, _IOCTLS)),
+    # O_CLOEXEC, O_NONBLOCK: no pipe into which the kernel writes notes (O_NOTIFICATION_PIPE).
+    "pipe2": _allowed(Check(1, (0,), ~_PIPE_FLAGS & _INT)),
+    **dict.fromkeys(
+        ("clock_gettime", "clock_getres", "clock_nanosleep"), _allowed(Check(0, (0,), ~_CLOCKS & _INT))
+    ),
     "prctl": _allowed(Check(0, _PRCTLS)),
     "madvise": _allowed(Check(2, _ADVICE)),
     # Out-of-band data over AF_UNIX has a history of use after free (CVE-2025-38236) and no user.
@@ -183,7 +193,7 @@ COMMON: Final = _names("""
     brk munmap mprotect mremap
     futex set_robust_list get_robust_list rseq restart_syscall exit exit_group
     rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack
-    clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times
+    nanosleep gettimeofday time times
     getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups
     getrlimit getrusage getpriority getcpu getrandom uname sysinfo
     sched_yield sched_getaffinity sched_getscheduler sched_getparam
@@ -191,7 +201,7 @@ COMMON: Final = _names("""
     read write readv writev pread64 close close_range lseek dup
     stat lstat fstat newfstatat statx access faccessat faccessat2 readlink readlinkat getcwd
     getdents getdents64
-    pipe pipe2 select pselect6 poll ppoll eventfd eventfd2
+    pipe select pselect6 poll ppoll eventfd eventfd2
     epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2
     getsockname getpeername shutdown
 """)

@@ -266,6 +266,17 @@ def test_the_disk_and_the_cache_of_others_are_left_alone(machine, direct):
     assert fail(errno.EOPNOTSUPP) == said("preadv2", 3, 0, 1, 0, 0, 8)
 
 
+@pytest.mark.parametrize("name", ["clock_gettime", "clock_getres", "clock_nanosleep"])
+def test_the_clock_of_another_process_cannot_be_read(name):
+    assert {ALLOW} == {verdict(STRATEGY, name, clock) for clock in range(12)}
+    assert {EPERM} == {verdict(STRATEGY, name, (~pid << 3) | 2) for pid in (1, 7, 4_000_000)}
+
+
+def test_a_pipe_takes_no_notes_of_the_kernel():
+    assert ALLOW == verdict(STRATEGY, "pipe2", 0, 0o2004000)
+    assert EPERM == verdict(STRATEGY, "pipe2", 0, 0o200)
+
+
 def test_memory_may_be_shared_where_a_cgroup_counts_it():
     policy = policies.strategy(X86, shared_memory=True, kill=False)
     assert ALLOW == verdict(policy, "mmap", 0, 4096, 3, SHARED | ANONYMOUS)
@@ -283,7 +294,7 @@ def test_the_lists_are_those_that_were_agreed():
     """What is allowed grows by a decision, not by a slip: whoever adds a name changes a number here."""
     filtered = {"clone", "mmap", "kill", "tgkill", "prlimit64", "socketpair", "getsockopt", "fcntl", "ioctl"}
     filtered |= {"prctl", "madvise", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"}
-    filtered |= {"open", "openat", "preadv2", "pwritev2"}
+    filtered |= {"open", "openat", "preadv2", "pwritev2", "pipe2", "clock_gettime", "clock_nanosleep"}
     allowed = {number for number, rule in STRATEGY.rules.items() if any(c.verdict == ALLOW for c in rule)}
     assert 141 == len(allowed)
     assert {X86.numbers[name] for name in filtered} <= allowed
