@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.attacks.results import Result
 
 KEPT = 25
 """Lines of its log that are shown when an act does not go as it should."""
+DANGEROUS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters (but the tabulator), line separators, and what changes the direction of text."""
 START = 20.0
 END = 10.0
 """Seconds that a cell gets to be ready, and to end; only one that fails takes as long."""
@@ -70,6 +73,8 @@ class Subject:
                     self.died = report
                 case LogLines(lines=lines):
                     texts = [text for _, _, text in lines]
+                    if any(DANGEROUS.search(text) for text in texts):
+                        self._left.append("what steers a terminal, in its log")
                     self._marked += [text for text in texts if text.startswith(MARK)]
                     self._lines = [*self._lines, *(text[:300] for text in texts)][-KEPT:]
                 case Warned(kind=kind, detail=detail):
