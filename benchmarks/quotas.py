@@ -74,6 +74,8 @@ def greedy(code: str, *, group: Group | None = None) -> Iterator[int]:
     child = subprocess.Popen(
         [sys.executable, "-I", "-c", join + code, *map(str, opened)],
         pass_fds=opened, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        # As a cell: else all of them share one part of the processor with this script (sched(7), autogroup).
+        start_new_session=True,
     )  # fmt: skip
     for descriptor in opened:
         os.close(descriptor)
