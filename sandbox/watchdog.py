@@ -54,6 +54,7 @@ class Watchdog:
         self._flowed_back = False
         self._left = extra.capacity if extra.left is None else min(extra.capacity, extra.left)
         self._left_at = now
+        self._reckon()
 
     def begin(self, calls: int, now: float) -> None:
         """Start a turn of at most ``calls`` callbacks, on the shortest budget until it says otherwise."""
@@ -63,6 +64,7 @@ class Watchdog:
         self._ends = now + TURN_SLACK + calls * self._budgets.candle.hard
         self._names = NAMES_SLACK + calls * NAMES_A_CALL
         self._turns += 1
+        self._reckon()
 
     def progress(self, call: str, now: float) -> None:
         """Note that ``call`` is about to run. ``Violation`` if the turn cannot have so many."""
@@ -72,6 +74,7 @@ class Watchdog:
             raise Violation(f"names more callbacks than its turn has, the last one {call}")
         self.call = call
         self._since = now
+        self._reckon()
 
     def rest(self, now: float) -> None:
         """Note that the callback is over: what it was granted and did not use flows back."""
@@ -99,6 +102,7 @@ class Watchdog:
             self._granted += seconds
             self._ends += seconds
             self._left = left
+            self._reckon()
         return Decision(self.call, seconds, granted, left)
 
     def bucket(self, now: float) -> float:
@@ -109,8 +113,12 @@ class Watchdog:
 
     def left(self, now: float) -> float:
         """Return how many seconds remain until it is a hang; 0.0 and less is one."""
+        return self._hang_at - now
+
+    def _reckon(self) -> None:
+        """Set the time of a hang, for it is asked for several times a tick and changes once a callback."""
         # The callback may have begun up to PROGRESS_AFTER later than the last word.
-        return min(self._since + self.allowed + PROGRESS_AFTER, self._ends) - now
+        self._hang_at = min(self._since + self.allowed + PROGRESS_AFTER, self._ends)
 
     @property
     def allowed(self) -> float:
