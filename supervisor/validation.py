@@ -1,9 +1,10 @@
 """``stratd validate``: a strategy folder tried in the sandbox, without a daemon and without registering it.
 
-Four steps, each of which says what is wrong: the manifest is read, the parameters are checked, then a
-throw-away cell, the same as a deployment's, imports the code, initialises it and lets it say goodbye.
-The trial below is to that cell what engine and supervisor are to a real one, but for a control group: its
-limits and a deadline hold it. Code that this host could not hold is not tried (supervisor/trust.py).
+Steps, each of which says what is wrong: the manifest is read, the parameters are checked, the packages that
+it needs are installed (for this user, and kept), then a throw-away cell, the same as a deployment's, imports
+the code, initialises it and lets it say goodbye. The trial below is to that cell what engine and
+supervisor are to a real one, but for a control group: its limits and a deadline hold it. Code that this host
+could not hold is not tried (supervisor/trust.py).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from sandbox.spec import (
     Budgets,
     CellSpec,
     Died,
+    Limits,
     LogLines,
     Ready,
     Terminate,
@@ -37,6 +39,9 @@ from sandbox.spec import (
 from strategies.errors import ParametersInvalid
 from strategies.plugins import Broken, Found, inspect
 from supervisor.config.sections import Sandbox
+from supervisor.packages.install import InstallFailed
+from supervisor.packages.plan import counted
+from supervisor.packages.store import PackageStore
 from supervisor.schema import ValidationReport, ValidationStep
 from supervisor.survey import take
 from supervisor.trust import RULE, refusal
@@ -46,6 +51,8 @@ BUDGETS = Budgets(initialize=Budget(5.0, 15.0))
 DEADLINE = 40.0
 """Seconds for the whole trial: the zygote's imports, ``initialize`` and ``cleanup`` at their hard budgets."""
 GRACE = 5.0
+MEMORY_WITH_PACKAGES = 2**30
+"""Bytes for one that needs packages: enough for the usual ones. What a deployment may take is its own."""
 _decode_report = msgspec.msgpack.Decoder(messages.CellReport).decode
 
 
@@ -55,11 +62,12 @@ def validate(
     *,
     trust: bool = False,
     sandbox: Sandbox | None = None,
+    packages: PackageStore | None = None,
 ) -> ValidationReport:
     """Check the strategy at ``path``; ``parameters`` as typed stand in for defaults that it lacks.
 
     ``trust``: the caller answers for its code. ``sandbox`` is that section of the configuration, the
-    defaults if there is none.
+    defaults if there is none; ``packages`` is where what it needs is installed, nowhere if there is none.
     """
     rule = ""
     steps = [_manifest(path)]
@@ -80,7 +88,10 @@ def validate(
                 steps.append(ValidationStep(name="sandbox", ok=False, detail=f"not tried: {why}. {own}"))
                 rule = RULE
             else:
-                steps.append(_trial(plugin, values, host, trusted=answered_for))
+                site, told = _packages(plugin, packages)
+                steps += told
+                if site is not None:
+                    steps.append(_trial(plugin, values, host, trusted=answered_for, packages=site))
     failed = next((step for step in steps if not step.ok), None)
     reason = ""
     if failed is not None:
@@ -100,9 +111,26 @@ def _manifest(path: Path) -> ValidationStep:
     return ValidationStep(name="manifest", ok=True, detail=f"{plugin.reference} ({plugin.type})")
 
 
-def _trial(plugin: Found, parameters: Mapping[str, Any], survey: Survey, *, trusted: bool) -> ValidationStep:
+def _packages(plugin: Found, packages: PackageStore | None) -> tuple[str | None, list[ValidationStep]]:
+    """Return the folder of what it needs ("": nothing; None: it cannot be had), and the step that says so."""
+    if plugin.lock is None:
+        return "", []
+    why = packages.objection(plugin.lock) if packages else "it needs packages, and nobody said from where"
+    if packages is not None and not why:
+        try:
+            site = packages.bring(plugin.lock)
+        except InstallFailed as error:
+            why = str(error)
+        else:
+            return str(site), [ValidationStep(name="packages", ok=True, detail=counted(plugin.lock))]
+    return None, [ValidationStep(name="packages", ok=False, detail=why)]
+
+
+def _trial(
+    plugin: Found, parameters: Mapping[str, Any], survey: Survey, *, trusted: bool, packages: str
+) -> ValidationStep:
     with tempfile.TemporaryDirectory(prefix="stratd-") as folder:
-        trial = _Trial(plugin, parameters, Path(folder), survey=survey, trusted=trusted)
+        trial = _Trial(plugin, parameters, Path(folder), survey=survey, trusted=trusted, packages=packages)
         try:
             died = trial.run()
         except NurseryError as error:
@@ -134,6 +162,7 @@ class _Trial:
         *,
         survey: Survey,
         trusted: bool,
+        packages: str,
     ) -> None:
         self._survey = survey
         self._spec = CellSpec(
@@ -152,6 +181,8 @@ class _Trial:
             token=secrets.token_urlsafe(),
             budgets=BUDGETS,
             trusted=trusted,
+            packages=packages,
+            limits=Limits(memory=MEMORY_WITH_PACKAGES) if packages else Limits(),
         )
         (folder / "cells").mkdir(mode=0o711)  # a warden may be of another uid; the folder around is ours
         self.ready: float | None = None

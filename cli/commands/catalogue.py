@@ -78,17 +78,23 @@ def validate(
 ) -> None:
     """Check a strategy folder in the sandbox.
 
-    Nothing is registered, and no daemon is needed. Its code is tried as [sandbox] of the configuration says.
+    Nothing is registered, and no daemon is needed. Its code is tried as [sandbox] and [packages] of the
+    configuration say.
     """
     from supervisor.config import load
     from supervisor.errors import SettingsError
+    from supervisor.packages.store import PackageStore, find_uv, own_folder
     from supervisor.validation import validate as check
 
     try:
         settings = load(os.environ, file=config)
     except SettingsError as error:
         raise CommandError(USAGE, *error.errors) from None
-    verdict = check(path.resolve(), pairs(param, "--param"), trust=trust, sandbox=settings.sandbox)
+    source, bounds = settings.packages.source(), settings.packages.bounds()
+    packages = PackageStore(own_folder(os.environ), source, bounds, uv=find_uv())
+    verdict = check(
+        path.resolve(), pairs(param, "--param"), trust=trust, sandbox=settings.sandbox, packages=packages
+    )
     if as_json:
         print(verdict.model_dump_json())
     else:

@@ -15,7 +15,7 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -35,6 +35,12 @@ def find_uv() -> str | None:
     """Return the uv that was installed with stratd, else the one on PATH, else None."""
     own = Path(sysconfig.get_path("scripts"), "uv")
     return str(own) if os.access(own, os.X_OK) else shutil.which("uv")
+
+
+def own_folder(environ: Mapping[str, str]) -> Path:
+    """Return where a user's own installations are: a cache, which may be deleted (XDG Base Directory)."""
+    cache = environ.get("XDG_CACHE_HOME", "")
+    return (Path(cache) if cache.startswith("/") else Path.home() / ".cache") / "stratd" / "packages"
 
 
 def this_platform() -> plan.Platform:
@@ -115,6 +121,22 @@ class PackageStore:
             python=sys.executable,
         )
 
+    def bring(self, lock: Lock) -> Path:
+        """Install these packages if they are not there, and return their folder: for who has no loop.
+
+        Blocks. Raises ``InstallFailed``. There must be no ``objection``.
+        """
+        try:
+            self._prepare()
+            install.install(self.order(lock), threading.Event())
+            clean(self._folder, {self.key(lock)}, time.time())
+        except OSError as error:
+            raise install.InstallFailed(f"{install.FAILED}: {error.filename}: {error.strerror}") from None
+        site = self.find(lock)
+        if site is None:
+            raise install.InstallFailed(f"{install.FAILED}: they were removed as soon as they were there")
+        return site
+
     async def ensure(self, lock: Lock) -> install.Weight:
         """Have these packages installed, if they are not. Raises ``InstallFailed``.
 
@@ -161,7 +183,7 @@ class PackageStore:
         await self._on_thread(self._prepare)
 
     def _prepare(self) -> None:
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         install.sweep(self._folder)
 
     async def close(self) -> None:

@@ -12,7 +12,10 @@ import pytest
 
 from supervisor.errors import Failed, Refused
 from supervisor.packages import install
+from supervisor.packages.plan import Bounds, Source
+from supervisor.packages.store import PackageStore, find_uv
 from supervisor.schema import Selection
+from supervisor.validation import validate
 from tests.packages.wheelhouse import build_wheel, pinned
 from tests.supervisor.rig import Rig, Scene
 from tests.waiting import until
@@ -250,3 +253,74 @@ def test_a_changed_lock_is_installed_at_the_next_start(rig):
         assert first.key != second.key
 
     rig.run(scenario)
+
+
+# ---- without a daemon -------------------------------------------------------------------------------
+def trial(rig: Rig, name: str, source: Source | None = None):
+    """Validate a strategy as the command does, with a cache of its own."""
+    source = source or Source(wheelhouse=str(rig.base / "wheels"))
+    packages = PackageStore(rig.base / "state" / "packages", source, Bounds(), uv=find_uv())
+    report = validate(rig.base / "strategies" / name, {}, trust=True, packages=packages)
+    return {step.name: (step.ok, step.detail) for step in report.steps}
+
+
+def test_validate_installs_what_it_needs_and_tries_the_code_with_it(rig):
+    needing(rig, "needs", wheel(rig, "good"), initialize="import good; assert good.ANSWER == 42")
+    steps = trial(rig, "needs")
+    assert (True, "1 package (good)") == steps["packages"]
+    assert steps["sandbox"][0], steps
+
+
+def test_validate_says_what_cannot_be_installed_and_tries_nothing(rig):
+    needing(rig, "needs", f"absent==3.1 --hash=sha256:{'0' * 64}\n")
+    steps = trial(rig, "needs")
+    assert not steps["packages"][0]
+    assert "absent==3.1" in steps["packages"][1]
+    assert "sandbox" not in steps
+    steps = trial(rig, "needs", Source())
+    assert "this daemon installs none" in steps["packages"][1]
+
+
+# ---- in the cell ------------------------------------------------------------------------------------
+def test_packages_take_the_place_of_nothing_and_cannot_be_changed(rig):
+    """Modules named like ours, like the library's and like numpy; a .pth file; every way to write."""
+    hostile = "raise RuntimeError('a package took the place of another')\n"
+    names = ("bus", "strategies", "sandbox", "numpy", "msgspec", "msgpack", "json", "random", "sitecustomize")
+    files = {f"{name}/__init__.py": hostile for name in names} | {
+        "good.py": "ANSWER = 42\n",
+        "evil.pth": "import sys; sys.was_run = True\n",
+    }
+    head = """
+        import errno, importlib, json, os, random, sys
+        import numpy, msgspec, msgpack, good
+        from bus.messages import Signal
+        import strategies.indicators
+
+        def refused(call, *arguments):
+            try:
+                call(*arguments)
+            except OSError as error:
+                return errno.errorcode[error.errno]
+            return "done"
+    """
+    initialize = """
+        where = os.path.dirname(good.__file__)
+        print("pth", hasattr(sys, "was_run"), "last", sys.path[-1] == where)
+        print("write", refused(open, good.__file__, "w"), refused(open, where + "/new", "w"))
+        print("change", refused(os.unlink, good.__file__), refused(os.rename, good.__file__, where + "/x"),
+              refused(os.chmod, good.__file__, 0o666), refused(os.mkdir, where + "/d"))
+    """
+    needing(rig, "needs", wheel(rig, "good", files), head=head, initialize=initialize)
+
+    async def scenario(scene: Scene):
+        await scene.start("a", "needs")
+        await until(lambda: has_begun(scene, "a", "change "), what="its last word")
+        said = [line for line in await log_of(scene, "a") if line.split()[0] in {"pth", "write", "change"}]
+        assert "pth False last True" == said[0]
+        assert "done" not in " ".join(said)
+
+    rig.run(scenario)
+
+
+async def has_begun(scene: Scene, name: str, text: str) -> bool:
+    return any(line.startswith(text) for line in await log_of(scene, name))
