@@ -15,6 +15,7 @@ from bus.messages import Pulse, Signals, Stop, TakeCheckpoint, Tick, Ticks, enco
 from sandbox.channel import close_all
 from sandbox.confine.cgroup import Group, Tree
 from sandbox.confine.cgroup_dialect import Bounds
+from sandbox.confine.survey import Survey
 from sandbox.handle import CellHandle
 from sandbox.nursery import Nursery, WardenExited, ZygoteGone
 from sandbox.spec import Budget, Budgets, CellSpec, Died, ExtraTime, Limits, Ready
@@ -45,9 +46,9 @@ class Arena:
     With a ``tree``, strategies are in control groups.
     """
 
-    def __init__(self, folder: Path, secret: str, tree: Tree | None) -> None:
+    def __init__(self, folder: Path, secret: str, survey: Survey, tree: Tree | None) -> None:
         self._tree = tree
-        self.nursery = Nursery()
+        self.nursery = Nursery(survey)
         self.victims = Victims(_made(folder / "daemon"), secret)
         self._engine = Engine(_made(folder / "engine"))
         self._secret = secret

@@ -21,24 +21,24 @@ PATIENCE = 110
 
 
 @pytest.fixture(scope="session")
-def run_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
-    """Return what gives the run of a setting: of whoever asks first, all others wait for it."""
+def run_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """Return what gives the run of a setting, and words as of ``run``: all others wait for who asks first."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # the session's; each worker has its own in there
-    return functools.cache(lambda setting: shared_run(folder, setting))
+    return functools.cache(lambda setting, *words: shared_run(folder, setting, *words))
 
 
-def shared_run(folder: Path, setting: str) -> Run:
+def shared_run(folder: Path, setting: str, *words: str) -> Run:
     if missing := why_impossible(setting):
         assert os.environ.get("CI") != "true", f"CI must allow the setting {setting}: {missing}"
         pytest.skip(f"the setting {setting} is impossible here: {missing}")
-    told = folder / f"attacks-{setting}.json"
+    told = folder / f"attacks-{'-'.join([setting, *words])}.json"
     failed = told.with_suffix(".txt")
-    with (folder / f"attacks-{setting}.lock").open("w") as lock:
+    with told.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not told.exists() and not failed.exists():
-            command = [sys.executable, "-B", "-m", "tests.attacks.stage", setting]
+            command = [sys.executable, "-B", "-m", "tests.attacks.stage", setting, *words]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=PATIENCE, check=False)
             (failed if done.returncode else told).write_bytes(done.stderr if done.returncode else done.stdout)
     assert not failed.exists(), f"the run came to no end: {failed.read_text(errors='replace')[-8000:]}"

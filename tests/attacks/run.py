@@ -1,7 +1,10 @@
 """Commit acts in the setting that ``stage`` made; write a ``Run`` as JSON to stdout.
 
-python -m tests.attacks.stage root|userns|bare           all acts
-python -m tests.attacks.stage userns fork_bomb 005       those whose name contains one of these
+::
+
+    python -m tests.attacks.stage root|userns|bare             all acts
+    python -m tests.attacks.stage userns keyrings 005          those whose name contains one of these
+    python -m tests.attacks.stage bare without=landlock trunc  without a layer: do that only to harmless ones
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from sandbox.confine.attempt import survey
 from sandbox.confine.cgroup import Discovery, discover
+from sandbox.confine.survey import Survey
 from tests.attacks.arena import Arena
-from tests.attacks.catalogue import acts
+from tests.attacks.catalogue import Act, acts
 from tests.attacks.host import changed, left, picture
 from tests.attacks.results import Run
 
@@ -26,17 +31,34 @@ EMPTY = (Path("/tmp"), Path("/dev/shm"), Path("/dev/mqueue"))
 """Folders in which nothing is left: those that everybody may write to."""
 
 
-def main(setting: str, wanted: list[str]) -> None:
+def main(setting: str, words: list[str]) -> None:
+    missing = [word.removeprefix("without=") for word in words if word.startswith("without=")]
+    wanted = [word for word in words if not word.startswith("without=")]
     chosen = [act for act in acts() if not wanted or any(word in act.name for word in wanted)]
     # As a daemon that is root has it; in the other settings limits alone must hold.
-    found = discover(f"attacks-{os.getpid()}") if setting == "root" else Discovery(None, "not tried")
-    if found.tree is not None:
-        found.tree.claim()  # else the next daemon that starts here takes its folder for that of a dead one
+    groups = discover(f"attacks-{os.getpid()}") if setting == "root" else Discovery(None, "not tried")
+    if groups.tree is not None:
+        groups.tree.claim()  # else the next daemon that starts here takes its folder for that of a dead one
+    run = fight(chosen, less(survey("auto"), missing), groups)
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(run)))
+    assert run.setting == setting, f"{run.setting} is not the setting that was asked for"
+
+
+def less(found: Survey, missing: list[str]) -> Survey:
+    """Return ``found`` without some layers, as if untrusted code could be held all the same."""
+    layers = [
+        msgspec.structs.replace(one, active=one.active and one.name not in missing) for one in found.layers
+    ]
+    return msgspec.structs.replace(found, layers=layers, refusal="" if missing else found.refusal)
+
+
+def fight(chosen: list[Act], found: Survey, groups: Discovery) -> Run:
+    """Commit acts, and look at what they have done to anybody."""
     before = picture(*EMPTY)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="attacks-") as folder:
         Path(folder).chmod(0o755)
-        arena = Arena(Path(folder), os.environ["EXCHANGE_KEY"], found.tree)
+        arena = Arena(Path(folder), os.environ["EXCHANGE_KEY"], found, groups.tree)
         try:
             arena.open()
             size = _size()
@@ -47,13 +69,11 @@ def main(setting: str, wanted: list[str]) -> None:
         finally:
             arena.close()
     after = picture(*EMPTY)
-    survey = arena.nursery.survey
-    assert survey is not None
-    run = Run(
-        setting=survey.setting,
-        refusal=survey.refusal,
-        layers={layer.name: layer.detail for layer in survey.layers if layer.active},
-        groups=found.tree.label if found.tree else found.detail,
+    return Run(
+        setting=found.setting,
+        refusal=found.refusal,
+        layers={layer.name: layer.detail for layer in found.layers if layer.active},
+        groups=groups.tree.label if groups.tree else groups.detail,
         acts=results,
         neighbour=neighbour,
         memory=grown,
@@ -62,8 +82,6 @@ def main(setting: str, wanted: list[str]) -> None:
         left=left(before, after),
         seconds=time.monotonic() - began,
     )
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(run)))
-    assert survey.setting == setting, f"{survey.setting} is not the setting that was asked for"
 
 
 def _size() -> int:
