@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import functools
+import http.server
 import os
 import shutil
 import signal
@@ -383,4 +386,64 @@ def test_what_is_read_only_is_made_and_removed_without_privileges_too(house):
         check=False,
     )
     assert ("read-only\n", "", 0) == (done.stdout, done.stderr, done.returncode)
+    assert [] == list(house.folder.iterdir())
+
+
+# ---- from an index ----------------------------------------------------------------------------------
+class Index(http.server.SimpleHTTPRequestHandler):
+    """A simple index (PEP 503) over a folder of wheels, for who knows the password."""
+
+    def do_GET(self) -> None:
+        login = base64.b64encode(b"user:s3cret").decode()
+        if self.headers.get("Authorization") != f"Basic {login}":
+            self.send_error(401)
+            return
+        wheels = sorted(Path(self.directory).glob("*.whl"))
+        if self.path.startswith("/simple/"):
+            name = self.path.split("/")[2]
+            links = "".join(
+                f'<a href="/{w.name}">{w.name}</a>' for w in wheels if w.name.startswith(f"{name}-")
+            )
+            self.send_response(200 if links else 404)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(links.encode())
+            return
+        super().do_GET()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def index(house):
+    handler = functools.partial(Index, directory=str(house.wheels))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}/simple/"
+        server.shutdown()
+        thread.join()
+
+
+def from_index(house: House, url: str, *lines: str) -> Order:
+    return msgspec.structs.replace(house.order(*lines), source=plan.Source(index=url))
+
+
+def test_an_index_is_asked_with_its_password(house, index):
+    order = from_index(house, f"http://user:s3cret@{index}", house.wheel("good"))
+    install.install(order, threading.Event())
+    assert (house.folder / order.key / "site" / "good" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("login", ["user:wr0ng", "user:s3cret"])
+def test_what_an_index_does_not_give_is_told_without_the_password(house, index, login):
+    name = "absent" if login.endswith("s3cret") else "good"
+    house.wheel("good")
+    order = from_index(house, f"http://{login}@{index}", f"{name}==1.0.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(InstallFailed) as caught:
+        install.install(order, threading.Event())
+    told = " ".join([str(caught.value), *caught.value.output])
+    assert name in told
+    assert login.partition(":")[2] not in told
     assert [] == list(house.folder.iterdir())
