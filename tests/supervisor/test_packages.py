@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cli import render
 from supervisor.errors import Failed, Refused
 from supervisor.packages import install
 from supervisor.packages.plan import Bounds, Source
@@ -77,6 +78,8 @@ def test_a_strategy_finds_what_its_lock_names_and_others_do_not(rig):
         described = (await scene.port.describe("a")).packages
         assert described is not None
         assert (1, ["good"], True) == (described.count, described.names, described.installed)
+        shown = render.describe(await scene.port.describe("a"))
+        assert f"1 ({described.key[:12]}): good" in shown
         assert (rig.base / "state" / "packages" / described.key / "site" / "good.py").exists()
         assert (await scene.port.describe("b")).packages is None
 
