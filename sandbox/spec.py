@@ -185,6 +185,12 @@ class Begin(Struct, array_like=True, frozen=True, tag=3):
     refused: list[str]
 
 
-WardenOrder: TypeAlias = Terminate | Dump | Begin
+class Held(Struct, array_like=True, frozen=True, tag=4):
+    """The strategy was kept from the processor for ``seconds`` more: by its share of CPU, no fault of its."""
+
+    seconds: float
+
+
+WardenOrder: TypeAlias = Terminate | Dump | Begin | Held
 
 encode = msgspec.msgpack.Encoder().encode

@@ -32,7 +32,7 @@ from sandbox.output import Output
 from sandbox.relay import Relay
 from sandbox.reports import Link, Outbox, Supervisor, SupervisorGone
 from sandbox.settling import EXIT_UNCONFINED, LIMITED
-from sandbox.spec import Begin, Born, CellSpec, Dump, Ready, Terminate, WardenOrder
+from sandbox.spec import Begin, Born, CellSpec, Dump, Held, Ready, Terminate, WardenOrder
 from sandbox.ward import Ward
 from sandbox.watchdog import Pace, Watchdog
 
@@ -178,6 +178,10 @@ class Warden:
             self._waiting = False
 
     def _wake(self, number: int, _: FrameType | None) -> None:
+        # The supervisor's throttle stops and continues the ward, which also sends SIGCHLD (signal(7)): no
+        # reason to leave a blocking call, which may lose what was already taken from the socket.
+        if number == signal.SIGCHLD and not self._ward.is_gone():
+            return
         self._signalled = True
         self._sigterm = self._sigterm or number == signal.SIGTERM
         if self._waiting:
@@ -267,6 +271,8 @@ class Warden:
                     self._relay.warn("limit", text)
             case Dump():
                 self._ward.signal(signal.SIGUSR1)
+            case Held(seconds=seconds):
+                self._watchdog.forgive(seconds, now)
             case Terminate():
                 self._stop(order, now)
 

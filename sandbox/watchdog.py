@@ -54,6 +54,7 @@ class Watchdog:
         self._flowed_back = False
         self._left = extra.capacity if extra.left is None else min(extra.capacity, extra.left)
         self._left_at = now
+        self._forgiven_at = now
         self._reckon()
 
     def begin(self, calls: int, now: float) -> None:
@@ -86,6 +87,19 @@ class Watchdog:
         self._ends -= unused
         self._flowed_back = self._flowed_back or unused > 0
         self._left = min(self._budgets.extra.capacity, self.bucket(now) + unused)
+
+    def forgive(self, seconds: float, now: float) -> None:
+        """Do not count ``seconds`` for which the strategy was held to its share of CPU.
+
+        Never more than has passed since the last word of it: several threads are held at once, and the
+        callback that runs may be a later one.
+        """
+        seconds = min(seconds, now - max(self._since, self._forgiven_at))
+        self._forgiven_at = now
+        if seconds > 0:
+            self._since += seconds
+            self._ends += seconds
+            self._reckon()
 
     def settle(self, now: float) -> Bucket | None:
         """Note the end of a turn; return the bucket if anything flowed back into it."""

@@ -23,6 +23,7 @@ import structlog
 from sandbox.confine.process import become_subreaper
 from sandbox.confine.survey import Survey
 from sandbox.nursery import Nursery
+from sandbox.spec import Held
 from supervisor import control
 from supervisor import life as lf
 from supervisor.actor import Actor
@@ -313,6 +314,11 @@ class Daemon:
         for (name, generation), sample in samples.items():
             if actor := self.actors.get(name):
                 actor.on_sample(generation, sample)
+            if sample.cpu_time is None:
+                continue
+            # The watchdog measures callbacks by the clock; what a strategy was held for is not its own time.
+            if (kept := self.enforcers.newly_kept((name, generation), sample.cpu_time)) > 0:
+                self.cells.order(name, generation, Held(kept))
 
     def _tick(self) -> bool:
         """Look after the engine; returns whether everything shows life."""

@@ -36,6 +36,10 @@ class Held(NamedTuple):
     cpu: str
 
 
+WORTH_ASKING = 0.05
+"""Seconds of CPU that an instance must have used before it is looked at whether it was held."""
+
+
 class _Grouped(NamedTuple):
     group: Group
     limits: Limits
@@ -66,6 +70,8 @@ class Enforcers:
         self._groups: dict[Instance, _Grouped] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._throttle = Throttle(self._refused)
+        self._told: dict[Instance, tuple[float, float]] = {}
+        """What was told of each: (CPU seconds used by then, seconds kept from the processor by then)."""
         self.detail = "not asked for"
         """What control groups there are, or why there are none."""
 
@@ -150,6 +156,7 @@ class Enforcers:
     def gone(self, instance: Instance, died: Died) -> Died:
         """Let go of an instance that has ended; returns its death, with the kernel's kill as the cause."""
         self._throttle.release(instance)
+        self._told.pop(instance, None)
         grouped = self._groups.get(instance)
         if grouped is None or self._tree is None:
             return died
@@ -186,6 +193,18 @@ class Enforcers:
             return held
         grouped = self._groups.get(instance)
         return grouped.group.throttled if grouped is not None else 0.0
+
+    def newly_kept(self, instance: Instance, cpu_time: float) -> float:
+        """Return the seconds for which an instance was kept from the processor since it was last asked.
+
+        ``cpu_time`` is what it has used by now: of one that used next to nothing since, nothing is read.
+        """
+        used, told = self._told.get(instance, (0.0, 0.0))
+        if cpu_time - used < WORTH_ASKING:
+            return 0.0
+        kept = self.kept(instance)
+        self._told[instance] = (cpu_time, kept)
+        return kept - told
 
     def _refused(self, instance: Instance, reason: str) -> None:
         # Said on the thread of the throttle; events belong to the loop.

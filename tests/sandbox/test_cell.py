@@ -28,7 +28,7 @@ from bus.messages import (
     Welcome,
 )
 from sandbox.nursery import ENVIRONMENT
-from sandbox.spec import Dump, Limits, Terminate
+from sandbox.spec import Budget, Budgets, Dump, Held, Limits, Terminate
 from tests.sandbox.world import EPOCH, NOON, PREAMBLE, SECOND, TOKEN, World, candle, gone, look_into
 
 pytestmark = pytest.mark.system
@@ -312,6 +312,19 @@ def test_code_that_cannot_be_loaded_is_a_load_error_with_file_and_line(world: Wo
     died = world.ended(world.start("class Broken(:\n    pass"))
     assert (died.cause, died.exit_code) == ("load_error", 64)
     assert "strategy_1.py:1: invalid syntax: class Broken(:" in died.detail
+
+
+def test_a_call_that_is_held_to_its_share_of_cpu_is_no_hang(world: World):
+    body = "def on_tick(self, data):\n    time.sleep(0.8)\n    return buy()"
+    cell = world.running(body, budgets=Budgets(tick=Budget(0.05, 0.3)))
+    world.engine.ticks("EURUSD", 1.0)
+
+    def answered() -> bool:
+        cell.handle.order(Held(1.0))
+        return bool(world.engine.signals() or cell.died)
+
+    world.until(answered, "the answer")
+    assert cell.died is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's strategies run as another user")

@@ -101,6 +101,32 @@ def test_asking_and_giving_back_does_not_lengthen_the_turn():
     assert now == pytest.approx(70.0, abs=2.0)
 
 
+def test_time_for_which_it_was_held_to_its_share_is_not_counted():
+    dog = Watchdog(Budgets(), 0.0)
+    dog.begin(1, 10.0)
+    left = dog.left(11.0)
+    dog.forgive(0.75, 11.0)
+    assert dog.left(11.0) == pytest.approx(left + 0.75)
+    dog.forgive(5.0, 11.5)  # three threads held at once: no more than has passed
+    assert dog.left(11.5) == pytest.approx(left + 0.75)
+    dog.begin(1, 20.0)
+    fresh = dog.left(20.1)
+    dog.forgive(9.0, 20.1)  # most of it before this callback began
+    assert dog.left(20.1) == pytest.approx(fresh + 0.1)
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 3)), max_size=20))
+def test_a_spinner_that_is_held_is_a_hang_once_it_ran_for_its_budget(steps):
+    dog, now, ran = Watchdog(Budgets(), 0.0), 0.0, 0.0
+    dog.begin(1, now)
+    for passed, held in steps:
+        now += passed
+        ran += max(0.0, passed - held)
+        dog.forgive(held, now)
+    budget = Budgets().tick.hard + PROGRESS_AFTER
+    assert dog.left(now) == pytest.approx(budget - ran, abs=1e-6)
+
+
 def test_the_bucket_fills_with_time_up_to_its_capacity():
     dog = training(capacity=100.0, refill=60.0, left=0.0)
     assert asked(dog, 1.0, 59.0) == (False, pytest.approx(59 / 60))

@@ -125,6 +125,9 @@ def test_the_time_kept_from_the_processor_is_told():
             "usage_usec 9\nnr_throttled 1\nthrottled_usec 1500000\n"
         )
         assert scene.enforcers.kept(("a", 3)) == 1.5
+        assert scene.enforcers.newly_kept(("a", 3), 0.04) == 0.0  # it hardly ran: not looked at
+        assert scene.enforcers.newly_kept(("a", 3), 0.4) == 1.5
+        assert scene.enforcers.newly_kept(("a", 3), 0.6) == 0.0
 
     scene.run(scenario)
 
