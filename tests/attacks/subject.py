@@ -17,8 +17,8 @@ from tests.attacks.results import Result
 
 KEPT = 25
 """Lines of its log that are shown when an act does not go as it should."""
-DANGEROUS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Control characters (but the tabulator), line separators, and what changes the direction of text."""
+DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters (but tabulator and newline), line separators, and what changes the direction of text."""
 START = 20.0
 END = 10.0
 """Seconds that a cell gets to be ready, and to end; only one that fails takes as long."""
@@ -69,16 +69,21 @@ class Subject:
             match report:
                 case Ready():
                     self.ready = True
-                case Died():
+                case Died(detail=detail, stack=stack):
                     self.died = report
+                    self._check(detail, stack)
                 case LogLines(lines=lines):
                     texts = [text for _, _, text in lines]
-                    if any(DANGEROUS.search(text) for text in texts):
-                        self._left.append("what steers a terminal, in its log")
+                    self._check(*(text.replace("\n", "\0") for text in texts))
                     self._marked += [text for text in texts if text.startswith(MARK)]
                     self._lines = [*self._lines, *(text[:300] for text in texts)][-KEPT:]
                 case Warned(kind=kind, detail=detail):
                     self._lines = [*self._lines, f"[{kind}] {detail[:300]}"][-KEPT:]
+                    self._check(kind, detail)
+
+    def _check(self, *texts: str) -> None:
+        """Take note of what steers a terminal: operators read these texts."""
+        self._left += [f"what steers a terminal: {text!r:.200}" for text in texts if DANGEROUS.search(text)]
 
     def measure(self) -> None:
         """Note how large its warden has become; nothing once it is gone."""
