@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from sandbox import nursery
+from sandbox.confine import attempt
 from sandbox.nursery import ENVIRONMENT, Awake, Forked, Nursery, NurseryError, WardenExited, ZygoteGone
 from tests.sandbox.world import World, gone, look_into
 from tests.waiting import wait_until
@@ -176,3 +177,24 @@ def test_nursery_without_a_zygote_has_nothing_to_read():
     assert (empty.fileno(), empty.read(), empty.pid) == (-1, [], None)
     empty.close()
     assert wait_until(lambda: empty.fileno() == -1)
+
+
+@pytest.mark.parametrize("setting", ["userns", "bare"])
+def test_a_setting_that_is_asked_for_is_what_cells_get(tmp_path: Path, setting: str):
+    survey = attempt.survey(setting)
+    if survey.setting != setting:
+        pytest.skip(f"{setting} is not possible here")
+    world = World(tmp_path, survey)
+    world.nursery.start()
+    try:
+        cell = world.running("def on_tick(self, data):\n    return buy()")
+        world.engine.ticks("EURUSD", 1.0)
+        world.until(world.engine.signals, "a signal")
+        status = dict(
+            line.split(":\t", 1)
+            for line in Path(f"/proc/{cell.handle.strategy_pid}/status").read_text().splitlines()
+        )
+        assert (status["NoNewPrivs"], status["Seccomp"], status["CapEff"]) == ("1", "2", "0" * 16)
+        assert status["Uid"].split()[0] == str(os.geteuid())
+    finally:
+        world.close()

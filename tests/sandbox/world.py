@@ -32,6 +32,7 @@ from bus.messages import (
     encode,
 )
 from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket
+from sandbox.confine.survey import Survey
 from sandbox.handle import CellHandle
 from sandbox.nursery import Nursery, NurseryReport, WardenExited
 from sandbox.spec import Born, CellSpec, Died, LogLines, Ready, WardenReport, Warned
@@ -149,10 +150,10 @@ class Observed:
 class World:
     """One nursery, one engine, and the cells of one test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, survey: Survey | None = None) -> None:
         self.folder = folder
         self.engine = Engine(folder)
-        self.nursery = Nursery()
+        self.nursery = Nursery(survey)
         self.news: list[NurseryReport] = []
         self.cells: list[Observed] = []
         self._written = 0
