@@ -86,12 +86,16 @@ def enter_user_namespace(ids: list[int]) -> None:
 
 
 def map_alone(outside: int, inside: int) -> None:
-    """Be in a new user namespace whose only user, ``inside``, is ``outside`` for the one around it."""
+    """Be in a new user namespace whose only user, ``inside``, is ``outside`` for the one around it.
+
+    His group, the only one as well, gets the same number.
+    """
+    group = os.getegid()  # nobody's in there before it is mapped
     namespaces.unshare(namespaces.USER)
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{inside} {outside} 1"),
-        ("gid_map", f"{inside} {os.getegid() if outside else 0} 1"),
+        ("gid_map", f"{inside} {group} 1"),
     ):
         Path(f"/proc/self/{name}").write_text(text)
 
