@@ -27,8 +27,8 @@ def strategy(machine: Machine, *, shared_memory: bool, kill: bool) -> Policy:
     direct = _O_DIRECT[machine.name]
     rules = {
         "mmap": _mappings(shared=shared_memory),
-        "open": (*_allowed(Check(1, (0,), direct)), *_always(fail(errno.EINVAL))),
-        "openat": (*_allowed(Check(2, (0,), direct)), *_always(fail(errno.EINVAL))),
+        "open": _openings(1, direct),
+        "openat": _openings(2, direct),
         "fcntl": _descriptor_flags(_O_ASYNC | direct),
         "preadv2": _plain_vectors(),
         "pwritev2": _plain_vectors(),
@@ -95,6 +95,12 @@ _F_SETFL, _O_ASYNC = 4, 0o20000
 # asm/fcntl.h. Past the page cache every read is one of the disk: EINVAL, as of a file system that cannot.
 _O_DIRECT = {"x86_64": 0o40000, "aarch64": 0o200000}
 
+# asm-generic/fcntl.h. To empty a file takes the right to write it, of open(2) a mode that says so too:
+# before Linux 6.2 (ABI 3) Landlock looks at nothing but the mode, and never at truncate(2), which is on no
+# list: ftruncate(2) does the same to what was opened to be written. Without a mount namespace nothing else
+# would keep a strategy from the files of the daemon's user.
+_O_TRUNC, _O_ACCMODE, _O_WRONLY, _O_RDWR = 0o1000, 3, 1, 2
+
 # asm-generic/fcntl.h. What may go with O_RDONLY: NOCTTY, NONBLOCK, CLOEXEC, and four bits that are DIRECT,
 # LARGEFILE, DIRECTORY and NOFOLLOW, in one order on x86_64 and in another on aarch64.
 _READING = 0o400 | 0o4000 | 0o2000000 | 0o40000 | 0o100000 | 0o200000 | 0o400000
@@ -132,6 +138,14 @@ def _mappings(*, shared: bool) -> Rule:
     private = Case((known, Check(3, (_MAP_PRIVATE,), _MAP_TYPE)), ALLOW)
     of_a_file = Case((known, Check(3, (0,), _MAP_ANONYMOUS)), ALLOW)
     return private, of_a_file
+
+
+def _openings(flags: int, direct: int) -> Rule:
+    return (
+        Case((Check(flags, (0,), direct | _O_TRUNC),), ALLOW),
+        Case((Check(flags, (_O_WRONLY, _O_RDWR), direct | _O_ACCMODE),), ALLOW),
+        *_always(fail(errno.EINVAL)),
+    )
 
 
 def _descriptor_flags(never: int) -> Rule:
@@ -210,7 +224,7 @@ COMMON: Final = _names("""
 STRATEGY: Final = COMMON + _names("""
     creat chdir fchdir statfs fstatfs umask
     mkdir mkdirat rmdir link linkat unlink unlinkat rename renameat renameat2
-    truncate ftruncate fallocate pwrite64 preadv pwritev dup2 dup3
+    ftruncate fallocate pwrite64 preadv pwritev dup2 dup3
     futex_waitv set_tid_address pause alarm setitimer getitimer getpgid getpgrp getsid
 """)
 """A strategy's: files too, in the folders that mounts and Landlock leave it, and timers."""

@@ -1,5 +1,6 @@
 import ctypes
 import errno
+import os
 import re
 from pathlib import Path
 
@@ -236,11 +237,11 @@ def test_a_warden_may(expected, name, arguments):
 def test_what_nobody_named_is_refused(policy):
     """Of x86_64: bind, listen, setsockopt, fork, vfork, execve, flock, chmod, chown, utimensat, setxattr,
     symlink, mknod, splice, inotify_init1, timerfd_create, signalfd4, timer_create, memfd_create,
-    memfd_secret, personality, seccomp, landlock_create_ruleset, execveat, pidfd_open, process_madvise,
-    sched_setattr, sync, setpriority, open_by_handle_at.
+    memfd_secret, personality, truncate, seccomp, landlock_create_ruleset, execveat, pidfd_open,
+    process_madvise, sched_setattr, sync, setpriority, open_by_handle_at.
     """
     numbers = [49, 50, 54, 57, 58, 59, 73, 90, 92, 280, 188, 88, 133, 275, 294, 283, 289, 222, 319]
-    numbers += [447, 135, 317, 444, 322, 434, 440, 314, 162, 141, 304]
+    numbers += [447, 135, 76, 317, 444, 322, 434, 440, 314, 162, 141, 304]
     program = compile_policy(policy)
     assert {EPERM} == {run(program, X86.architecture, number, [0] * 6, PIDS) for number in numbers}
 
@@ -283,6 +284,26 @@ def test_memory_may_be_shared_where_a_cgroup_counts_it():
     assert EPERM == verdict(policy, "mmap", 0, 4096, 3, PRIVATE | ANONYMOUS | 0x100)
 
 
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=lambda machine: machine.name)
+@pytest.mark.parametrize(
+    ("expected", "flags"),
+    [
+        (ALLOW, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+        (ALLOW, os.O_RDWR | os.O_TRUNC),
+        (ALLOW, os.O_RDONLY | os.O_CREAT),
+        (fail(errno.EINVAL), os.O_RDONLY | os.O_TRUNC),
+        # 3: neither to read nor to write, and empties it all the same
+        (fail(errno.EINVAL), os.O_ACCMODE | os.O_TRUNC),
+    ],
+)
+def test_a_file_is_emptied_only_by_who_says_that_it_writes(machine, expected, flags):
+    """An old Landlock (before ABI 3) asks for no right to truncate, and in ``bare`` there is nothing else."""
+    program = compile_policy(policies.strategy(machine, shared_memory=False, kill=False))
+    six = [0, 0, flags, 0, 0, 0]
+    assert expected == run(program, machine.architecture, machine.numbers["openat"], six, PIDS)
+    assert "truncate" not in policies.STRATEGY
+
+
 @pytest.mark.parametrize("name", policies.KILLED)
 def test_what_only_means_harm_is_refused_or_deadly(name):
     assert EPERM == verdict(STRATEGY, name)
@@ -296,6 +317,6 @@ def test_the_lists_are_those_that_were_agreed():
     filtered |= {"prctl", "madvise", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"}
     filtered |= {"open", "openat", "preadv2", "pwritev2", "pipe2", "clock_gettime", "clock_nanosleep"}
     allowed = {number for number, rule in STRATEGY.rules.items() if any(c.verdict == ALLOW for c in rule)}
-    assert 141 == len(allowed)
+    assert 140 == len(allowed)
     assert {X86.numbers[name] for name in filtered} <= allowed
     assert (Case((), ALLOW),) not in [STRATEGY.rules[X86.numbers[name]] for name in filtered]
