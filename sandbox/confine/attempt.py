@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from sandbox.confine import credentials, mounts, namespaces, probe
-from sandbox.confine.credentials import UIDS
+from sandbox.confine.credentials import UIDS, Capability
 from sandbox.confine.survey import Layer, Setting, Survey, refusal
 from sandbox.fork import fork
 
@@ -139,7 +139,10 @@ def _try(setting: Setting, at: str) -> Tried:
         layer = "namespaces"
         if setting == "userns":
             namespaces.unshare(namespaces.USER)
-        credentials.drop(UIDS if setting == "root" else None)
+        if setting == "root":
+            credentials.drop(UIDS, keep=[Capability.KILL])  # as a warden
+        else:
+            credentials.drop()
     except OSError as error:
         return Tried(layer, error.strerror or str(error))
     return Tried()

@@ -95,13 +95,15 @@ def drop(uid: int | None = None, gid: int | None = None, *, keep: Collection[Cap
 
 
 def keep_only(keep: Collection[Capability]) -> None:
-    """Hold these capabilities and no other, and stay the same user: the zygote, where it is root.
+    """Hold what there is of these capabilities and no other, and stay the same user: the zygote as root.
 
-    It never execs, so its bounding set is emptied altogether; what it forks inherits that.
+    It never execs, so its bounding set is emptied altogether; what it forks inherits that. One that it has
+    not (docker gives root no DAC_READ_SEARCH) is no fault here: what needs it fails, and says so.
     """
+    held = _permitted()
     _checked("clear ambient set", _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL))
     _empty_bounding_set(required=True)
-    _hold(keep)
+    _hold([capability for capability in keep if held >> capability & 1])
 
 
 def forbid_new_privileges() -> None:
@@ -118,6 +120,14 @@ def _hold(keep: Collection[Capability]) -> None:
     if _libc.capset(_HEADER, _SETS.pack(low, low, 0, high, high, 0)) != 0:
         names = " ".join(capability.name for capability in keep)
         _checked(f"hold only {names or 'no'} capabilities", -1)
+
+
+def _permitted() -> int:
+    """Return the permitted set, a bit a capability (capget(2))."""
+    sets = ctypes.create_string_buffer(_SETS.size)
+    _checked("read capabilities", int(_libc.capget(_HEADER, sets)))
+    words = _SETS.unpack(sets.raw)
+    return int(words[1] | words[4] << 32)
 
 
 def _empty_bounding_set(*, required: bool) -> bool:

@@ -257,6 +257,20 @@ print((os.getuid(), sets, shadow, eval(os.read(reading, 4096))))
 
 
 @ROOT_ONLY
+def test_a_zygote_does_without_a_capability_that_it_was_not_given():
+    """Of docker, with what ``stratd doctor`` says there (--cap-add SYS_ADMIN): no DAC_READ_SEARCH."""
+    code = (
+        READ
+        + """
+credentials.keep_only([Capability.SYS_ADMIN, Capability.SETPCAP])
+credentials.keep_only([Capability.SYS_ADMIN, Capability.DAC_READ_SEARCH])
+print(status(*SETS))
+"""
+    )
+    assert NONE | dict.fromkeys(("CapPrm", "CapEff"), f"{1 << 21:016x}") == told(code)
+
+
+@ROOT_ONLY
 def test_what_goes_wrong_is_said_by_its_step():
     code = (
         READ
