@@ -126,7 +126,7 @@ class Confinement:
     def _enter_own_root(self, cell: Spawn) -> tuple[str, str]:
         root = self._ground.root
         namespaces.unshare(namespaces.MOUNT | namespaces.IPC)
-        mounts.make_scratch(root, cell.scratch, cell.strategy_uid or os.geteuid())
+        mounts.make_scratch(root, cell.scratch, cell.strategy_uid or os.geteuid(), self._readable)
         code = mounts.CODE if os.path.isdir(cell.code) else mounts.CODE_FILE  # noqa: PTH112
         if os.path.lexists(cell.code):  # else its loader says what is missing
             mounts.bind(cell.code, root + code)

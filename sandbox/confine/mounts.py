@@ -97,7 +97,7 @@ def build_root(at: str, paths: Iterable[str]) -> None:
     for path in DEVICES:
         _show(at, path, _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NOEXEC)
     for folder in (CODE, PACKAGES, BUS, SCRATCH):
-        os.makedirs(at + folder, 0o755, exist_ok=True)  # noqa: PTH103
+        _make_folder(at + folder)
     os.close(os.open(at + CODE_FILE, os.O_CREAT | os.O_CLOEXEC, 0o644))
     os.symlink(f"{SCRATCH}/.shm", f"{at}/dev/shm")  # noqa: PTH211, S108
     _set_attributes(_AT_FDCWD, at, _ATTR_RDONLY, recursive=False)
@@ -106,15 +106,24 @@ def build_root(at: str, paths: Iterable[str]) -> None:
 def _show(at: str, path: str, attributes: int) -> None:
     """Make ``path`` of the host visible at the same place under ``at``."""
     inside = at + path
-    os.makedirs(os.path.dirname(inside), 0o755, exist_ok=True)  # noqa: PTH103, PTH120
+    _make_folder(os.path.dirname(inside))  # noqa: PTH120
     if os.path.islink(path):  # noqa: PTH114 - /lib -> usr/lib on a merged /usr (file-hierarchy(7))
         os.symlink(os.readlink(path), inside)  # noqa: PTH115, PTH211
         return
     if os.path.isdir(path):  # noqa: PTH112
-        os.makedirs(inside, 0o755, exist_ok=True)  # noqa: PTH103
+        _make_folder(inside)
     else:
         os.close(os.open(inside, os.O_CREAT | os.O_CLOEXEC, 0o644))
     bind(path, inside, attributes)
+
+
+def _make_folder(path: str) -> None:
+    """Make a folder, and those above it, that every uid may enter: the daemon's umask is 077."""
+    before = os.umask(0o022)
+    try:
+        os.makedirs(path, 0o755, exist_ok=True)  # noqa: PTH103
+    finally:
+        os.umask(before)
 
 
 # ---- a process of a cell ----------------------------------------------------------------------------
@@ -137,10 +146,18 @@ def bind(source: str, target: str, attributes: int = _ATTR_RDONLY | _ATTR_NOSUID
         os.close(tree)
 
 
-def make_scratch(at: str, size: int, owner: int) -> None:
-    """Mount the strategy's own /tmp under the root at ``at``: ``size`` bytes, a file for every 4 KiB."""
-    limits = f"size={size},nr_inodes={max(64, size // 4096)},mode=0700,uid={owner},gid={owner}"
+def make_scratch(at: str, size: int, owner: int, readable: Iterable[str] = ()) -> None:
+    """Mount the strategy's own /tmp under the root at ``at``: ``size`` bytes, a file for every 4 KiB.
+
+    What is ``readable`` and lies in /tmp on the host, a checkout that is tried out say, is shown in there.
+    """
+    shown = [path for path in readable if path.startswith(f"{SCRATCH}/")]
+    # Ours and open to all where we have to put something in: nobody else sees this mount.
+    access = "mode=1777" if shown else f"mode=0700,uid={owner},gid={owner}"
+    limits = f"size={size},nr_inodes={max(64, size // 4096)},{access}"
     _mount("tmpfs", at + SCRATCH, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, limits)
+    for path in shown:
+        _show(at, path, _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV)
 
 
 def enter_root(at: str) -> None:

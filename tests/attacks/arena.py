@@ -55,6 +55,7 @@ class Arena:
         self._code = folder / "code"
         for name in ("attacker", "neighbour"):
             shutil.copytree(HERE / name, self._code / name, copy_function=_copy_for_all)
+            (self._code / name).chmod(0o755)
         self._subjects: list[Subject] = []
         self._seq: dict[bytes, int] = {}
         self._spawned = 0

@@ -151,6 +151,7 @@ def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> No
 
 def main(setting: str, words: list[str]) -> None:
     enter(setting)
+    os.umask(0o077)  # as the daemon has it
     # What a daemon has in its environment and memory, and nobody else may: made here, told to nobody.
     secret = f"exchange-key-{os.urandom(16).hex()}"
     environment = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "EXCHANGE_KEY": secret}

@@ -1,7 +1,6 @@
 """Make nameless files (O_TMPFILE) where none may be made: they use up disks all the same."""
 
 import os
-import sys
 
 from kit import all_denied
 
@@ -15,7 +14,7 @@ def attack():
         "/usr/lib",
         "/var/tmp",
         "/run",
-        sys.prefix,
+        os.path.dirname(os.__file__),
         CTX["sockdir"],
         os.path.dirname(CTX["config"]),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ if os.geteuid() != 0:
     namespaces.enter_user_namespace()
 namespaces.leave_host()
 root, code = sys.argv[1:3]
-mounts.build_root(root, mounts.readable())
+os.umask(0o077)  # as the daemon has it
+readable = [*mounts.readable(), *sys.argv[4:]]
+mounts.build_root(root, readable)
 namespaces.unshare(namespaces.MOUNT)
-mounts.make_scratch(root, 1 << 20, os.geteuid())
+mounts.make_scratch(root, 1 << 20, os.geteuid(), readable)
 mounts.bind(code, root + mounts.CODE)
 mounts.enter_root(root)
 """
@@ -37,9 +40,9 @@ def cell(request: pytest.FixtureRequest, tmp_path: Path):
           "if os.geteuid() != 0: namespaces.enter_user_namespace()\nnamespaces.leave_host()",
           "namespaces", before=before)  # fmt: skip
 
-    def run(script: str) -> list[str]:
+    def run(script: str, *readable: str) -> list[str]:
         return alone(ENTER + script, str(tmp_path / "root"), str(tmp_path / "code"),
-                     str(tmp_path / "other"), before=before)  # fmt: skip
+                     str(tmp_path / "other"), *readable, before=before)  # fmt: skip
 
     return run
 
@@ -90,6 +93,35 @@ def execute():
 attempt("execute", execute)
 """)
     assert said == ["bytes ENOSPC", "files ENOSPC", "execute EPERM"]
+
+
+def test_what_is_readable_is_so_in_the_scratch_too(cell):
+    """As of a checkout, or an interpreter, that lies in /tmp."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        Path(folder, "module.py").write_text("# here\n")
+        said = cell(
+            """
+print(open(sys.argv[4] + "/module.py").read().strip(), len(os.listdir("/tmp")))
+attempt("write", lambda: open(sys.argv[4] + "/module.py", "w"))
+attempt("make", lambda: open(sys.argv[4] + "/other.py", "w"))
+""",
+            folder,
+        )
+    assert said == ["# here 1", "write EROFS", "make EROFS"]
+
+
+def test_every_uid_may_enter_its_folders_whatever_the_umask_is(cell):
+    said = cell("""
+import sysconfig
+above, path = [], sysconfig.get_path("stdlib")
+while path != "/":
+    path = os.path.dirname(path)
+    above.append(path)
+for path in (*above, "/dev", "/etc", "/strategy", "/packages", "/bus"):
+    print(os.stat(path).st_mode & 0o777 | 0o022 == 0o777 or path)
+""")
+    assert {"True"} == set(said)
 
 
 def test_what_python_needs_is_at_its_place(cell):
