@@ -64,8 +64,10 @@ def fork_alone_through(child: Callable[[], object]) -> int:
         os.write(writing, answer.to_bytes(_PID, "little", signed=True))
 
     try:
-        middle = fork(between)
-        os.close(writing)
+        try:
+            middle = fork(between)
+        finally:
+            os.close(writing)  # also if nothing came of it: the zygote tries again, and again
         said = os.read(reading, _PID)
         os.waitpid(middle, 0)
     finally:

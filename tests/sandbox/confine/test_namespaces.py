@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
 import pytest
 
+from sandbox.fork import fork_alone_through
 from tests.sandbox.confine.alone import alone, as_ordinary_user, needs
 
 pytestmark = pytest.mark.system
@@ -133,3 +135,16 @@ attempt("fork", lambda: fork_alone_through(lambda: None))
 
 UNPRIVILEGED_BUT_OWNER = ("unshare", "--user", "--map-root-user")
 """In a user namespace of our own, where this limit is ours to set (namespaces(7))."""
+
+
+def test_a_fork_that_is_refused_leaves_no_descriptor_open(monkeypatch: pytest.MonkeyPatch):
+    """A host at its limit of processes refuses every start, and the zygote must outlive all of them."""
+
+    def refused(_child: object) -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("sandbox.fork.fork", refused)
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    with pytest.raises(BlockingIOError):
+        fork_alone_through(lambda: None)
+    assert before == set(os.listdir("/proc/self/fd"))  # noqa: PTH208
