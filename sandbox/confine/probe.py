@@ -13,6 +13,8 @@ import platform
 import resource
 from typing import NamedTuple
 
+from sandbox.confine import syscalls
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # The same number on every architecture (landlock_create_ruleset(2), Linux 5.13).
@@ -48,7 +50,14 @@ def landlock() -> Finding:
 
 
 def seccomp() -> Finding:
-    """Ask whether a seccomp filter could be installed: a null program fails with EFAULT where it could."""
+    """Ask whether a seccomp filter could be installed: a null program fails with EFAULT where it could.
+
+    And whether there is one of ours for this machine.
+    """
+    try:
+        syscalls.native()
+    except OSError as error:
+        return Finding(False, str(error.strerror))
     ctypes.set_errno(0)
     null = ctypes.c_void_p(None)
     _libc.prctl(ctypes.c_int(_PR_SET_SECCOMP), ctypes.c_ulong(_SECCOMP_MODE_FILTER), null, null, null)

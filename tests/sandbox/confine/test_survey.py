@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from sandbox.confine import attempt
+from sandbox.confine import attempt, probe
 from sandbox.confine.survey import Layer, Setting, Survey, refusal
 from tests.sandbox.confine.alone import alone, as_ordinary_user, needs
 
@@ -88,3 +88,11 @@ def test_an_attempt_that_fails_altogether_holds_nothing(monkeypatch: pytest.Monk
     survey = attempt.survey.__wrapped__("auto")
     assert survey.setting == "bare"
     assert "landlock (could not be found out (CalledProcessError))" in survey.refusal
+
+
+def test_a_machine_for_which_there_is_no_filter_has_no_seccomp(monkeypatch: pytest.MonkeyPatch):
+    """Else the survey would promise what every zygote then dies of."""
+    monkeypatch.setattr(probe.syscalls, "MACHINES", {})
+    found = probe.seccomp()
+    assert not found.found
+    assert "no system call filter for machine" in found.detail
