@@ -137,8 +137,8 @@ class Enforcers:
 
     @property
     def grouped(self) -> bool:
-        """Whether there are control groups; ``detail`` says which, or why not."""
-        return self._tree is not None
+        """Whether control groups hold memory; ``detail`` says what they hold, or why there are none."""
+        return self._tree is not None and self._tree.holds("memory")
 
     @property
     def _holds_cpu(self) -> bool:

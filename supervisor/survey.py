@@ -33,7 +33,10 @@ def examine_host(setting: str = "auto") -> Survey:
     tree, detail = discover(f"doctor-{os.getpid()}")
     if tree is not None:
         tree.close()
-    return with_groups(take(setting), held=tree is not None, detail=detail)
+    # A host may have the other controllers alone (a Raspberry Pi boots without memory's); psutil does their
+    # work as well, but nothing else holds every kind of memory.
+    held = tree is not None and tree.holds("memory")
+    return with_groups(take(setting), held=held, detail=detail)
 
 
 def _everywhere() -> list[Layer]:

@@ -15,6 +15,7 @@ from sandbox.confine.survey import refusal as verdict_of
 from supervisor.config import Settings, load
 from supervisor.doctor import examine
 from supervisor.redis_ping import ping
+from supervisor.survey import examine_host
 
 pytestmark = pytest.mark.system
 
@@ -169,3 +170,25 @@ def test_a_missing_password_is_told(locked):
 def test_a_redis_that_is_not_there_is_told_with_its_place(tmp_path):
     with pytest.raises(OSError, match=r"none\.sock: No such file or directory"):
         ping(f"unix://{tmp_path}/none.sock")
+
+
+class GroupsOf:
+    """Control groups that have only some controllers."""
+
+    def __init__(self, *controllers: str) -> None:
+        self.controllers = controllers
+
+    def holds(self, controller: str) -> bool:
+        return controller in self.controllers
+
+    def close(self) -> None:
+        """Nothing to remove."""
+
+
+@pytest.mark.parametrize(
+    ("controllers", "active"), [(("cpu", "pids"), False), (("memory", "pids"), True), ((), False)]
+)
+def test_control_groups_that_do_not_hold_memory_are_no_layer(monkeypatch, controllers, active):
+    found = (GroupsOf(*controllers) if controllers else None, f"version 2 ({', '.join(controllers)})")
+    monkeypatch.setattr("supervisor.survey.discover", lambda _key: found)
+    assert active == examine_host().has("cgroup")
