@@ -10,9 +10,10 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
+import stat
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from types import CodeType, ModuleType
 
 PACKAGE = "_user_strategy"
@@ -61,7 +62,7 @@ class _FolderHook:
 class _Siblings(importlib.abc.MetaPathFinder):
     """Finds modules beside the strategy by their plain name; the last finder asked."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str) -> None:
         self._folder = folder
 
     def find_spec(
@@ -70,7 +71,7 @@ class _Siblings(importlib.abc.MetaPathFinder):
         """Return the spec of a top-level module or package of the folder, None if it has none."""
         if path is not None or "." in fullname or fullname == ENTRY.removesuffix(".py"):
             return None
-        return importlib.machinery.PathFinder.find_spec(fullname, [str(self._folder)], target)
+        return importlib.machinery.PathFinder.find_spec(fullname, [self._folder], target)
 
 
 def load(code_path: str, *, shown: str = "") -> ModuleType:
@@ -93,27 +94,29 @@ def load(code_path: str, *, shown: str = "") -> ModuleType:
 
 
 def _load(code_path: str, shown: str) -> ModuleType:
-    given = Path(code_path)
-    path = given / ENTRY if given.is_dir() else given
-    if not path.is_file():
-        missing = Path(shown or code_path) / ENTRY if given.is_dir() else Path(shown or code_path)
+    # Strings and os.path: a Path would touch, and so copy, 0.3 MiB of what a cell shares.
+    is_folder = os.path.isdir(code_path)  # noqa: PTH112
+    entry = f"/{ENTRY}" if is_folder else ""
+    path = code_path + entry
+    if not _is_file(path):
+        missing = (shown or code_path) + entry
         raise LoadError(f"{missing}: no such file; a strategy is a folder with {ENTRY}, or one .py file")
     forget()
-    kind = _source_loader(str(given), shown or code_path)
+    kind = _source_loader(code_path, shown or code_path)
     package = ModuleType(PACKAGE, "The folder of the strategy.")
     package.__path__ = []
     sys.modules[PACKAGE] = package
-    if given.is_dir():
-        package.__path__ = [str(given)]
-        sys.path_hooks.insert(0, _FolderHook(str(given), kind))
-        sys.meta_path.append(_Siblings(given))
-    name = f"{PACKAGE}.{path.stem}"
+    if is_folder:
+        package.__path__ = [code_path]
+        sys.path_hooks.insert(0, _FolderHook(code_path, kind))
+        sys.meta_path.append(_Siblings(code_path))
+    name = f"{PACKAGE}.{os.path.basename(path).rpartition('.')[0] or ENTRY}"  # noqa: PTH119
     # By its loader: a file of any name is Python if it was registered as a strategy.
-    loader = kind(name, str(path))
+    loader = kind(name, path)
     module = importlib.util.module_from_spec(
-        importlib.machinery.ModuleSpec(name, loader, origin=str(path), is_package=False)
+        importlib.machinery.ModuleSpec(name, loader, origin=path, is_package=False)
     )
-    module.__file__ = str(path)
+    module.__file__ = path
     sys.modules[name] = module
     try:
         loader.exec_module(module)
@@ -121,6 +124,14 @@ def _load(code_path: str, shown: str) -> ModuleType:
         where = f"{error.filename or path}" + (f":{error.lineno}" if error.lineno else "")
         raise LoadError(": ".join(filter(None, (where, error.msg, (error.text or "").strip())))) from None
     return module
+
+
+def _is_file(path: str) -> bool:
+    """As ``os.path.isfile``, but that it may not be looked at is an error: ``PermissionError``."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def forget() -> None:

@@ -80,6 +80,7 @@ def settle(birth: Birth) -> Settled:
         os.write(2, f"not confined, so not run: {error.strerror}\n".encode())
         raise SystemExit(EXIT_UNCONFINED) from None
     hidden = _hide_modules(modules_to_hide())
+    sys.modules["__main__"] = ModuleType("__main__")  # that of the zygote is among the hidden
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = streams()  # type: ignore[misc] # ours to replace
     return Settled(code, packages, hidden)
 
@@ -90,9 +91,20 @@ def _until_limited() -> None:
         raise SystemExit(EXIT_UNCONFINED)
 
 
+def hide_our_own() -> list[ModuleType]:
+    """Hide what is ours, in the zygote, which imports nothing more; every cell inherits it.
+
+    The rest is left to each strategy: a warden may still import of pyzmq, which is loaded.
+    """
+    names = [
+        name for name in sys.modules if name.partition(".")[0] in {"bus", "sandbox"} and not _is_kept(name)
+    ]
+    return _hide_modules(tuple(names))
+
+
 @functools.cache
 def modules_to_hide() -> tuple[str, ...]:
-    """Return the names of loaded modules that user code shall not find.
+    """Return the names of the other loaded modules that user code shall not find.
 
     The zygote asks first, so that no cell touches (and copies) the names of all the others.
     """
@@ -109,7 +121,6 @@ def _hide_modules(names: tuple[str, ...]) -> list[ModuleType]:
         package, _, leaf = name.rpartition(".")
         if package.partition(".")[0] in {"bus", "sandbox"} and leaf in vars(sys.modules.get(package, module)):
             delattr(sys.modules[package], leaf)
-    sys.modules["__main__"] = ModuleType("__main__")  # that of the zygote is among the hidden
     return hidden
 
 
