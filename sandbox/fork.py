@@ -72,7 +72,10 @@ def fork_alone_through(child: Callable[[], object]) -> int:
         os.waitpid(middle, 0)
     finally:
         os.close(reading)
-    answer = int.from_bytes(said, "little", signed=True) if said else -errno.EAGAIN
+    if not said:
+        # Killed between its fork and its word: there may be a child of ours that we do not know.
+        raise RuntimeError("the process between two forks ended without a word")
+    answer = int.from_bytes(said, "little", signed=True)
     if answer < 0:
         raise OSError(-answer, os.strerror(-answer))
     return answer

@@ -43,6 +43,8 @@ class CellHandle:
         """Why it was never born, "" if it was or may still be (``NotForked``)."""
         self.gone = False
         """The warden closed its end: every report it made has been returned by ``receive``."""
+        self._unlimited = ""
+        """Why its limits could not be set: then it never ran."""
         self._limits = granted.limits
         self._own_tasks = own_tasks
         self._control = control
@@ -69,6 +71,10 @@ class CellHandle:
         """Return what the warden has reported, [] if nothing; never blocks. See ``gone``."""
         reports: list[spec.WardenReport] = []
         while not self.gone and not self.closed:
+            if self._unlimited:
+                self.gone = True
+                reports.append(spec.Died("error", f"not limited, so not run: {self._unlimited}"))
+                break
             try:
                 payload, descriptors = channel.receive(self._control, spec.CONTROL_DATAGRAM, 1)
             except BlockingIOError:
@@ -111,11 +117,16 @@ class CellHandle:
         if self.warden_pid is None or self.strategy_pid is None:
             return
         refused: list[str] = []
-        with contextlib.suppress(ProcessLookupError):  # a death is told by a pidfd
-            refused = limits.apply(self.strategy_pid, self._limits, own_tasks=self._own_tasks)
-        with contextlib.suppress(ProcessLookupError):
-            limits.apply_to_warden(self.warden_pid, self._limits)
-        self.order(spec.Begin(refused))
+        try:
+            with contextlib.suppress(ProcessLookupError):  # a death is told by a pidfd
+                refused = limits.apply(self.strategy_pid, self._limits, own_tasks=self._own_tasks)
+            with contextlib.suppress(ProcessLookupError):
+                limits.apply_to_warden(self.warden_pid, self._limits)
+        except PermissionError as error:
+            self._unlimited = str(error)
+            self.kill()
+        else:
+            self.order(spec.Begin(refused))
 
     def _disown(self, why: str) -> spec.WardenReport:
         """End a cell whose warden cannot be trusted any more; return what to say of it."""

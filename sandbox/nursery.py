@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -24,7 +25,7 @@ from msgspec import Struct
 
 from sandbox import births, channel, spec
 from sandbox.confine.attempt import survey as survey_host
-from sandbox.confine.credentials import UIDS
+from sandbox.confine.credentials import UID_BLOCKS, UIDS, UIDS_OF_A_BLOCK
 from sandbox.confine.survey import Survey
 from sandbox.handle import CellHandle
 
@@ -104,10 +105,11 @@ class Nursery:
     given.
     """
 
-    def __init__(self, survey: Survey | None = None, root: Path | None = None, uids: int = UIDS) -> None:
+    def __init__(self, survey: Survey | None = None, root: Path | None = None) -> None:
         self.survey = survey
         self._root = root
-        self._uids = uids
+        # Each daemon of a host has a block of its own, the same after a restart.
+        self._uids = UIDS + zlib.crc32(os.fsencode(root or "")) % UID_BLOCKS * UIDS_OF_A_BLOCK
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._slots: dict[int, CellHandle] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -245,7 +247,7 @@ class Nursery:
                 return Forked(cell)
             case births.NotForked(request=request, reason=reason):
                 return _refused(self._asked.pop(request), reason)
-            case births.Exited(pid=pid, code=code):
+            case births.Exited(pid=pid, code=code) if pid in self._cells:
                 return WardenExited(self._cells.pop(pid), code)
         return None
 

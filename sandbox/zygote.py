@@ -63,10 +63,15 @@ class Zygote:
 
     def _spawn(self, cell: births.Spawn, descriptors: list[int]) -> None:
         pid = self._confinement.fork_warden(lambda: _become_warden(cell, self._confinement, descriptors))
-        pidfd = os.pidfd_open(pid)
+        try:
+            pidfd = os.pidfd_open(pid)
+            self._report(births.Forked(cell.request, pid), [pidfd])
+        except OSError:  # EMFILE, ETOOMANYREFS: what nobody can be told of shall not be
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
         self._wardens[pidfd] = pid
         self._poll.register(pidfd, select.POLLIN)
-        self._report(births.Forked(cell.request, pid), [pidfd])
 
     def _bury(self, pidfd: int) -> None:
         pid = self._wardens.pop(pidfd)

@@ -10,17 +10,16 @@ throw-away process and writes the ``Survey`` as JSON.
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Struct
 
-from sandbox.confine import credentials, mounts, namespaces, probe
+from sandbox.confine import credentials, landlock, mounts, namespaces, probe, seccomp
 from sandbox.confine.credentials import UIDS, Capability
 from sandbox.confine.survey import Layer, Setting, Survey, refusal
 from sandbox.fork import fork
@@ -46,25 +45,33 @@ class Tried(Struct, frozen=True):
 
     failed: str = ""
     reason: str = ""
+    refused: dict[str, str] = {}
+    """Filters that are there and could not be applied: name -> why."""
 
 
 # ---- for the supervisor -----------------------------------------------------------------------------
-@functools.cache
 def survey(wanted: Setting | str = "auto") -> Survey:
     """Return what cells get here; some 100 ms, once a process. Never raises.
 
-    ``wanted`` forces a setting, "auto" takes the best one that works.
+    ``wanted`` forces a setting, "auto" takes the best one that works. An attempt that failed altogether is
+    made anew by the next call: the host may only have been busy.
     """
+    if (found := _found.get(wanted)) is not None:
+        return found
     try:
         done = subprocess.run(
             [*_COMMAND, wanted],
             capture_output=True, text=True, timeout=PATIENCE, check=True, env={}, cwd="/",
         )  # fmt: skip
-        return msgspec.json.decode(done.stdout, type=Survey)
+        found = msgspec.json.decode(done.stdout, type=Survey)
     except (OSError, subprocess.SubprocessError, msgspec.DecodeError) as error:
         why = f"could not be found out ({type(error).__name__})"
         layers = [Layer(name, active=False, detail=why) for name in ("mounts", "landlock", "seccomp")]
         return Survey("bare", layers, refusal("bare", layers))
+    return _found.setdefault(wanted, found)
+
+
+_found: dict[str, Survey] = {}
 
 
 # ---- the throw-away process -------------------------------------------------------------------------
@@ -73,24 +80,29 @@ def find_out(wanted: str) -> Survey:
     # Root of a container may have no uid to give away, and a user namespace to make.
     best: tuple[Setting, ...] = ("root", "userns") if os.geteuid() == 0 else ("userns",)
     candidates: Sequence[Setting] = best if wanted == "auto" else (wanted,)  # type: ignore[assignment]
-    tried = Tried("choice", "not wanted: the setting is bare")
+    isolated = Tried("choice", "not wanted: the setting is bare")
     for setting in candidates:
         if setting != "bare":
-            tried = _in_a_child(setting)
-            if not tried.failed:
-                return _survey(setting, tried)
-    return _survey("bare", tried)
+            isolated = _in_a_child(setting)
+            if not isolated.failed:
+                return _survey(setting, isolated, isolated.refused)
+    return _survey("bare", isolated, _in_a_child("bare").refused)
 
 
-def _survey(setting: Setting, tried: Tried) -> Survey:
-    landlock, seccomp = probe.landlock(), probe.seccomp()
+def _survey(setting: Setting, isolated: Tried, refused: dict[str, str]) -> Survey:
     layers = [
-        *_isolation(setting, tried),
-        Layer("landlock", landlock.found, landlock.detail, "boot with lsm=landlock,... (Linux 5.13)"),
-        Layer("seccomp", seccomp.found, seccomp.detail, "a kernel with CONFIG_SECCOMP_FILTER=y"),
+        *_isolation(setting, isolated),
+        _filter("landlock", probe.landlock(), refused, "boot with lsm=landlock,... (Linux 5.13)"),
+        _filter("seccomp", probe.seccomp(), refused, "a kernel with CONFIG_SECCOMP_FILTER=y"),
         _credentials(setting),
     ]
     return Survey(setting, layers, refusal(setting, layers))
+
+
+def _filter(name: str, found: probe.Finding, refused: dict[str, str], command: str) -> Layer:
+    if found.found and name in refused:
+        return Layer(name, False, refused[name], command)
+    return Layer(name, found.found, found.detail, command)
 
 
 def _isolation(setting: Setting, tried: Tried) -> list[Layer]:
@@ -127,6 +139,9 @@ def _try(setting: Setting, at: str) -> Tried:
     """Go through a setting's steps in this process, with the root at folder ``at``; say where it failed."""
     layer = "namespaces"
     try:
+        if setting == "bare":
+            credentials.drop()
+            return Tried(refused=_apply_filters())
         if setting == "userns":
             namespaces.enter_user_namespace()
         namespaces.leave_host()
@@ -145,7 +160,23 @@ def _try(setting: Setting, at: str) -> Tried:
             credentials.drop()
     except OSError as error:
         return Tried(layer, error.strerror or str(error))
-    return Tried()
+    return Tried(refused=_apply_filters())
+
+
+def _apply_filters() -> dict[str, str]:
+    """Apply what there is of Landlock and seccomp to this process; return what was refused, and why."""
+    refused = {}
+    steps: tuple[tuple[str, probe.Finding, Callable[[], object]], ...] = (
+        ("landlock", probe.landlock(), lambda: landlock.restrict(read=["/"])),
+        ("seccomp", probe.seccomp(), lambda: seccomp.load(seccomp.strategy_policy(shared_memory=False))),
+    )
+    for name, found, apply in steps:
+        try:
+            if found.found:
+                apply()
+        except OSError as error:
+            refused[name] = error.strerror or str(error)
+    return refused
 
 
 def _in_a_child(setting: Setting) -> Tried:

@@ -27,8 +27,11 @@ _prctl_call.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 
 
 UIDS: Final = 0x70000000
-"""First uid of the cells of a daemon that is root, two a cell: a range that systemd leaves to nobody
+"""First uid of the cells of daemons that are root, two a cell: a range that systemd leaves to nobody
 (systemd.io/UIDS-GIDS: above the containers' uids, below 2^31)."""
+UIDS_OF_A_BLOCK: Final = 1 << 16
+UID_BLOCKS: Final = (0x80000000 - UIDS) // UIDS_OF_A_BLOCK
+"""The range is divided among the daemons of a host, 32,768 cells each."""
 
 
 class Capability(IntEnum):

@@ -74,9 +74,9 @@ def warden_table(limits: Limits, baseline: int) -> dict[int, int]:
 
 
 def apply(pid: int, limits: Limits, *, own_tasks: bool) -> list[str]:
-    """Limit the strategy process ``pid``. Return what the host refused, one line each.
+    """Limit the strategy process ``pid``. Return what the host refused and can do without, one line each.
 
-    ``ProcessLookupError`` if it is gone.
+    ``ProcessLookupError`` if it is gone, ``PermissionError`` if the host lets it not be limited.
     """
     with _alive(pid) as process:
         memory = process.memory_info()
@@ -101,6 +101,8 @@ def _alive(pid: int) -> Iterator[psutil.Process]:
         yield psutil.Process(pid)
     except psutil.NoSuchProcess:
         raise ProcessLookupError(f"process {pid} is gone") from None
+    except psutil.AccessDenied:
+        raise PermissionError(f"the limits of process {pid} may not be set") from None
 
 
 def _set(process: psutil.Process, values: dict[int, int]) -> None:

@@ -71,7 +71,7 @@ def next_child_alone() -> Iterator[None]:
             yield
         finally:
             if _libc.setns(ctypes.c_int(own), ctypes.c_int(PID)) != 0:
-                number = ctypes.get_errno()
-                raise OSError(number, f"setns: {os.strerror(number)}")
+                # No OSError, after which one would go on: later children would be born into a dead namespace.
+                raise RuntimeError(f"no way back to our PID namespace: {os.strerror(ctypes.get_errno())}")
     finally:
         os.close(own)

@@ -1,7 +1,7 @@
 """What a freshly forked process does to itself: session, signals, descriptors, and whom it dies with.
 
 The kernel calls here need no privilege. The layers that confine (namespaces, Landlock, seccomp, cgroups)
-get a module each beside this one, and one call each in ``sandbox.runner.settle``.
+get a module each beside this one, and their calls in ``sandbox.confinement``.
 """
 
 from __future__ import annotations
