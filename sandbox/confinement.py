@@ -15,7 +15,9 @@ that is written. An ``OSError`` here is fatal to the process: half confined is n
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable
 
 from sandbox.births import Ground, Spawn
@@ -86,8 +88,8 @@ class Confinement:
             mounts.bind(cell.bus, self._ground.root + mounts.BUS)
             mounts.enter_root(self._ground.root)
         limited()
-        other_user = cell.warden_uid != 0
-        credentials.drop(cell.warden_uid or None, keep=(Capability.KILL,) if other_user else ())
+        # Its strategy is another user then, whom it has to be able to end.
+        credentials.drop(cell.warden_uid or None, keep=(Capability.KILL,) if cell.strategy_uid else ())
         if self._landlock:
             landlock.restrict(sockets=[bus], signals=False)
         if self._seccomp:
@@ -102,7 +104,10 @@ class Confinement:
         """
         code, packages = cell.code, cell.packages
         if self._isolated:
-            code, packages = self._enter_own_root(cell)
+            namespaces.unshare(namespaces.MOUNT | namespaces.IPC)
+        opened = _open_code(cell.code)
+        if self._isolated:
+            code, packages = self._enter_own_root(cell, opened)
         limited()
         if self._isolated and self._setting == "userns":
             # Nested, so that RLIMIT_NPROC, which counts by user namespace and uid, counts this cell alone.
@@ -112,25 +117,41 @@ class Confinement:
         if self._isolated:
             os.mkdir(f"{mounts.SCRATCH}/.shm", 0o700)  # noqa: PTH102 - what /dev/shm leads to; its own
         if self._landlock:
-            self._restrict_paths(code, packages)
+            self._restrict_paths(opened, packages)
+        if opened is not None:
+            os.close(opened)
         if self._seccomp:
             seccomp.load(self._strategy_filter)
         return code, packages
 
-    def _restrict_paths(self, code: str, packages: str) -> None:
+    def _restrict_paths(self, code: int | None, packages: str) -> None:
         if self._isolated:
             landlock.restrict(read=["/"], write=[mounts.SCRATCH], devices=mounts.DEVICES)
-        else:
-            landlock.restrict(read=[*self._readable, code, *filter(None, [packages])], devices=mounts.DEVICES)
+            return
+        read: list[str | int] = [*self._readable, *filter(None, [packages])]
+        landlock.restrict(read=read if code is None else [*read, code], devices=mounts.DEVICES)
 
-    def _enter_own_root(self, cell: Spawn) -> tuple[str, str]:
+    def _enter_own_root(self, cell: Spawn, opened: int | None) -> tuple[str, str]:
         root = self._ground.root
-        namespaces.unshare(namespaces.MOUNT | namespaces.IPC)
         mounts.make_scratch(root, cell.scratch, cell.strategy_uid or os.geteuid(), self._readable)
-        code = mounts.CODE if os.path.isdir(cell.code) else mounts.CODE_FILE  # noqa: PTH112
-        if os.path.lexists(cell.code):  # else its loader says what is missing
-            mounts.bind(cell.code, root + code)
+        code = mounts.CODE_FILE
+        if opened is not None:  # else its loader says what is missing
+            if stat.S_ISDIR(os.fstat(opened).st_mode):
+                code = mounts.CODE
+            mounts.bind_opened(opened, root + code, cell.code)
         if cell.packages:
             mounts.bind(cell.packages, root + mounts.PACKAGES)
         mounts.enter_root(root)
         return code, mounts.PACKAGES if cell.packages else ""
+
+
+def _open_code(path: str) -> int | None:
+    """Return a descriptor of the code, by which alone it is looked at and shown; None if there is none."""
+    try:
+        return mounts.open_exactly(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise OSError(errno.ELOOP, f"{path}: leads through a symbolic link now; register it again") from None

@@ -26,7 +26,7 @@ from msgspec import Struct
 from sandbox import births, channel, spec
 from sandbox.confine.attempt import survey as survey_host
 from sandbox.confine.credentials import UID_BLOCKS, UIDS, UIDS_OF_A_BLOCK
-from sandbox.confine.survey import Survey
+from sandbox.confine.survey import Setting, Survey
 from sandbox.handle import CellHandle
 
 ENVIRONMENT = {
@@ -205,21 +205,39 @@ class Nursery:
         """Give a cell the lowest number, and with it the uids, that no living one has."""
         self._slots = {slot: cell for slot, cell in self._slots.items() if not cell.closed}
         slot = next(number for number in range(len(self._slots) + 1) if number not in self._slots)
-        own_tasks = self.survey is not None and self.survey.setting != "bare"
+        # The kernel counts tasks by uid and user namespace.
+        own_tasks = self._setting == "userns" or self._uid_of_strategy(granted, slot) != 0
         cell = self._slots[slot] = CellHandle(granted, control, slot, own_tasks=own_tasks)
         return cell
 
     def _request(self, granted: spec.CellSpec, slot: int) -> births.Spawn:
-        own_uids = self.survey is not None and self.survey.setting == "root"
+        strategy_uid = self._uid_of_strategy(granted, slot)
         return births.Spawn(
             request=self._requests,
             code=granted.code_path,
             packages=granted.packages,
             bus=bus_folder(granted),
             scratch=granted.limits.scratch,
-            warden_uid=self._uids + 2 * slot if own_uids else 0,
-            strategy_uid=self._uids + 2 * slot + 1 if own_uids else 0,
+            # Without mounts a warden reaches the engine's sockets as the daemon's own user only.
+            warden_uid=strategy_uid - 1 if self._setting == "root" and strategy_uid else 0,
+            strategy_uid=strategy_uid,
         )
+
+    @property
+    def _setting(self) -> Setting | None:
+        return self.survey.setting if self.survey is not None else None
+
+    def _uid_of_strategy(self, granted: spec.CellSpec, slot: int) -> int:
+        """Return the uid that a strategy gets of a daemon that is root and has some to give away; 0 for none.
+
+        Without mounts it finds its code where that lies: if others may not read it there, it stays root's,
+        without a capability, and Landlock and seccomp alone hold it.
+        """
+        if os.geteuid() != 0 or self.survey is None or not self.survey.has("credentials"):
+            return 0
+        if self._setting == "root" or (self._setting == "bare" and open_to_all(granted.code_path)):
+            return self._uids + 2 * slot + 1
+        return 0
 
     def read(self) -> list[NurseryReport]:
         """Return what the zygote has reported, [] if nothing; never blocks."""
@@ -302,3 +320,12 @@ def bus_folder(granted: spec.CellSpec) -> str:
             f"{granted.market_endpoint!r} and {granted.report_endpoint!r}"
         )
     return folders.pop()
+
+
+def open_to_all(path: str) -> bool:
+    """Whether any user may read the file or folder at ``path``, by the modes of it and all above it."""
+    try:
+        modes = [at.stat().st_mode for at in (Path(path), *Path(path).parents)]
+    except OSError:
+        return False
+    return bool(modes[0] & 0o004) and all(mode & 0o001 for mode in modes[1:])

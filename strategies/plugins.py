@@ -154,7 +154,8 @@ def _look(root: Path) -> list[Plugin]:
 
 def inspect(path: str | Path) -> Plugin:
     """Read one strategy, a folder or a single ``.py`` file, without importing anything of it."""
-    path = Path(path).absolute()
+    # Without a link in it: a cell is shown exactly this path, and a link could lead elsewhere by then.
+    path = Path(path).resolve()
     problems: list[Problem] = []
     try:
         if path.is_file():

@@ -94,7 +94,7 @@ def _survey(setting: Setting, isolated: Tried, refused: dict[str, str]) -> Surve
         *_isolation(setting, isolated),
         _filter("landlock", probe.landlock(), refused, "boot with lsm=landlock,... (Linux 5.13)"),
         _filter("seccomp", probe.seccomp(), refused, "a kernel with CONFIG_SECCOMP_FILTER=y"),
-        _credentials(setting),
+        _credentials(setting, refused.get("credentials", "")),
     ]
     return Survey(setting, layers, refusal(setting, layers))
 
@@ -126,13 +126,17 @@ def _isolation(setting: Setting, tried: Tried) -> list[Layer]:
     ]
 
 
-def _credentials(setting: Setting) -> Layer:
+def _credentials(setting: Setting, refused: str) -> Layer:
     if setting == "root":
         return Layer("credentials", True, "a uid for each process of a cell, no capabilities")
     if setting == "userns":
         return Layer("credentials", True, "no capabilities; a nested user namespace a strategy")
-    # Not a uid of its own: without a mount namespace it could not read code that lies in a home.
-    return Layer("credentials", os.geteuid() != 0, "the daemon's uid, no capabilities", "bring namespaces")
+    if os.geteuid() != 0:
+        return Layer("credentials", True, "the daemon's uid, no capabilities")
+    if not refused:
+        return Layer("credentials", True, "a uid for each strategy that all may read, no capabilities")
+    detail = f"root's uid, no capabilities: {refused}"
+    return Layer("credentials", False, detail, "install stratd under /opt or /usr")
 
 
 def _try(setting: Setting, at: str) -> Tried:
@@ -140,8 +144,7 @@ def _try(setting: Setting, at: str) -> Tried:
     layer = "namespaces"
     try:
         if setting == "bare":
-            credentials.drop()
-            return Tried(refused=_apply_filters())
+            return Tried(refused=_become_nobody() | _apply_filters())
         if setting == "userns":
             namespaces.enter_user_namespace()
         namespaces.leave_host()
@@ -161,6 +164,20 @@ def _try(setting: Setting, at: str) -> Tried:
     except OSError as error:
         return Tried(layer, error.strerror or str(error))
     return Tried(refused=_apply_filters())
+
+
+def _become_nobody() -> dict[str, str]:
+    """Become what a strategy is without namespaces; return why it cannot be a user of its own, if so."""
+    if os.geteuid() != 0:
+        credentials.drop()
+        return {}
+    needed = mounts.readable()  # as root, who sees all of it
+    try:
+        credentials.drop(UIDS)
+    except OSError as error:
+        return {"credentials": error.strerror or str(error)}
+    closed = [path for path in needed if not os.access(path, os.R_OK)]
+    return {"credentials": f"{closed[0]} may be read by root alone"} if closed else {}
 
 
 def _apply_filters() -> dict[str, str]:

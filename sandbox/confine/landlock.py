@@ -114,7 +114,7 @@ def abi() -> int:
 
 def restrict(
     *,
-    read: Iterable[str] = (),
+    read: Iterable[str | int] = (),
     write: Iterable[str] = (),
     devices: Iterable[str] = (),
     sockets: Iterable[str] = (),
@@ -122,10 +122,10 @@ def restrict(
 ) -> int:
     """Take every right from this process but these; return the ABI that was used.
 
-    ``read`` and ``write`` are files or folders with all below, ``devices`` may be read and written but not
-    controlled, ``sockets`` may be connected to (no other path, from ABI 9 on). A path that does not exist, or
-    that this user cannot get to, is skipped: a rule gives nothing of its own. ``signals`` keeps signals
-    inside: a warden, which signals its strategy, does without.
+    ``read`` and ``write`` are files or folders with all below (``read`` also as O_PATH descriptors),
+    ``devices`` may be read and written but not controlled, ``sockets`` may be connected to (no other path,
+    from ABI 9 on). A path that does not exist, or that we may not reach, is skipped: it would grant nothing
+    of its own. ``signals`` keeps signals inside: a warden, which signals its strategy, does without.
     Needs NO_NEW_PRIVS, or CAP_SYS_ADMIN. ``OSError`` names the step.
     """
     version = abi()
@@ -153,9 +153,9 @@ def restrict(
     return version
 
 
-def _allow(ruleset: ctypes.c_int, path: str, granted: int) -> None:
+def _allow(ruleset: ctypes.c_int, path: str | int, granted: int) -> None:
     try:
-        below = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        below = os.dup(path) if isinstance(path, int) else os.open(path, os.O_PATH | os.O_CLOEXEC)
     except (FileNotFoundError, PermissionError):
         return
     except OSError as error:

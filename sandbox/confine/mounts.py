@@ -24,6 +24,7 @@ import ctypes
 import errno
 import os
 import platform
+import struct
 import sys
 import sysconfig
 from collections.abc import Iterable
@@ -37,8 +38,10 @@ _MNT_DETACH = 2
 _ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV, _ATTR_NOEXEC = 1, 2, 4, 8
 _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC
 _MOVE_MOUNT_F_EMPTY_PATH = 4
+_RESOLVE_NO_SYMLINKS = 4  # include/uapi/linux/openat2.h
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
-# These three have the same number on every architecture; pivot_root(2) is older than that custom.
+# These four have the same number on every architecture; pivot_root(2) is older than that custom.
+_SYS_OPENAT2 = 437
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR = 428, 429, 442
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}.get(platform.machine(), -1)
 
@@ -129,8 +132,28 @@ def _make_folder(path: str) -> None:
 # ---- a process of a cell ----------------------------------------------------------------------------
 def bind(source: str, target: str, attributes: int = _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV) -> None:
     """Show ``source`` with everything under it at ``target``, read-only; ``OSError`` names the source."""
-    flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_RECURSIVE
-    tree = _call(_SYS_OPEN_TREE, source, ctypes.c_int(_AT_FDCWD), _path(source), ctypes.c_uint(flags))
+    _bind(_AT_FDCWD, source, target, source, attributes)
+
+
+def bind_opened(source: int, target: str, name: str) -> None:
+    """Show what descriptor ``source`` leads to at ``target``, read-only; ``name`` is for an ``OSError``."""
+    _bind(source, "", target, name, _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV)
+
+
+def open_exactly(path: str) -> int:
+    """Return an O_PATH descriptor of ``path``, which leads through no symbolic link (openat2(2)).
+
+    For code, whose owner could lead a link elsewhere between a look at it and the next. ``OSError``: ELOOP
+    for a link, ENOSYS before Linux 5.6.
+    """
+    how = struct.pack("=QQQ", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS)
+    size = ctypes.c_size_t(len(how))
+    return _call(_SYS_OPENAT2, path, ctypes.c_int(_AT_FDCWD), _path(path), how, size)
+
+
+def _bind(folder: int, source: str, target: str, name: str, attributes: int) -> None:
+    flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_RECURSIVE | (0 if source else _AT_EMPTY_PATH)
+    tree = _call(_SYS_OPEN_TREE, name, ctypes.c_int(folder), _path(source), ctypes.c_uint(flags))
     try:
         _set_attributes(tree, "", attributes, recursive=True)
         _call(

@@ -348,6 +348,18 @@ def test_code_that_its_user_may_not_read_is_told_with_the_command_that_helps(wor
     )
 
 
+def test_code_behind_a_link_is_not_shown_to_a_cell(world: World):
+    """Whoever owns the link could lead it elsewhere between the look at it and the cell's."""
+    code = world.write("pass")
+    (world.folder / "link").symlink_to(code)
+    (world.folder / "folders").symlink_to(world.folder)
+    for path in (world.folder / "link", world.folder / "folders" / code.name):
+        died = world.ended(world.start("pass", code_path=str(path)))
+        assert died.cause == "error"
+        why = "leads through a symbolic link now; register it again"
+        assert died.detail == f"not confined, so not run: {path}: {why}"
+
+
 def test_an_import_that_fails_names_the_author_line(world: World):
     died = world.ended(world.start("import nothing_of_that_name\nclass X: pass"))
     assert (died.cause, died.exit_code) == ("load_error", 64)
