@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from importlib import metadata
+from pathlib import Path
 from typing import Literal
 
 from supervisor import doctor, views
@@ -209,6 +210,10 @@ class Port:
         found = await asyncio.to_thread(daemon.catalogue.inspect, path)
         if found.state == "broken":
             raise Invalid(f"{path}: {error}" for error in found.errors)
+        if daemon.premises.touches(Path(found.path)):
+            raise Invalid(
+                [f"{path}: lies in or around a folder of the daemon's own, which no strategy is shown"]
+            )
         try:
             await daemon.in_database(lambda: daemon.store.add_path(found.path))
         except StoreError as error:

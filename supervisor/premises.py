@@ -50,6 +50,11 @@ class Premises:
         os.write(lock, f"{os.getpid()}\n".encode())
         self._lock = lock
 
+    def touches(self, path: Path) -> bool:
+        """Whether ``path`` (resolved) lies in one of our folders, or one of them in it."""
+        ours = (self.runtime.resolve(), self.state.resolve())
+        return any(path.is_relative_to(folder) or folder.is_relative_to(path) for folder in ours)
+
     def known_identity(self) -> str | None:
         """Return the identity of the state directory, None in one that is new."""
         try:

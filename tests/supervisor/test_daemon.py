@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -568,6 +569,10 @@ def test_strategies_are_listed_rescanned_and_registered(rig):
         assert (await scene.port.register(str(elsewhere))).name == "late"
         with pytest.raises(Invalid, match="no such folder or file"):
             await scene.port.register("/nowhere/at/all")
+        inside = rig.base / "state" / "mine"
+        shutil.copytree(elsewhere, inside)
+        with pytest.raises(Invalid, match=f"^{inside}: lies in or around a folder of the daemon's own"):
+            await scene.port.register(str(inside))
 
     async def after(scene: Scene):
         assert "late" in {view.name for view in await scene.port.strategies()}
