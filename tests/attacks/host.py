@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from sandbox.confine.cgroup_place import PREFIX
 
+ROOT = Path(__file__).resolve().parents[2]
 CLOCK = 0.5
 """Seconds that the clock may have been slewed by whoever keeps it."""
 
@@ -43,10 +46,19 @@ def picture(*folders: Path) -> Picture:
         groups=frozenset(_groups()),
         system_v=frozenset(_system_v()),
         key_users=frozenset(_key_users()),
-        files=frozenset(str(path) for folder in folders for path in folder.rglob("*")),
+        files=frozenset(_files(folders)),
         descriptors=frozenset(_descriptors()),
         cells=frozenset(cells()),
     )
+
+
+def _files(folders: Iterable[Path]) -> Iterator[str]:
+    """Everything below, but for a checkout or interpreter that lies there: others write into those."""
+    ours = (ROOT, Path(sys.prefix), Path(sys.base_prefix))
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if not any(path.is_relative_to(one) for one in ours):
+                yield str(path)
 
 
 def changed(before: Picture, after: Picture) -> list[str]:

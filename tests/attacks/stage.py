@@ -121,8 +121,11 @@ def replace_folders(*, open_to_all: bool) -> None:
     folders = {folder for folder in ("/tmp", "/dev/shm") if Path(folder).is_dir()}
     if open_to_all:
         folders |= {folder for path in needed if (folder := closed_above(path))}
+    shared = os.path.realpath(SHARED) if SHARED.is_symlink() else ""
     for folder in sorted(folders):
         replace(folder, [path for path in needed if path.startswith(f"{folder}/")])
+    if shared and not SHARED.is_symlink():  # it was in what was replaced
+        SHARED.symlink_to(shared)
     os.chdir(ROOT)
 
 
