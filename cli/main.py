@@ -81,6 +81,10 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; failures are lines on stderr, never a traceback."""
     try:
         code = app(arguments, prog_name="stratd", standalone_mode=False)
+        sys.stdout.flush()  # also of what ends before it is invoked: --version, --help
+    except BrokenPipeError:
+        _give_up_stdout()
+        return DONE
     except CommandError as error:
         _complain(*error.lines)
         return error.code

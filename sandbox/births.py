@@ -16,6 +16,8 @@ from sandbox.confine.survey import Setting
 
 DATAGRAM = 16 * 1024
 """Largest message in bytes: three paths (PATH_MAX is 4096) and their envelope."""
+NUMBER = 8
+"""Bytes before the encoded ``Spawn``: the number of the request, all that the zygote itself reads."""
 DESCRIPTORS = 9
 """Most descriptors of one request: the control channel, and a group for each hierarchy of cgroup v1."""
 
@@ -78,5 +80,21 @@ ZygoteReport: TypeAlias = Awake | Forked | NotForked | Exited
 
 encode = msgspec.msgpack.Encoder().encode
 decode_ground = msgspec.msgpack.Decoder(Ground).decode
-decode_request = msgspec.msgpack.Decoder(Spawn).decode
+_decode_request = msgspec.msgpack.Decoder(Spawn).decode
 decode_report = msgspec.msgpack.Decoder(ZygoteReport).decode
+
+
+def encode_request(cell: Spawn) -> bytes:
+    """Return a request as it is sent: its number, then what only the cell reads."""
+    return cell.request.to_bytes(NUMBER, "little") + encode(cell)
+
+
+def number_of(request: bytearray) -> int:
+    """Return the number of a request, without decoding it."""
+    return int.from_bytes(request[:NUMBER], "little")
+
+
+def decode_request(request: bytearray | bytes) -> Spawn:
+    """Decode a request; in the cell, so that no trace of it stays in the zygote, whom later cells inherit."""
+    cell: Spawn = _decode_request(memoryview(request)[NUMBER:])
+    return cell

@@ -36,17 +36,42 @@ def receive(channel: socket.socket, limit: int, descriptors: int = 0) -> tuple[b
         payload, ancillary, flags, _ = channel.recvmsg(limit, room, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:  # it went away without reading everything
         raise EOFError from None
-    received = array.array("i")
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            received.frombytes(data[: len(data) - len(data) % _INT])
+    received = _descriptors(ancillary)
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
         close_all(received)
         raise OSError(90, f"a datagram of over {limit} bytes or {descriptors} descriptors was cut")
     if not payload:
         close_all(received)
         raise EOFError
-    return payload, list(received)
+    return payload, received
+
+
+def receive_into(channel: socket.socket, buffer: bytearray, descriptors: int) -> tuple[int, list[int]]:
+    """Receive one datagram into ``buffer``, and only there; return its size and its descriptors.
+
+    As ``receive``: ``EOFError``, and EMSGSIZE for what was cut.
+    """
+    room = socket.CMSG_SPACE(descriptors * _INT)
+    try:
+        size, ancillary, flags, _ = channel.recvmsg_into([buffer], room, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        raise EOFError from None
+    received = _descriptors(ancillary)
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        close_all(received)
+        raise OSError(90, f"a datagram of over {len(buffer)} bytes or {descriptors} descriptors was cut")
+    if not size:
+        close_all(received)
+        raise EOFError
+    return size, received
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    received = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            received.frombytes(data[: len(data) - len(data) % _INT])
+    return list(received)
 
 
 def close_all(descriptors: Sequence[int]) -> None:

@@ -190,7 +190,7 @@ class Nursery:
         ours.setblocking(False)
         cell = self._take_slot(granted, ours)
         self._requests += 1
-        request = births.encode(self._request(granted, cell.slot))
+        request = births.encode_request(self._request(granted, cell.slot))
         try:
             with theirs:
                 channel.send(ours, payload)

@@ -33,6 +33,7 @@ class Zygote:
     def __init__(self, supervisor: socket.socket, confinement: Confinement) -> None:
         self._supervisor = supervisor
         self._confinement = confinement
+        self._buffer = bytearray(births.DATAGRAM)
         self._poll = select.poll()
         self._wardens: dict[int, int] = {}  # pidfd -> pid
 
@@ -47,25 +48,34 @@ class Zygote:
                     return
 
     def _answer(self) -> bool:
-        """Answer one request; False once the supervisor has gone."""
+        """Answer one request; False once the supervisor has gone.
+
+        It names paths of a deployment, which no later cell shall find in the memory that it inherits: it is
+        received into one buffer, decoded by the cell alone, and wiped.
+        """
         try:
-            payload, descriptors = channel.receive(self._supervisor, births.DATAGRAM, births.DESCRIPTORS)
+            size, descriptors = channel.receive_into(self._supervisor, self._buffer, births.DESCRIPTORS)
         except EOFError:
             return False
-        cell = births.decode_request(payload)
+        request = births.number_of(self._buffer)
         try:
-            self._spawn(cell, descriptors)
+            self._spawn(request, size, descriptors)
         except OSError as error:  # EAGAIN, ENOMEM: the host is at a limit, later requests may succeed
-            self._report(births.NotForked(cell.request, f"cannot fork: {error.strerror}"))
+            self._report(births.NotForked(request, f"cannot fork: {error.strerror}"))
         finally:
+            self._buffer[:size] = bytes(size)
             channel.close_all(descriptors)
         return True
 
-    def _spawn(self, cell: births.Spawn, descriptors: list[int]) -> None:
-        pid = self._confinement.fork_warden(lambda: _become_warden(cell, self._confinement, descriptors))
+    def _spawn(self, request: int, size: int, descriptors: list[int]) -> None:
+        def become_warden() -> None:
+            cell = births.decode_request(bytes(self._buffer[:size]))
+            _become_warden(cell, self._confinement, descriptors)
+
+        pid = self._confinement.fork_warden(become_warden)
         try:
             pidfd = os.pidfd_open(pid)
-            self._report(births.Forked(cell.request, pid), [pidfd])
+            self._report(births.Forked(request, pid), [pidfd])
         except OSError:  # EMFILE, ETOOMANYREFS: what nobody can be told of shall not be
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)

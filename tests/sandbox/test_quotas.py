@@ -6,13 +6,12 @@ Each quota of docs/sandbox.md ("Quotas") that the warden holds: broken on purpos
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 import pytest
 
 from bus.messages import Beat, Checkpoint, Schedule, TakeCheckpoint
 from sandbox.spec import Budget, Budgets, ExtraTime, Limits, Terminate, TimeLeft
-from tests.sandbox.world import World
+from tests.sandbox.world import World, look_into
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
@@ -64,7 +63,7 @@ def ticked(world: World, body: str, **changes: object):
 
 def resident(pid: int) -> int:
     """Bytes of private memory of a process."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    rollup = (look_into(pid) / "smaps_rollup").read_text().splitlines()
     return 1024 * sum(int(line.split()[1]) for line in rollup if line.startswith("Private_"))
 
 
@@ -130,7 +129,7 @@ def test_descriptors_that_are_sent_along_stay_nowhere(world: World):
         "return Signal(symbol='EURUSD', intent='enter_long', quantity=1.0)",
     ]
     cell = world.running(raw(*lines))
-    held = Path(f"/proc/{cell.handle.warden_pid}/fd")
+    held = look_into(cell.handle.warden_pid) / "fd"
     before = len(list(held.iterdir()))
     world.engine.ticks("EURUSD", 1.0)
     world.until(world.engine.signals, "its signal")

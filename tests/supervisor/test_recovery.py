@@ -157,8 +157,13 @@ def test_a_lost_host_comes_back_with_positions_counts_checkpoint_and_keys(world)
         (held,) = detail.positions
         assert (held.symbol, held.quantity) == ("EURUSD", copy.positions[0].quantity)
         assert detail.generation == 2
-        lines = [line.text async for line in await scene.port.logs("buyer", n=50, follow=False)]
-        assert "loaded 7" in lines
+
+        async def loaded():
+            return "loaded 7" in [
+                line.text async for line in await scene.port.logs("buyer", n=50, follow=False)
+            ]
+
+        await scene.until(loaded, "the line that it wrote")
 
         with Publisher(f"ipc://{world.rig.base}/feed") as publisher:
             await asyncio.to_thread(publisher.wait_for_subscriber, 20)
