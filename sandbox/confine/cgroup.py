@@ -17,6 +17,7 @@ import contextlib
 import errno
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -167,6 +168,10 @@ class Group:
         return gone
 
 
+TRIES, PAUSE = 20, 0.005
+"""How often, and seconds after which, a daemon tries again to lock a folder that another one is clearing."""
+
+
 class Tree:
     """Every group of one daemon. ``place`` says where, ``controllers`` what holds there."""
 
@@ -209,9 +214,7 @@ class Tree:
         """
         left = self._clear(self.place)
         for base in sorted(set(self.place.bases.values())):
-            self._files.make(base)  # another daemon may have taken it for a dead one's just now
-            if (lock := self._files.lock(base)) is not None:
-                self._locks.append(lock)
+            self._hold(base)
             for name in self._files.folders(base.parent):
                 other = base.parent / name
                 if name.startswith(PREFIX) and other != base and (lock := self._lock(other)) is not None:
@@ -220,6 +223,18 @@ class Tree:
                         self._files.remove(other)
                     os.close(lock)
         return sorted(set(left))
+
+    def _hold(self, base: Path) -> None:
+        """Make a folder of ours and lock it; another daemon that starts may take it for a dead one's.
+
+        One that is locked again and again is used as it is: then somebody else looks after it.
+        """
+        for _ in range(TRIES):
+            self._files.make(base)
+            if (lock := self._lock(base)) is not None:
+                self._locks.append(lock)
+                return
+            time.sleep(PAUSE)
 
     def _lock(self, folder: Path) -> int | None:
         try:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.confine import cgroup
 from sandbox.confine.cgroup import Group, Tree, discover
 from sandbox.confine.cgroup_dialect import CPU_PERIOD, HEADROOM, Bounds, settings
 from sandbox.confine.cgroup_files import Files
@@ -371,3 +372,23 @@ def test_an_ordinary_user_is_told_why_there_is_none():
     tree, detail = done.stdout.splitlines()
     assert tree == "None"
     assert "not delegated" in detail or "cannot be written" in detail
+
+
+def test_a_folder_that_another_daemon_clears_meanwhile_is_made_again_and_locked(monkeypatch):
+    kernel = FakeVersion2("/")
+    monkeypatch.setattr(cgroup, "PAUSE", 0.0)
+    tree = Tree(Place(2, {"memory": TOP / "stratd-a"}), kernel)
+    lock, gone = kernel.lock, []
+
+    def lock_late(folder):
+        if len(gone) < 3:
+            gone.append(folder)
+            kernel.remove(folder)
+            raise FileNotFoundError(folder)
+        return lock(folder)
+
+    monkeypatch.setattr(kernel, "lock", lock_late)
+    assert tree.claim() == []
+    assert TOP / "stratd-a" in kernel.groups
+    assert len(tree._locks) == 1
+    tree.close()
