@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -36,14 +37,7 @@ def receive(channel: socket.socket, limit: int, descriptors: int = 0) -> tuple[b
         payload, ancillary, flags, _ = channel.recvmsg(limit, room, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:  # it went away without reading everything
         raise EOFError from None
-    received = _descriptors(ancillary)
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-        close_all(received)
-        raise OSError(90, f"a datagram of over {limit} bytes or {descriptors} descriptors was cut")
-    if not payload:
-        close_all(received)
-        raise EOFError
-    return payload, received
+    return payload, _came_whole(len(payload), limit, ancillary, flags)
 
 
 def receive_into(channel: socket.socket, buffer: bytearray, descriptors: int) -> tuple[int, list[int]]:
@@ -56,21 +50,21 @@ def receive_into(channel: socket.socket, buffer: bytearray, descriptors: int) ->
         size, ancillary, flags, _ = channel.recvmsg_into([buffer], room, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
         raise EOFError from None
-    received = _descriptors(ancillary)
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-        close_all(received)
-        raise OSError(90, f"a datagram of over {len(buffer)} bytes or {descriptors} descriptors was cut")
-    if not size:
-        close_all(received)
-        raise EOFError
-    return size, received
+    return size, _came_whole(size, len(buffer), ancillary, flags)
 
 
-def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+def _came_whole(size: int, limit: int, ancillary: list[tuple[int, int, bytes]], flags: int) -> list[int]:
+    """Return the descriptors of a datagram; close them and raise if it was cut, or is the end."""
     received = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             received.frombytes(data[: len(data) - len(data) % _INT])
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        close_all(received)
+        raise OSError(errno.EMSGSIZE, f"a datagram of over {limit} bytes, or its descriptors, was cut")
+    if not size:
+        close_all(received)
+        raise EOFError
     return list(received)
 
 

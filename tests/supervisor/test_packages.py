@@ -165,7 +165,8 @@ def test_what_cannot_be_installed_fails_with_one_line_and_what_uv_said(rig):
     rig.run(scenario)
 
 
-def test_while_packages_are_installed_it_is_starting_and_the_daemon_answers(rig, monkeypatch):
+def held_installation(rig, monkeypatch) -> Path:
+    """Let the strategy "needs" need a package that is installed once the returned file is there."""
     go = rig.base / "go"
     fake_uv(
         rig,
@@ -173,6 +174,11 @@ def test_while_packages_are_installed_it_is_starting_and_the_daemon_answers(rig,
         f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\nopen(site + '/good.py', 'w')",
     )
     needing(rig, "needs", wheel(rig, "good"), head="import good")
+    return go
+
+
+def test_while_packages_are_installed_it_is_starting_and_the_daemon_answers(rig, monkeypatch):
+    go = held_installation(rig, monkeypatch)
 
     async def scenario(scene: Scene):
         await scene.start("a", "needs", wait=False)
@@ -218,13 +224,7 @@ async def gone(folder: Path) -> bool:
 
 
 def test_a_daemon_that_stops_does_not_wait_for_packages_and_installs_them_when_it_is_back(rig, monkeypatch):
-    go = rig.base / "go"
-    fake_uv(
-        rig,
-        monkeypatch,
-        f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\nopen(site + '/good.py', 'w')",
-    )
-    needing(rig, "needs", wheel(rig, "good"), head="import good")
+    go = held_installation(rig, monkeypatch)
 
     async def first(scene: Scene):
         await scene.start("a", "needs", wait=False)
