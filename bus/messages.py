@@ -92,10 +92,14 @@ class Bar(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Heartbeat(Struct, array_like=True, frozen=True):
-    """A feed lives though nothing trades; ``last_seq`` tells gaps of symbols that went quiet."""
+    """A feed lives though nothing trades; ``last_seq`` tells gaps of symbols that went quiet.
+
+    ``recovery`` is the endpoint at which the publisher serves what a subscriber has missed, "" for none.
+    """
 
     ts: Nanos
     last_seq: dict[str, int] = {}
+    recovery: Annotated[str, Meta(max_length=256)] = ""
 
 
 class Candle(Struct, array_like=True, frozen=True, gc=False):
@@ -135,8 +139,9 @@ class Candle(Struct, array_like=True, frozen=True, gc=False):
 class Ticks(Struct, array_like=True, frozen=True):
     """Topic ``tick|SYMBOL|``: the ticks of one symbol that one turn of the engine's loop had ready.
 
-    ``seq`` numbers ticks per topic from 1 within ``epoch`` (one run of the engine); it is that of the
-    first tick here, and the next message's is ``seq + len(ticks)``.
+    ``seq`` numbers ticks per topic from 1, over all runs of the engine that go on with one tape
+    (supervisor/store/tape.py); it is that of the first tick here, and the next message's is
+    ``seq + len(ticks)``. ``epoch`` names the run of the engine that published it.
     """
 
     epoch: int
@@ -148,7 +153,7 @@ class Candles(Struct, array_like=True, frozen=True):
     """Topic ``candle|SYMBOL|``: every candle of the symbol that closed at ``as_of``, ascending timeframe.
 
     One message a boundary, so that a strategy sees all timeframes of one instant or none. ``seq``
-    numbers messages per topic from 1 within ``epoch``.
+    numbers messages per topic from 1, as with ``Ticks``.
     """
 
     epoch: int
@@ -158,11 +163,15 @@ class Candles(Struct, array_like=True, frozen=True):
 
 
 class Pulse(Struct, array_like=True, frozen=True):
-    """Topic ``pulse||``, once a second: the engine lives; ``last`` holds the last sequence per topic."""
+    """Topic ``pulse||``, once a second: the engine lives; ``last`` holds the last sequence per topic.
+
+    ``at`` is the offset on the tape of what is published after it.
+    """
 
     epoch: int
     now: int
     last: dict[str, int]
+    at: int = 0
 
 
 class FeedStatus(Struct, array_like=True, frozen=True):
@@ -320,10 +329,15 @@ class AcceptedSignal(Struct, frozen=True, kw_only=True):
 
 # ---- engine -> one cell ---------------------------------------------------------------------------
 class Welcome(Struct, array_like=True, frozen=True, tag=1):
-    """First word to a cell: warm-up candles, ascending close time, then live data after ``position``.
+    """First word to a cell, and to a living one the first of an engine that is back.
 
-    ``position`` holds the last sequence per topic that the warm-up covers: live messages up to it are
-    dropped. ``state`` is the checkpoint to load, as the strategy packed it.
+    ``position`` holds the last sequence per topic that ``warmup`` (ascending close time) and ``state``
+    cover: messages up to it are dropped. ``state`` is the checkpoint to load, as the strategy packed it.
+
+    ``tape`` names the numbering, ``at`` the offset behind ``position``. With ``resumes`` both are the
+    checkpoint's (for a living cell: its own), the warm-up ends there, and everything since is on the tape:
+    the cell asks for it (``Missed``). Without, the present is all there is: ``position`` and ``at`` are of
+    now, and what closed since the checkpoint is made up from ``warmup``. ``paused``: it was, there.
     """
 
     epoch: int
@@ -334,6 +348,10 @@ class Welcome(Struct, array_like=True, frozen=True, tag=1):
     state: bytes = b""
     state_version: int = 0
     recovered: bool = False
+    tape: int = 0
+    at: int = 0
+    resumes: bool = False
+    paused: bool = False
 
 
 class Pause(Struct, array_like=True, frozen=True, tag=2):
@@ -384,21 +402,42 @@ class TimerFired(Struct, array_like=True, frozen=True, tag=9):
     ts: int
 
 
+class Replayed(Struct, array_like=True, frozen=True, tag=10):
+    """The answer to ``Missed``: frames of the tape as they were published, of this cell's topics, in order.
+
+    ``at`` is where to go on; ``done``: the tape ends there, and what comes after this message is live.
+    """
+
+    frames: list[bytes]
+    at: int
+    done: bool
+
+
 CommandBody: TypeAlias = (
-    Welcome | Pause | Resume | Stop | Parameters | TakeCheckpoint | Acked | Filled | TimerFired
+    Welcome | Pause | Resume | Stop | Parameters | TakeCheckpoint | Acked | Filled | TimerFired | Replayed
 )
 
 
 class CellCommand(Struct, array_like=True, frozen=True):
-    """Topic ``cell|ID|``. A warden ignores a command that is not for its own generation."""
+    """Topic ``cell|ID|``. A warden ignores a live command that is not for its own generation.
+
+    ``seq`` numbers the commands of one deployment that are on the tape, from 1: Pause, Resume, Parameters,
+    Acked, Filled, TimerFired. The others (0) are of the moment and never come again.
+    """
 
     generation: int
     body: CommandBody
+    seq: int = 0
 
 
 # ---- one cell -> engine ---------------------------------------------------------------------------
 class Hello(Struct, array_like=True, frozen=True, tag=1):
-    """The cell is up and subscribed. Repeated until the ``Welcome`` arrives, so neither can be lost."""
+    """The cell is up and subscribed. Repeated until the ``Welcome`` arrives, so neither can be lost.
+
+    ``tape`` is the numbering that a living cell goes by, 0 while it knows none.
+    """
+
+    tape: int = 0
 
 
 class Signals(Struct, array_like=True, frozen=True, tag=2):
@@ -408,12 +447,19 @@ class Signals(Struct, array_like=True, frozen=True, tag=2):
 
 
 class Checkpoint(Struct, array_like=True, frozen=True, tag=3):
-    """The strategy's state (MessagePack, opaque to the engine) after the input in ``position``."""
+    """The strategy's state (MessagePack, opaque to the engine) after the input in ``position``.
+
+    ``epoch`` names the tape that numbers it. ``at`` is an offset on it before which there is nothing that the
+    strategy has not had; after it there may be something it had, which ``position`` tells. ``paused``: the
+    state is of a paused strategy.
+    """
 
     state: Annotated[bytes, Meta(max_length=16 * 2**20)]
     state_version: int
     epoch: int
     position: dict[str, int]
+    at: int = 0
+    paused: bool = False
 
 
 class CellStats(Struct, array_like=True, frozen=True):
@@ -462,7 +508,17 @@ class Schedule(Struct, array_like=True, frozen=True, tag=7):
     every: Count = 0
 
 
-CellReport: TypeAlias = Hello | Signals | Checkpoint | Beat | Bye | Running | Schedule
+class Missed(Struct, array_like=True, frozen=True, tag=8):
+    """Ask for what was published from offset ``at`` of the tape on (``Replayed``).
+
+    One question at a time; asked again if no answer comes. Where the tape does not reach back so far, the
+    answer is a ``Welcome`` that does not resume.
+    """
+
+    at: Count
+
+
+CellReport: TypeAlias = Hello | Signals | Checkpoint | Beat | Bye | Running | Schedule | Missed
 
 encode = msgspec.msgpack.Encoder().encode
 

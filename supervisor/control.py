@@ -28,6 +28,8 @@ class FeedSpec(Struct, frozen=True, kw_only=True):
     grace: float = 0.25
     venue_suffix: bool = False
     curve_server_key: str = ""
+    recovery: str = "auto"
+    """Where to ask for what was missed: an endpoint, ``auto`` (what its heartbeats say) or ``off``."""
 
 
 class SignalsSpec(Struct, frozen=True, kw_only=True):

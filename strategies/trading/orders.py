@@ -23,6 +23,8 @@ class Order(Struct, frozen=True, array_like=True, kw_only=True):
     """A market order that waits for its tick. ``seq`` is the journal's; times are ns.
 
     ``reduce_only`` orders are clipped to what is held when they fill, so an exit never opens a position.
+    ``after`` is the number of the last tick of its symbol (``Ticks.seq``) that came before its acceptance:
+    a tick is looked at again after a crash, and an order is filled by later ones only.
     """
 
     order_id: str
@@ -36,6 +38,7 @@ class Order(Struct, frozen=True, array_like=True, kw_only=True):
     data_as_of: int
     accepted_at: int
     seq: int
+    after: int = 0
 
 
 class Size(Struct, frozen=True, gc=False):
