@@ -22,7 +22,7 @@ from sandbox.spec import Ready as ReadyReport
 from sandbox.spec import Terminate as TerminateOrder
 from supervisor import instance as inst
 from supervisor import life as lf
-from supervisor.control import Detach
+from supervisor.control import Detach, Expect
 from supervisor.control import Direct as DirectOrder
 from supervisor.errand import Errand
 from supervisor.host import Host
@@ -160,6 +160,14 @@ class Actor:
                 case warning:
                     self.host.events.note(warning, finding.detail, self.id, generation)
 
+    def expect(self) -> None:
+        """Tell the engine what this deployment reads, for as long as it is to run, or that it is not."""
+        mine = self.deployment
+        if lf.comes_back(self.life):
+            self.host.engine.tell(Expect(mine.id, mine.symbols, mine.timeframes))
+        else:
+            self.host.engine.tell(Expect(mine.id))
+
     def reattach(self) -> None:
         """Tell a new engine of the living instance.
 
@@ -215,6 +223,9 @@ class Actor:
                 self._timer.cancel()
             due = lf.Due(after.timer)
             self._timer = None if after.due is None else self._loop.call_at(after.due, self.submit, due)
+        expected, self.life = lf.comes_back(self.life), after
+        if expected != lf.comes_back(after):
+            self.expect()
         if after.state is lf.State.STOPPING:
             self.host.enforcers.release((self.id, after.instance))
         mine = self.instance
@@ -223,7 +234,6 @@ class Actor:
             warden = self.host.cells.warden_pid(self.id, mine.generation)
             if warden is not None:
                 self.host.sampler.add((self.id, mine.generation), warden, ours=True)
-        self.life = after
 
     async def _save(self, life: lf.Life) -> bool:
         standing = Standing.of(life)
@@ -261,8 +271,8 @@ class Actor:
         if ends and self._errand.give_up(effect.generation):
             return
         match effect:
-            case lf.Spawn(generation=generation, paused=paused):
-                await self._spawn(generation, paused=paused)
+            case lf.Spawn(generation=generation, paused=paused, fresh=fresh):
+                await self._spawn(generation, paused=paused, fresh=fresh)
             case lf.Direct(verb=verb, reason=reason):
                 self._direct(verb, reason)
             case lf.Terminate(generation=generation, reason=reason, grace=grace):
@@ -278,7 +288,7 @@ class Actor:
         order = DirectOrder(self.id, self.life.instance, verb, reason)  # type: ignore[arg-type]  # one of three
         self.host.engine.tell(order)
 
-    async def _spawn(self, generation: int, *, paused: bool) -> None:
+    async def _spawn(self, generation: int, *, paused: bool, fresh: bool) -> None:
         wait = self._buried_at + GOODBYE - self._loop.time()
         if wait > 0:
             with contextlib.suppress(TimeoutError):
@@ -303,8 +313,10 @@ class Actor:
         left = self._extra_time()
         granted = inst.grant(mine, generation, code, host, extra_time=left, packages=packages)
         usage = host.usage(mine.memory, mine.cpu)
-        self.instance = Instance(generation, inst.attach(granted, code), usage, self._loop.time())
-        host.engine.tell(self.instance.attach)
+        attach = inst.attach(granted, code, fresh=fresh)
+        self.instance = Instance(generation, attach, usage, self._loop.time())
+        self.expect()  # it may have been given other symbols
+        host.engine.tell(attach)
         if paused:
             self._direct("pause", "paused before it started")
         try:

@@ -78,6 +78,8 @@ class Attach(Struct, frozen=True, array_like=True, tag=2):
     warmup: int
     risk: dict[str, Any] = {}
     signals_per_s: int = 200
+    fresh: bool = False
+    """Begin at the present, though there is a checkpoint: what came while it was stopped is history to it."""
 
 
 class Detach(Struct, frozen=True, array_like=True, tag=3):
@@ -109,7 +111,15 @@ class ShutDown(Struct, frozen=True, array_like=True, tag=6):
     grace: float = 1.0
 
 
-EngineOrder: TypeAlias = Configure | Attach | Detach | Direct | Forget | ShutDown
+class Expect(Struct, frozen=True, array_like=True, tag=7):
+    """A deployment is to run: keep what it reads, also while it has no instance. No symbols: no longer."""
+
+    deployment_id: str
+    symbols: list[str] = []
+    timeframes: list[str] = []
+
+
+EngineOrder: TypeAlias = Configure | Attach | Detach | Direct | Forget | ShutDown | Expect
 
 
 # ---- engine -> supervisor -------------------------------------------------------------------------

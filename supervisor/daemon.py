@@ -183,10 +183,10 @@ class Daemon:
         self.mirror = await open_mirror(self)
         await self._open_packages()
         await self.rescan()
+        await self._load()  # before the engine, which is told of them first of all
         self.cells.start()
         self.engine.start()
         await self._first_engine()
-        await self._load()
         self.sampler.follow(self.processes)
         self.pulse.start()
         self.verbs.recover()
@@ -294,7 +294,12 @@ class Daemon:
 
     # ---- the engine -----------------------------------------------------------------------------
     async def _configure_engine(self) -> None:
-        """Tell the engine its feeds, and then of every cell that lives already."""
+        """Tell the engine who reads what, then its feeds, and then of every cell that lives already.
+
+        In this order: what a feed brings is kept for those who are known by then.
+        """
+        for actor in self.actors.values():
+            actor.expect()
         order = await configuration(self.settings, self._calendars, self.events, self.problems)
         self.engine.tell(order)
         for actor in self.actors.values():

@@ -71,7 +71,7 @@ def grant(
     )
 
 
-def attach(granted: CellSpec, code: Code) -> Attach:
+def attach(granted: CellSpec, code: Code, *, fresh: bool) -> Attach:
     """Write down what the engine is told of a cell, so that it expects exactly this one."""
     return Attach(
         deployment_id=granted.deployment_id,
@@ -87,6 +87,7 @@ def attach(granted: CellSpec, code: Code) -> Attach:
         warmup=code.warmup,
         risk=granted.risk,
         signals_per_s=granted.limits.signals_per_s,
+        fresh=fresh,
     )
 
 

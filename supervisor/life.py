@@ -85,7 +85,8 @@ class Life(Struct, frozen=True, kw_only=True):
     none. ``timer`` numbers timers: only the one with this number, due at ``due``, may fire. ``ending`` is
     why the supervisor itself is ending the instance, ``held`` that its gate was shut from birth. ``exits``
     are the unplanned exits still in the window, ``attempt`` counts those since the last stable run.
-    ``reason`` and ``actor`` explain the last transition.
+    ``fresh`` that it was started by an operator, to begin at the present. ``reason`` and ``actor`` explain
+    the last transition.
     """
 
     state: State = State.REGISTERED
@@ -97,12 +98,18 @@ class Life(Struct, frozen=True, kw_only=True):
     rung: Rung = Rung.NONE
     ending: Cause | None = None
     held: bool = False
+    fresh: bool = False
     since: float = 0.0
     attempt: int = 0
     exits: tuple[float, ...] = ()
     restarts: int = 0
     reason: str = ""
     actor: str = ""
+
+
+def comes_back(life: Life) -> bool:
+    """Whether an instance of it lives, or one is to live again without an operator's word."""
+    return life.wanted is not Wanted.STOPPED and life.state not in (State.FAILED, State.QUARANTINED)
 
 
 # ---- events: what operators want ------------------------------------------------------------------
@@ -229,10 +236,14 @@ Event: TypeAlias = Verb | Recover | Denied | Preparing | Prepared | Born | Ready
 
 # ---- effects --------------------------------------------------------------------------------------
 class Spawn(Struct, frozen=True):
-    """Begin an instance; the gate must hold it ``paused`` from its first moment."""
+    """Begin an instance; the gate must hold it ``paused`` from its first moment.
+
+    ``fresh``: an operator starts it, so it begins at the present and not where the last one was.
+    """
 
     generation: int
     paused: bool = False
+    fresh: bool = False
 
 
 class Direct(Struct, frozen=True):

@@ -120,16 +120,19 @@ def _want_while_wanted(wanted: Wanted) -> Rule:
     return rule
 
 
-def _spawn(life: Life, event: Event, now: float, policy: Policy) -> Step:
+def _spawn(life: Life, event: Event, now: float, policy: Policy, *, fresh: bool = False) -> Step:
     life = _enter(life, State.STARTING, now, event)
     generation = life.generation + 1
     held = life.wanted is Wanted.PAUSED
-    life = replace(life, generation=generation, instance=generation, held=held, rung=Rung.NONE, ending=None)
-    return _arm(life, now + policy.start_timeout), [Spawn(generation, paused=held)]
+    life = replace(life, generation=generation, instance=generation, rung=Rung.NONE, ending=None)
+    life = replace(life, held=held, fresh=fresh)
+    return _arm(life, now + policy.start_timeout), [Spawn(generation, paused=held, fresh=fresh)]
 
 
 def _begin(life: Life, event: Event, now: float, policy: Policy) -> Step:
-    return _spawn(replace(life, wanted=Wanted.RUNNING), event, now, policy)
+    """Start for an operator: where it was at rest, what came meanwhile is history to it."""
+    fresh = life.state is not State.BACKOFF
+    return _spawn(replace(life, wanted=Wanted.RUNNING), event, now, policy, fresh=fresh)
 
 
 def _begin_again(life: Life, event: Event, now: float, policy: Policy) -> Step:
@@ -151,7 +154,7 @@ def _prepared(life: Life, _event: Prepared, now: float, policy: Policy) -> Step:
     """Take the start up again: same generation, the whole time of a start."""
     held = life.wanted is Wanted.PAUSED
     life = replace(_arm(life, now + policy.start_timeout), held=held, reason="")
-    return life, [Spawn(life.instance, paused=held)]
+    return life, [Spawn(life.instance, paused=held, fresh=life.fresh)]
 
 
 def _born(life: Life, event: Born, now: float, _policy: Policy) -> Step:

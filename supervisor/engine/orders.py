@@ -10,7 +10,17 @@ from bus import sessions, timeframes
 from bus.messages import CommandBody, Pause, Resume, Stop
 from bus.timeline import Synthetic
 from strategies.trading.core import Grant
-from supervisor.control import Attach, Configure, Detach, Direct, EngineOrder, FeedSpec, Forget, ShutDown
+from supervisor.control import (
+    Attach,
+    Configure,
+    Detach,
+    Direct,
+    EngineOrder,
+    Expect,
+    FeedSpec,
+    Forget,
+    ShutDown,
+)
 from supervisor.engine.feeds import NANOS, FeedPort
 
 if TYPE_CHECKING:
@@ -23,6 +33,8 @@ class Orders:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._calendars: dict[str, sessions.SessionCalendar] = {}
+        self._expected: dict[str, list[str]] = {}
+        """Symbols that are kept for deployments which are to run, by their id."""
 
     def carry_out(self, order: EngineOrder) -> None:
         """Do what one order says."""
@@ -79,10 +91,23 @@ class Orders:
                 signals_per_s=order.signals_per_s,
             )
         )
-        wanted = [timeframes.parse(text) for text in order.timeframes]
-        for symbol in order.symbols:
-            engine.market.want(symbol, wanted)
-        engine.look()
+        self._want(order.symbols, order.timeframes)
+
+    @_do.register
+    def _expect(self, order: Expect) -> None:
+        """Publish what a deployment reads, and so keep it on the tape, between two of its instances too."""
+        before = self._expected.pop(order.deployment_id, [])
+        if order.symbols:
+            self._expected[order.deployment_id] = order.symbols
+            self._want(order.symbols, order.timeframes)
+        for symbol in before:
+            self._engine.market.unwant(symbol)
+
+    def _want(self, symbols: list[str], names: list[str]) -> None:
+        wanted = [timeframes.parse(text) for text in names]
+        for symbol in symbols:
+            self._engine.market.want(symbol, wanted)
+        self._engine.look()
 
     def _release(self, attach: Attach) -> None:
         for symbol in attach.symbols:

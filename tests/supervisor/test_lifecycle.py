@@ -36,6 +36,7 @@ from supervisor.life import (
     Stop,
     Terminate,
     Wanted,
+    comes_back,
 )
 from supervisor.lifecycle import TABLE, ImpossibleEventError, backoff_delay, cause_of, step
 
@@ -70,7 +71,7 @@ def test_start_goes_through_starting_and_warming_to_running():
     life, effects = step(Life(), Start("ann", "morning"), 5.0, POLICY)
     assert (life.state, life.wanted, life.generation, life.due) == (State.STARTING, Wanted.RUNNING, 1, 65.0)
     assert (life.actor, life.reason, life.since) == ("ann", "morning", 5.0)
-    assert effects == [Spawn(1)]
+    assert effects == [Spawn(1, fresh=True)]
     life, effects = step(life, Born(1), 6.0, POLICY)
     assert (life.state, life.due, effects) == (State.WARMING, 65.0, [])
     life, effects = step(life, Ready(1), 7.0, POLICY)
@@ -84,12 +85,12 @@ def test_what_it_needs_is_made_first_with_a_time_of_its_own_and_then_the_start_g
     assert [] == effects
     life, effects = step(life, Prepared(1), 200.0, POLICY)
     assert (State.STARTING, 260.0, "") == (life.state, life.due, life.reason)
-    assert [Spawn(1)] == effects
+    assert [Spawn(1, fresh=True)] == effects
 
 
 def test_one_that_was_paused_while_it_waited_for_what_it_needs_starts_held():
     life, effects = live_through(Life(), Start(), Preparing(1, 9.0, "x"), Pause(), Prepared(1))
-    assert [Spawn(1), Spawn(1, paused=True)] == effects
+    assert [Spawn(1, fresh=True), Spawn(1, paused=True, fresh=True)] == effects
     life, effects = live_through(life, Born(1), Ready(1))
     assert State.PAUSED is life.state
 
@@ -97,7 +98,7 @@ def test_one_that_was_paused_while_it_waited_for_what_it_needs_starts_held():
 def test_what_it_needs_comes_too_late_for_one_that_is_being_stopped():
     life, effects = live_through(Life(), Start(), Preparing(1, 9.0, "x"), Stop(), Prepared(1))
     assert State.STOPPING is life.state
-    assert [Spawn(1), Terminate(1, "", POLICY.terminate_grace)] == effects
+    assert [Spawn(1, fresh=True), Terminate(1, "", POLICY.terminate_grace)] == effects
     life, effects = live_through(life, Ended(1, "operator"), Prepared(1), Preparing(1, 9.0, "x"))
     assert (State.STOPPED, []) == (life.state, effects)
 
@@ -114,7 +115,7 @@ def test_start_of_a_running_one_changes_nothing():
 
 def test_a_second_start_does_not_begin_a_second_instance():
     _, effects = live_through(Life(), Start(), Start(), Born(1), Start(), Ready(1), Start())
-    assert effects == [Spawn(1)]
+    assert effects == [Spawn(1, fresh=True)]
 
 
 def test_not_ready_in_time_ends_with_a_stack_and_counts_as_failure():
@@ -190,7 +191,7 @@ def test_start_leaves_quarantine_but_keeps_the_tally_and_reset_clears_it():
     life = replace(crash(running(), 1.0, Policy(max_exits=0)), attempt=9)
     assert life.state is State.QUARANTINED
     started, effects = step(life, Start(), 2.0, POLICY)
-    assert (started.exits, effects) == ((1.0,), [Spawn(2)])
+    assert (started.exits, effects) == ((1.0,), [Spawn(2, fresh=True)])
     reset, effects = step(life, Reset(), 2.0, POLICY)
     assert (reset.state, reset.exits, reset.attempt, effects) == (State.STOPPED, (), 0, [])
 
@@ -264,7 +265,7 @@ def test_pause_and_resume_are_idempotent_and_tell_the_engine_once():
 def test_pause_before_ready_is_paused_when_ready():
     life, effects = live_through(Life(), Start(), Pause(), Ready(1))
     assert life.state is State.PAUSED
-    assert effects == [Spawn(1), Direct(1, "pause", "paused before it was ready")]
+    assert effects == [Spawn(1, fresh=True), Direct(1, "pause", "paused before it was ready")]
 
 
 def test_resume_before_ready_opens_the_gate_that_birth_shut():
@@ -321,7 +322,7 @@ def test_what_the_host_must_not_run_fails_without_an_instance_and_stays_wanted()
     life, effects = step(before, Denied(reason="refused by sandbox: no seccomp"), 1.0, POLICY)
     assert (life.state, life.wanted, life.generation, effects) == (State.FAILED, Wanted.PAUSED, 4, [])
     assert (life.reason, life.actor) == ("refused by sandbox: no seccomp", "daemon")
-    assert step(life, Start(), 2.0, POLICY)[1] == [Spawn(5)]
+    assert step(life, Start(), 2.0, POLICY)[1] == [Spawn(5, fresh=True)]
     quarantined = Life(state=State.QUARANTINED, reason="crash_loop", generation=4)
     assert step(quarantined, Denied(reason="why"), 1.0, POLICY) == (quarantined, [])
 
@@ -409,3 +410,20 @@ def test_no_sequence_of_events_breaks_the_promises(script, policy, chance):
         if stopped_by_operator:
             assert life.wanted is Wanted.STOPPED, "something but an operator wants it to run"
             assert not any(isinstance(effect, Spawn) for effect in effects), "stopped did not stay stopped"
+
+
+def test_only_an_operators_start_begins_at_the_present() -> None:
+    backing_off = crash(running(), 1.0)
+    assert step(backing_off, Start(), 1.1, POLICY)[1] == [Spawn(2)]
+    assert step(Life(wanted=Wanted.RUNNING, generation=7), Recover(), 0.0, POLICY)[1] == [Spawn(8)]
+    at_rest = Life(state=State.STOPPED, generation=3)
+    assert step(at_rest, Start(), 0.0, POLICY)[1] == [Spawn(4, fresh=True)]
+
+
+def test_what_is_wanted_comes_back_unless_it_was_given_up() -> None:
+    given = [(state, wanted) for state in State for wanted in Wanted]
+    expected = [
+        wanted is not Wanted.STOPPED and state not in {State.FAILED, State.QUARANTINED}
+        for state, wanted in given
+    ]
+    assert expected == [comes_back(Life(state=state, wanted=wanted)) for state, wanted in given]
