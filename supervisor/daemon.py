@@ -50,6 +50,7 @@ from supervisor.sampler import Sampler
 from supervisor.schema import RescanResult
 from supervisor.signal_tail import SignalTail
 from supervisor.store.deployments import DeploymentStore, StoreError
+from supervisor.store.high_mark import HighMark
 from supervisor.store.tables import DeathRecord, Deployment, Standing
 from supervisor.survey import take, with_groups
 from supervisor.systemd import Notifier
@@ -94,7 +95,7 @@ class Daemon:
         self._stop_asked = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.sampler = Sampler()
-        self.events = EventLog(self.store, self.in_database)
+        self.events = EventLog(self.store, self.in_database, mark=HighMark(settings.state_dir / "events.seq"))
         self.enforcers = Enforcers(
             # The runtime directory is held by a lock, so the groups under its name are nobody else's.
             key=hashlib.sha256(os.fsencode(settings.runtime_dir)).hexdigest()[:12],

@@ -1,9 +1,10 @@
 """The event log: what the daemon did, numbered, durable before anybody is shown it.
 
 Rules of this file. ``note`` never waits: it queues, and one task writes what has gathered in one
-transaction and publishes it after, so a number that somebody saw is never given again, not even after a
-crash. While the database cannot be written, events are published all the same and kept to be written later
-(``unwritten`` says how many wait): supervision goes on with a full disk.
+transaction and publishes it after. While the database cannot be written, events are published all the same
+and kept to be written later (``unwritten`` says how many wait): supervision goes on with a full disk. A
+number that somebody saw is never given again, whatever became of the database: the highest stands in a
+``HighMark`` before anybody is shown it. So whoever followed asks for what it missed by that number.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import structlog
 
 from supervisor.broadcast import Broadcast
 from supervisor.store.deployments import DeploymentStore, StoreError
+from supervisor.store.high_mark import HighMark
 from supervisor.store.tables import Event
 from supervisor.tasks import end_task
 
@@ -35,10 +37,11 @@ class InDatabase(Protocol):
 
 
 WARNINGS = frozenset({
-    "backoff", "connection_refused", "engine_died", "engine_failed", "engine_hung", "error", "failed",
-    "feed_conflict", "feed_disconnected", "feed_failed", "feed_stale", "impossible", "internal_error",
-    "not_recovered", "not_saved", "peer_refused", "problem", "quarantined", "replay_refused", "report_fenced",
-    "report_refused", "signal_flood", "signals_failed", "strategy_broken", "stuck", "zygote_died",
+    "backoff", "connection_refused", "engine_died", "engine_failed", "engine_hung", "error", "events_lost",
+    "failed", "feed_conflict", "feed_disconnected", "feed_failed", "feed_stale", "impossible",
+    "internal_error", "not_recovered", "not_saved", "peer_refused", "problem", "quarantined",
+    "replay_refused", "report_fenced", "report_refused", "signal_flood", "signals_failed",
+    "strategy_broken", "stuck", "zygote_died",
 })  # fmt: skip
 """Kinds that are logged as warnings, so that they are still told where ``log.level`` is WARNING."""
 RING = 10_000
@@ -57,9 +60,11 @@ class EventLog:
         store: DeploymentStore,
         in_database: InDatabase,
         wall: Callable[[], int] = time.time_ns,
+        mark: HighMark | None = None,
     ) -> None:
         self._store = store
         self._in_database = in_database
+        self._mark = mark
         self._wall = wall
         self._ring: deque[Event] = deque(maxlen=RING)
         self._broadcast: Broadcast[Event] = Broadcast()
@@ -76,12 +81,17 @@ class EventLog:
 
     async def start(self) -> None:
         """Take up the numbering. Raises ``StoreError``."""
-        await self._in_database(self._recall)
+        kept, given = await self._in_database(self._recall)
         self._task = asyncio.create_task(self._write_on(), name="events")
+        if given > kept:
+            self.note("events_lost", f"{kept + 1} to {given}: the database did not take them, or lost them")
 
-    def _recall(self) -> None:
-        self.seq = self._store.last_event()
+    def _recall(self) -> tuple[int, int]:
+        kept = self._store.last_event()
+        given = self._mark.open() if self._mark else kept
+        self.seq = max(kept, given)
         self._ring.extend(self._store.newest_events(RING // 10))
+        return kept, given
 
     def note(self, kind: str, detail: str = "", deployment_id: str = "", generation: int = 0) -> None:
         """Record that something happened. Never waits, never fails."""
@@ -95,6 +105,8 @@ class EventLog:
         """Write what is queued, and end every follower."""
         await end_task(self._task)
         await self._write()
+        if self._mark is not None:
+            await self._in_database(self._mark.close)
         self._broadcast.close()
 
     async def _write_on(self) -> None:
@@ -105,31 +117,47 @@ class EventLog:
             await asyncio.shield(self._write())
 
     async def _write(self) -> None:
-        fresh = list(self._queued)
+        fresh, again = list(self._queued), bool(self._unwritten)
         self._queued.clear()
         rows = [*self._unwritten, *fresh]
         if rows:
             try:
-                await self._in_database(lambda: self._store.add_events(rows))
+                await self._in_database(lambda: self._keep(rows, again=again))
                 self._unwritten.clear()
             except StoreError:
                 self._unwritten.extend(fresh)
         self._ring.extend(fresh)
         self._broadcast.publish(fresh)
 
+    def _keep(self, rows: list[Event], *, again: bool) -> None:
+        if self._mark is not None:
+            self._mark.rise(rows[-1].seq)
+        if again:  # a server that went away may have taken them, and only the answer was lost
+            last = self._store.last_event()
+            rows = [row for row in rows if row.seq > last]
+        if rows:
+            self._store.add_events(rows)
+
     async def read(
         self, after: int | None = None, limit: int | None = None, *, follow: bool = False
     ) -> AsyncIterator[Event]:
-        """Yield events numbered above ``after``, else the last ``limit``; then, if told, all that come.
+        """Yield events numbered above ``after`` (at most ``limit``), else the last ``limit``.
 
-        A follower that is cut off for being slow simply ends: it asks again with the number it got last.
+        With ``follow`` all that come after them too: then ``limit`` bounds no more than the last ones. A
+        follower that is cut off for being slow simply ends: it asks again with the number it got last. A
+        number that was never given is of another log, of which this one is the next: all of it is yielded.
         """
         follower = self._broadcast.follow() if follow else None
         try:
-            last = after or 0
-            for event in await self._past(after, limit):
-                last = event.seq
-                yield event
+            last = 0 if after is None or after > self.seq else after
+            size = RING if follow or limit is None else limit
+            page = self._newest(limit) if after is None else await self._page(last, size)
+            while page:
+                for event in page:
+                    last = event.seq
+                    yield event
+                whole = after is None or not follow or len(page) < size
+                page = [] if whole else await self._page(last, size)
             if follower is not None:
                 async for event in follower:
                     if event.seq > last:
@@ -138,16 +166,17 @@ class EventLog:
             if follower is not None:
                 follower.close()
 
-    async def _past(self, after: int | None, limit: int | None) -> list[Event]:
+    def _newest(self, limit: int | None) -> list[Event]:
         ring = list(self._ring)
-        if after is None:
-            return ring[-limit:] if limit else ([] if limit == 0 else ring)
+        return ring if limit is None else ring[len(ring) - min(limit, len(ring)) :]
+
+    async def _page(self, after: int, size: int) -> list[Event]:
+        ring = list(self._ring)
         found = [event for event in ring if event.seq > after]
         if not ring or ring[0].seq > after + 1:
-            wanted = RING if limit is None else limit
             older: list[Event] = []
             with contextlib.suppress(StoreError):  # then what is in memory must do
-                older = await self._in_database(lambda: self._store.events(after, wanted))
+                older = await self._in_database(lambda: self._store.events(after, size))
             newest = older[-1].seq if older else after
             found = older + [event for event in ring if event.seq > newest]
-        return found if limit is None else found[:limit]
+        return found[:size]

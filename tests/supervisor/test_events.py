@@ -6,9 +6,10 @@ import asyncio
 
 import structlog
 
-from supervisor import broadcast
+from supervisor import broadcast, events
 from supervisor.events import EventLog
 from supervisor.store.deployments import DeploymentStore, StoreError
+from supervisor.store.high_mark import HighMark
 from supervisor.store.tables import Event
 from tests.waiting import turn, until
 
@@ -41,8 +42,8 @@ class Disk:
         return call()
 
 
-async def started(disk: Disk) -> EventLog:
-    log = EventLog(disk, disk.run, wall=lambda: 7)
+async def started(disk: Disk, mark: HighMark | None = None) -> EventLog:
+    log = EventLog(disk, disk.run, wall=lambda: 7, mark=mark)
     await log.start()
     return log
 
@@ -124,6 +125,78 @@ def test_a_full_disk_stops_nothing_and_is_made_up_for():
         await log.stop()
         assert [row.seq for row in disk.rows] == [1, 2]
         assert log.unwritten == 0
+
+    asyncio.run(scenario())
+
+
+def test_what_a_server_took_before_it_went_away_is_not_written_twice():
+    async def scenario():
+        disk = Disk()
+        log = await started(disk)
+        take = disk.add_events
+
+        def taken_and_not_answered(events):
+            take(events)
+            raise StoreError("the connection broke")
+
+        disk.add_events = taken_and_not_answered
+        log.note("a")
+        assert await collect(log, 1, after=0, follow=True) == [1]
+        disk.add_events = take
+        log.note("b")
+        await log.stop()
+        assert [row.seq for row in disk.rows] == [1, 2]
+
+    asyncio.run(scenario())
+
+
+def test_a_number_that_was_shown_is_not_given_again_though_the_database_never_had_it(tmp_path):
+    async def shown_and_not_kept(disk: Disk) -> None:
+        log = await started(disk, HighMark(tmp_path / "events.seq"))
+        log.note("kept")
+        assert await collect(log, 1, after=0, follow=True) == [1]
+        disk.full = True
+        log.note("shown")
+        assert await collect(log, 2, after=0, follow=True) == [1, 2]
+        log._task.cancel()  # killed: what was to be written later never is
+
+    async def the_next_one(disk: Disk) -> None:
+        log = await started(disk, HighMark(tmp_path / "events.seq"))
+        told = await anext(log.read(after=2, follow=True))
+        assert (told.seq, told.kind, told.detail.partition(":")[0]) == (3, "events_lost", "2 to 2")
+        await log.stop()
+
+    disk = Disk()
+    asyncio.run(shown_and_not_kept(disk))
+    disk.full = False
+    asyncio.run(the_next_one(disk))
+    assert [row.seq for row in disk.rows] == [1, 3]
+
+
+def test_a_number_of_another_log_is_answered_with_all_of_this_one():
+    async def scenario():
+        disk = Disk()
+        log = await started(disk)
+        log.note("a")
+        assert await collect(log, 1, after=7000, follow=True) == [1]
+        await log.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_follower_far_behind_gets_page_after_page_and_then_what_comes(monkeypatch):
+    monkeypatch.setattr(events, "RING", 10)
+
+    async def scenario():
+        disk = Disk()
+        disk.rows = [Event(n, n, "old") for n in range(1, 96)]
+        log = await started(disk)
+        follower = asyncio.create_task(collect(log, 96, after=0, limit=3, follow=True))
+        for _ in range(200):
+            await turn()
+        log.note("new")
+        assert await follower == list(range(1, 97))
+        await log.stop()
 
     asyncio.run(scenario())
 
