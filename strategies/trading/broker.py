@@ -66,13 +66,16 @@ class PaperBroker:
                 selling = combine(selling, order.quantity)
         return buying, selling, len(orders)
 
-    def match(self, tick: Tick) -> list[tuple[Order, float]]:
-        """Return the orders that ``tick`` fills, each with its price; ``remove`` takes them out."""
+    def match(self, tick: Tick, number: int | None = None) -> list[tuple[Order, float]]:
+        """Return the orders that ``tick`` fills, each with its price; ``remove`` takes them out.
+
+        ``number`` is said of a tick that may have been looked at before: then older orders only.
+        """
         return [
             (order, price)
             for orders in self._orders.get(tick.symbol, {}).values()
             for order in orders
-            if (price := execution(order, tick)) is not None
+            if (number is None or number > order.after) and (price := execution(order, tick)) is not None
         ]
 
     def remove(self, deployment_id: str, symbol: str, order_id: str) -> None:

@@ -8,14 +8,14 @@ then the caller acts no further and starts again from what the journal recovers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from bus.messages import Checkpoint, Position, Signal, Tick
 from strategies.trading.desk import Desk, Grant, Standing, Verb
 from strategies.trading.gate import judge
 from strategies.trading.identity import idempotency_key
-from strategies.trading.records import Record, Snapshot, Tally
+from strategies.trading.records import Record, Saved, Snapshot, Tally
 from strategies.trading.rules import RULES
 from strategies.trading.state import State
 from strategies.trading.ttl import SECOND
@@ -28,10 +28,15 @@ RATE_STEP: Final = RULES["rate"].step
 
 
 class Core:
-    """Gate, paper broker and books behind one door. ``seed`` tells the ids of two journals apart."""
+    """Gate, paper broker and books behind one door. ``seed`` tells the ids of two journals apart.
 
-    def __init__(self, *, seed: int = 0) -> None:
+    ``numbered`` tells the number of the last tick of a symbol that was handed in; without it no tick may be
+    handed in a second time (``see_again``).
+    """
+
+    def __init__(self, *, seed: int = 0, numbered: Callable[[str], int] = lambda _: 0) -> None:
         self._seed = seed
+        self._numbered = numbered
         self._state = State()
         self._last: dict[str, Tick] = {}
 
@@ -60,7 +65,7 @@ class Core:
 
         What it still holds is kept, since money does not vanish with a name. Keys stay for their time.
         """
-        turn = Turn(self._state, self._seed, now)
+        turn = self._turn(now)
         for order in self._state.broker.everything():
             if order.deployment_id == deployment_id:
                 turn.close(order, "cancelled")
@@ -71,7 +76,7 @@ class Core:
     # ---- what cells send --------------------------------------------------------------------------
     def on_signals(self, deployment_id: str, generation: int, signals: list[Signal], now: int) -> Outcome:
         """Judge the signals of one callback, in order; each sees what the ones before it did."""
-        turn = Turn(self._state, self._seed, now)
+        turn = self._turn(now)
         desk = self._state.desk(deployment_id)
         for signal in signals:
             key = idempotency_key(deployment_id, signal)
@@ -87,12 +92,33 @@ class Core:
         return turn.out
 
     def on_checkpoint(self, deployment_id: str, generation: int, checkpoint: Checkpoint, now: int) -> Outcome:
-        """Keep a strategy's state, behind every signal that it sent before; not that of a fenced one."""
-        turn = Turn(self._state, self._seed, now)
+        """Keep a strategy's state, behind every signal that it sent before; not that of a fenced one.
+
+        ``now`` is of the wall clock.
+        """
+        turn = self._turn(now)
         if self._current(deployment_id, generation):
             turn.save(deployment_id, generation, checkpoint)
         else:
             turn.note("stale_checkpoint", f"of generation {generation}: not kept", deployment_id)
+        return turn.out
+
+    def refuse_checkpoint(self, deployment_id: str, checkpoint: int, why: str, now: int) -> Outcome:
+        """Mark the checkpoint of record ``checkpoint`` as bad; ``now`` is of the wall clock."""
+        turn = self._turn(now)
+        turn.refuse(deployment_id, checkpoint, why)
+        return turn.out
+
+    def restore_checkpoint(self, saved: Saved, now: int) -> Outcome:
+        """Make an older checkpoint the newest of its deployment; ``now`` is of the wall clock."""
+        turn = self._turn(now)
+        turn.save(saved.deployment_id, saved.generation, saved.checkpoint)
+        return turn.out
+
+    def clear_checkpoints(self, deployment_id: str, now: int) -> Outcome:
+        """Drop every checkpoint of a deployment; ``now`` is of the wall clock."""
+        turn = self._turn(now)
+        turn.clear(deployment_id)
         return turn.out
 
     # ---- what the market does ---------------------------------------------------------------------
@@ -102,10 +128,19 @@ class Core:
         if not self._state.broker.waits(tick.symbol):
             return None
         # Protective exits, which act on every tick of a symbol that is held, will be judged here.
-        turn = Turn(self._state, self._seed, now)
-        for order, price in self._state.broker.match(tick):
-            turn.fill(order, price, tick)
-        return turn.out
+        return self._fill(tick, now, None)
+
+    def see_again(self, tick: Tick, number: int, now: int) -> Outcome | None:
+        """Take tick ``number`` of its symbol anew: a crash may have come before its fills were kept.
+
+        It fills what was accepted before it came and still waits: exactly what it would have filled.
+        """
+        self._last[tick.symbol] = tick
+        return self._fill(tick, now, number) if self._state.broker.waits(tick.symbol) else None
+
+    def recall(self, ticks: Iterable[Tick]) -> None:
+        """Know these as the last ticks of their symbols: after a crash their prices are still the last."""
+        self._last.update((tick.symbol, tick) for tick in ticks)
 
     def set_price(self, symbol: str, price: float | None, at: int) -> None:
         """Take a price that came by no tick (a feed's bar); None makes it unknown, which bars entries."""
@@ -116,7 +151,7 @@ class Core:
 
     def pulse(self, now: int) -> Outcome:
         """Sum up what floods of refusals left unlisted. Call it once a second."""
-        turn = Turn(self._state, self._seed, now)
+        turn = self._turn(now)
         for desk in self._state.desks.values():
             if desk.withheld:
                 turn.sum_up(desk)
@@ -145,6 +180,15 @@ class Core:
                 self._state.apply(record)
 
     # ---- inside -----------------------------------------------------------------------------------
+    def _turn(self, now: int) -> Turn:
+        return Turn(self._state, self._seed, now, self._numbered)
+
+    def _fill(self, tick: Tick, now: int, number: int | None) -> Outcome | None:
+        turn = self._turn(now)
+        for order, price in self._state.broker.match(tick, number):
+            turn.fill(order, price, tick)
+        return turn.out if turn.out.records or number is None else None
+
     def _current(self, deployment_id: str, generation: int) -> Desk | None:
         desk = self._state.desks.get(deployment_id)
         if desk is None or desk.standing is Standing.GONE or desk.grant.generation != generation:

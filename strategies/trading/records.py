@@ -83,7 +83,10 @@ class Executed(Struct, frozen=True, array_like=True, tag=5, kw_only=True):
 
 
 class Saved(Struct, frozen=True, array_like=True, tag=6, kw_only=True):
-    """A strategy's checkpoint. Every signal that it had sent before has a smaller ``seq``."""
+    """A strategy's checkpoint. Every signal that it had sent before has a smaller ``seq``.
+
+    ``at`` is of the wall clock: people are told how old it is, also where the market is a recording.
+    """
 
     seq: int
     at: int
@@ -130,4 +133,24 @@ class Snapshot(Struct, frozen=True, array_like=True, tag=8, kw_only=True):
     keys: list[KeyRing] = []
 
 
-Record: TypeAlias = Judged | Withheld | Placed | Closed | Executed | Saved | Noted | Snapshot
+class Refused(Struct, frozen=True, array_like=True, tag=9, kw_only=True):
+    """The checkpoint of record ``checkpoint`` is bad: never loaded again, kept for inspection."""
+
+    seq: int
+    at: int
+    deployment_id: str
+    checkpoint: int
+    why: str
+
+
+class Cleared(Struct, frozen=True, array_like=True, tag=10, kw_only=True):
+    """Every checkpoint of a deployment up to here was dropped: its next instance begins afresh."""
+
+    seq: int
+    at: int
+    deployment_id: str
+
+
+Record: TypeAlias = (
+    Judged | Withheld | Placed | Closed | Executed | Saved | Noted | Snapshot | Refused | Cleared
+)

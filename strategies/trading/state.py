@@ -14,6 +14,7 @@ from strategies.trading.books import Books
 from strategies.trading.broker import PaperBroker
 from strategies.trading.desk import Desk
 from strategies.trading.records import (
+    Cleared,
     Closed,
     Executed,
     Judged,
@@ -21,6 +22,7 @@ from strategies.trading.records import (
     Noted,
     Placed,
     Record,
+    Refused,
     Saved,
     Snapshot,
     Withheld,
@@ -152,4 +154,6 @@ _APPLY: Final[dict[type, Callable[[State, Any], None]]] = {
     Executed: _executed,
     Saved: _nothing,
     Noted: _nothing,
+    Refused: _nothing,
+    Cleared: _nothing,
 }

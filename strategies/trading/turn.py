@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -11,7 +12,18 @@ from strategies.trading.books import after, marked
 from strategies.trading.desk import Desk, Standing
 from strategies.trading.identity import uuid7
 from strategies.trading.orders import Order, reducing
-from strategies.trading.records import Closed, Executed, Judged, Noted, Placed, Record, Saved, Withheld
+from strategies.trading.records import (
+    Cleared,
+    Closed,
+    Executed,
+    Judged,
+    Noted,
+    Placed,
+    Record,
+    Refused,
+    Saved,
+    Withheld,
+)
 from strategies.trading.replies import accepted_signal
 from strategies.trading.state import State
 from strategies.trading.view import Verdict
@@ -37,14 +49,18 @@ class Outcome(Struct):
 
 
 class Turn:
-    """Carries out what was decided on one input at ``now``; ``out`` is what the caller gets."""
+    """Carries out what was decided on one input at ``now``; ``out`` is what the caller gets.
 
-    __slots__ = ("_now", "_seed", "_state", "out")
+    ``after`` tells the number of the last tick of a symbol, for the orders that are placed.
+    """
 
-    def __init__(self, state: State, seed: int, now: int) -> None:
+    __slots__ = ("_after", "_now", "_seed", "_state", "out")
+
+    def __init__(self, state: State, seed: int, now: int, after: Callable[[str], int]) -> None:
         self._state = state
         self._seed = seed
         self._now = now
+        self._after = after
         self.out = Outcome()
 
     def answer(self, desk: Desk, generation: int, signal: Signal, key: str, verdict: Verdict) -> None:
@@ -147,6 +163,17 @@ class Turn:
             )
         )
 
+    def refuse(self, deployment_id: str, checkpoint: int, why: str) -> None:
+        """Record that the checkpoint of record ``checkpoint`` is bad."""
+        seq = self._state.seq + 1
+        self._record(
+            Refused(seq=seq, at=self._now, deployment_id=deployment_id, checkpoint=checkpoint, why=why)
+        )
+
+    def clear(self, deployment_id: str) -> None:
+        """Record that every checkpoint of a deployment so far was dropped."""
+        self._record(Cleared(seq=self._state.seq + 1, at=self._now, deployment_id=deployment_id))
+
     def note(self, kind: str, detail: str, deployment_id: str) -> None:
         """Record something for the event log."""
         seq = self._state.seq + 1
@@ -196,6 +223,7 @@ class Turn:
             data_as_of=judged.signal.data_as_of,
             accepted_at=self._now,
             seq=seq,
+            after=self._after(judged.signal.symbol),
         )
         self._record(Placed(seq=seq, at=self._now, order=order))
 

@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn, Self
 import msgspec
 
 from bus.messages import AcceptedSignal, Checkpoint, Position
-from strategies.trading.records import Placed, Record, Snapshot
+from strategies.trading.records import Executed, Judged, Placed, Record, Snapshot
 from supervisor.store import journal_copy, journal_log
 from supervisor.store import journal_rows as rows
 from supervisor.store.journal_copy import JournalCopy
@@ -30,7 +30,7 @@ from supervisor.store.journal_file import (
     damaged,
     quarantine_open,
 )
-from supervisor.store.journal_reader import JournalReader, accepted_after, checkpoint_of
+from supervisor.store.journal_reader import JournalReader, accepted_after, checkpoint_of, outcomes_after
 
 __all__ = ["Journal", "JournalCorrupt", "JournalError", "JournalReader", "JournalTooNew"]
 
@@ -201,6 +201,11 @@ class Journal:
         """Return the last checkpoint of a deployment, if it has one."""
         self.post()
         return checkpoint_of(self._database, self.path, deployment_id)
+
+    def outcomes(self, after_seq: int) -> list[Judged | Executed]:
+        """Return the verdicts and executions after record ``after_seq``, ascending."""
+        self.post()
+        return outcomes_after(self._database, self.path, after_seq)
 
     def accepted(self, after_seq: int, limit: int) -> list[AcceptedSignal]:
         """Return the accepted signals after ``after_seq``, ascending, at most ``limit``."""

@@ -28,6 +28,7 @@ _LARGEST: Final = 2**63 - 1
 """Largest integer of SQLite (sqlite.org/datatype3.html)."""
 _SIGNAL: Final = msgspec.msgpack.Decoder(Judged | Withheld).decode
 _FILL: Final = msgspec.msgpack.Decoder(Executed).decode
+_OUTCOME: Final = msgspec.msgpack.Decoder(Judged | Withheld | Executed).decode
 _POSITION: Final = msgspec.msgpack.Decoder(Position).decode
 _CHECKPOINT: Final = msgspec.msgpack.Decoder(Saved).decode
 _EVENT: Final = msgspec.msgpack.Decoder(Noted).decode
@@ -138,6 +139,16 @@ def accepted_after(
     query = "SELECT payload FROM signals WHERE key IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?"
     after_seq = max(0, min(after_seq, _LARGEST))  # a consumer may ask for any number that MessagePack has
     return [accepted_signal(judged) for judged in _rows(database, path, query, [after_seq, limit], _SIGNAL)]
+
+
+def outcomes_after(database: sqlite3.Connection, path: Path, after_seq: int) -> list[Judged | Executed]:
+    """Return verdicts and executions after ``after_seq``, ascending; of a flood only what was listed."""
+    query = (
+        "SELECT payload FROM (SELECT seq, payload FROM signals WHERE seq > ?1 "
+        "UNION ALL SELECT seq, payload FROM fills WHERE seq > ?1) ORDER BY seq"
+    )
+    found = _rows(database, path, query, [after_seq], _OUTCOME)
+    return [record for record in found if not isinstance(record, Withheld)]
 
 
 def checkpoint_of(database: sqlite3.Connection, path: Path, deployment_id: str) -> Checkpoint | None:

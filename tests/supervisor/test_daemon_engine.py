@@ -16,7 +16,7 @@ import pytest
 import zmq
 
 from bus.sockets import Publisher
-from supervisor.control import Attach, Configure, Direct, EngineOrder
+from supervisor.control import Attach, Configure, Direct, EngineOrder, Expect
 from tests.supervisor.rig import Rig, Scene
 
 pytestmark = pytest.mark.system
@@ -92,7 +92,8 @@ def test_after_an_engine_died_what_runs_gets_ticks_again_and_what_is_paused_stay
             runs, pauses = await scene.row("runs"), await scene.row("pauses")
             assert (runs.state, runs.pid, runs.generation) == ("running", before["runs"].pid, 1)
             assert (pauses.state, pauses.pid, pauses.generation) == ("paused", before["pauses"].pid, 1)
-            assert [type(order) for order in told] == [Configure, Attach, Direct, Attach, Direct]
+            expected = [Expect, Expect, Configure, Attach, Direct, Attach, Direct]
+            assert expected == [type(order) for order in told]
             assert [order.verb for order in told if isinstance(order, Direct)] == ["resume", "pause"]
 
             # Once its warden has the word, not even signals to refuse come from it.

@@ -22,6 +22,52 @@ def send(core, *signals, now=T0, deployment_id="d", generation=1):
     return core.on_signals(deployment_id, generation, list(signals), now)
 
 
+# ---- after a crash --------------------------------------------------------------------------------
+def test_a_tick_that_is_seen_again_fills_only_what_was_accepted_before_it_came():
+    seen = {"X": 7}
+    core = running_core(numbered=seen.__getitem__)
+    [_, placed] = send(core, signal()).records
+    assert placed.order.after == 7
+    # The tick that the strategy answered lies on the tape too, and is handed in anew.
+    assert core.see_again(tick(101.0), 7, T0 + 1) is None
+    [executed] = core.see_again(tick(102.0), 8, T0 + 2).records
+    assert (executed.fill.price, executed.position.quantity) == (102.0, 1.0)
+    assert core.see_again(tick(103.0), 9, T0 + 3) is None
+
+
+def test_seeing_again_what_was_missed_ends_where_never_missing_it_ends():
+    ticks = [tick(100.0 + n, ts=T0 + n) for n in range(1, 6)]
+    seen = {"X": 0}
+
+    def run(lost_after: int) -> list[Position]:
+        core, records = running_core(numbered=lambda symbol: seen[symbol]), []
+        for number, each in enumerate(ticks, 1):
+            if number == lost_after:  # the engine dies: what it knew and had not journalled is gone
+                core = running_core(numbered=lambda symbol: seen[symbol])
+                core.restore(records)
+                for again, old in enumerate(ticks[:number], 1):
+                    if (out := core.see_again(old, again, old.ts)) is not None:
+                        records += out.records
+                continue
+            seen["X"] = number
+            if (out := core.on_tick(each, each.ts)) is not None:
+                records += out.records
+            if number == 2:
+                records += send(core, signal(key=number), now=each.ts).records
+        return core.positions("d")
+
+    expected = run(lost_after=99)
+    assert expected[0].average_price == 103.0
+    assert [expected] * 3 == [run(lost_after=number) for number in (3, 4, 5)]
+
+
+def test_prices_that_are_recalled_are_the_last_prices():
+    core = running_core(price=None)
+    assert verdicts(send(core, signal())) == ["price_unknown"]
+    core.recall([tick(100.0)])
+    assert verdicts(send(core, signal(key=2))) == ["accepted"]
+
+
 # ---- one signal, from request to fill -------------------------------------------------------------
 def test_an_accepted_signal_is_recorded_answered_and_sent_out():
     out = send(running_core(), signal(key=5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bus.messages import Acked, Signal, SignalAck, Tick
@@ -19,9 +20,11 @@ def grant(deployment_id: str = "d", generation: int = 1, **fields: Any) -> Grant
     return Grant(deployment_id=deployment_id, generation=generation, **(granted | fields))
 
 
-def running_core(*grants: Grant, price: float | None = 100.0) -> Core:
+def running_core(
+    *grants: Grant, price: float | None = 100.0, numbered: Callable[[str], int] = lambda _: 0
+) -> Core:
     """Return a core whose deployments (one named ``d`` unless given) are warm, with prices of X and Y."""
-    core = Core()
+    core = Core(numbered=numbered)
     for each in grants or (grant(),):
         core.attach(each)
         core.running(each.deployment_id, each.generation)
