@@ -49,13 +49,17 @@ class FeedClock:
     The age of data is another question: a signal expires by the wall clock on a live feed, but on a
     recording, played at any speed, by the time that passed since the engine published the data. A feed
     whose events are over ``RECORDED`` old is a recording.
+
+    While ``held`` it stands still at the watermark: something is missing that may still come, and until it
+    has, no timer closes a candle over it.
     """
 
-    __slots__ = ("_advanced_at", "_marks", "agenda", "healthy", "watermark")
+    __slots__ = ("_advanced_at", "_marks", "agenda", "healthy", "held", "watermark")
 
     def __init__(self) -> None:
         self.watermark = 0
         self.healthy = True
+        self.held = False
         self.agenda = Agenda()
         self._advanced_at = 0
         self._marks: deque[tuple[int, int]] = deque(maxlen=MARKS)
@@ -73,7 +77,15 @@ class FeedClock:
 
     def now(self, monotonic: int) -> int:
         """Event time at this monotonic instant, 0 before the first event."""
-        return self.watermark + monotonic - self._advanced_at if self.watermark else 0
+        if self.held or not self.watermark:
+            return self.watermark
+        return self.watermark + monotonic - self._advanced_at
+
+    def release(self, monotonic: int) -> None:
+        """Go on after ``held``, from the watermark: the time that was waited is not made up for."""
+        if self.held:
+            self.held = False
+            self._advanced_at = max(self._advanced_at, monotonic)
 
     def judged_at(self, event_time: int, monotonic: int, wall: int) -> int:
         """Return the time at which to judge a signal based on data of ``event_time``, in event time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bus.candles import SymbolCandles
 from bus.feeds.health import Gap
@@ -48,6 +48,16 @@ class FeedPort:
         self._peers = Peers()
         self.deserted = False
         """Whether the last publisher has gone, while what it sent may still be waiting."""
+
+    def items(self, now: int, publish: Callable[[FeedStatus], None]) -> Iterator[Sequence[Tick | Bar]]:
+        """Yield what each message that is ready has to deliver, in order; ``now`` is wall-clock ns."""
+        accept, intake, clock = self.intake.accept, self.intake, self.clock
+        for frames in self.socket.drain():
+            items = accept(frames, now)
+            if intake.gapped or not clock.healthy:
+                # Before these ticks close candles in which something is missing, or after which it is not.
+                self.check(now, publish)
+            yield items
 
     def candles(self, symbol: str, timeframes: Sequence[Timeframe], sample: Tick | Bar) -> SymbolCandles:
         """Build the candles of one symbol as this feed's section says.

@@ -206,13 +206,9 @@ class Engine:
     def _take_feed(self, feed: FeedPort) -> None:
         """Drain one feed: the hot path."""
         now = time.time_ns()
-        accept, streams, take, clock = feed.intake.accept, feed.streams, self.market.take, feed.clock
+        streams, take, clock = feed.streams, self.market.take, feed.clock
         keep = self._ticks.append
-        for frames in feed.socket.drain():
-            items = accept(frames, now)
-            if feed.intake.gapped or not feed.clock.healthy:
-                # Before these ticks close candles in which something is missing, or after which it is not.
-                feed.check(now, self._publish_status)
+        for items in feed.items(now, self._publish_status):
             for item in items:
                 stream = streams.get(item.symbol)
                 if stream is None:
