@@ -26,6 +26,10 @@ ACTION_TIMEOUT = 900.0
 """For verbs that wait for a start or a stop: longer than any timeout that the daemon itself may have."""
 
 
+class DaemonGone(CommandError):
+    """Nobody answers, or the daemon went away in the middle of an answer; it may come back."""
+
+
 class Client:
     """Talks to the daemon at ``path``; a connection a request. Every failure is a ``CommandError``."""
 
@@ -51,7 +55,7 @@ class Client:
             # http.client takes a connection that breaks off for the end; only after the chunk of length 0,
             # which ends a whole answer, is nothing left of the last one.
             if response.chunked and getattr(response, "chunk_left", None) is not None:
-                raise CommandError(
+                raise DaemonGone(
                     FAILED, f"the daemon at {self.path} broke off in the middle of its answer; see its log"
                 )
 
@@ -75,14 +79,14 @@ class Client:
                     raise _refusal(response.status, response.read())
                 yield response
             except TimeoutError:
-                raise CommandError(NO_DAEMON, f"the daemon at {self.path} does not answer") from None
+                raise DaemonGone(NO_DAEMON, f"the daemon at {self.path} does not answer") from None
             except (FileNotFoundError, ConnectionRefusedError):
-                raise CommandError(NO_DAEMON, self._nobody()) from None
+                raise DaemonGone(NO_DAEMON, self._nobody()) from None
             except PermissionError:
                 what = f"{self.path} belongs to another user; run this as that user, or as root"
                 raise CommandError(REFUSED, f"refused by peer_credentials: {what}") from None
             except (http.client.HTTPException, ConnectionError):
-                raise CommandError(NO_DAEMON, f"the daemon at {self.path} went away") from None
+                raise DaemonGone(NO_DAEMON, f"the daemon at {self.path} went away") from None
 
     def _nobody(self) -> str:
         return (

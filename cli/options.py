@@ -20,3 +20,10 @@ Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on as more come
 Last = Annotated[
     int, typer.Option("-n", "--lines", min=0, max=100_000, help="How many, counted from the end.")
 ]
+After = Annotated[
+    int | None, typer.Option("--after", metavar="N", min=0, help="Those numbered above N instead.")
+]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", metavar="S", min=0, max=86_400, help="With -f: how long a daemon may be away."),
+]

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from cli.client import Client, segment
-from cli.options import Follow, Id, Json, Last
+from cli.follow import follow as follow_on
+from cli.options import After, Follow, Id, Json, Last, Wait
 from cli.tables import terminal_width
 from cli.talk import print_lines
 
@@ -28,12 +29,18 @@ def logs(deployment_id: Id, follow: Follow = False, lines: Last = 100) -> None:
     print_lines(came, False, lambda line: render.log_line(LogLine.model_validate_json(line)))
 
 
-def events(follow: Follow = False, lines: Last = 100, as_json: Json = False) -> None:
-    """What the daemon did, numbered."""
+def events(
+    follow: Follow = False, lines: Last = 100, after: After = None, wait: Wait = 60.0, as_json: Json = False
+) -> None:
+    """What the daemon did, numbered; -f goes on by number when the daemon is restarted."""
     from cli import render
     from supervisor.schema import EventView
 
-    came, width = Client().lines("events", n=lines, follow=follow), terminal_width()
+    client, width = Client(), terminal_width()
+    if follow:
+        came = follow_on(client, "events", lines=lines, after=after, wait=wait, newest="event_seq")
+    else:
+        came = client.lines("events", n=lines, after=after)
     print_lines(came, as_json, lambda line: render.event(EventView.model_validate_json(line), width))
 
 
@@ -41,12 +48,20 @@ def signals(
     deployment_id: Annotated[str | None, typer.Argument(metavar="[ID]", show_default=False)] = None,
     follow: Follow = False,
     lines: Last = 100,
+    after: After = None,
+    wait: Wait = 60.0,
     as_json: Json = False,
 ) -> None:
-    """Every signal with its verdict and rule."""
+    """Every signal with its verdict and rule; -f goes on by number when the daemon is restarted."""
     from cli import render
     from supervisor.schema import SignalView
 
-    came = Client().lines("signals", deployment_id=deployment_id, n=lines, follow=follow)
-    width = terminal_width()
+    client, width = Client(), terminal_width()
+    query = {"deployment_id": deployment_id}
+    if follow:
+        came = follow_on(
+            client, "signals", lines=lines, after=after, wait=wait, newest="journal_seq", query=query
+        )
+    else:
+        came = client.lines("signals", n=lines, after=after, **query)
     print_lines(came, as_json, lambda line: render.signal(SignalView.model_validate_json(line), width))
