@@ -163,9 +163,10 @@ class Candles(Struct, array_like=True, frozen=True):
 
 
 class Pulse(Struct, array_like=True, frozen=True):
-    """Topic ``pulse||``, once a second: the engine lives; ``last`` holds the last sequence per topic.
+    """Topic ``pulse||``, once a second: the engine lives, and ``now`` is its event time.
 
-    ``at`` is the offset on the tape of what is published after it.
+    ``last`` holds the last sequence of each topic that moved since the one before, every tenth time of all.
+    ``at`` is an offset on the tape: what lies before it was published before this.
     """
 
     epoch: int

@@ -15,6 +15,8 @@ SYMBOL_ALLOWED = "letters, digits and . _ : / ^ = & + # @ -, at most 64, not sta
 DEPLOYMENT_ID_ALLOWED = "letters, digits and . _ -, at most 64, starting with a letter or digit"
 
 PULSE = b"pulse||"
+FEEDS = b"feed|"
+"""What the health of every feed begins with."""
 
 
 def is_symbol(name: str) -> bool:
@@ -45,6 +47,11 @@ def cell(deployment_id: str) -> bytes:
 def feed(name: str) -> bytes:
     """Topic of the health of one feed; payload ``FeedStatus``."""
     return f"feed|{name}|".encode()
+
+
+def of(frame: bytes) -> bytes:
+    """Topic of an internal message, ``kind|name|`` and then its payload. ``ValueError`` if it is none."""
+    return frame[: frame.index(b"|", frame.index(b"|") + 1) + 1]
 
 
 def signal(deployment_id: str) -> bytes:

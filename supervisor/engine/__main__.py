@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import gc
 import os
+import shutil
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ from supervisor.engine.loop import Engine
 from supervisor.store.checkpointer import Checkpointer
 from supervisor.store.journal import Journal
 from supervisor.store.journal_file import JournalCorrupt, JournalError
+from supervisor.store.tape import Tape, TapeError
 
 
 def main() -> int:
@@ -39,8 +41,10 @@ def main() -> int:
         journal.prune()
         core = Core(seed=journal.seed)
         core.restore(journal.recover())
-        engine = Engine(options.runtime, journal, core, channel, epoch=time.time_ns())
-    except (JournalError, OSError) as error:
+        shutil.rmtree(options.state / "tape", ignore_errors=True)  # until the market is rebuilt from it
+        tape = Tape.open(options.state / "tape")
+        engine = Engine(options.runtime, journal, tape, core, channel, epoch=time.time_ns())
+    except (JournalError, TapeError, OSError) as error:
         return _give_up(channel, error)
     checkpointer = Checkpointer(journal.path)
     checkpointer.start()
@@ -49,7 +53,7 @@ def main() -> int:
         engine.run()
     except SupervisorGone:
         return 0
-    except JournalError as error:
+    except (JournalError, TapeError) as error:
         return _give_up(channel, error)
     finally:
         checkpointer.close()

@@ -20,7 +20,6 @@ from bus.market import Market, Stream
 from bus.messages import (
     DECODE_ERRORS,
     Bar,
-    CellCommand,
     CellReport,
     CommandBody,
     FeedStatus,
@@ -37,11 +36,13 @@ from supervisor.engine.channel import Channel
 from supervisor.engine.feeds import FeedPort
 from supervisor.engine.orders import Orders
 from supervisor.engine.outlet import Outlet
+from supervisor.engine.publication import Publication
 from supervisor.engine.reports import Reports
 from supervisor.engine.roster import Roster
 from supervisor.engine.stats import engine_stats
 from supervisor.engine.timers import Timers
 from supervisor.store.journal import Journal
+from supervisor.store.tape import Tape
 
 SECOND = 1_000_000_000
 MOST_REFUSED = 1000
@@ -51,6 +52,8 @@ LOOK_EVERY = SECOND // 20
 COMPANY = SECOND // 1000
 """How long a fill may wait for its commit. The tick that filled an order is also what a strategy answers,
 well within that time: then both are one commit and one message, and the cell has one turn with them."""
+TELL_ALL = 10
+"""Pulses from one that tells where every topic is to the next; the others tell of those that moved."""
 POST_AFTER = SECOND // 50
 """From a commit until the journal's tables hold it, at most: what others read is behind by so much."""
 
@@ -70,7 +73,9 @@ def folder_for_cells(runtime: Path) -> Path:
 class Engine:
     """Owns every socket of the data plane and the journal. ``run`` returns when told to end."""
 
-    def __init__(self, runtime: Path, journal: Journal, core: Core, channel: Channel, epoch: int) -> None:
+    def __init__(
+        self, runtime: Path, journal: Journal, tape: Tape, core: Core, channel: Channel, *, epoch: int
+    ) -> None:  # fmt: skip
         self.epoch = epoch
         self.journal = journal
         self.core = core
@@ -84,10 +89,13 @@ class Engine:
         self.market_socket = MarketSocket(self.hub, f"ipc://{folder}/market")
         self._reports = ReportSocket(self.hub, f"ipc://{folder}/reports")
         self.outlet = Outlet(self.hub, runtime, accepted=journal.accepted, event=self.event)
-        self.market = Market(epoch, self.market_socket.send)
+        self.publication = Publication(tape, self.market_socket.send)
+        self.market = Market(epoch, self.publication.publish)
         self._orders = Orders(self)
         self._handle = Reports(self)
         self._refused: set[str] = set()
+        self._told: dict[str, int] = {}
+        self._pulses = 0
         self._ticks: list[Tick] = []
         self._outcomes: list[Outcome] = []
         self._afterwards: list[Callable[[], None]] = []
@@ -140,6 +148,7 @@ class Engine:
             for act in self._afterwards:
                 act()
             self._afterwards.clear()
+        self.publication.flush()
         self._post(monotonic)
         self.channel.flush()
 
@@ -156,6 +165,7 @@ class Engine:
     def _publish(self) -> None:
         """Send what the feeds brought, then let it fill what waits: cells work while we book."""
         self.market.flush()
+        self.publication.flush()
         ticks, self._ticks = self._ticks, []
         on_tick = self.core.on_tick
         for tick in ticks:
@@ -292,12 +302,22 @@ class Engine:
             self.command(member.deployment_id, member.generation, TakeCheckpoint())
         self.outlet.bind()
         self.take(self.core.pulse(self.event_now(monotonic)))
-        read = [symbol for symbol, stream in self.market.streams.items() if stream.wanted]
-        last = self.market.position(read)
-        self.market_socket.send(topics.PULSE + encode(Pulse(self.epoch, now, last)))
+        self.publication.flush()
+        pulse = Pulse(self.epoch, self.event_now(monotonic), self._moved(), self.publication.tape.end)
+        self.publication.publish(topics.PULSE + encode(pulse))
         self.journal.post()  # whoever is told its number may read up to there
         self.channel.tell(engine_stats(self, now, self._longest_turn))
         self._longest_turn = 0
+
+    def _moved(self) -> dict[str, int]:
+        """Return the last sequence of every topic that has moved; of all, now and then."""
+        read = [symbol for symbol, stream in self.market.streams.items() if stream.wanted]
+        last = self.market.position(read)
+        self._pulses += 1
+        told, self._told = self._told, last
+        if self._pulses % TELL_ALL == 0:
+            return last
+        return {topic: seq for topic, seq in last.items() if told.get(topic) != seq}
 
     def event_now(self, monotonic: int) -> int:
         """Event time of the engine: the newest feed clock, the wall clock before the first tick."""
@@ -313,7 +333,9 @@ class Engine:
         self.journal.commit()
         for outcome in outcomes:
             for deployment_id, generation, body in outcome.commands:
-                self.command(deployment_id, generation, body)
+                self.publication.command(deployment_id, generation, body)
+        self.publication.flush()
+        for outcome in outcomes:
             self.outlet.send(outcome)
             for kind, detail, deployment_id in outcome.events:
                 self.event(kind, detail, deployment_id)
@@ -335,7 +357,7 @@ class Engine:
         """Send one command to one cell, behind whatever was decided before."""
         if self._outcomes:
             self._finish()
-        self.market_socket.send(topics.cell(deployment_id) + encode(CellCommand(generation, body)))
+        self.publication.command(deployment_id, generation, body)
 
     def event(self, kind: str, detail: str, deployment_id: str = "", generation: int = 0) -> None:
         """Tell the supervisor something for the event log."""
@@ -343,7 +365,7 @@ class Engine:
 
     def _publish_status(self, status: FeedStatus) -> None:
         self.market.flush()  # what came before it
-        self.market_socket.send(topics.feed(status.feed) + encode(status))
+        self.publication.publish(topics.feed(status.feed) + encode(status))
         self.look()  # an outage that is over lets the timer close again
         self.event("feed_" + status.state, f"feed {status.feed}: {status.detail or status.state}")
 
@@ -357,6 +379,7 @@ class Engine:
             socket.close()
         self.hub.close()
         self.journal.close()
+        self.publication.tape.close()
 
 
 _decode_report = msgspec.msgpack.Decoder(CellReport).decode

@@ -7,12 +7,17 @@ from functools import singledispatchmethod
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from bus import topics
 from bus.messages import (
     Beat,
     Bye,
     CellReport,
     Checkpoint,
+    CommandBody,
     Hello,
+    Missed,
     Running,
     Schedule,
     Signals,
@@ -20,6 +25,7 @@ from bus.messages import (
 )
 from supervisor.control import CellSaid
 from supervisor.engine.roster import Member
+from supervisor.store.tape import TapeError
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
@@ -52,27 +58,73 @@ class Reports:
         raise TypeError(f"no such report: {report!r} of {member!r}")
 
     @_take.register
-    def _hello(self, _report: Hello, member: Member) -> None:
+    def _hello(self, report: Hello, member: Member) -> None:
         """Answer every hello: the last welcome may have gone before the subscription was there."""
-        engine, attach = self._engine, member.attach
-        checkpoint = engine.journal.checkpoint(attach.deployment_id)
-        engine.command(
-            attach.deployment_id,
-            attach.generation,
-            Welcome(
-                epoch=engine.epoch,
-                now=engine.event_now(time.monotonic_ns()),
-                warmup=engine.market.warmup(attach.symbols, attach.timeframes, attach.warmup),
-                position=engine.market.position(attach.symbols),
-                positions=engine.core.positions(attach.deployment_id),
-                state=checkpoint.state if checkpoint else b"",
-                state_version=checkpoint.state_version if checkpoint else 0,
-                recovered=checkpoint is not None,
-            ),
-        )
+        engine, tape = self._engine, self._engine.publication.tape
+        if report.tape == tape.identity:  # it lives, and knows where it is
+            now = engine.event_now(time.monotonic_ns())
+            welcome = Welcome(epoch=engine.epoch, now=now, tape=tape.identity, resumes=True)
+        else:
+            checkpoint = engine.journal.checkpoint(member.deployment_id)
+            welcome = self._welcome(member, checkpoint, living=report.tape != 0)
+        engine.command(member.deployment_id, member.generation, welcome)
         if not member.welcomed:
             member.welcomed = True
             self._say(member, "hello")
+
+    def _welcome(self, member: Member, checkpoint: Checkpoint | None, *, living: bool) -> Welcome:
+        """Begin where its checkpoint was, if all since then is on the tape; else at the present."""
+        engine, attach = self._engine, member.attach
+        engine.market.flush()
+        engine.publication.flush()
+        tape = engine.publication.tape
+        present = Welcome(
+            epoch=engine.epoch,
+            now=engine.event_now(time.monotonic_ns()),
+            warmup=engine.market.warmup(attach.symbols, attach.timeframes, attach.warmup),
+            position={
+                **engine.market.position(attach.symbols),
+                topics.cell(attach.deployment_id).decode(): engine.publication.numbers.get(
+                    attach.deployment_id, 0
+                ),
+            },
+            positions=engine.core.positions(attach.deployment_id),
+            tape=tape.identity,
+            at=tape.end,
+        )
+        if checkpoint is None or living:
+            return present
+        given = replace(
+            present, state=checkpoint.state, state_version=checkpoint.state_version, recovered=True
+        )
+        if attach.fresh or checkpoint.epoch != tape.identity:
+            return given
+        if not tape.begin <= checkpoint.at <= tape.end:
+            self._short(member, checkpoint.at)
+            return given
+        return replace(
+            given, position=checkpoint.position, at=checkpoint.at, resumes=True, paused=checkpoint.paused
+        )
+
+    @_take.register
+    def _missed(self, report: Missed, member: Member) -> None:
+        """Tell it again what it has not heard, a piece at a time."""
+        engine = self._engine
+        engine.market.flush()
+        try:
+            answer: CommandBody = engine.publication.since(report.at, member.reads)
+        except TapeError:
+            self._short(member, report.at)
+            answer = self._welcome(member, None, living=True)
+        engine.command(member.deployment_id, member.generation, answer)
+
+    def _short(self, member: Member, at: int) -> None:
+        tape = self._engine.publication.tape
+        detail = (
+            f"it has to go on at {at}, and the tape has {tape.begin} to {tape.end}: it begins at the "
+            "present, with the candles of its warm-up"
+        )
+        self._engine.event("tape_too_short", detail, member.deployment_id, member.generation)
 
     @_take.register
     def _running(self, report: Running, member: Member) -> None:

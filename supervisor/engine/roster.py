@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
+from bus import topics
 from bus.messages import CellStats, Pause, Resume
 from supervisor.control import Attach
 
@@ -26,6 +27,17 @@ class Member:
     save_at: int = 0
     """When it is next asked for a checkpoint, monotonic ns."""
     stats: CellStats = field(default_factory=CellStats)
+    topics: frozenset[bytes] = frozenset()
+    """What it subscribes to, besides the feeds' health."""
+
+    def __post_init__(self) -> None:
+        """Derive its topics."""
+        per_symbol = [make(symbol) for symbol in self.attach.symbols for make in (topics.tick, topics.candle)]
+        self.topics = frozenset([topics.cell(self.attach.deployment_id), topics.PULSE, *per_symbol])
+
+    def reads(self, topic: bytes) -> bool:
+        """Whether a message of this topic is for it."""
+        return topic in self.topics or topic.startswith(topics.FEEDS)
 
     @property
     def deployment_id(self) -> str:
