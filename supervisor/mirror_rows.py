@@ -39,7 +39,10 @@ class Copy(Struct, frozen=True, kw_only=True):
 
 
 class SavedRow(Struct, frozen=True, array_like=True):
-    """A checkpoint in the mirror; ``seq``, ``at`` and ``generation`` are the journal's."""
+    """A checkpoint in the mirror; ``seq``, ``at`` and ``generation`` are the journal's.
+
+    ``epoch`` names the tape that numbers ``position``, ``offset`` is the checkpoint's ``at`` on it.
+    """
 
     state: bytes
     state_version: int
@@ -48,6 +51,8 @@ class SavedRow(Struct, frozen=True, array_like=True):
     seq: int
     at: int
     generation: int
+    offset: int = 0
+    paused: bool = False
 
 
 class TallyRow(Struct, frozen=True, kw_only=True):
@@ -85,7 +90,15 @@ def checkpoint_row(saved: Saved) -> bytes:
     kept = saved.checkpoint
     return _pack(
         SavedRow(
-            kept.state, kept.state_version, kept.epoch, kept.position, saved.seq, saved.at, saved.generation
+            state=kept.state,
+            state_version=kept.state_version,
+            epoch=kept.epoch,
+            position=kept.position,
+            seq=saved.seq,
+            at=saved.at,
+            generation=saved.generation,
+            offset=kept.at,
+            paused=kept.paused,
         )
     )
 
@@ -210,7 +223,9 @@ def _saved(name: str, row: bytes) -> Saved:
         at=kept.at,
         deployment_id=name,
         generation=kept.generation,
-        checkpoint=Checkpoint(kept.state, kept.state_version, kept.epoch, kept.position),
+        checkpoint=Checkpoint(
+            kept.state, kept.state_version, kept.epoch, kept.position, kept.offset, kept.paused
+        ),
     )
 
 

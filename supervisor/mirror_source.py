@@ -35,7 +35,7 @@ class DaemonSource:
         self._journal = journal
         self._journal_seq = journal_seq
         self._since = 0
-        self._checkpoints: dict[str, bytes] = {}
+        self._checkpoints: dict[str, tuple[int, bytes]] = {}
         self._tallies: dict[tuple[str, int], Tally] = {}  # by id and creation: an id can be used again
 
     @property
@@ -50,8 +50,8 @@ class DaemonSource:
 
     async def look(self, after: int, limit: int) -> Picture:
         """Return everything, of accepted signals those numbered above ``after``, at most ``limit``."""
-        since = self._since
-        copy = await self._ask(lambda reader: reader.copy(after, limit, since))
+        since, known = self._since, {name: seq for name, (seq, _) in self._checkpoints.items()}
+        copy = await self._ask(lambda reader: reader.copy(after, limit, since, known))
         signals = [rows.entry(judged) for judged in copy.accepted]
         if not copy.whole:
             return Picture(seq=copy.seq, signals=signals, hashes=None)
@@ -67,7 +67,7 @@ class DaemonSource:
                 "positions": rows.owned_rows(copy.positions),
                 "orders": rows.owned_rows(copy.orders),
                 "tallies": {name: rows.tally_row(tally) for (name, _), tally in self._tallies.items()},
-                "checkpoints": dict(self._checkpoints),
+                "checkpoints": {name: row for name, (_, row) in self._checkpoints.items()},
             },
         )
 
@@ -78,8 +78,10 @@ class DaemonSource:
         self._since = copy.seq
         living = {name: (name, actor.deployment.created_at) for name, actor in self._actors.items()}
         for saved in copy.checkpoints:
-            self._checkpoints[saved.deployment_id] = rows.checkpoint_row(saved)
-        self._checkpoints = {name: row for name, row in self._checkpoints.items() if name in living}
+            self._checkpoints[saved.deployment_id] = (saved.seq, rows.checkpoint_row(saved))
+        self._checkpoints = {
+            name: kept for name, kept in self._checkpoints.items() if name in living and name in copy.heads
+        }
         for tally in copy.tallies:
             if key := living.get(tally.deployment_id):
                 self._tallies[key] = _sum(self._tallies.get(key, Tally(tally.deployment_id)), tally)

@@ -12,14 +12,16 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self, TypeVar
 
 import msgspec
 
 from bus.messages import AcceptedSignal, Checkpoint, Position
-from strategies.trading.records import Executed, Judged, Placed, Record, Snapshot
+from strategies.trading.records import Executed, Judged, Placed, Record, Saved, Snapshot
+from supervisor.store import journal_checkpoints as checkpoints
 from supervisor.store import journal_copy, journal_log
 from supervisor.store import journal_rows as rows
+from supervisor.store.journal_checkpoints import Newest
 from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.journal_file import (
     JournalCorrupt,
@@ -29,10 +31,13 @@ from supervisor.store.journal_file import (
     connect,
     damaged,
     quarantine_open,
+    unreadable,
 )
-from supervisor.store.journal_reader import JournalReader, accepted_after, checkpoint_of, outcomes_after
+from supervisor.store.journal_reader import JournalReader, accepted_after, outcomes_after
 
 __all__ = ["Journal", "JournalCorrupt", "JournalError", "JournalReader", "JournalTooNew"]
+
+T = TypeVar("T")
 
 KEEP: Final = 1_000_000
 """Records that ``prune`` leaves: some 500 MB, and days of a busy host."""
@@ -198,9 +203,17 @@ class Journal:
             raise quarantine_open(self._database, self.path, str(error)) from None
 
     def checkpoint(self, deployment_id: str) -> Checkpoint | None:
-        """Return the last checkpoint of a deployment, if it has one."""
-        self.post()
-        return checkpoint_of(self._database, self.path, deployment_id)
+        """Return the newest good checkpoint of a deployment, if it has one."""
+        saved = self.newest(deployment_id).saved
+        return saved.checkpoint if saved else None
+
+    def newest(self, deployment_id: str) -> Newest:
+        """Return the newest good checkpoint of a deployment, and which newer ones are damaged."""
+        return self._read(lambda: checkpoints.newest(self._execute, deployment_id))
+
+    def good(self, deployment_id: str, seq: int) -> Saved | None:
+        """Return the checkpoint of record ``seq``; None if there is none, or it is refused or damaged."""
+        return self._read(lambda: checkpoints.good(self._execute, deployment_id, seq))
 
     def outcomes(self, after_seq: int) -> list[Judged | Executed]:
         """Return the verdicts and executions after record ``after_seq``, ascending."""
@@ -235,6 +248,13 @@ class Journal:
         raise JournalError(
             f"the journal {self.path} cannot be written: {why}; the open group was taken back"
         ) from None
+
+    def _read(self, work: Callable[[], T]) -> T:
+        self.post()
+        try:
+            return work()
+        except sqlite3.Error as error:
+            raise unreadable(self.path, error) from None
 
     def _payloads(self, query: str, kind: type[Any]) -> list[Any]:
         decode = msgspec.msgpack.Decoder(kind).decode

@@ -8,8 +8,9 @@ not filled in its positions, and every signal before a checkpoint is among the a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ from msgspec import Struct
 from bus.messages import Position
 from strategies.trading.orders import Order
 from strategies.trading.records import Judged, Placed, Record, Saved, Tally
+from supervisor.store import journal_checkpoints as checkpoints
 from supervisor.store import journal_rows as rows
 from supervisor.store.journal_rows import Execute
 
@@ -30,12 +32,12 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _JUDGED: Final = msgspec.msgpack.Decoder(Judged).decode
 _PLACED: Final = msgspec.msgpack.Decoder(Placed).decode
 _POSITION: Final = msgspec.msgpack.Decoder(Position).decode
-_SAVED: Final = msgspec.msgpack.Decoder(Saved).decode
 
 
 class JournalCopy(Struct, frozen=True, kw_only=True):
     """What is known of a journal up to record ``seq``; ``accepted`` and ``checkpoints`` ascending.
 
+    ``heads`` is the number of the newest good checkpoint by deployment, of those not read as well.
     ``whole`` is False for a page of accepted signals that others follow: then only those were read.
     """
 
@@ -45,14 +47,19 @@ class JournalCopy(Struct, frozen=True, kw_only=True):
     positions: list[Position] = []
     orders: list[Order] = []
     checkpoints: list[Saved] = []
+    heads: dict[str, int] = {}
     accepted: list[Judged] = []
 
 
-def read(execute: Execute, after: int, limit: int, since: int) -> JournalCopy:
+def read(
+    execute: Execute, after: int, limit: int, since: int, known: Mapping[str, int] = MappingProxyType({})
+) -> JournalCopy:
     """Return positions and waiting orders, and what is new: for a copy that is kept level.
 
-    New are accepted signals above ``after``, at most ``limit``, and checkpoints and verdicts above
-    ``since``. A journal that ends before ``since`` is another one: then everything of it is new.
+    New are accepted signals above ``after``, at most ``limit``, verdicts above ``since``, and of each
+    deployment the newest good checkpoint, if it is not the one that is ``known`` by its number: one that is
+    refused later makes an older one the newest. A journal that ends before ``since`` is another one: then
+    everything of it is new.
     """
     with _one_commit(execute):
         seq = rows.posted(execute)
@@ -65,7 +72,8 @@ def read(execute: Execute, after: int, limit: int, since: int) -> JournalCopy:
         ]
         if len(accepted) == limit:
             return JournalCopy(seq=accepted[-1].seq, whole=False, accepted=accepted)
-        since = since if since <= seq else 0
+        since, known = (since, known) if since <= seq else (0, {})
+        heads = checkpoints.heads(execute)
         return JournalCopy(
             seq=seq,
             tallies=rows.tallies(execute, since),
@@ -74,12 +82,8 @@ def read(execute: Execute, after: int, limit: int, since: int) -> JournalCopy:
                 _PLACED(payload).order
                 for (payload,) in execute("SELECT payload FROM orders WHERE status = 'waiting' ORDER BY seq")
             ],
-            checkpoints=[
-                _SAVED(payload)
-                for (payload,) in execute(
-                    "SELECT payload FROM checkpoints WHERE seq > ? ORDER BY seq", (since,)
-                )
-            ],
+            checkpoints=list(checkpoints.changed(execute, known, heads)),
+            heads=heads,
             accepted=accepted,
         )
 

@@ -12,9 +12,11 @@ import sqlite3
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from supervisor.store import journal_checkpoints as checkpoints
+
 Synchronous: TypeAlias = Literal["NORMAL", "FULL"]
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the schema, kept in ``PRAGMA user_version``."""
 APPLICATION: Final = 0x73744A31
 """``stJ1``: tells our file from any other SQLite database (``PRAGMA application_id``)."""
@@ -46,21 +48,24 @@ CREATE INDEX fills_of ON fills (deployment_id);
 CREATE TABLE positions (
     deployment_id TEXT NOT NULL, symbol TEXT NOT NULL, seq INTEGER NOT NULL, quantity REAL NOT NULL,
     payload BLOB NOT NULL, PRIMARY KEY (deployment_id, symbol)) WITHOUT ROWID;
-CREATE TABLE checkpoints (deployment_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, payload BLOB NOT NULL);
 CREATE TABLE events (seq INTEGER PRIMARY KEY, deployment_id TEXT NOT NULL, payload BLOB NOT NULL);
 -- Counts of verdicts whose rows were pruned.
 CREATE TABLE tallies (
     deployment_id TEXT NOT NULL, decision TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (deployment_id, decision)) WITHOUT ROWID;
+{checkpoints.SCHEMA}
 """
-UPGRADE: Final = """
+_TO_2: Final = f"""
+{_LOG}
 INSERT INTO meta SELECT 'posted', ifnull(max(seq), 0) FROM (
     SELECT max(seq) AS seq FROM signals UNION ALL SELECT max(seq) FROM orders
     UNION ALL SELECT max(seq) FROM fills UNION ALL SELECT max(seq) FROM events
     UNION ALL SELECT max(seq) FROM checkpoints UNION ALL SELECT value FROM meta WHERE name = 'floor');
 DELETE FROM meta WHERE name = 'floor';
-"""
-"""From schema 1, which had no log (so ``_LOG`` comes first): every record went into its tables at once."""
+"""  # noqa: S608 - constants only
+"""From schema 1, which had no log: every record went into its tables at once."""
+UPGRADES: Final = {1: _TO_2 + checkpoints.UPGRADE, 2: checkpoints.UPGRADE}
+"""What brings a file of that schema up to date."""
 
 
 class JournalError(Exception):
@@ -170,7 +175,8 @@ def _prepare(database: sqlite3.Connection, path: Path, synchronous: Synchronous)
         raise quarantine_open(database, path, verdict)
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
-        _arrange(database, _LOG + UPGRADE)
+        checkpoints.define_part(database)
+        _arrange(database, UPGRADES[version])
 
 
 def _arrange(database: sqlite3.Connection, script: str) -> None:

@@ -8,17 +8,24 @@ reads are the tables, which the engine brings level with its log some millisecon
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from types import MappingProxyType
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
 from bus.messages import AcceptedSignal, Checkpoint, Fill, Position
 from strategies.trading.records import Executed, Judged, Noted, Saved, Withheld
 from strategies.trading.replies import accepted_signal, signal_row, withheld_row
+from supervisor.store import journal_checkpoints as checkpoints
 from supervisor.store import journal_copy, journal_log
+from supervisor.store.journal_checkpoints import Kept, Summary
 from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.journal_file import connect_readonly, unreadable
+from supervisor.store.journal_rows import Execute
+
+T = TypeVar("T")
 
 _SIGNALS: Final = "signals WHERE counted"
 _FILLS: Final = "fills WHERE 1"
@@ -30,7 +37,6 @@ _SIGNAL: Final = msgspec.msgpack.Decoder(Judged | Withheld).decode
 _FILL: Final = msgspec.msgpack.Decoder(Executed).decode
 _OUTCOME: Final = msgspec.msgpack.Decoder(Judged | Withheld | Executed).decode
 _POSITION: Final = msgspec.msgpack.Decoder(Position).decode
-_CHECKPOINT: Final = msgspec.msgpack.Decoder(Saved).decode
 _EVENT: Final = msgspec.msgpack.Decoder(Noted).decode
 
 
@@ -93,13 +99,21 @@ class JournalReader:
         return accepted_after(self._database, self.path, after_seq, limit)
 
     def checkpoint(self, deployment_id: str) -> Checkpoint | None:
-        """Return the last checkpoint of a deployment, if it has one."""
-        return checkpoint_of(self._database, self.path, deployment_id)
+        """Return the newest good checkpoint of a deployment, if it has one."""
+        saved = self._ask(lambda execute: checkpoints.newest(execute, deployment_id)).saved
+        return saved.checkpoint if saved else None
 
-    def checkpoints(self, after_seq: int = 0) -> list[Saved]:
-        """Return the last checkpoint of each deployment that is newer than ``after_seq``, ascending."""
-        query = "SELECT payload FROM checkpoints WHERE seq > ? ORDER BY seq"
-        return _rows(self._database, self.path, query, [after_seq], _CHECKPOINT)
+    def checkpoints(self, deployment_id: str) -> list[Kept]:
+        """Return every checkpoint of a deployment that is kept, the newest first, refused ones too."""
+        return self._ask(lambda execute: checkpoints.kept(execute, deployment_id))
+
+    def saved(self, deployment_id: str, seq: int) -> Saved | None:
+        """Return the checkpoint of record ``seq``, a refused one too; None if it is damaged or not there."""
+        return self._ask(lambda execute: checkpoints.whole(execute, deployment_id, seq))
+
+    def summaries(self) -> dict[str, Summary]:
+        """Return what is kept of each deployment that has a checkpoint."""
+        return self._ask(checkpoints.summaries)
 
     def last_seq(self) -> int:
         """Return the newest committed record's number, 0 in an empty journal; it may not be posted yet."""
@@ -108,11 +122,19 @@ class JournalReader:
         except sqlite3.Error as error:
             raise unreadable(self.path, error) from None
 
-    def copy(self, after: int, limit: int, since: int) -> JournalCopy:
-        """Return what a copy is to know, as of one commit; the numbers as for ``journal_copy.read``."""
+    def copy(
+        self, after: int, limit: int, since: int, known: Mapping[str, int] = MappingProxyType({})
+    ) -> JournalCopy:
+        """Return what a copy is to know, as of one commit; the arguments as for ``journal_copy.read``."""
         try:
-            return journal_copy.read(self._database.execute, after, limit, since)
+            return journal_copy.read(self._database.execute, after, limit, since, known)
         except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise unreadable(self.path, error) from None
+
+    def _ask(self, question: Callable[[Execute], T]) -> T:
+        try:
+            return question(self._database.execute)
+        except sqlite3.Error as error:
             raise unreadable(self.path, error) from None
 
     def _page(
@@ -149,13 +171,6 @@ def outcomes_after(database: sqlite3.Connection, path: Path, after_seq: int) -> 
     )
     found = _rows(database, path, query, [after_seq], _OUTCOME)
     return [record for record in found if not isinstance(record, Withheld)]
-
-
-def checkpoint_of(database: sqlite3.Connection, path: Path, deployment_id: str) -> Checkpoint | None:
-    """Return the last checkpoint of a deployment, if it has one."""
-    query = "SELECT payload FROM checkpoints WHERE deployment_id = ?"
-    found = _rows(database, path, query, [deployment_id], _CHECKPOINT)
-    return found[0].checkpoint if found else None
 
 
 def _rows(

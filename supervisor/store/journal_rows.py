@@ -12,18 +12,21 @@ from typing import Any, Final
 import msgspec
 
 from strategies.trading.records import (
+    Cleared,
     Closed,
     Executed,
     Judged,
     Noted,
     Placed,
     Record,
+    Refused,
     Saved,
     Tally,
     Withheld,
 )
 from strategies.trading.state import Keys
 from strategies.trading.ttl import KEY_LIFE
+from supervisor.store import journal_checkpoints as checkpoints
 
 Execute = Callable[..., sqlite3.Cursor]
 ExecuteMany = Callable[..., sqlite3.Cursor]
@@ -47,7 +50,13 @@ class _Posting:
         """Orders of rows that are there already: (status, seq)."""
         self.fills: list[tuple[Any, ...]] = []
         self.positions: dict[tuple[str, str], tuple[Any, ...]] = {}
-        self.checkpoints: dict[str, tuple[Any, ...]] = {}
+        self.checkpoints: list[tuple[Any, ...]] = []
+        self.refused: list[tuple[str, int, str]] = []
+        """Checkpoints that are bad: (why, seq, owner)."""
+        self.cleared: list[tuple[str, int]] = []
+        """Owners of no checkpoint before a record: (owner, seq)."""
+        self.savers: set[str] = set()
+        """Whose checkpoints changed."""
         self.events: list[tuple[Any, ...]] = []
         self._placed: dict[int, list[Any]] = {}
 
@@ -71,7 +80,9 @@ class _Posting:
             ("UPDATE orders SET status = ? WHERE seq = ?", self.ended),
             ("INSERT INTO fills VALUES (?, ?, ?)", self.fills),
             ("INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)", self.positions.values()),
-            ("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", self.checkpoints.values()),
+            (checkpoints.INSERT, self.checkpoints),
+            (checkpoints.REFUSE, self.refused),
+            (checkpoints.CLEAR, self.cleared),
             ("INSERT INTO events VALUES (?, ?, ?)", self.events),
         ):
             if rows:
@@ -111,7 +122,17 @@ def _executed(rows: _Posting, record: Executed) -> None:
 
 
 def _saved(rows: _Posting, record: Saved) -> None:
-    rows.checkpoints[record.deployment_id] = (record.deployment_id, record.seq, _encode(record))
+    rows.checkpoints.append(checkpoints.row(record))
+    rows.savers.add(record.deployment_id)
+
+
+def _refused(rows: _Posting, record: Refused) -> None:
+    rows.refused.append((record.why, record.checkpoint, record.deployment_id))
+    rows.savers.add(record.deployment_id)
+
+
+def _cleared(rows: _Posting, record: Cleared) -> None:
+    rows.cleared.append((record.deployment_id, record.seq))
 
 
 def _noted(rows: _Posting, record: Noted) -> None:
@@ -126,6 +147,8 @@ _POST: Final[dict[type, Callable[[_Posting, Any], None]]] = {
     Executed: _executed,
     Saved: _saved,
     Noted: _noted,
+    Refused: _refused,
+    Cleared: _cleared,
 }
 """What rows each kind of record becomes."""
 
@@ -136,6 +159,7 @@ def post(database: sqlite3.Connection, records: Iterable[Record]) -> None:
     for record in records:
         _POST[type(record)](rows, record)
     rows.write(database.executemany)
+    checkpoints.trim(database.execute, rows.savers)
 
 
 def posted(execute: Execute) -> int:

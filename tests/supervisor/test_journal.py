@@ -17,6 +17,7 @@ from strategies.trading.core import Core
 from strategies.trading.records import Noted, Tally
 from strategies.trading.replies import ROW, accepted_signal
 from supervisor.store.journal import Journal, JournalCorrupt, JournalError, JournalReader, JournalTooNew
+from supervisor.store.journal_checkpoints import KEEP_GOOD
 from tests.strategies.trading.trading_world import SECOND, T0, grant, running_core, signal, tick
 
 CHECKPOINT = Checkpoint(b"state", 1, 7, {"tick|X|": 3})
@@ -29,6 +30,26 @@ def path(tmp_path):
 
 def noted(seq, deployment_id="d"):
     return Noted(seq=seq, at=T0, deployment_id=deployment_id, kind="test", detail=f"number {seq}")
+
+
+def turn_back(path, version):
+    """Make of a journal what an earlier version would have left: one checkpoint a deployment, and no log."""
+    with JournalReader.open(path) as reader:
+        saved = reader.copy(0, 1_000_000, 0).checkpoints
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "DROP TABLE checkpoints; CREATE TABLE checkpoints "
+            "(deployment_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, payload BLOB NOT NULL);"
+        )
+        for one in saved:
+            row = (one.deployment_id, one.seq, msgspec.msgpack.encode(one))
+            database.execute("INSERT INTO checkpoints VALUES (?, ?, ?)", row)
+        database.commit()
+        if version == 1:
+            database.executescript(
+                "DROP TABLE log; DELETE FROM meta WHERE name = 'posted'; INSERT INTO meta VALUES ('floor', 3)"
+            )
+        database.execute(f"PRAGMA user_version = {version}")
 
 
 def some_trading(core, journal, *, keys=range(7)):
@@ -245,8 +266,7 @@ def test_fills_positions_and_checkpoints_are_read_as_the_core_has_them(path):
         assert sum(fill.quantity for fill in fills) == held[0].quantity
         assert reader.executions(0, 1000)[-1].position == held[0]
         assert reader.checkpoint("d") == journal.checkpoint("d") == CHECKPOINT
-        assert [saved.checkpoint for saved in reader.checkpoints()] == [CHECKPOINT]
-        assert reader.checkpoints(journal.last_seq) == []
+        assert [kept.refused for kept in reader.checkpoints("d")] == [""] * KEEP_GOOD
         assert (reader.checkpoint("nobody"), reader.positions("nobody")) == (None, [])
 
 
@@ -416,11 +436,7 @@ def test_a_journal_of_the_first_schema_is_brought_up_to_date_and_goes_on(path):
     with Journal.open(path) as journal:
         some_trading(core, journal)
         last = journal.last_seq
-    with contextlib.closing(sqlite3.connect(path)) as database:  # as the first version left it
-        database.executescript(
-            "DROP TABLE log; DELETE FROM meta WHERE name = 'posted';"
-            "INSERT INTO meta VALUES ('floor', 3); PRAGMA user_version = 1"
-        )
+    turn_back(path, 1)
     with Journal.open(path) as journal:
         assert journal.last_seq == last
         recovered = Core()
@@ -437,7 +453,7 @@ def test_a_journal_of_a_later_version_is_refused_and_left_alone(path):
         database.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
     for attempt in (Journal.open, JournalReader.open):
-        with pytest.raises(JournalTooNew, match="has schema 99, this stratd knows up to 2"):
+        with pytest.raises(JournalTooNew, match="has schema 99, this stratd knows up to 3"):
             attempt(path)
     assert path.read_bytes() == before
 

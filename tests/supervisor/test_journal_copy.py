@@ -18,9 +18,9 @@ from tests.supervisor.test_journal import CHECKPOINT, some_trading
 EVERYTHING = 1_000_000
 
 
-def copied(path, after=0, limit=EVERYTHING, since=0) -> JournalCopy:
+def copied(path, after=0, limit=EVERYTHING, since=0, known=None) -> JournalCopy:
     with JournalReader.open(path) as reader:
-        return reader.copy(after, limit, since)
+        return reader.copy(after, limit, since, known or {})
 
 
 def recovered(path) -> Snapshot:
@@ -154,7 +154,7 @@ def test_a_copy_is_read_page_by_page_and_then_only_what_is_new(tmp_path):
     assert [saved.checkpoint for saved in new.checkpoints] == [later]
     assert new.tallies == [Tally("d", 1)]
     assert len(new.accepted) == 1
-    nothing = copied(path, after=new.seq, since=new.seq)
+    nothing = copied(path, after=new.seq, since=new.seq, known=new.heads)
     assert (nothing.checkpoints, nothing.tallies, nothing.accepted) == ([], [], [])
     assert nothing.positions == new.positions
     # A journal that ends before what is known is another one.
