@@ -297,8 +297,8 @@ class Actor:
         mine, host = self.deployment, self.host
         code = host.code(mine.strategy, mine.version)
         if code is None:
-            what = f"strategy {mine.strategy}@{mine.version} is not in the catalogue"
-            self.submit(lf.Ended(generation, "load_error", what))
+            why_not = host.why_not(mine.strategy, mine.version)
+            self.submit(lf.Ended(generation, "load_error", why_not))
             return
         # The verbs ask first; no way leads past it.
         why = objection(mine, code, host.survey, host.require) or host.packages.objection(code.lock)

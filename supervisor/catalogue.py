@@ -17,7 +17,7 @@ from strategies.errors import ParametersInvalid, Problem
 from strategies.parameters import Parameter, Schema, coerce
 from strategies.requirements import Lock
 from supervisor.config.sections import Strategies
-from supervisor.errors import Invalid, NotFound, near_matches
+from supervisor.errors import Failed, Invalid, NotFound, near_matches
 from supervisor.schema import RescanResult, StrategyView
 
 
@@ -68,14 +68,38 @@ class Catalogue:
         return None if found is None else _entry(found)
 
     def find(self, reference: str) -> Entry:
-        """Return ``NAME@VERSION``, or the newest version of ``NAME``. Raises ``NotFound``."""
+        """Return ``NAME@VERSION``, or the newest version of ``NAME``. Raises ``NotFound``.
+
+        ``Failed`` if there is something of that name, and what is wrong with it.
+        """
         found = self._scan.find(reference)
         if found is None:
+            if broken := self._broken(reference):
+                raise Failed(broken)
             known = [plugin.reference for plugin in self._scan.found.values()]
             if "@" not in reference:
                 known = sorted({plugin.name for plugin in self._scan.found.values()})
             raise NotFound("strategy", reference, near_matches(reference, known))
         return _entry(found)
+
+    def why_not(self, name: str, version: str) -> str:
+        """Return why ``code`` has nothing: what is wrong with it now, or that it is not there."""
+        reference = f"{name}@{version}"
+        return self._broken(reference) or f"strategy {reference} is not in the catalogue"
+
+    def _broken(self, reference: str) -> str:
+        """Say what is wrong with folders called like ``reference``; "" if there is none.
+
+        A description that cannot be read has no version, so this is said where no version of it is sound.
+        """
+        name = reference.partition("@")[0]
+        if any(one.name == name for one in self._scan.found.values()):
+            return ""
+        return " ".join(
+            f"strategy {name} is broken: {'; '.join(map(str, one.errors))} ({path})"
+            for path, one in sorted(self._scan.broken.items())
+            if name in (one.name, Path(path).stem)
+        )
 
     def parameters(self, entry: Entry, given: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:
         """Return effective parameters of ``given`` values and ``texts`` as typed. Raises ``Invalid``."""

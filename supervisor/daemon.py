@@ -143,6 +143,7 @@ class Daemon:
                 memory=memory, cpu=cpu, window=quota.cpu_window, cpu_policy=quota.cpu_policy
             ),
             code=self.catalogue.code,
+            why_not=self.catalogue.why_not,
             require=tuple(self.settings.sandbox.require or ()),
         )
 
@@ -164,6 +165,8 @@ class Daemon:
     async def start(self) -> None:
         """Bring everything up. Raises ``Failed`` with a sentence; then ``stop`` still has to be called."""
         self.premises.enter()
+        if self.premises.damaged:
+            self.problems["identity"] = self.premises.damaged
         survey = self._survey(self.settings.sandbox.setting)  # blocks, while nobody waits for us yet
         self._nursery.survey = survey
         become_subreaper()

@@ -57,7 +57,8 @@ class Host:
 
     ``limits(memory, cpu)`` and ``usage(memory, cpu)`` make what the kernel and what the sampler hold a cell
     to, bytes and share of a core; ``code(name, version)`` is None for what the catalogue does not have (any
-    more). ``endpoints`` are those of the last engine that was ready: the next one binds the same.
+    more), and ``why_not`` says why. ``endpoints`` are those of the last engine that was ready: the next one
+    binds the same.
     ``survey`` is what the sandbox gives on this host, taken once when the daemon starts, None before;
     ``require`` names the layers that the configuration demands beyond what a stranger's code needs.
     """
@@ -75,6 +76,7 @@ class Host:
     limits: Callable[[int, float], Limits]
     usage: Callable[[int, float], Usage]
     code: Callable[[str, str], Code | None]
+    why_not: Callable[[str, str], str]
     endpoints: EngineReady | None = None
     survey: Survey | None = None
     require: tuple[str, ...] = ()

@@ -7,6 +7,18 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+MOST_BYTES = 2**20
+"""Of a configuration file; one for a thousand feeds is a tenth of this."""
+
+
+def config_text(path: Path) -> str:
+    """Read a configuration file. ``OSError``, ``UnicodeDecodeError``, ``OverflowError`` for one too large."""
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)  # a device may have no end
+    if len(data) > MOST_BYTES:
+        raise OverflowError(f"is larger than {MOST_BYTES // 2**20} MiB, which no settings are")
+    return data.decode("utf-8")
+
 
 def config_path(environ: Mapping[str, str], uid: int, given: Path | None = None) -> Path:
     """Where the configuration file is: ``given`` (``--config``), STRATD_CONFIG, or the default."""
@@ -53,7 +65,7 @@ def api_socket(environ: Mapping[str, str], uid: int) -> Path:
     """
     runtime_dir = environ.get("STRATD_RUNTIME_DIR")
     if not runtime_dir:
-        with contextlib.suppress(OSError, ValueError):
-            runtime_dir = tomllib.loads(config_path(environ, uid).read_text("utf-8")).get("runtime_dir")
+        with contextlib.suppress(OSError, ValueError, OverflowError):
+            runtime_dir = tomllib.loads(config_text(config_path(environ, uid))).get("runtime_dir")
     named = Path(runtime_dir) if isinstance(runtime_dir, str) and runtime_dir else None
     return (named or default_runtime_dir(environ, uid)) / "api.sock"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import importlib.util
 import os
+import re
 import stat
+import time
 import uuid
 from pathlib import Path
 
 from supervisor.errors import Failed
 
+IDENTITY = re.compile(rb"[0-9a-f]{32}")
 PACKAGES = ("bus", "strategies", "sandbox", "supervisor", "cli")
 
 
@@ -20,6 +24,8 @@ class Premises:
     def __init__(self, runtime: Path, state: Path) -> None:
         self.runtime = runtime
         self.state = state
+        self.damaged = ""
+        """A sentence about an identity that was set aside by ``enter``, "" if it is sound."""
         self._lock: int | None = None
 
     @property
@@ -36,7 +42,10 @@ class Premises:
         for folder in (self.runtime, self.state, self.logs):
             _make_private(folder)
         path = self.runtime / "daemon.lock"
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise Failed(f"cannot make {path}: {error.strerror}") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -46,9 +55,21 @@ class Premises:
             raise Failed(
                 f"another stratd daemon{who} runs on {self.runtime}; stop it, or set STRATD_RUNTIME_DIR"
             ) from None
-        os.ftruncate(lock, 0)
-        os.write(lock, f"{os.getpid()}\n".encode())
         self._lock = lock
+        with contextlib.suppress(OSError):  # a full disk: the lock is what counts, the pid is for people
+            os.ftruncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
+        self._set_damaged_aside()
+
+    def _set_damaged_aside(self) -> None:
+        path = self.state / "identity"
+        if path.exists() and self.known_identity() is None:
+            aside = path.with_name(f"identity.corrupt-{time.time_ns()}")
+            path.rename(aside)
+            self.damaged = (
+                f"{path} is no identity of a state directory; it lies at {aside} now. A mirror of this "
+                "directory is put aside as somebody else's, and a new one begun"
+            )
 
     def touches(self, path: Path) -> bool:
         """Whether ``path`` (resolved) lies in one of our folders, or one of them in it."""
@@ -56,11 +77,12 @@ class Premises:
         return any(path.is_relative_to(folder) or folder.is_relative_to(path) for folder in ours)
 
     def known_identity(self) -> str | None:
-        """Return the identity of the state directory, None in one that is new."""
+        """Return the identity of the state directory, None in one that is new, or whose own is damaged."""
         try:
-            return (self.state / "identity").read_text(encoding="ascii").strip()
+            found = (self.state / "identity").read_bytes().strip()
         except FileNotFoundError:
             return None
+        return found.decode("ascii") if IDENTITY.fullmatch(found) else None
 
     def identity(self) -> tuple[str, bool]:
         """Return the identity of the state directory, made once, and whether it was made just now.
@@ -76,7 +98,10 @@ class Premises:
     def take_identity(self, identity: str) -> None:
         """Bear ``identity`` from now on: a new directory that takes the place of a lost one."""
         draft = self.state / "identity.new"
-        draft.write_text(f"{identity}\n", encoding="ascii")
+        with draft.open("w", encoding="ascii") as file:
+            file.write(f"{identity}\n")
+            file.flush()
+            os.fsync(file.fileno())  # before the rename, or a power cut can leave the name without the text
         draft.rename(self.state / "identity")
 
     def leave(self) -> None:

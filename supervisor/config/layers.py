@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.errors import SettingsError
+from supervisor.paths import config_text
 
 Loc = tuple[str | int, ...]
 """A path to a value, as pydantic gives it: ``("feeds", "main", "endpoint")``."""
@@ -92,12 +93,14 @@ def _reach(values: Any, loc: Loc) -> bool:
 def from_toml(path: Path) -> Layer:
     """Read ``path``; raises ``SettingsError`` naming the line when it is not TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = config_text(path)
         return Layer(tomllib.loads(text), text=text, file=str(path))
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError as error:
         raise SettingsError([f"{path}: is not UTF-8 text (byte {error.start})"]) from None
+    except OverflowError as error:
+        raise SettingsError([f"{path}: {error}"]) from None
     except tomllib.TOMLDecodeError as error:
         message, _, at = str(error).partition(" (at ")
         line = at.removeprefix("line ").partition(",")[0]

@@ -315,6 +315,12 @@ def test_a_binary_file_is_told_to_be_no_text(tmp_path):
         load({}, file=tmp_path / "b.toml", uid=0)
 
 
+def test_a_file_without_an_end_is_told_to_be_too_large():
+    with pytest.raises(SettingsError, match=r"^/dev/zero: is larger than 1 MiB, which no settings are$"):
+        load({}, file=Path("/dev/zero"), uid=0)
+    assert api_socket({"STRATD_CONFIG": "/dev/zero"}, 0) == Path("/run/stratd/api.sock")
+
+
 def test_an_unknown_credential_is_told_with_near_matches(tmp_path):
     (tmp_path / "redis_passwd").write_text("hunter2")
     with pytest.raises(SettingsError) as caught:

@@ -63,8 +63,20 @@ def test_the_identity_of_a_state_directory_is_made_once(tmp_path):
     made, fresh = place.identity()
     assert (len(made), fresh) == (32, True)
     assert Premises(tmp_path / "other", tmp_path).identity() == (made, False)
-    place.take_identity("lost")
-    assert place.identity() == ("lost", False)
+    place.take_identity("0" * 32)
+    assert place.identity() == ("0" * 32, False)
+
+
+@pytest.mark.parametrize("content", [b"", b"0123", b"\xff" * 32, b"x" * 32])
+def test_a_damaged_identity_is_set_aside_and_told_and_another_one_made(tmp_path, content):
+    place = Premises(tmp_path / "run", tmp_path)
+    (tmp_path / "identity").write_bytes(content)
+    place.enter()
+    (aside,) = tmp_path.glob("identity.corrupt-*")
+    assert (aside.read_bytes(), place.known_identity()) == (content, None)
+    assert str(aside) in place.damaged
+    assert place.identity()[1]
+    place.leave()
 
 
 def test_our_packages_lie_under_one_root():
