@@ -407,11 +407,13 @@ class Replayed(Struct, array_like=True, frozen=True, tag=10):
     """The answer to ``Missed``: frames of the tape as they were published, of this cell's topics, in order.
 
     ``at`` is where to go on; ``done``: the tape ends there, and what comes after this message is live.
+    ``since`` is what was asked for: an answer to an older question is none. -1: not said.
     """
 
     frames: list[bytes]
     at: int
     done: bool
+    since: int = -1
 
 
 CommandBody: TypeAlias = (
@@ -464,7 +466,10 @@ class Checkpoint(Struct, array_like=True, frozen=True, tag=3):
 
 
 class CellStats(Struct, array_like=True, frozen=True):
-    """Counters of one instance since its start, as its warden counts them."""
+    """Counters of one instance since its start, as its warden counts them.
+
+    ``gaps`` are messages that never came and are on no tape; ``replayed`` those that came from it.
+    """
 
     ticks: int = 0
     candles: int = 0
@@ -478,6 +483,7 @@ class CellStats(Struct, array_like=True, frozen=True):
     lag_ns: int = 0
     longest_call_ns: int = 0
     last_event: str = ""
+    replayed: int = 0
 
 
 class Beat(Struct, array_like=True, frozen=True, tag=4):

@@ -77,7 +77,7 @@ class Publication:
         """
         self.flush()
         frames: list[bytes] = []
-        size, end = 0, at + SCAN
+        asked, size, end = at, 0, at + SCAN
         while size < PIECE and at < end:
             found, at = self.tape.read(at, PIECE)
             if not found:
@@ -85,4 +85,4 @@ class Publication:
             mine = [frame for frame in found if wanted(topics.of(frame))]
             size += sum(map(len, mine))
             frames += mine
-        return Replayed(frames, at, at == self.tape.end)
+        return Replayed(frames, at, at == self.tape.end, asked)
