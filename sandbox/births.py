@@ -37,7 +37,8 @@ class Spawn(Struct, array_like=True, frozen=True, tag=1):
     """Fork a warden. The warden's end of its control channel comes with it, then the groups to join.
 
     ``code`` is a folder or file, ``packages`` a folder or "", ``bus`` the folder of the engine's sockets, all
-    paths of the host; ``scratch`` bytes. The two uids are 0 where neither process changes its own.
+    paths of the host; ``scratch`` bytes. The two uids are 0 where neither process changes its own. ``tasks``
+    are the most that the strategy may have in a user namespace that it makes for that, 0 where it makes none.
     """
 
     request: int
@@ -47,6 +48,12 @@ class Spawn(Struct, array_like=True, frozen=True, tag=1):
     scratch: int
     warden_uid: int
     strategy_uid: int
+    tasks: int
+
+    @property
+    def counted(self) -> bool:
+        """Whether the kernel counts its tasks apart from those of others (``confine.limits``)."""
+        return bool(self.strategy_uid or self.tasks)
 
 
 class Awake(Struct, array_like=True, frozen=True, tag=1):

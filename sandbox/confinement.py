@@ -109,9 +109,12 @@ class Confinement:
         if self._isolated:
             code, packages = self._enter_own_root(cell, opened)
         limited()
-        if self._isolated and self._setting == "userns":
+        if cell.tasks:
             # Nested, so that RLIMIT_NPROC, which counts by user namespace and uid, counts this cell alone.
+            # Only then is it lowered: what it is when a namespace is made holds all tasks of the uid in the
+            # one around it, every other cell too (kernel/user_namespace.c, set_userns_rlimit_max).
             namespaces.unshare(namespaces.USER)
+            process.limit_tasks(cell.tasks)
         credentials.drop(cell.strategy_uid or None)
         process.die_with_parent(parent)  # after every change of credentials, which would clear it
         if self._isolated:

@@ -23,6 +23,7 @@ from sandbox.protocol import (
 )
 from sandbox.reports import Supervisor
 from sandbox.spec import Cause
+from sandbox.threads import Threads
 from sandbox.ward import DYING, Ward
 from sandbox.watchdog import Bucket, Decision, Watchdog
 
@@ -53,6 +54,7 @@ class Exchange:
         ward: Ward,
         conversation: Conversation,
         watchdog: Watchdog,
+        threads: Threads,
         output: Output,
         supervisor: Supervisor,
         hear: Callable[[Word | Decision | Bucket, float], None],
@@ -64,6 +66,8 @@ class Exchange:
         self._ward = ward
         self._conversation = conversation
         self._watchdog = watchdog
+        self._threads = threads
+        self._step = min(ATTEND, threads.every)
         self._output = output
         self._hear = hear
         self._attend = attend
@@ -92,8 +96,9 @@ class Exchange:
         attended = time.monotonic()
         while True:
             now = time.monotonic()
-            ready = self._poll.poll(max(0.0, min(ATTEND, self._left(now))) * 1000)
+            ready = self._poll.poll(max(0.0, min(self._step, self._left(now))) * 1000)
             now = time.monotonic()
+            self._count_threads(now)
             last = None
             for descriptor, _ in ready:
                 if descriptor == self._talk:
@@ -112,6 +117,7 @@ class Exchange:
 
     def look(self, now: float) -> None:
         """Between turns: read output, and refuse a word out of turn. ``EOFError`` if it is gone."""
+        self._count_threads(now)
         for descriptor, _ in self._poll.poll(0):
             if descriptor == self._talk:
                 self._hear_one(now)
@@ -119,6 +125,10 @@ class Exchange:
                 self._take_orders(now)
             elif not self._output.read(descriptor, now):
                 self._poll.unregister(descriptor)
+
+    def _count_threads(self, now: float) -> None:
+        if why := self._threads.excess(now):
+            raise Ending("task_quota", why)
 
     def _hear_one(self, now: float) -> Word | None:
         datagram = self._ward.receive()

@@ -10,14 +10,12 @@ import contextlib
 import os
 import signal
 import socket
-from pathlib import Path
 
 import msgspec
 
 from bus.messages import DECODE_ERRORS
 from sandbox import channel, spec
-from sandbox.confine import limits
-from sandbox.confine.process import start_ticks
+from sandbox.confine import limits, process
 
 _decode_report = msgspec.msgpack.Decoder(spec.WardenReport).decode
 
@@ -26,10 +24,12 @@ class CellHandle:
     """One cell. ``receive`` what its warden reports; ``close`` ends it.
 
     ``slot`` numbers the living cells of a nursery; ``own_tasks`` says whether the kernel counts the tasks of
-    this cell apart from those of others (see ``limits``).
+    this cell apart from those of others, None that it limits them itself (see ``limits``).
     """
 
-    def __init__(self, granted: spec.CellSpec, control: socket.socket, slot: int, *, own_tasks: bool) -> None:
+    def __init__(
+        self, granted: spec.CellSpec, control: socket.socket, slot: int, *, own_tasks: bool | None
+    ) -> None:
         self.deployment_id = granted.deployment_id
         self.generation = granted.generation
         self.slot = slot
@@ -104,7 +104,7 @@ class CellHandle:
         self.strategy_pidfd = descriptors.pop()
         self.strategy_pid = pid
         with contextlib.suppress(FileNotFoundError):  # its warden reports the death
-            self.start_ticks = start_ticks(pid)
+            self.start_ticks = process.start_ticks(pid)
         self._begin()
         return spec.Born(pid, self.start_ticks or 0)
 
@@ -159,13 +159,11 @@ class CellHandle:
 
 
 def pid_of(pidfd: int) -> int:
-    """Return the pid of a pidfd as this process sees it (pidfd_open(2)); ``DecodeError`` if it is none."""
+    """Return the pid of a pidfd as this process sees it, -1 once gone; ``DecodeError`` if it is none."""
     try:
-        text = Path(f"/proc/self/fdinfo/{pidfd}").read_text("ascii")
-        pid = int(text.partition("\nPid:")[2].split(maxsplit=1)[0])
-    except (OSError, IndexError, ValueError):
+        return process.pid_of(pidfd)
+    except (OSError, ValueError):
         raise msgspec.DecodeError("a descriptor that is no pidfd") from None
-    return pid  # -1 once it is gone, which no process is
 
 
 def _kill(pidfd: int | None) -> None:

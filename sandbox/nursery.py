@@ -205,8 +205,8 @@ class Nursery:
         """Give a cell the lowest number, and with it the uids, that no living one has."""
         self._slots = {slot: cell for slot, cell in self._slots.items() if not cell.closed}
         slot = next(number for number in range(len(self._slots) + 1) if number not in self._slots)
-        # The kernel counts tasks by uid and user namespace.
-        own_tasks = self._setting == "userns" or self._uid_of_strategy(granted, slot) != 0
+        # The kernel counts tasks by uid and user namespace; that of ``userns`` is yet to be made.
+        own_tasks = None if self._setting == "userns" else self._uid_of_strategy(granted, slot) != 0
         cell = self._slots[slot] = CellHandle(granted, control, slot, own_tasks=own_tasks)
         return cell
 
@@ -221,6 +221,7 @@ class Nursery:
             # Without mounts a warden reaches the engine's sockets as the daemon's own user only.
             warden_uid=strategy_uid - 1 if self._setting == "root" and strategy_uid else 0,
             strategy_uid=strategy_uid,
+            tasks=granted.limits.processes if self._setting == "userns" else 0,
         )
 
     @property

@@ -16,8 +16,8 @@ CONTROL_DATAGRAM = 192 * 1024
 """Largest report or order in bytes; below the kernel's default socket buffer (net.core.wmem_default)."""
 
 Cause: TypeAlias = Literal[
-    "exit", "signal", "oom", "memory_quota", "cpu_quota", "hang", "start_timeout", "load_error",
-    "protocol", "error", "crash_loop", "operator", "shutdown", "unknown",
+    "exit", "signal", "oom", "memory_quota", "cpu_quota", "task_quota", "hang", "start_timeout",
+    "load_error", "protocol", "error", "crash_loop", "operator", "shutdown", "unknown",
 ]  # fmt: skip
 """Why an instance ended (supervision.md); ``error`` is a strategy that raised too often."""
 

@@ -17,6 +17,7 @@ from sandbox.confinement import Confinement
 from sandbox.fork import fork
 from sandbox.protocol import DATAGRAM
 from sandbox.settling import Birth
+from sandbox.threads import open_status
 
 READ = 64 * 1024
 """Bytes read from a pipe at once: what it holds (pipe(7))."""
@@ -44,6 +45,8 @@ class Ward:
         self.talk = talk
         self.stdout = stdout
         self.stderr = stderr
+        self.status: int | None = None
+        """Descriptor of its /proc/PID/status, where its threads have to be counted here."""
         self.death: Death | None = None
         self._buffer = bytearray(DATAGRAM + 1)
         self._view = memoryview(self._buffer)
@@ -67,7 +70,10 @@ class Ward:
         os.close(stdout_end)
         os.close(stderr_end)
         ours.setblocking(False)
-        return cls(pid, ours, stdout, stderr)
+        ward = cls(pid, ours, stdout, stderr)
+        if not cell.counted:
+            ward.status = open_status(ward.pidfd)
+        return ward
 
     # ---- talking ----------------------------------------------------------------------------------
     def send(self, datagram: bytes, timeout: float) -> None:

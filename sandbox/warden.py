@@ -33,6 +33,7 @@ from sandbox.relay import Relay
 from sandbox.reports import Link, Outbox, Supervisor, SupervisorGone
 from sandbox.settling import EXIT_UNCONFINED, LIMITED
 from sandbox.spec import Begin, Born, CellSpec, Dump, Held, Ready, Terminate, WardenOrder
+from sandbox.threads import Threads
 from sandbox.ward import Ward
 from sandbox.watchdog import Pace, Watchdog
 
@@ -76,6 +77,7 @@ class Warden:
         )
         self._conversation = protocol.Conversation(spec.limits.checkpoint_bytes)
         self._watchdog = Watchdog(spec.budgets, now)
+        self._threads = Threads(ward.status, spec.limits.processes)
         self._pace = Pace()
         self._output = Output(ward, supervisor, spec.limits.log_bytes_per_s, now)
         self._relay = Relay(
@@ -91,6 +93,7 @@ class Warden:
             ward=ward,
             conversation=self._conversation,
             watchdog=self._watchdog,
+            threads=self._threads,
             output=self._output,
             supervisor=supervisor,
             hear=self._relay.hear,
@@ -166,7 +169,7 @@ class Warden:
         The handler raises out of the blocking call. That may lose messages already taken from the
         socket, which nobody needs any more: the ward is dead, or about to be stopped.
         """
-        timeout = IDLE if self._outbox.flush() else RETRY
+        timeout = min(IDLE if self._outbox.flush() else RETRY, self._threads.between)
         if not self._intake.welcomed:
             timeout = min(timeout, self._hellos.wait(time.monotonic()))
         try:

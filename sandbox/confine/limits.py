@@ -5,7 +5,8 @@ to run. Every limit is hard as well as soft: without privilege it cannot be rais
 
 ``RLIMIT_NPROC`` counts the tasks of a uid in a user namespace. Where a cell has either of its own, the limit
 is the cell's; where it has not (no namespaces), one cell's threads would stop another's start, so there only
-a common bound is set (``TASKS_OF_THE_UID``), and seccomp is what forbids processes.
+a common bound is set (``TASKS_OF_THE_UID``), its warden counts (``sandbox.threads``), and seccomp is what
+forbids processes.
 """
 
 from __future__ import annotations
@@ -37,19 +38,23 @@ class Usage(NamedTuple):
     mapped: int
 
 
-def table(limits: Limits, inherited: Usage, *, own_tasks: bool) -> dict[int, int]:
+def table(limits: Limits, inherited: Usage, *, own_tasks: bool | None) -> dict[int, int]:
     """Return {RLIMIT_x: value}. ``inherited`` is what the process has from the zygote.
+
+    ``own_tasks`` is None for a process that makes the user namespace in which its tasks are counted: it then
+    limits them itself (``process.limit_tasks``), since before that the limit would hold those of all cells.
 
     ``RLIMIT_DATA`` holds the memory. ``RLIMIT_AS`` could not: the address space has what is mapped but never
     used (64 MiB an arena, 8 MiB a stack), 3 to 78 times the memory really taken; data 1.2 to 10 times. It is
     there for page tables, which no other limit counts: mappings that are only read take 4 KiB of them for
     every 2 MiB touched, and there are 128 TiB to touch.
     """
+    tasks = limits.processes if own_tasks else TASKS_OF_THE_UID
     return {
         psutil.RLIMIT_DATA: inherited.data + limits.memory,
         psutil.RLIMIT_AS: inherited.mapped + 4 * limits.memory + ADDRESS_SPACE,
         psutil.RLIMIT_NOFILE: limits.files,
-        psutil.RLIMIT_NPROC: limits.processes if own_tasks else TASKS_OF_THE_UID,
+        **({} if own_tasks is None else {psutil.RLIMIT_NPROC: tasks}),
         psutil.RLIMIT_FSIZE: limits.file_size,
         psutil.RLIMIT_STACK: STACK,
         psutil.RLIMIT_SIGPENDING: 64,
@@ -73,7 +78,7 @@ def warden_table(limits: Limits, baseline: int) -> dict[int, int]:
     }
 
 
-def apply(pid: int, limits: Limits, *, own_tasks: bool) -> list[str]:
+def apply(pid: int, limits: Limits, *, own_tasks: bool | None) -> list[str]:
     """Limit the strategy process ``pid``. Return what the host refused and can do without, one line each.
 
     ``ProcessLookupError`` if it is gone, ``PermissionError`` if the host lets it not be limited.

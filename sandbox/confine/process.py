@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 from collections.abc import Iterable
 
@@ -86,6 +87,27 @@ def _close_range(first: int, last: int) -> None:
         if first <= int(name) <= last:
             with contextlib.suppress(OSError):
                 os.close(int(name))
+
+
+def limit_tasks(most: int) -> None:
+    """Bound the tasks of this uid in this user namespace, for good (RLIMIT_NPROC of getrlimit(2))."""
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+
+
+def pid_of(pidfd: int) -> int:
+    """Return the pid of a pidfd as /proc has it, whatever it is here; -1 once it is gone (pidfd_open(2)).
+
+    ``ValueError`` if it is no pidfd.
+    """
+    file = os.open(f"/proc/self/fdinfo/{pidfd}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        said = os.read(file, 4096)
+    finally:
+        os.close(file)
+    _, found, pid = said.partition(b"\nPid:")
+    if not found:
+        raise ValueError("a descriptor that is no pidfd")
+    return int(pid.split(maxsplit=1)[0])
 
 
 def volunteer_for_oom() -> None:

@@ -73,8 +73,10 @@ class Arena:
     def open(self) -> None:
         """Start the zygote and the neighbour; return once it is ready."""
         self.nursery.start()
-        secret = {"secret": f"{self._secret}-of-the-neighbour"}
-        self._neighbour, _ = self._spawn("neighbour", NEIGHBOUR, Budgets(), secret, conflate=False)
+        # Where tasks are counted for all together, it may be refused a thread until a bomb was ended.
+        tries = 100 if self.nursery.survey and self.nursery.survey.setting == "bare" else 1
+        given = {"secret": f"{self._secret}-of-the-neighbour", "tries": tries}
+        self._neighbour, _ = self._spawn("neighbour", NEIGHBOUR, Budgets(), given, conflate=False)
         deadline = time.monotonic() + END
         while not self._neighbour_ready:
             self._turn(time.monotonic())

@@ -36,24 +36,9 @@ def fought(request: pytest.FixtureRequest, run_in: Callable[..., Run]) -> Run:
     return run_in(request.param)
 
 
-KNOWN = {
-    ("proc_threads_without_stacks", "bare"): "tasks are counted by user alone: up to TASKS_OF_THE_UID",
-}
-"""(act, setting) that gets through, and why: what docs/sandbox.md tells of."""
-
-
 def fights() -> list[ParameterSet]:
     """Every act in every setting; all of one setting after those of another."""
-    return [
-        pytest.param(act, setting, id=f"{setting}-{act.name}", marks=known(act, setting))
-        for setting in SETTINGS
-        for act in acts()
-    ]
-
-
-def known(act: Act, setting: str) -> list[pytest.MarkDecorator]:
-    why = KNOWN.get((act.name, setting))
-    return [pytest.mark.xfail(reason=why, strict=True)] if why else []
+    return [pytest.param(act, setting, id=f"{setting}-{act.name}") for setting in SETTINGS for act in acts()]
 
 
 @pytest.mark.parametrize(("act", "setting"), fights())

@@ -13,6 +13,7 @@ from sandbox.protocol import Conversation, Phase
 from sandbox.relay import Relay
 from sandbox.reports import Outbox
 from sandbox.spec import Budgets, Limits, encode
+from sandbox.threads import Threads
 from sandbox.watchdog import Watchdog
 from tests.fuzz.corpus import TURN
 
@@ -97,6 +98,7 @@ class Ear:
             ward=self._ward,  # type: ignore[arg-type]
             conversation=self._conversation,
             watchdog=self._watchdog,
+            threads=Threads(None, limits.processes),
             output=self._output,
             supervisor=supervisor,  # type: ignore[arg-type]
             hear=self._relay.hear,

@@ -1,4 +1,10 @@
-"""The neighbour: answers every tick with one signal that names it, whatever goes on next door."""
+"""The neighbour: answers every tick with one signal that names it, whatever goes on next door.
+
+It also starts a thread each time, which takes of what may be counted for all cells together: in ``tries``.
+"""
+
+import threading
+import time
 
 from bus.messages import Signal
 from strategies.api import IStrategy
@@ -7,9 +13,22 @@ from strategies.api import IStrategy
 class Neighbour(IStrategy):
     def initialize(self, config):
         self.secret = config.parameters["secret"]
+        self.tries = config.parameters["tries"]
 
     def on_tick(self, data):
+        self.start_thread()
         return Signal(symbol=data.symbol, intent="enter_long", quantity=data.tick.last, reason="answer")
 
     def on_candle_complete(self, timeframe, candle, data):
         return None
+
+    def start_thread(self):
+        for _ in range(self.tries):
+            thread = threading.Thread(target=int)
+            try:
+                thread.start()
+            except RuntimeError:  # none can be started, which may not last
+                time.sleep(0.01)
+            else:
+                return thread.join()
+        raise RuntimeError("no thread can be started any more")
