@@ -21,9 +21,12 @@ from bus.messages import (
     CellReport,
     CellStats,
     CommandBody,
+    FeedStatus,
     Filled,
     Hello,
+    Missed,
     Pulse,
+    Replayed,
     Running,
     Signal,
     SignalAck,
@@ -130,6 +133,7 @@ class EngineProcess:
             warmup=given.get("warmup", 10),
             risk=given.get("risk", {}),
             signals_per_s=given.get("signals_per_s", 1000),
+            fresh=given.get("fresh", False),
         )
         self.tell(attach)
         return FakeCell(self, attach)
@@ -153,6 +157,16 @@ class EngineProcess:
         self.end()
 
 
+def decode_frame(frame: bytes) -> tuple[bytes, Any]:
+    """Return topic and message."""
+    topic = topics.of(frame)
+    kind: Any = _KINDS[topic.partition(b"|")[0]]
+    return topic, msgspec.msgpack.decode(frame.removeprefix(topic), type=kind)
+
+
+_KINDS = {b"tick": Ticks, b"candle": Candles, b"pulse": Pulse, b"cell": CellCommand, b"feed": FeedStatus}
+
+
 class FakeCell:
     """Plays the warden of one instance: everything that it hears is kept, decoded, in order."""
 
@@ -174,10 +188,7 @@ class FakeCell:
 
     def listen(self) -> list[Any]:
         for topic, payload in self.link.receive(0.001):
-            kind: Any = {b"tick": Ticks, b"candle": Candles, b"pulse": Pulse, b"cell": CellCommand}[
-                topic.split(b"|")[0]
-            ]
-            message = msgspec.msgpack.decode(payload, type=kind)
+            _, message = decode_frame(topic + payload)
             self.heard.append(message.body if isinstance(message, CellCommand) else message)
         return self.heard
 
@@ -190,11 +201,11 @@ class FakeCell:
             what=f"{kind.__name__} at the cell",
         )
 
-    def run(self) -> Welcome:
-        """Say hello until welcome, then that it runs."""
+    def run(self, tape: int = 0) -> Welcome:
+        """Say hello until welcome, then that it runs; ``tape`` as a living cell says it."""
 
         def welcomed() -> Welcome | None:
-            self.say(Hello())
+            self.say(Hello(tape))
             return next((m for m in self.listen() if isinstance(m, Welcome)), None)
 
         welcome: Welcome = wait_until(welcomed, what="the welcome")  # type: ignore[assignment]
@@ -224,6 +235,22 @@ class FakeCell:
             ),
             what=f"{count} fills",
         )  # type: ignore[return-value]
+
+    def missed(self, at: int = 0) -> tuple[list[tuple[bytes, Any]], int]:
+        """Ask for what was published from ``at`` on until there is no more; (topic, message) and where."""
+        found: list[tuple[bytes, Any]] = []
+        while True:
+            before = sum(isinstance(m, Replayed) for m in self.heard)
+            self.say(Missed(at))
+            wait_until(
+                lambda: sum(isinstance(m, Replayed) for m in self.listen()) > before,  # noqa: B023
+                what="what was missed",
+            )
+            answer = [m for m in self.heard if isinstance(m, Replayed)][-1]
+            found += [decode_frame(frame) for frame in answer.frames]
+            if answer.done:
+                return found, answer.at
+            at = answer.at
 
     def ticks(self) -> list[Tick]:
         return [tick for message in self.listen() if isinstance(message, Ticks) for tick in message.ticks]
