@@ -31,6 +31,8 @@ FORMATS: dict[str, Decode] = {
 }
 
 _NOTHING: Sequence[Tick | Bar] = ()
+AHEAD: Sequence[Tick | Bar] = []
+"""Not delivered, not even taken note of: something before it is missing (``Intake.guarded``)."""
 
 
 class Intake(Judge):
@@ -61,6 +63,10 @@ class Intake(Judge):
             ahead=LATEST - EARLIEST if max_ahead_s is None else int(max_ahead_s * health.SECOND),
             trading_day=trading_day or snapshots.utc_day,
         )
+        self.guarded = False
+        """Whether a message that shows that something before it is missing is given back as ``AHEAD``."""
+        self.repeating = False
+        """Whether what comes may have been here before, by nobody's mistake: ignored as ``repeated``."""
         self.ignored: dict[str, int] = {}
         self.rejected: dict[str, int] = {}
         self.examples: dict[str, str] = {}
@@ -85,6 +91,8 @@ class Intake(Judge):
             return (tick,)
         if tick.symbol != track.symbol:
             return self._take(frames, now)
+        if self.guarded and tick.seq is not None and track.misses(tick.seq):
+            return AHEAD
         return self._settle(Reading(native.own(tick)), now)
 
     def disconnected(self, why: str, now: int) -> None:
@@ -98,13 +106,17 @@ class Intake(Judge):
         except FrameRefused as refused:
             self._refuse(foreign.identify(frames, refused))
             return _NOTHING
+        if self.guarded:
+            reached: dict[str, int] = {}
+            if any(self._passes_over(item, now, reached) for item in found):
+                return AHEAD
         return [body for item in found for body in self._settle(item, now)]
 
     def _settle(self, item: Decoded | FrameRefused, now: int) -> Sequence[Tick | Bar]:
         """Deliver or count one item of a message."""
         try:
             if isinstance(item, Ignored):
-                self.ignored[item.name] = self.ignored.get(item.name, 0) + 1
+                self._ignore(item.name)
                 return _NOTHING
             if isinstance(item, FrameRefused):
                 raise item
@@ -114,13 +126,23 @@ class Intake(Judge):
                 return _NOTHING
             body = self._judge(item, now)
         except FrameRefused as refused:
-            self._refuse(refused)
+            bar = isinstance(item, Reading) and isinstance(item.body, Bar)
+            if bar and self.repeating and refused.reason == "backwards":
+                self._ignore("repeated")  # bars have no numbers: this one came before the last that was heard
+            else:
+                self._refuse(refused)
             return _NOTHING
         self._heard_at = now
         if body is None:
-            self.duplicates += 1
+            if self.repeating:
+                self._ignore("repeated")
+            else:
+                self.duplicates += 1
             return _NOTHING
         return (body,)
+
+    def _ignore(self, name: str) -> None:
+        self.ignored[name] = self.ignored.get(name, 0) + 1
 
     def _refuse(self, refused: FrameRefused) -> None:
         self.rejected[refused.reason] = self.rejected.get(refused.reason, 0) + 1

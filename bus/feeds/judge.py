@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from bus.feeds import checks, health, snapshots
 from bus.feeds.errors import FrameRefused
-from bus.feeds.readings import Reading, Snapshot
+from bus.feeds.readings import EARLIEST, Decoded, Reading, Snapshot
 from bus.feeds.symbols import Symbols
-from bus.feeds.track import DUPLICATE, RESTARTED, Track
+from bus.feeds.track import DUPLICATE, RESTARTED, SymbolKnown, Track
 from bus.messages import Bar, Heartbeat, Tick
 
 
@@ -48,6 +50,8 @@ class Judge:
         """When the last tick was received."""
         self.watermark = 0
         """The newest event time of the feed, heartbeats included."""
+        self.announced = ""
+        """Where the publisher says, in its heartbeats, that it serves what was missed; "" for nowhere."""
         self.gapped: dict[str, health.Gap] = {}
         """Gaps per symbol since ``health`` was last asked: ask at once when this is not empty."""
         self._symbols = Symbols(name, venue_suffix=venue_suffix)
@@ -65,6 +69,26 @@ class Judge:
     def symbols(self) -> int:
         """How many distinct symbols were heard of."""
         return len(self._symbols)
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """The last number of every symbol that is counted."""
+        return {
+            track.symbol: track.next_seq - 1
+            for track in self._symbols.tracks()
+            if track.next_seq is not None and track.next_seq > 0
+        }
+
+    def known(self) -> dict[str, SymbolKnown]:
+        """What must outlive an engine, of every symbol that is counted."""
+        return {track.symbol: known for track in self._symbols.tracks() if (known := track.known())}
+
+    def resume(self, known: Mapping[str, SymbolKnown], watermark: int) -> None:
+        """Go on from what another engine knew; ``FrameRefused`` for a name that is no symbol."""
+        for symbol, one in known.items():
+            self._symbols.track(symbol, "").resume(one)
+        self.sequenced = bool(known)
+        self.watermark = watermark
 
     @property
     def lag_ms(self) -> float | None:
@@ -103,6 +127,27 @@ class Judge:
         if bid is not None and ask is not None and bid > ask:
             self.crossed += 1
         return True
+
+    def _passes_over(self, item: Decoded | FrameRefused, now: int, reached: dict[str, int]) -> bool:
+        """Tell whether an item shows that something before it is missing; nothing is taken note of.
+
+        ``reached`` holds how far the items before it in the same message came.
+        """
+        if isinstance(item, Heartbeat):
+            if not EARLIEST <= item.ts <= now + self._ahead:
+                return False
+            return any(
+                (track := self._symbols.find(symbol)) is not None and track.misses(last_seq + 1)
+                for symbol, last_seq in item.last_seq.items()
+            )
+        if not isinstance(item, Reading) or not isinstance(item.body, Tick) or item.body.seq is None:
+            return False
+        track = self._symbols.find(item.body.symbol)
+        if track is None or track.next_seq is None:
+            return False
+        expected = reached.get(track.symbol, track.next_seq)
+        reached[track.symbol] = max(expected, item.body.seq + 1)
+        return item.body.seq > expected
 
     def _judge(self, reading: Reading, now: int) -> Tick | Bar | None:
         """Judge one reading: what to deliver, or None for a repetition; raises ``FrameRefused``."""
@@ -176,6 +221,7 @@ class Judge:
         checks.check_time("heartbeat", beat.ts, now, self._ahead)
         self.heartbeats += 1
         self._heard_at = self._beat_at = now
+        self.announced = beat.recovery
         self._advance(beat.ts, untimed=False)
         for symbol, last_seq in beat.last_seq.items():
             if last_seq < 0:

@@ -7,6 +7,8 @@ until ``venue_suffix`` gives each its own name, ``SYMBOL.VENUE`` (the convention
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bus import topics
 from bus.feeds.errors import FrameRefused
 from bus.feeds.track import Track
@@ -30,6 +32,14 @@ class Symbols:
 
     def __len__(self) -> int:
         return len(self._tracks)
+
+    def tracks(self) -> Iterable[Track]:
+        """Every track there is."""
+        return self._tracks.values()
+
+    def find(self, plain: str) -> Track | None:
+        """The track of a symbol without a venue, if there is one."""
+        return self._tracks.get((plain, ""))
 
     def track(self, plain: str, venue: str) -> Track:
         """Find or begin the track of a symbol; raises ``FrameRefused`` with what would have to change."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from bus.feeds.readings import EARLIEST
 from bus.feeds.snapshots import Seen
 
@@ -12,6 +14,14 @@ MAX_MISSING = 64
 """Sequence numbers remembered as missing, a symbol: how far back a late tick still finds its place."""
 MAX_IDS = 4096
 """Trade ids kept in each of two generations, a symbol."""
+
+
+class SymbolKnown(Struct, array_like=True, frozen=True):
+    """What must outlive an engine, so that a duplicate is one and a gap too: the next number, the clocks."""
+
+    next_seq: int
+    traded_at: int = EARLIEST
+    quoted_at: int = EARLIEST
 
 
 class Track:
@@ -80,6 +90,21 @@ class Track:
         self.follow(last_seq + 1, self.newest)
         self.next_seq = last_seq + 1
         return last_seq + 1 - expected
+
+    def misses(self, seq: int) -> bool:
+        """Tell whether numbers are missing before ``seq``."""
+        return self.next_seq is not None and seq > self.next_seq
+
+    def known(self) -> SymbolKnown | None:
+        """What must outlive an engine; None for a symbol that is not counted."""
+        if self.next_seq is None:
+            return None
+        return SymbolKnown(self.next_seq, self.traded_at, self.quoted_at)
+
+    def resume(self, known: SymbolKnown) -> None:
+        """Go on from what another engine knew."""
+        self.next_seq, self.traded_at, self.quoted_at = known.next_seq, known.traded_at, known.quoted_at
+        self.newest = max(self.traded_at, self.quoted_at)
 
     def knows(self, trade_id: str) -> bool:
         """Tell whether this trade was delivered already."""

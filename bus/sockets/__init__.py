@@ -16,6 +16,7 @@ from bus.sockets.inward import FeedSocket, Gatekeeper, MarketSocket, ReportSocke
 from bus.sockets.monitor import Monitor
 from bus.sockets.outward import OutSocket, ReplaySocket
 from bus.sockets.publisher import Publisher
+from bus.sockets.recovery import RecoveryLink, RecoverySocket
 
 __all__ = [
     "CellLink",
@@ -26,6 +27,8 @@ __all__ = [
     "Monitor",
     "OutSocket",
     "Publisher",
+    "RecoveryLink",
+    "RecoverySocket",
     "ReplaySocket",
     "ReportSocket",
     "split",
