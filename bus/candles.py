@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from bus.bars import compare, feeds, read
+from bus.captured import BookState
 from bus.folding import COMPACT_AT, Accumulator, Stream, finish
 from bus.joining import extend, history, seed
 from bus.messages import (
@@ -253,6 +254,44 @@ class SymbolCandles:
     def mark_healthy(self, until: int) -> None:
         """Say that from event time ``until`` on nothing is missing."""
         self._timeline.outage.end(until)
+
+    # ---- over a restart --------------------------------------------------------------------------
+    def capture(self) -> BookState:
+        """Return all that decides what comes out from here on; late ticks for ``corrections`` do not."""
+        stream = self._timeline.stream
+        return BookState(
+            stream.price_kind,
+            stream.volume_kind,
+            self._timeline.capture(),
+            self._source,
+            self._bar_timeframe,
+            self._since,
+            self._covered_to,
+            self._bars_to,
+            (self._hot_from, self._hot_to),
+            self.counts.copy(),
+        )
+
+    def restore(self, state: BookState) -> None:
+        """Go on from what was captured of this symbol, with its timeframes; before anything was added.
+
+        ``ValueError``, and nothing is changed, if its prices or volumes are of another kind than those
+        here, or its candles of another calendar.
+        """
+        line = self._timeline
+        if (state.price_kind, state.volume_kind) != (line.stream.price_kind, line.stream.volume_kind):
+            raise ValueError(
+                f"candles of {state.price_kind} and {state.volume_kind} do not go on with "
+                f"{line.stream.price_kind} and {line.stream.volume_kind}"
+            )
+        line.restore(state.line)
+        self._source, self._bar_timeframe = state.source, state.bar_timeframe
+        self._since, self._covered_to, self._bars_to = state.since, state.covered_to, state.bars_to
+        self.counts = state.counts.copy()
+        self._hot_from, self._hot_to = state.hot
+        if self._hot_from < self._hot_to:
+            self._hot = [root.holding(self._hot_from) for root in line.roots]
+        self._follow()
 
     # ---- the rarer half of what goes in -----------------------------------------------------------
     def _add_rare(self, tick: Tick, price: float | None, size: float | None) -> int:

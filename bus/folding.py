@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import fsum, inf
+from typing import Self
 
 from msgspec import Struct
 
+from bus.captured import PARTIAL, TAINTED, UNSIZED, OpenCandle, Traded
 from bus.messages import Candle, PriceKind, VolumeKind
 
 COMPACT_AT = 1024
@@ -121,6 +123,36 @@ class Accumulator:
             setattr(other, name, getattr(self, name))
         other.terms, other.values = self.terms.copy(), self.values.copy()
         return other
+
+    def capture(self) -> OpenCandle:
+        """Return the content as it is; compacts it, which changes nothing that is folded later."""
+        self.compact()
+        flags = PARTIAL * self.partial + TAINTED * self.tainted + UNSIZED * self.unsized
+        traded = None
+        if not self.empty:
+            traded = Traded(
+                self.open, self.high, self.low, self.close,
+                self.first_ts, self.first_seq, self.last_ts, self.last_seq,
+                self.counted, tuple(self.terms), tuple(self.values),
+            )  # fmt: skip
+        return OpenCandle(self.open_time, self.close_time, flags, traded)
+
+    @classmethod
+    def of(cls, captured: OpenCandle) -> Self:
+        """Return what was captured, to be folded into further."""
+        made = cls(captured.open_time, captured.close_time)
+        made.partial = captured.flags & PARTIAL != 0
+        made.tainted = captured.flags & TAINTED != 0
+        made.unsized = captured.flags & UNSIZED != 0
+        traded = captured.traded
+        if traded is not None:
+            made.empty = False
+            made.open, made.high, made.low, made.close = traded.open, traded.high, traded.low, traded.close
+            made.first_ts, made.first_seq = traded.first_ts, traded.first_seq
+            made.last_ts, made.last_seq = traded.last_ts, traded.last_seq
+            made.counted, made.carried = traded.trades, len(traded.sizes)
+            made.terms, made.values = list(traded.sizes), list(traded.values)
+        return made
 
 
 def _exact(terms: list[float]) -> list[float]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from bus.captured import SPANS
 from bus.folding import Accumulator
 from bus.messages import Candle
 from bus.series import FAR
@@ -76,6 +77,16 @@ class Backfill:
         """
         wanted = [found for candle in candles if (found := self._accept(candle)) is not None]
         return sorted(wanted, key=lambda candle: (candle.close_time, parse(candle.timeframe)))
+
+    def capture(self) -> tuple[dict[str, tuple[Span, ...]], tuple[tuple[str, int, int], ...]]:
+        """Return the newest of what is missing, by timeframe, and of what was not asked for yet."""
+        missing = {name: tuple(spans[-SPANS:]) for name, spans in self._missing.items() if spans}
+        return missing, tuple(self._asked[-SPANS:])
+
+    def restore(self, missing: dict[str, tuple[Span, ...]], asked: Iterable[tuple[str, int, int]]) -> None:
+        """Take what was captured."""
+        self._missing = {name: list(spans) for name, spans in missing.items()}
+        self._asked = list(asked)
 
     def _accept(self, candle: Candle) -> Candle | None:
         spans = self._missing.get(candle.timeframe, [])

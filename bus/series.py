@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bus.captured import LastClosed, OpenCandle, SeriesState
 from bus.folding import Accumulator
 from bus.messages import Candle
 from bus.sessions import SessionCalendar
-from bus.timeframes import Timeframe, nests
+from bus.timeframes import Timeframe, nests, parse
 
 FAR = 2**63 - 1
 """The end of time: close of a series whose calendar ends."""
@@ -73,6 +74,34 @@ class Series:
             below = below.source
         return forming
 
+    def capture(self) -> SeriesState:
+        """Return what is open, where it comes from, and the last closed candle."""
+        last = None
+        if (c := self.last) is not None:
+            last = LastClosed(c.open_time, c.close_time, c.open, c.high, c.low, c.close, c.volume)
+        return SeriesState(
+            self.timeframe.id,
+            "" if self.source is None else self.source.timeframe.id,
+            self.current.capture(),
+            tuple(accumulator.capture() for _, accumulator in sorted(self.ahead.items())),
+            last,
+        )
+
+    def restore(self, state: SeriesState, symbol: str) -> None:
+        """Take what was captured. ``ValueError`` if the calendar cuts the time in another way now."""
+        for captured in (state.current, *state.ahead):
+            self._check(captured)
+        self.current = Accumulator.of(state.current)
+        self.ahead = {captured.open_time: Accumulator.of(captured) for captured in state.ahead}
+        if (c := state.last) is not None:
+            prices = (c.open, c.high, c.low, c.close)
+            self.last = Candle(symbol, self.timeframe.id, c.open_time, c.close_time, *prices, c.volume)
+
+    def _check(self, captured: OpenCandle) -> None:
+        span = (captured.open_time, captured.close_time)
+        if captured.open_time != FAR and self.calendar.bounds(self.timeframe, captured.open_time) != span:
+            raise ValueError(f"a candle of {self.timeframe.id} over {span} is none of {self.calendar.name}")
+
 
 def chain(timeframes: Iterable[Timeframe], calendar: SessionCalendar) -> list[Series]:
     """Return one series a timeframe, ascending, each linked to its source."""
@@ -84,3 +113,15 @@ def chain(timeframes: Iterable[Timeframe], calendar: SessionCalendar) -> list[Se
             source.fed.append(made)
         series.append(made)
     return series
+
+
+def captured_chain(states: Iterable[SeriesState], calendar: SessionCalendar, symbol: str) -> list[Series]:
+    """Return the series that were captured, ascending, linked as they were. ``ValueError`` as ``restore``."""
+    made: dict[str, Series] = {}
+    for state in states:
+        source = made[state.source] if state.source else None
+        series = made[state.timeframe] = Series(parse(state.timeframe), calendar, source)
+        if source is not None:
+            source.fed.append(series)
+        series.restore(state, symbol)
+    return list(made.values())

@@ -7,10 +7,11 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from bus.captured import LineState
 from bus.folding import Stream, finish, flat
 from bus.messages import Candle
 from bus.outages import Backfill, Outage
-from bus.series import FAR, Series, chain
+from bus.series import FAR, Series, captured_chain, chain
 from bus.sessions import SessionCalendar
 from bus.timeframes import Timeframe
 
@@ -77,6 +78,29 @@ class Timeline:
         # An instant before the first interval has no candle to go to, as if it had been closed.
         self.closed_to = max((root.current.open_time for root in self.roots), default=0)
         self.taint()
+        self._aim()
+
+    def capture(self) -> LineState:
+        """Return what is open and what decides how it closes."""
+        return LineState(
+            tuple(series.capture() for series in self.series),
+            self.started,
+            self.closed_to,
+            self.price,
+            (self.outage.since, self.outage.until),
+            *self.backfill.capture(),
+        )
+
+    def restore(self, state: LineState) -> None:
+        """Go on from what was captured. ``ValueError`` if the calendar cuts the time in another way now."""
+        series = captured_chain(state.series, self.calendar, self.stream.symbol)
+        self.rebuild(series)
+        self.started, self.closed_to, self.price = state.started, state.closed_to, state.price
+        self.outage.since, self.outage.until = state.outage
+        self.backfill.restore(state.missing, state.asked)
+        for one in series:
+            if self.started and one.current.open_time == FAR:
+                one.advance(self.closed_to)  # a calendar that ended there may have gone on since
         self._aim()
 
     def taint(self) -> None:
