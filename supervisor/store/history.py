@@ -42,7 +42,8 @@ _LAST: Final = (
 )
 _PRUNE: Final = (
     "DELETE FROM candles WHERE symbol = ?1 AND timeframe = ?2 AND open_time <= ("
-    "SELECT open_time FROM candles WHERE symbol = ?1 AND timeframe = ?2 ORDER BY open_time DESC LIMIT 1 OFFSET ?3)"
+    "SELECT open_time FROM candles WHERE symbol = ?1 AND timeframe = ?2 "
+    "ORDER BY open_time DESC LIMIT 1 OFFSET ?3)"
 )
 
 
