@@ -80,6 +80,8 @@ class Attach(Struct, frozen=True, array_like=True, tag=2):
     signals_per_s: int = 200
     fresh: bool = False
     """Begin at the present, though there is a checkpoint: what came while it was stopped is history to it."""
+    checkpoint_bytes: int = 2**20
+    """The largest state that is kept of it."""
 
 
 class Detach(Struct, frozen=True, array_like=True, tag=3):
@@ -119,7 +121,41 @@ class Expect(Struct, frozen=True, array_like=True, tag=7):
     timeframes: list[str] = []
 
 
-EngineOrder: TypeAlias = Configure | Attach | Detach | Direct | Forget | ShutDown | Expect
+class RefuseState(Struct, frozen=True, array_like=True, tag=8):
+    """An instance says that the state with which it was welcomed cannot be loaded: never give it out again."""
+
+    deployment_id: str
+    generation: int
+    why: str
+
+
+class RestoreState(Struct, frozen=True, array_like=True, tag=9):
+    """Make checkpoint ``seq`` the newest one of a deployment that has no instance; ``StateAnswer`` follows."""
+
+    deployment_id: str
+    seq: int
+    request: int
+
+
+class ClearState(Struct, frozen=True, array_like=True, tag=10):
+    """Drop every checkpoint of a deployment that has no instance; ``StateAnswer`` follows."""
+
+    deployment_id: str
+    request: int
+
+
+EngineOrder: TypeAlias = (
+    Configure
+    | Attach
+    | Detach
+    | Direct
+    | Forget
+    | ShutDown
+    | Expect
+    | RefuseState
+    | RestoreState
+    | ClearState
+)
 
 
 # ---- engine -> supervisor -------------------------------------------------------------------------
@@ -212,4 +248,11 @@ class EngineStats(Struct, frozen=True, array_like=True, tag=4):
     replay_endpoint: str = ""
 
 
-EngineNews: TypeAlias = EngineReady | CellSaid | EngineEvent | EngineStats
+class StateAnswer(Struct, frozen=True, array_like=True, tag=5):
+    """What became of a ``RestoreState`` or ``ClearState``: done and in the journal, or the ``problem``."""
+
+    request: int
+    problem: str = ""
+
+
+EngineNews: TypeAlias = EngineReady | CellSaid | EngineEvent | EngineStats | StateAnswer

@@ -39,6 +39,8 @@ from supervisor.engine.outlet import Outlet
 from supervisor.engine.publication import Publication
 from supervisor.engine.reports import Reports
 from supervisor.engine.roster import Roster
+from supervisor.engine.saving import Saving
+from supervisor.engine.states import States
 from supervisor.engine.stats import engine_stats
 from supervisor.engine.timers import Timers
 from supervisor.store.journal import Journal
@@ -104,8 +106,8 @@ class Engine:
         self._commits_at = NEVER
         self._posts_at = NEVER
         self._longest_turn = 0
-        self.save_every = 30 * SECOND
-        """Between two checkpoints of a cell that runs, ns."""
+        self.saving = Saving(every=30 * SECOND)
+        self.states = States(self)
         self.stopping = False
 
     # ---- the loop -------------------------------------------------------------------------------
@@ -131,7 +133,7 @@ class Engine:
 
     def _timeout(self) -> float:
         """Seconds until the next timer: pulse, a candle that no tick closes, a fill, the journal's tables."""
-        due = min(self._pulse_at, self._closes_at, self._commits_at, self._posts_at)
+        due = min(self._pulse_at, self._closes_at, self._commits_at, self._posts_at, self.saving.wake)
         return max(0.0, (due - time.monotonic_ns()) / SECOND)
 
     def _finish_turn(self) -> None:
@@ -148,9 +150,16 @@ class Engine:
             for act in self._afterwards:
                 act()
             self._afterwards.clear()
+        if monotonic >= self.saving.wake:
+            self._ask_for_states(monotonic)
         self.publication.flush()
         self._post(monotonic)
         self.channel.flush()
+
+    def _ask_for_states(self, monotonic: int) -> None:
+        for deployment_id in self.saving.due(monotonic):
+            if member := self.roster.current(deployment_id):
+                self.command(deployment_id, member.generation, TakeCheckpoint())
 
     def _post(self, monotonic: int) -> None:
         """Let the journal's tables follow, many turns at once, and when everything has been answered."""
@@ -298,8 +307,6 @@ class Engine:
             member = self.roster.current(deployment_id)
             if member is not None:
                 self.command(deployment_id, member.generation, TimerFired(name, at))
-        for member in self.roster.to_save(monotonic, self.save_every):
-            self.command(member.deployment_id, member.generation, TakeCheckpoint())
         self.outlet.bind()
         self.take(self.core.pulse(self.event_now(monotonic)))
         self.publication.flush()
@@ -337,6 +344,8 @@ class Engine:
         self.publication.flush()
         for outcome in outcomes:
             self.outlet.send(outcome)
+            for signal in outcome.accepted:
+                self.saving.accepted(signal.deployment_id, time.monotonic_ns())
             for kind, detail, deployment_id in outcome.events:
                 self.event(kind, detail, deployment_id)
 
@@ -353,10 +362,14 @@ class Engine:
         """Do something once this turn is in the journal."""
         self._afterwards.append(act)
 
-    def command(self, deployment_id: str, generation: int, body: CommandBody) -> None:
-        """Send one command to one cell, behind whatever was decided before."""
+    def settle(self) -> None:
+        """Commit, and send, what was decided so far in this turn."""
         if self._outcomes:
             self._finish()
+
+    def command(self, deployment_id: str, generation: int, body: CommandBody) -> None:
+        """Send one command to one cell, behind whatever was decided before."""
+        self.settle()
         self.publication.command(deployment_id, generation, body)
 
     def event(self, kind: str, detail: str, deployment_id: str = "", generation: int = 0) -> None:

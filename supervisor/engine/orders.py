@@ -12,6 +12,7 @@ from bus.timeline import Synthetic
 from strategies.trading.core import Grant
 from supervisor.control import (
     Attach,
+    ClearState,
     Configure,
     Detach,
     Direct,
@@ -19,6 +20,8 @@ from supervisor.control import (
     Expect,
     FeedSpec,
     Forget,
+    RefuseState,
+    RestoreState,
     ShutDown,
 )
 from supervisor.engine.feeds import NANOS, FeedPort
@@ -49,7 +52,7 @@ class Orders:
         """Open, close and keep feeds, and the way out, so that they are as the configuration says."""
         engine = self._engine
         engine.outlet.configure(order.signals)
-        engine.save_every = int(order.checkpoint_every * NANOS)
+        engine.saving.every = int(order.checkpoint_every * NANOS)
         self._calendars = order.calendars
         wanted = {spec.name: spec for spec in order.feeds}
         for name in [name for name, feed in engine.feeds.items() if wanted.get(name) != feed.spec]:
@@ -75,6 +78,7 @@ class Orders:
         fenced = engine.roster.attach(order)
         if fenced is not None:
             engine.timers.forget(order.deployment_id)  # its own Detach will come too late to do it
+            engine.saving.gone(order.deployment_id)
             self._release(fenced.attach)
         engine.core.attach(
             Grant(
@@ -119,6 +123,7 @@ class Orders:
         if member is not None:
             self._engine.core.detach(order.deployment_id, order.generation)
             self._engine.timers.forget(order.deployment_id)
+            self._engine.saving.gone(order.deployment_id)
             self._release(member.attach)
 
     @_do.register
@@ -147,6 +152,18 @@ class Orders:
         engine.take(engine.core.forget(order.deployment_id, engine.event_now(time.monotonic_ns())))
         # After the commit: what was judged in this very turn goes too.
         engine.after_commit(lambda: engine.journal.forget(order.deployment_id))
+
+    @_do.register
+    def _refuse_state(self, order: RefuseState) -> None:
+        self._engine.states.refuse(order)
+
+    @_do.register
+    def _restore_state(self, order: RestoreState) -> None:
+        self._engine.states.restore(order)
+
+    @_do.register
+    def _clear_state(self, order: ClearState) -> None:
+        self._engine.states.clear(order)
 
     @_do.register
     def _shut_down(self, _order: ShutDown) -> None:

@@ -65,7 +65,7 @@ class Reports:
             now = engine.event_now(time.monotonic_ns())
             welcome = Welcome(epoch=engine.epoch, now=now, tape=tape.identity, resumes=True)
         else:
-            checkpoint = engine.journal.checkpoint(member.deployment_id)
+            checkpoint = engine.states.newest(member)
             welcome = self._welcome(member, checkpoint, living=report.tape != 0)
         engine.command(member.deployment_id, member.generation, welcome)
         if not member.welcomed:
@@ -128,7 +128,8 @@ class Reports:
 
     @_take.register
     def _running(self, report: Running, member: Member) -> None:
-        member.running, member.save_at = True, time.monotonic_ns() + self._engine.save_every
+        member.running = True
+        self._engine.saving.running(member.deployment_id, time.monotonic_ns())
         member.base = sum(report.position.get(f"tick|{symbol}|", 0) for symbol in member.attach.symbols)
         self._engine.core.running(member.deployment_id, member.generation)
         if member.directed is not None:
@@ -137,9 +138,8 @@ class Reports:
 
     @_take.register
     def _checkpoint(self, report: Checkpoint, member: Member) -> None:
-        engine = self._engine
-        now = engine.event_now(time.monotonic_ns())
-        engine.take(engine.core.on_checkpoint(member.deployment_id, member.generation, report, now))
+        self._engine.states.keep(member, report)
+        self._engine.saving.saved(member.deployment_id, time.monotonic_ns())
 
     @_take.register
     def _beat(self, report: Beat, member: Member) -> None:

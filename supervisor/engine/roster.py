@@ -24,8 +24,10 @@ class Member:
     welcomed: bool = False
     directed: Pause | Resume | None = None
     """What the supervisor directed last: said again once it runs, for what is said before is not heard."""
-    save_at: int = 0
-    """When it is next asked for a checkpoint, monotonic ns."""
+    loaded: int = 0
+    """The checkpoint with which it was welcomed, by its number in the journal; 0 for none."""
+    refused: bool = False
+    """It said that this one does not load."""
     stats: CellStats = field(default_factory=CellStats)
     topics: frozenset[bytes] = frozenset()
     """What it subscribes to, besides the feeds' health."""
@@ -88,13 +90,6 @@ class Roster:
     def current(self, deployment_id: str) -> Member | None:
         """Return the attached instance of a deployment."""
         return self._by_id.get(deployment_id)
-
-    def to_save(self, now: int, every: int) -> list[Member]:
-        """Return who runs and is to be asked for a checkpoint at ``now``; the next time in ``every`` ns."""
-        due = [member for member in self._by_id.values() if member.running and now >= member.save_at]
-        for member in due:
-            member.save_at = now + every
-        return due
 
     def by_user(self, user: str) -> Member | None:
         """Return the instance behind a connection."""

@@ -207,9 +207,12 @@ class Journal:
         saved = self.newest(deployment_id).saved
         return saved.checkpoint if saved else None
 
-    def newest(self, deployment_id: str) -> Newest:
-        """Return the newest good checkpoint of a deployment, and which newer ones are damaged."""
-        return self._read(lambda: checkpoints.newest(self._execute, deployment_id))
+    def newest(self, deployment_id: str, below: int = checkpoints.LARGEST) -> Newest:
+        """Return the newest good checkpoint of a deployment, and which newer ones are damaged.
+
+        Only those of records before ``below``.
+        """
+        return self._read(lambda: checkpoints.newest(self._execute, deployment_id, below))
 
     def good(self, deployment_id: str, seq: int) -> Saved | None:
         """Return the checkpoint of record ``seq``; None if there is none, or it is refused or damaged."""

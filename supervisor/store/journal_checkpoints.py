@@ -24,6 +24,8 @@ KEEP_GOOD: Final = 5
 """Good checkpoints kept of a deployment, the newest ones."""
 KEEP_BAD: Final = 3
 """Refused ones kept of a deployment, the newest ones."""
+LARGEST: Final = 2**63 - 1
+"""Largest integer of SQLite (sqlite.org/datatype3.html)."""
 DAMAGED: Final = "damaged: what was read is not what was written (crc)"
 
 SCHEMA: Final = """
@@ -122,11 +124,13 @@ def _part(payload: bytes, name: str) -> Any:
 
 
 # ---- reading --------------------------------------------------------------------------------------
-def newest(execute: Execute, deployment_id: str) -> Newest:
-    """Return the newest checkpoint of a deployment that is good and whole."""
+def newest(execute: Execute, deployment_id: str, below: int = LARGEST) -> Newest:
+    """Return the newest checkpoint of a deployment that is good and whole, of records before ``below``."""
     damaged: list[int] = []
-    query = "SELECT seq FROM checkpoints WHERE deployment_id = ? AND refused = '' ORDER BY seq DESC"
-    for (seq,) in execute(query, (deployment_id,)).fetchall():
+    query = (
+        "SELECT seq FROM checkpoints WHERE deployment_id = ? AND refused = '' AND seq < ? ORDER BY seq DESC"
+    )
+    for (seq,) in execute(query, (deployment_id, below)).fetchall():
         if saved := whole(execute, deployment_id, seq):
             return Newest(saved, damaged)
         damaged.append(seq)

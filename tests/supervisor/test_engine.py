@@ -275,7 +275,7 @@ def test_what_was_directed_before_a_cell_ran_is_said_to_it_once_it_runs(
 
     def after_the_welcome() -> list[type]:
         said = [type(command) for command in cell.commands()]
-        return [kind for kind in said[said.index(Welcome) :] if kind is not Welcome]
+        return [kind for kind in said[said.index(Welcome) :] if kind not in {Welcome, TakeCheckpoint}]
 
     wait_until(after_the_welcome, what="a command")
     assert [last] == after_the_welcome()
@@ -285,11 +285,14 @@ def test_what_was_directed_before_a_cell_ran_is_said_to_it_once_it_runs(
 def test_a_cell_that_runs_is_asked_for_its_state_again_and_again(engine: EngineProcess) -> None:
     engine.tell(Configure([], checkpoint_every=1.0))
     cell, silent = engine.attach(), engine.attach("silent")
-    cell.run()
-    wait_until(
-        lambda: len([c for c in cell.commands() if isinstance(c, TakeCheckpoint)]) >= 2,
-        what="the second request",
-    )
+    welcome = cell.run()
+
+    def asked(times: int) -> bool:
+        return len([c for c in cell.commands() if isinstance(c, TakeCheckpoint)]) >= times
+
+    wait_until(lambda: asked(1), what="the first request, at once")
+    cell.say(Checkpoint(b"\x80", 1, welcome.epoch, welcome.position))
+    wait_until(lambda: asked(2), what="the second request")
     assert [] == silent.commands()
     for each in (cell, silent):
         each.close()

@@ -1,0 +1,110 @@
+"""The saved states of deployments, in the engine: taken in, given out, refused, put back and dropped.
+
+Rules of this file. What it decides becomes a record of the journal first, like a verdict; the event or the
+answer follows the commit. Of a state nothing is read here but its size: what is in it is the strategy's.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from bus.messages import Checkpoint
+from strategies.trading.records import Saved
+from supervisor.control import ClearState, RefuseState, RestoreState, StateAnswer
+from supervisor.engine.roster import Member
+from supervisor.engine.saving import objection
+from supervisor.store.journal_checkpoints import DAMAGED
+
+if TYPE_CHECKING:
+    from supervisor.engine.loop import Engine
+
+
+class States:
+    """Between the journal and the cells."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def keep(self, member: Member, checkpoint: Checkpoint) -> None:
+        """Take a checkpoint in. What is too large is told of and not kept; the one before it stands."""
+        engine, attach = self._engine, member.attach
+        why = objection(checkpoint, attach.checkpoint_bytes, len(attach.symbols))
+        if why:
+            engine.event("checkpoint_refused", f"not kept: {why}", member.deployment_id, member.generation)
+            return
+        engine.take(
+            engine.core.on_checkpoint(member.deployment_id, member.generation, checkpoint, time.time_ns())
+        )
+
+    def newest(self, member: Member) -> Checkpoint | None:
+        """Return the checkpoint to start an instance from, None for none; those found damaged are told."""
+        engine = self._engine
+        engine.settle()  # what was refused or put back in this turn counts
+        found = engine.journal.newest(member.deployment_id)
+        for seq in found.damaged:
+            self._refuse(member.deployment_id, member.generation, seq, DAMAGED, found.saved)
+        member.loaded = found.saved.seq if found.saved else 0
+        return found.saved.checkpoint if found.saved else None
+
+    def refuse(self, order: RefuseState) -> None:
+        """Set aside the checkpoint with which an instance was welcomed: it did not load.
+
+        Said twice, or of an instance that is gone or runs already, it changes nothing.
+        """
+        engine = self._engine
+        member = engine.roster.find(order.deployment_id, order.generation)
+        if member is None or member.running or member.refused or not member.loaded:
+            return
+        member.refused = True  # this one, and no other
+        seq = member.loaded
+        engine.settle()
+        if engine.journal.good(order.deployment_id, seq) is None:
+            return
+        before = engine.journal.newest(order.deployment_id, below=seq).saved
+        self._refuse(order.deployment_id, order.generation, seq, order.why[:500], before)
+
+    def _refuse(self, deployment_id: str, generation: int, seq: int, why: str, left: Saved | None) -> None:
+        """Set one aside. ``left`` is what the next instance starts from."""
+        engine = self._engine
+        engine.take(engine.core.refuse_checkpoint(deployment_id, seq, why, time.time_ns()))
+        following = f"the next start takes {_named(left)}" if left else "no good one is left"
+        detail = f"checkpoint {seq} is set aside ({why}); {following}"
+        engine.after_commit(lambda: engine.event("state_quarantined", detail, deployment_id, generation))
+        if left is None:
+            lost = "no checkpoint of it is good any more: it starts without its state, from the warm-up alone"
+            engine.after_commit(lambda: engine.event("state_lost", lost, deployment_id, generation))
+
+    def restore(self, order: RestoreState) -> None:
+        """Make an older checkpoint the newest one, under a number of its own."""
+        engine, owner = self._engine, order.deployment_id
+        engine.settle()
+        saved = engine.journal.good(owner, order.seq)
+        if saved is None:
+            problem = f"{owner} has no good checkpoint {order.seq}"
+            engine.channel.tell(StateAnswer(order.request, problem))
+            return
+        engine.take(engine.core.restore_checkpoint(saved, saved.at))
+        self._answer(order.request)
+
+    def clear(self, order: ClearState) -> None:
+        """Drop every checkpoint of a deployment."""
+        engine = self._engine
+        engine.take(engine.core.clear_checkpoints(order.deployment_id, time.time_ns()))
+        self._answer(order.request)
+
+    def _answer(self, request: int) -> None:
+        """Answer once it is in the journal, and in the tables that the supervisor reads."""
+        engine = self._engine
+
+        def answer() -> None:
+            engine.journal.post()
+            engine.channel.tell(StateAnswer(request))
+
+        engine.after_commit(answer)
+
+
+def _named(saved: Saved) -> str:
+    when = datetime.fromtimestamp(saved.at // 1_000_000_000, UTC).isoformat()
+    return f"checkpoint {saved.seq} of {when}"
