@@ -137,10 +137,9 @@ class Confinement:
     def _enter_own_root(self, cell: Spawn, opened: int | None) -> tuple[str, str]:
         root = self._ground.root
         mounts.make_scratch(root, cell.scratch, cell.strategy_uid or os.geteuid(), self._readable)
-        code = mounts.CODE_FILE
-        if opened is not None:  # else its loader says what is missing
-            if stat.S_ISDIR(os.fstat(opened).st_mode):
-                code = mounts.CODE
+        code = mounts.NO_CODE  # its loader says what is missing
+        if opened is not None:
+            code = mounts.CODE if stat.S_ISDIR(os.fstat(opened).st_mode) else mounts.CODE_FILE
             mounts.bind_opened(opened, root + code, cell.code)
         if cell.packages:
             mounts.bind(cell.packages, root + mounts.PACKAGES)

@@ -88,8 +88,8 @@ def load(code_path: str, *, shown: str = "") -> ModuleType:
             raise  # of what the strategy itself opens, as it is loaded
         file = (shown or code_path) + str(error.filename).removeprefix(code_path)
         raise LoadError(
-            f"{file}: may not be read by the user that strategies run as here: chmod -R a+rX "
-            f"{shown or code_path} (the folders above it may stay closed)"
+            f"{file}: {error.strerror}: may not be read by the user that strategies run as here: chmod -R "
+            f"a+rX {shown or code_path} (the folders above it may stay closed)"
         ) from None
 
 

@@ -281,9 +281,10 @@ class Warden:
 
     def _stop(self, order: Terminate, now: float) -> None:
         """Stop in order without the engine; past its grace the strategy's stack is written and it ends."""
-        self._exchange.deadline = min(self._exchange.deadline, now + order.grace)
-        if self._conversation.phase is protocol.Phase.LOADING:
-            raise Ending("operator", f"ended while it was loading: {order.reason}")
+        loading = self._conversation.phase is protocol.Phase.LOADING  # it has nothing to say goodbye to
+        self._exchange.deadline = min(self._exchange.deadline, now + (0.0 if loading else order.grace))
+        if loading:
+            return
         if not self._intake.stopping:
             stop = CellCommand(self._spec.generation, messages.Stop(order.reason))
             self._intake.stop(topics.cell(self._spec.deployment_id), messages.encode(stop), now)

@@ -45,6 +45,8 @@ _SYS_OPENAT2 = 437
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR = 428, 429, 442
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}.get(platform.machine(), -1)
 
+NO_CODE = "/no-strategy"
+"""Where nothing is: the code of a cell whose code is gone."""
 CODE, CODE_FILE, PACKAGES, BUS, SCRATCH = "/strategy", "/strategy.py", "/packages", "/bus", "/tmp"  # noqa: S108
 DEVICES = ("/dev/null", "/dev/random", "/dev/urandom")
 _SYSTEM = (

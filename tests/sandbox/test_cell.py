@@ -343,8 +343,8 @@ def test_code_that_its_user_may_not_read_is_told_with_the_command_that_helps(wor
     died = world.ended(world.start("pass", code_path=str(code)))
     assert died.cause == "load_error"
     assert died.detail == (
-        f"{closed}: may not be read by the user that strategies run as here: chmod -R a+rX {code} "
-        "(the folders above it may stay closed)"
+        f"{closed}: Permission denied: may not be read by the user that strategies run as here: "
+        f"chmod -R a+rX {code} (the folders above it may stay closed)"
     )
 
 
