@@ -55,6 +55,8 @@ class Actor:
         self.instance: Instance | None = None
         self.deaths: list[DeathRecord] = []
         """The newest last."""
+        self.unobserved = False
+        """Whether the last instance of an earlier daemon ended, within this boot, and nobody saw how."""
         self._standing = standing
         self._queue: asyncio.Queue[lf.Event | None] = asyncio.Queue()  # None: save again
         self._task: asyncio.Task[None] | None = None
@@ -87,6 +89,15 @@ class Actor:
     def start(self) -> None:
         """Begin to take events."""
         self._task = asyncio.create_task(self._run(), name=f"deployment {self.id}")
+
+    async def account(self, deaths: list[DeathRecord], *, rebooted: bool) -> None:
+        """Take the deaths on record (the newest last), and add the one that nobody saw. Before ``start``."""
+        self.deaths = deaths
+        if inst.unaccounted(self.life, deaths):
+            self.unobserved = not rebooted
+            self.book.recall()
+            tail, at = self.book.tail(), time.time_ns()
+            await self._record(inst.unobserved(self.id, self.life, tail, rebooted=rebooted, at=at))
 
     async def close(self) -> None:
         """Take no more events. The instance, if there is one, is not touched."""
@@ -207,6 +218,8 @@ class Actor:
         self._become(after)
         if after.state is not before.state:
             self.host.events.note(after.state, after.reason, self.id, after.generation)
+        if after.rung is lf.Rung.STUCK and before.rung is not lf.Rung.STUCK:
+            self.host.events.note("stuck", lf.STUCK, self.id, after.generation)
         if not saved and any(isinstance(effect, lf.Spawn) for effect in effects):
             # Without a durable generation a later daemon could count it out a second time.
             self.submit(lf.Ended(after.instance, "unknown", "the database takes no new generation"))
@@ -253,16 +266,19 @@ class Actor:
         """Record a death: its cause, its last lines, and everything else that explains it."""
         now = self._loop.time()
         record = inst.death(self.id, life, event, self.instance, self.book.tail(), now=now, at=time.time_ns())
+        await self._record(record)
+        self.instance, self._buried_at = None, now
+        # Later, so that the engine first reads what the dead cell had already sent.
+        self._loop.call_later(GOODBYE, self.host.engine.tell, Detach(self.id, event.generation))
+
+    async def _record(self, record: DeathRecord) -> None:
         self.deaths.append(record)
         del self.deaths[:-KEEP_DEATHS]
         try:
             await self.host.in_database(lambda: self.host.store.add_death(record))
         except StoreError as error:  # then it is known until the daemon ends
-            self.host.events.note("not_saved", str(error), self.id, event.generation)
-        self.host.events.note("died", f"{record.cause}: {record.detail}", self.id, event.generation)
-        self.instance, self._buried_at = None, now
-        # Later, so that the engine first reads what the dead cell had already sent.
-        self._loop.call_later(GOODBYE, self.host.engine.tell, Detach(self.id, event.generation))
+            self.host.events.note("not_saved", str(error), self.id, record.generation)
+        self.host.events.note("died", f"{record.cause}: {record.detail}", self.id, record.generation)
 
     # ---- effects --------------------------------------------------------------------------------
     async def _do(self, effect: lf.Effect) -> None:
@@ -281,8 +297,6 @@ class Actor:
                 cells.abort(self.id, generation)
             case lf.Kill(generation=generation, whole=whole):
                 cells.kill(self.id, generation, whole=whole)
-                if self.life.rung is lf.Rung.STUCK:
-                    self.host.events.note("stuck", "killed, and still there", self.id, generation)
 
     def _direct(self, verb: str, reason: str) -> None:
         order = DirectOrder(self.id, self.life.instance, verb, reason)  # type: ignore[arg-type]  # one of three

@@ -218,8 +218,8 @@ class Daemon:
 
         for deployment, standing, newest_first in await self.in_database(read):
             actor = self._actor(deployment, standing)
-            actor.deaths = newest_first[::-1]
             self.actors[deployment.id] = actor
+            await actor.account(newest_first[::-1], rebooted=self.premises.rebooted)
             actor.start()
 
     def _actor(self, deployment: Deployment, standing: Standing) -> Actor:

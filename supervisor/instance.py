@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -99,6 +100,28 @@ def ended(generation: int, died: Died, chance: float) -> Ended:
     elif not detail and died.exit_code is not None:
         detail = f"code {died.exit_code}"
     return Ended(generation, died.cause, detail, died.exit_code, chance)
+
+
+def unaccounted(life: Life, deaths: Sequence[DeathRecord]) -> bool:
+    """Whether the last instance ended and nobody recorded it; ``life`` as a new daemon finds it."""
+    return life.generation > 0 and all(record.generation != life.generation for record in deaths)
+
+
+def unobserved(deployment_id: str, life: Life, tail: list[str], *, rebooted: bool, at: int) -> DeathRecord:
+    """Account for an instance of a daemon that ended without a word: it died then, or a moment before.
+
+    ``rebooted``: so did everything else, and it is no failure of its own. ``at`` unix ns of the discovery,
+    for when it was nobody knows.
+    """
+    why = "the host was booted since" if rebooted else "the daemon that ran it ended without a word"
+    return DeathRecord(
+        deployment_id=deployment_id,
+        generation=life.generation,
+        at=at,
+        cause="shutdown" if rebooted else "unknown",
+        detail=f"not observed: {why}",
+        log_tail=tail,
+    )
 
 
 def death(

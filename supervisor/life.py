@@ -48,6 +48,8 @@ class Rung(IntEnum):
     STUCK = 6
 
 
+STUCK = "killed, and still there"
+"""What is said of an instance on the last rung: its slot is taken until the kernel lets go of it."""
 TRANSIENT = frozenset({State.STARTING, State.WARMING, State.STOPPING, State.BACKOFF})
 """States that must not last: each always has an armed timer."""
 LIVING = frozenset({State.STARTING, State.WARMING, State.RUNNING, State.PAUSED, State.STOPPING})
@@ -167,10 +169,21 @@ class Halt(Struct, frozen=True):
 
 # ---- events: what happened ------------------------------------------------------------------------
 class Recover(Struct, frozen=True):
-    """The daemon came up: carry on with what was wanted, without a word from an operator."""
+    """The daemon came up: carry on with what was wanted, without a word from an operator.
+
+    ``unobserved``: the last instance ended and nobody saw how, which counts as an unplanned exit.
+    """
 
     actor: str = "daemon"
     reason: str = "the daemon started"
+    unobserved: bool = False
+
+
+class Deferred(Struct, frozen=True):
+    """The daemon came up, and today's limits leave no room for it: it stays as it is, and says why."""
+
+    actor: str = "daemon"
+    reason: str = ""
 
 
 class Denied(Struct, frozen=True):
@@ -231,7 +244,8 @@ class Due(Struct, frozen=True):
 
 
 Verb: TypeAlias = Start | Pause | Resume | Stop | Restart | Reset | Halt
-Event: TypeAlias = Verb | Recover | Denied | Preparing | Prepared | Born | Ready | Ended | Breached | Due
+News: TypeAlias = Preparing | Prepared | Born | Ready | Ended | Breached | Due
+Event: TypeAlias = Verb | Recover | Deferred | Denied | News
 
 
 # ---- effects --------------------------------------------------------------------------------------

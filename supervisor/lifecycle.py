@@ -24,6 +24,7 @@ from supervisor.life import (
     Abort,
     Born,
     Breached,
+    Deferred,
     Denied,
     Direct,
     Due,
@@ -143,7 +144,17 @@ def _begin_again(life: Life, event: Event, now: float, policy: Policy) -> Step:
 def _recover(life: Life, event: Recover, now: float, policy: Policy) -> Step:
     if life.wanted is Wanted.STOPPED:
         return life, []
+    if event.unobserved and policy.restart == "never":
+        return _enter(life, State.FAILED, now, event, "its last end was not observed"), []
+    if event.unobserved:
+        # At once: that the daemon itself had to be started again was delay enough.
+        exits, restarts = (*life.exits, now), life.restarts + 1
+        life = replace(life, exits=exits, attempt=life.attempt + 1, restarts=restarts)
     return _spawn(life, event, now, policy)
+
+
+def _defer(life: Life, event: Deferred, now: float, _policy: Policy) -> Step:
+    return _enter(life, life.state, now, event), []
 
 
 def _preparing(life: Life, event: Preparing, now: float, _policy: Policy) -> Step:
@@ -310,9 +321,11 @@ def backoff_delay(attempt: int, chance: float, policy: Policy) -> float:
 _RESTING: dict[type[Event], Rule] = {
     Start: _begin, Restart: _begin, Pause: _nothing, Resume: _nothing,
     Stop: _want(Wanted.STOPPED), Reset: _nothing, Halt: _nothing, Recover: _recover,
-    Denied: _rest(State.FAILED, forget=False),
+    Deferred: _defer, Denied: _rest(State.FAILED, forget=False),
 }  # fmt: skip
-_GIVEN_UP: dict[type[Event], Rule] = {**_RESTING, Reset: _reset, Recover: _nothing, Denied: _nothing}
+_GIVEN_UP: dict[type[Event], Rule] = {
+    **_RESTING, Reset: _reset, Recover: _nothing, Deferred: _nothing, Denied: _nothing,
+}  # fmt: skip
 _BECOMING: dict[type[Event], Rule] = {
     Start: _want(Wanted.RUNNING), Pause: _want_while_wanted(Wanted.PAUSED), Resume: _want(Wanted.RUNNING),
     Stop: _leave(Rung.TERMINATE, forget=True), Restart: _leave(Rung.TERMINATE), Halt: _leave(Rung.TERMINATE),

@@ -22,6 +22,8 @@ from supervisor.broadcast import Broadcast
 
 TAIL = 200
 """Lines that go into the record of a death."""
+RECALLED = 256 * 1024
+"""Bytes at the end of a file in which the last lines of an earlier daemon are looked for."""
 MAX_BYTES = 10 * 2**20
 """Size at which a file is rotated."""
 KEEP = 3
@@ -89,6 +91,13 @@ class LogBook:
     def tail(self) -> list[str]:
         """Return the last lines in memory, for the record of a death."""
         return [line.text if line.stream == "out" else f"[{line.stream}] {line.text}" for line in self._ring]
+
+    def recall(self) -> None:
+        """Fill the ring with what the file ends with: an earlier daemon wrote it."""
+        with contextlib.suppress(OSError), self._path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - RECALLED))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+            self._ring.extend(filter(None, map(parse, lines)))
 
     async def read(self, limit: int | None = None, *, follow: bool = False) -> AsyncIterator[Line]:
         """Yield the last ``limit`` lines, the oldest first; then, if told, all that come."""

@@ -15,6 +15,8 @@ from pathlib import Path
 from supervisor.errors import Failed
 
 IDENTITY = re.compile(rb"[0-9a-f]{32}")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""Made anew by the kernel at every boot (random(4))."""
 PACKAGES = ("bus", "strategies", "sandbox", "supervisor", "cli")
 
 
@@ -27,6 +29,8 @@ class Premises:
         self.damaged = ""
         """A sentence about an identity that was set aside by ``enter``, "" if it is sound."""
         self._lock: int | None = None
+        self.rebooted = False
+        """Whether the last daemon on this state directory ran in another boot, or on another host."""
 
     @property
     def logs(self) -> Path:
@@ -60,6 +64,7 @@ class Premises:
             os.ftruncate(lock, 0)
             os.write(lock, f"{os.getpid()}\n".encode())
         self._set_damaged_aside()
+        self.rebooted = self._note_boot()
 
     def _set_damaged_aside(self) -> None:
         path = self.state / "identity"
@@ -70,6 +75,18 @@ class Premises:
                 f"{path} is no identity of a state directory; it lies at {aside} now. A mirror of this "
                 "directory is put aside as somebody else's, and a new one begun"
             )
+
+    def _note_boot(self) -> bool:
+        """Note in which boot this daemon runs; whether the last one ran in another."""
+        boot, path = BOOT_ID.read_text(encoding="ascii"), self.state / "boot"
+        try:
+            if path.read_text(encoding="ascii", errors="replace") == boot:
+                return False
+        except OSError:
+            pass  # there was no daemon, or nobody can tell
+        with contextlib.suppress(OSError):  # a full disk: then the next daemon cannot tell, either
+            _write(path, boot)
+        return True
 
     def touches(self, path: Path) -> bool:
         """Whether ``path`` (resolved) lies in one of our folders, or one of them in it."""
@@ -97,18 +114,23 @@ class Premises:
 
     def take_identity(self, identity: str) -> None:
         """Bear ``identity`` from now on: a new directory that takes the place of a lost one."""
-        draft = self.state / "identity.new"
-        with draft.open("w", encoding="ascii") as file:
-            file.write(f"{identity}\n")
-            file.flush()
-            os.fsync(file.fileno())  # before the rename, or a power cut can leave the name without the text
-        draft.rename(self.state / "identity")
+        _write(self.state / "identity", f"{identity}\n")
 
     def leave(self) -> None:
         """Give the lock back. The file stays: removing it would let two daemons hold two locks."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole: the old one or the new one is there, never half of it (rename(2))."""
+    draft = path.with_suffix(".new")
+    with draft.open("w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # before the rename, or a power cut can leave the name without the text
+    draft.rename(path)
 
 
 def _make_private(folder: Path) -> None:

@@ -179,8 +179,9 @@ class Verbs:
                 self._admit_slot(actor.deployment.account, actor)
             except Refused as error:
                 self._host.events.note("refused", str(error), actor.id, actor.life.generation)
+                actor.submit(lf.Deferred(reason=str(error)))
                 continue
-            actor.submit(lf.Recover())
+            actor.submit(lf.Recover(unobserved=actor.unobserved))
 
     # ---- the other verbs ------------------------------------------------------------------------
     async def stop(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:

@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.confine.survey import Survey
 from sandbox.spec import Limits
 from supervisor import control
+from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.sampler import ProcessUse
 from supervisor.schema import (
@@ -69,7 +70,7 @@ def _row(actor: Actor, known: control.DeploymentRow | None, now: int) -> dict[st
         "lag_ms": round(stats.lag_ns / 1e6, 3) if stats else None,
         "signals": verdicts(known.counts) if known else Verdicts(),
         "last_death": LastDeath(cause=death.cause, detail=death.detail, at=death.at) if death else None,
-        "reason": life.reason,
+        "reason": f"stuck: {lf.STUCK}" if life.rung is lf.Rung.STUCK else life.reason,
         "trusted": code is not None and trusted(mine, code),
         "builtin": code is not None and code.built_in,
     }

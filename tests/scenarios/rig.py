@@ -223,6 +223,8 @@ class Site:
         text = STRATEGY.replace("{head}", textwrap.dedent(head))
         text = text.replace("{body}", textwrap.indent(textwrap.dedent(body), " " * 4))
         (folder / "strategy.py").write_text(text)
+        for daemon in self._daemons:
+            daemon.rescan()
         return folder
 
     def daemon(self, *, ready: bool = True, **environ: str) -> Daemon:
@@ -462,6 +464,11 @@ class Daemon:
         assert answer.status_code < 300, answer.text
         row: dict[str, Any] = answer.json()["deployment"]
         return row
+
+    def rescan(self) -> None:
+        """Let it look for strategies again, if it lives."""
+        if self.popen.poll() is None and self.told("READY=1"):
+            assert self.http.post("/strategies/rescan").status_code == 200
 
     def start_all(self, names: Sequence[str], strategy: str = "idle", **how: Any) -> None:
         """Start many at once, and wait until all of them run."""

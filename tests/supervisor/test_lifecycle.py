@@ -13,6 +13,7 @@ from supervisor.life import (
     Abort,
     Born,
     Breached,
+    Deferred,
     Denied,
     Direct,
     Due,
@@ -309,6 +310,33 @@ def test_recovery_begins_only_what_was_wanted():
     assert step(Life(), Recover(), 0.0, POLICY)[1] == []
     for state in (State.FAILED, State.QUARANTINED):
         assert step(Life(state=state, wanted=Wanted.RUNNING), Recover(), 0.0, POLICY)[1] == []
+
+
+@pytest.mark.parametrize("wanted", [Wanted.RUNNING, Wanted.PAUSED])
+def test_an_end_that_nobody_saw_counts_as_a_failure_and_is_followed_by_a_start_at_once(wanted):
+    left = Life(state=State.STOPPED, wanted=wanted, generation=3, restarts=1)
+    life, effects = step(left, Recover(unobserved=True), 9.0, POLICY)
+    assert effects == [Spawn(4, paused=wanted is Wanted.PAUSED)]
+    assert (life.restarts, life.attempt, life.exits) == (2, 1, (9.0,))
+    life, effects = step(left, Recover(), 9.0, POLICY)
+    assert (life.restarts, life.attempt, life.exits) == (1, 0, ())
+
+
+def test_an_end_that_nobody_saw_starts_nothing_that_is_never_to_be_restarted_or_was_stopped():
+    never = replace(POLICY, restart="never")
+    left = Life(state=State.STOPPED, wanted=Wanted.RUNNING, generation=3)
+    life, effects = step(left, Recover(unobserved=True), 9.0, never)
+    assert (life.state, effects) == (State.FAILED, [])
+    stopped = Life(state=State.STOPPED, generation=3)
+    assert step(stopped, Recover(unobserved=True), 9.0, POLICY) == (stopped, [])
+
+
+def test_what_there_is_no_room_for_stays_as_it_is_and_says_why():
+    left = Life(state=State.STOPPED, wanted=Wanted.RUNNING, generation=3)
+    life, effects = step(left, Deferred(reason="refused by max_concurrent"), 9.0, POLICY)
+    assert (life.state, life.wanted, effects) == (State.STOPPED, Wanted.RUNNING, [])
+    assert life.reason == "refused by max_concurrent"
+    assert step(life, Start(), 10.0, POLICY)[1] == [Spawn(4, fresh=True)]
 
 
 def test_news_of_an_older_instance_changes_nothing():

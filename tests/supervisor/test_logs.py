@@ -71,6 +71,17 @@ def test_a_new_daemon_reads_what_the_old_one_wrote(book, tmp_path):
     again.close()
 
 
+def test_the_last_lines_of_an_earlier_daemon_can_be_recalled(book, tmp_path):
+    book.write(1, [(n, "out", f"line {n} of a daemon that died" + "." * 2000) for n in range(1000)])
+    book.close()
+    path = next(tmp_path.rglob("*.log"))
+    again = LogBook(path)
+    again.recall()
+    assert 100 < len(again.tail()) < 200, "what stands in its last quarter of a MiB, whole lines"
+    assert again.tail()[-1].startswith("line 999 ")
+    assert LogBook(tmp_path / "none.log").recall() is None
+
+
 def test_rotation_at_a_size_loses_and_tears_no_line(tmp_path):
     book = LogBook(tmp_path / "a.log", max_bytes=2000, keep=50)
     for n in range(200):

@@ -95,3 +95,22 @@ def test_an_intruder_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(premises.importlib.util, "find_spec", find)
     with pytest.raises(Failed, match=rf"the package bus was found in {tmp_path}, and stratd lies in"):
         check_packages()
+
+
+def entered(tmp_path):
+    place = Premises(tmp_path / "run", tmp_path / "state")
+    place.enter()
+    place.leave()
+    return place
+
+
+def test_a_daemon_knows_whether_the_last_one_ran_in_this_boot(tmp_path, monkeypatch):
+    assert entered(tmp_path).rebooted, "there was none"
+    assert not entered(tmp_path).rebooted
+    other = tmp_path / "boot_id"
+    other.write_text("another\n")
+    monkeypatch.setattr(premises, "BOOT_ID", other)
+    assert entered(tmp_path).rebooted
+    assert not entered(tmp_path).rebooted
+    (tmp_path / "state" / "boot").write_bytes(b"\xff\x00 torn")
+    assert entered(tmp_path).rebooted, "what nobody can read tells nothing"
