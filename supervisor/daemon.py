@@ -62,6 +62,9 @@ ENGINE_PATIENCE = 30.0
 ENGINE_SILENCE = 15.0
 """Seconds without a word from a living engine after which it counts as hung and is killed."""
 
+DYING = 1.0
+"""Seconds that what cells left behind gets to be gone when the daemon ends."""
+
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -111,7 +114,7 @@ class Daemon:
         self.news.on_zygote_awake = lambda: self.sampler.descend_from(self.cells.zygote_pid)
         self.pulse = Pulse(self.sampler, self.notifier, on_samples=self._judge, tick=self._tick)
         self._reaper = Reaper()
-        self.news.on_cell_gone = self._kill_orphans
+        self.news.clear = self._clear
         self.signals = SignalTail(settings.state_dir / "journal.db")
         self.mirror: Mirror | None = None
         self.host = self._host()
@@ -282,6 +285,7 @@ class Daemon:
             await actor.close()
         await self.host.packages.close()
         self.cells.stop()
+        await self._leave_nobody()
         await self.enforcers.stop()
         await self.engine.stop(grace=1.0)
         if self.mirror is not None:
@@ -350,6 +354,21 @@ class Daemon:
 
     def _known(self) -> set[int]:
         return self.cells.pids() | {pid for pid in self.processes.values() if pid is not None}
+
+    def _clear(self, deployment_id: str, generation: int) -> bool:
+        """End what is left of a cell that is gone; whether nothing is."""
+        empty = self.enforcers.empty((deployment_id, generation))
+        self._kill_orphans()
+        return empty and not self._reaper.left
+
+    async def _leave_nobody(self) -> None:
+        """End what would outlive this daemon as somebody else's child."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + DYING
+        self._kill_orphans()
+        while self._reaper.left and loop.time() < deadline:
+            await asyncio.sleep(0.005)
+            self._kill_orphans()
 
     def _kill_orphans(self) -> None:
         for kind, detail in self._reaper.kill_orphans(self._known()):

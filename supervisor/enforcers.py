@@ -153,6 +153,14 @@ class Enforcers:
         """Stop no process that is to end: its goodbye has a deadline, and a stopped one hears no signal."""
         self._throttle.release(instance)
 
+    def empty(self, instance: Instance) -> bool:
+        """Whether nothing is left in the group of an instance whose cell is gone; what is, is killed."""
+        grouped = self._groups.get(instance)
+        if grouped is None or not grouped.group.pids:
+            return True
+        grouped.group.kill()
+        return False
+
     def gone(self, instance: Instance, died: Died) -> Died:
         """Let go of an instance that has ended; returns its death, with the kernel's kill as the cause."""
         self._throttle.release(instance)

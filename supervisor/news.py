@@ -11,6 +11,9 @@ from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.events import EventLog
 
+AGAIN, SELDOM = 0.002, 0.25
+"""Seconds between two looks at what a cell left behind: at first, and doubled up to."""
+
 
 class News:
     """Listens to the engine (``EngineListener``) and to the cells (``CellListener``).
@@ -35,7 +38,8 @@ class News:
         self.on_ready: Callable[[control.EngineReady], None] = lambda _ready: None
         self.on_stats: Callable[[control.EngineStats], None] = lambda _stats: None
         self.on_zygote_awake: Callable[[], None] = lambda: None
-        self.on_cell_gone: Callable[[], None] = lambda: None
+        self.clear: Callable[[str, int], bool] = lambda _deployment_id, _generation: True
+        """Ends what a cell left behind; whether nothing of it is left."""
 
     # ---- the engine -----------------------------------------------------------------------------
     def on_news(self, news: control.EngineNews) -> None:
@@ -85,9 +89,16 @@ class News:
             actor.on_report(generation, report)
 
     def on_ended(self, deployment_id: str, generation: int, died: Died) -> None:
-        """Pass on a death, after whatever the cell left behind was killed."""
-        self.on_cell_gone()
-        if actor := self._actors.get(deployment_id):
+        """Pass on a death, once nothing is left of what the cell left behind."""
+        self._bury(deployment_id, generation, died, AGAIN)
+
+    def _bury(self, deployment_id: str, generation: int, died: Died, wait: float) -> None:
+        if not self.clear(deployment_id, generation):
+            # What was killed takes a moment to be gone, and may have left more; until then this instance is
+            # not over, and no other begins. One that cannot be killed is soon asked about more seldom.
+            again = min(2 * wait, SELDOM)
+            asyncio.get_running_loop().call_later(wait, self._bury, deployment_id, generation, died, again)
+        elif actor := self._actors.get(deployment_id):
             actor.on_ended(generation, died)
 
     def on_zygote(self, *, awake: bool, detail: str) -> None:

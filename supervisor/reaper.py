@@ -31,17 +31,30 @@ class Reaper:
 
     def __init__(self) -> None:
         self._ended: set[int] = set()
+        self._killed: set[int] = set()
 
     def kill_orphans(self, known: Collection[int]) -> list[tuple[str, str]]:
-        """Kill what outlived its cell: right after a cell ended, so that a stop leaves nothing behind."""
-        done = []
+        """Kill what outlived its cell, however often it is asked until it is gone; told once.
+
+        None is left if nothing is returned and ``left`` is 0. One call is not enough: whoever was killed may
+        have had children, which become ours when it dies.
+        """
+        done, left = [], set()
         for pid in children():
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 # Our own child until we reap it, so the pid cannot be another's by now.
                 if pid not in known and not _has_ended(pid) and os.getsid(pid) != os.getsid(0):
                     os.kill(pid, signal.SIGKILL)
-                    done.append(("orphan_killed", f"process {pid} outlived its cell"))
+                    left.add(pid)
+                    if pid not in self._killed:
+                        done.append(("orphan_killed", f"process {pid} outlived its cell"))
+        self._killed = left
         return done
+
+    @property
+    def left(self) -> int:
+        """How many of those that were killed lived when they were looked at last."""
+        return len(self._killed)
 
     def reap(self, known: Collection[int]) -> list[tuple[str, str]]:
         """Reap what had ended at the last call already; to be called once a second."""
