@@ -51,6 +51,18 @@ class Clock(Protocol):
         """Wait."""
 
 
+class Keeper(Protocol):
+    """The part of ``bus.serving.Serving`` that is used here: who missed something asks it."""
+
+    endpoint: str
+
+    def keep(self, topic: bytes, payload: bytes, symbol: str, seq: int | None) -> None:
+        """Keep what was published."""
+
+    def serve(self, seconds: float) -> None:
+        """Answer, for so long."""
+
+
 class SystemClock:
     """The clock of this machine."""
 
@@ -77,6 +89,8 @@ class ReplayResult(Struct, frozen=True, kw_only=True):
 
     ``symbols`` counts messages by symbol. ``first`` and ``last`` are event times, ns, 0 if nothing was
     sent that has one. ``refused`` counts rows of the files by reason, ``examples`` holds the first of each.
+    ``recovered`` counts messages that subscribers asked for again at the endpoint ``recovery``, "" if nothing
+    was served; ``questions_refused`` what was asked there and could not be used.
     """
 
     ticks: int = 0
@@ -90,6 +104,9 @@ class ReplayResult(Struct, frozen=True, kw_only=True):
     stopped: bool = False
     refused: Mapping[str, int] = {}
     examples: Mapping[str, str] = {}
+    recovery: str = ""
+    recovered: int = 0
+    questions_refused: Mapping[str, int] = {}
 
     @property
     def sent(self) -> int:
@@ -107,14 +124,20 @@ def publish(
     on_progress: Callable[[Progress], None] | None = None,
     fraction: Callable[[], float | None] = lambda: None,
     should_stop: Callable[[], bool] = lambda: False,
+    keeper: Keeper | None = None,
+    stay: float = 0.0,
 ) -> ReplayResult:
     """Publish ``(event time in ns, message)`` pairs, each when it is due, and return the counts.
 
     Ticks are numbered per symbol from 1, whatever number they had. Heartbeats carry event time, which
     never runs ahead of the next message. ``should_stop`` is asked ten times a second.
+
+    ``keeper`` is given what is published and serves while the next message is not due; the heartbeats name
+    it. For ``stay`` seconds after the last message heartbeats go on, and it serves.
     """
     watch = _Watch(on_progress, fraction, should_stop)
-    return _Replay(sender, watch, speed=speed, rebase=rebase, clock=clock or SystemClock()).publish(messages)
+    replay = _Replay(sender, watch, keeper, speed=speed, rebase=rebase, clock=clock or SystemClock())
+    return replay.publish(messages, stay)
 
 
 class _Watch(Struct, frozen=True):
@@ -126,9 +149,19 @@ class _Watch(Struct, frozen=True):
 class _Replay:
     """One replay: where it stands, what it has sent, and the wait until the next message."""
 
-    def __init__(self, sender: Sender, watch: _Watch, *, speed: float, rebase: bool, clock: Clock) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        watch: _Watch,
+        keeper: Keeper | None,
+        *,
+        speed: float,
+        rebase: bool,
+        clock: Clock,
+    ) -> None:
         self._sender = sender
         self._watch = watch
+        self._keeper = keeper
         self._speed = speed
         self._rebase = rebase
         self._clock = clock
@@ -140,7 +173,7 @@ class _Replay:
         self._symbols: Counter[str] = Counter()
         self._bars = self._frames = self._beats = 0
 
-    def publish(self, messages: Iterable[tuple[int, Message]]) -> ReplayResult:
+    def publish(self, messages: Iterable[tuple[int, Message]], stay: float) -> ReplayResult:
         """Send all messages; the last word is a heartbeat, by which a loss at the very end is told."""
         stopped = False
         paced = self._speed < MAX_SPEED
@@ -152,8 +185,11 @@ class _Replay:
                 stopped = True
                 break
             self._send(ts, message)
+        seconds = self._elapsed()
         if self._last and self._next_beat < _NEVER:
             self._beat(self._last)
+            if not stopped:
+                self._stay(round(stay * SECOND))
         self._report()
         return ReplayResult(
             ticks=sum(self._last_seq.values()),
@@ -163,7 +199,7 @@ class _Replay:
             symbols=dict(self._symbols),
             first=self._first,
             last=self._last,
-            seconds=self._elapsed(),
+            seconds=seconds,
             stopped=stopped,
         )
 
@@ -188,9 +224,26 @@ class _Replay:
                 if self._watch.should_stop():
                     return False
                 self._report()
+            if self._keeper is not None:
+                self._keeper.serve(0.0)
             if now >= due:
                 return True
-            self._clock.sleep(min(due - now, _LOOK, self._next_beat - now) / SECOND)
+            self._pause(min(due - now, _LOOK, self._next_beat - now) / SECOND)
+
+    def _pause(self, seconds: float) -> None:
+        if self._keeper is None:
+            self._clock.sleep(seconds)
+        else:
+            self._keeper.serve(seconds)
+
+    def _stay(self, span: int) -> None:
+        """Go on with heartbeats and answers. The time of the market stands where it ended."""
+        until = self._clock.monotonic() + span
+        while (now := self._clock.monotonic()) < until and not self._watch.should_stop():
+            if now >= self._next_beat:
+                self._beat(self._last)
+                self._next_beat = now + SECOND
+            self._pause(min(until - now, _LOOK) / SECOND)
 
     def _event_time(self, now: int, following: int) -> int:
         """Return what time it is in the market: never later than the message that follows.
@@ -220,10 +273,11 @@ class _Replay:
             topic = self._topics.get(symbol)
             if topic is None:
                 topic = self._topics[symbol] = f"tick.{symbol}".encode()
-            self._sender.send(topic, encode(_numbered(message, ts, seq)))
+            self._publish(topic, encode(_numbered(message, ts, seq)), symbol, seq)
             self._symbols[symbol] += 1
         elif isinstance(message, Bar):
-            self._sender.send(f"bar.{message.symbol}.{message.timeframe}".encode(), encode(message))
+            topic = f"bar.{message.symbol}.{message.timeframe}".encode()
+            self._publish(topic, encode(message), message.symbol, None)
             self._bars += 1
             self._symbols[message.symbol] += 1
         else:
@@ -233,8 +287,15 @@ class _Replay:
         self._first = self._first or ts
         self._last = max(self._last, ts)
 
+    def _publish(self, topic: bytes, payload: bytes, symbol: str, seq: int | None) -> None:
+        """Keep it, then send it: who has heard of it can be given it."""
+        if self._keeper is not None:
+            self._keeper.keep(topic, payload, symbol, seq)
+        self._sender.send(topic, payload)
+
     def _beat(self, ts: int) -> None:
-        self._sender.send(b"hb", encode(Heartbeat(ts, dict(self._last_seq))))
+        recovery = "" if self._keeper is None else self._keeper.endpoint
+        self._sender.send(b"hb", encode(Heartbeat(ts, dict(self._last_seq), recovery)))
         self._beats += 1
 
     def _elapsed(self) -> float:

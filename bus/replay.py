@@ -6,6 +6,7 @@ synthetic market of the demo.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from msgspec import Struct
 
 from bus.pacing import MAX_SPEED, Progress, ReplayResult, publish
 from bus.recordings import ReadOptions, RecordingError, open_recordings
+from bus.serving import Serving, open_serving
 from bus.sockets import Publisher
 
 _LOOK = 0.1
@@ -28,7 +30,8 @@ class ReplayOptions(Struct, frozen=True, kw_only=True):
 
     ``speed`` is a factor of real time, ``MAX_SPEED`` for no waiting at all. ``rebase`` stamps every tick
     with the time at which it is sent, so that a live engine takes it as live. ``wait`` is how many
-    seconds a subscriber may take to appear.
+    seconds a subscriber may take to appear. ``recovery`` is where subscribers are served what they missed:
+    an endpoint, ``auto`` (bus/serving.py) or ``off``; ``stay`` how many seconds after the last message.
     """
 
     paths: tuple[Path, ...]
@@ -37,6 +40,8 @@ class ReplayOptions(Struct, frozen=True, kw_only=True):
     speed: float = 1.0
     rebase: bool = False
     wait: float = 30.0
+    recovery: str = "auto"
+    stay: float = 0.0
     read: ReadOptions = ReadOptions()
 
 
@@ -95,7 +100,17 @@ def run(
                 else "bars stand on their own times"
             )
             raise RecordingError(options.paths[0], f"{what}: --rebase is for ticks")
-        with Publisher(options.endpoint, options.mode) as publisher:
+        if recording.frames and options.recovery not in {"auto", "off"}:
+            raise RecordingError(
+                options.paths[0], "recorded frames are sent as they are: no --recovery for them"
+            )
+        with contextlib.ExitStack() as opened:
+            publisher = opened.enter_context(Publisher(options.endpoint, options.mode))
+            # Recorded frames carry heartbeats of their own, which name no place of ours.
+            wanted = "off" if recording.frames else options.recovery
+            serving = open_serving(publisher.endpoint, options.mode, wanted)
+            if serving is not None:
+                opened.enter_context(serving)
             wait_for_subscriber(publisher, options.endpoint, options.wait, should_stop)
             result = publish(
                 recording,
@@ -105,6 +120,19 @@ def run(
                 on_progress=on_progress,
                 fraction=lambda: recording.fraction,
                 should_stop=should_stop,
+                keeper=serving,
+                stay=options.stay,
             )
         tally = recording.tally
-        return msgspec.structs.replace(result, refused=dict(tally.refused), examples=dict(tally.examples))
+        return msgspec.structs.replace(
+            with_served(result, serving), refused=dict(tally.refused), examples=dict(tally.examples)
+        )
+
+
+def with_served(result: ReplayResult, serving: Serving | None) -> ReplayResult:
+    """Add to the counts what was served beside what was published."""
+    if serving is None:
+        return result
+    return msgspec.structs.replace(
+        result, recovery=serving.endpoint, recovered=serving.given, questions_refused=dict(serving.refused)
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.client import Client
-from cli.commands.synthetic import synthetic
+from cli.commands.synthetic import Recovery, Stay, served, synthetic, tell_refused_questions
 from cli.errors import FAILED, INTERRUPTED, USAGE, CommandError
 from cli.interrupt import interruptible
 from cli.options import Json
@@ -70,6 +70,8 @@ def replay(
     price: Annotated[
         Literal["mid", "bid", "ask"], typer.Option(help="Which side of candles of quotes to take.")
     ] = "mid",
+    recovery: Recovery = "auto",
+    stay: Stay = 0.0,
     rate: Annotated[
         float, typer.Option(min=0.001, help="Messages a second of recorded wire streams.")
     ] = 1000.0,
@@ -90,6 +92,8 @@ def replay(
             speed=parse_speed(speed),
             rebase=rebase,
             wait=wait,
+            recovery=recovery,
+            stay=stay,
             read=ReadOptions(
                 symbol=symbol,
                 columns=pairs(columns, "--map"),
@@ -143,7 +147,8 @@ def _bar() -> Iterator[Callable[[Progress], None] | None]:
 def _tell(result: ReplayResult) -> None:
     print(
         f"{result.ticks} ticks, {result.bars} bars, {result.frames} frames, {result.heartbeats} heartbeats; "
-        f"{len(result.symbols)} symbols; {result.seconds:.1f} s"
+        f"{len(result.symbols)} symbols; {result.seconds:.1f} s{served(result)}"
     )
+    tell_refused_questions(result)
     for reason, number in sorted(result.refused.items()):
         print(f"stratd: {number} rows refused, {reason}: {result.examples.get(reason, '')}", file=sys.stderr)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import sys
 import time
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cli.errors import FAILED, INTERRUPTED, USAGE, CommandError
 from cli.interrupt import interruptible
 
+if TYPE_CHECKING:
+    from bus.pacing import ReplayResult
+
 SECOND = 1_000_000_000
+
+Recovery = Annotated[
+    str,
+    typer.Option(
+        metavar="ENDPOINT|auto|off", help="Where subscribers ask for what they missed; auto is beside it."
+    ),
+]
+Stay = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="How long to serve that after the last message.")
+]
 
 
 def synthetic(
@@ -30,13 +45,16 @@ def synthetic(
     seconds: Annotated[float | None, typer.Option(min=0, help="How long; for ever if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Another number is another market.")] = 1,
     wait: Annotated[float, typer.Option(min=0, help="Seconds until a subscriber must be there.")] = 30.0,
+    recovery: Recovery = "auto",
+    stay: Stay = 0.0,
 ) -> None:
     """Publish a made-up market, for ever or for a time; Ctrl-C ends it with the counts so far.
 
     Faster than its own time it can only be a recording: it then begins a day ago.
     """
     from bus.pacing import publish
-    from bus.replay import NoSubscriberError, wait_for_subscriber
+    from bus.replay import NoSubscriberError, wait_for_subscriber, with_served
+    from bus.serving import open_serving
     from bus.sockets import Publisher
     from bus.synthetic import DEFAULT_INSTRUMENTS, market
 
@@ -49,14 +67,31 @@ def synthetic(
         end = start + round(seconds * speed * SECOND)
         ticks = itertools.takewhile(lambda tick: tick.ts < end, ticks)
     try:
-        with interruptible() as asked, Publisher(endpoint, mode) as publisher:
+        with interruptible() as asked, contextlib.ExitStack() as opened:
+            publisher = opened.enter_context(Publisher(endpoint, mode))
+            keeper = open_serving(publisher.endpoint, mode, recovery)
+            if keeper is not None:
+                opened.enter_context(keeper)
             wait_for_subscriber(publisher, endpoint, wait, asked)
             timed = ((tick.ts, tick) for tick in ticks)
-            result = publish(timed, publisher, speed=speed, should_stop=asked)
+            result = publish(timed, publisher, speed=speed, should_stop=asked, keeper=keeper, stay=stay)
+            result = with_served(result, keeper)
     except NoSubscriberError as error:
         raise CommandError(FAILED, str(error)) from None
     except OSError as error:
         raise CommandError(FAILED, error.strerror or str(error)) from None
-    typer.echo(f"{result.ticks} ticks, {len(result.symbols)} symbols, {result.seconds:.1f} s")
+    typer.echo(f"{result.ticks} ticks, {len(result.symbols)} symbols, {result.seconds:.1f} s{served(result)}")
+    tell_refused_questions(result)
     if result.stopped:
         raise typer.Exit(INTERRUPTED)
+
+
+def served(result: ReplayResult) -> str:
+    """Say what was given to subscribers that had missed something."""
+    return f"; {result.recovered} recovered" if result.recovered else ""
+
+
+def tell_refused_questions(result: ReplayResult) -> None:
+    """Say what was asked and could not be answered."""
+    for reason, number in sorted(result.questions_refused.items()):
+        print(f"stratd: {number} questions at {result.recovery} refused, {reason}", file=sys.stderr)
