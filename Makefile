@@ -2,12 +2,13 @@
 
 PYTHON ?= python3
 SEED ?= 0
+MINUTES ?= 10
 BIN := .venv/bin
 # A test a processor at a time; `make test PARALLEL=` runs them one after the other.
 PARALLEL ?= -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast attacks fuzz check lint format bench lock wheel clean
+.PHONY: help venv demo test test-fast attacks fuzz chaos check lint format bench lock wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ attacks: venv  ## every hostile strategy: as root, as an ordinary user, and wher
 
 fuzz: venv  ## a million wrong messages to whoever hears a strategy or its warden
 	@$(BIN)/python -m tests.fuzz.warden --inputs 1000000 --seed $(SEED)
+
+chaos: venv  ## ten minutes of kills and outages, then the journals compared (SEED=, MINUTES=)
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
 
 lint: venv  ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff check .

@@ -42,3 +42,10 @@ async def turn() -> None:
 async def pause_between(seconds: float) -> None:
     """Pace what a test publishes for as long as it lasts: never a wait for something to happen."""
     await asyncio.sleep(seconds)
+
+
+def until_due(at: float) -> None:
+    """Return at monotonic second ``at``: the pace of what a test publishes or does, never a hope."""
+    left = at - time.monotonic()
+    if left > 0:
+        time.sleep(left)
