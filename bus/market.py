@@ -334,6 +334,15 @@ class Market:
             )
         return closed
 
+    def close_to(self, symbols: Iterable[str], at: int) -> None:
+        """Close what is over at event time ``at``, of these symbols: what follows comes behind it."""
+        for symbol in symbols:
+            stream = self.streams[symbol]
+            stream.flush(self.epoch, self._send)
+            if stream.next_close <= at:
+                stream.close_due(self.epoch, at, at, stream.clock.healthy, self._send)
+                stream.clock.agenda.note(stream)
+
     def warmup(self, symbols: Iterable[str], timeframes: Iterable[str], count: int) -> list[Candle]:
         """Return the last ``count`` closed candles of each series, ascending close time, then timeframe."""
         wanted = list(timeframes)

@@ -239,6 +239,8 @@ class Engine:
                 if isinstance(item, Bar):
                     self._take_bar(stream, item)
                     continue
+                if item.ts >= self.timers.next_due:
+                    self._fire(item.ts)
                 keep(take(stream, item))
         clock.advance(feed.intake.watermark, time.monotonic_ns())
         if feed.deserted:
@@ -303,10 +305,8 @@ class Engine:
         now = time.time_ns()
         for feed in self.feeds.values():
             feed.check(now, self._publish_status)
-        for deployment_id, name, at in self.timers.due(self.event_now(monotonic)):
-            member = self.roster.current(deployment_id)
-            if member is not None:
-                self.command(deployment_id, member.generation, TimerFired(name, at))
+        if self.timers.next_due != NEVER:
+            self._fire(self.event_now(monotonic) - self._patience())
         self.outlet.bind()
         self.take(self.core.pulse(self.event_now(monotonic)))
         self.publication.flush()
@@ -315,6 +315,21 @@ class Engine:
         self.journal.post()  # whoever is told its number may read up to there
         self.channel.tell(engine_stats(self, now, self._longest_turn))
         self._longest_turn = 0
+
+    def _fire(self, now: int) -> None:
+        """Fire the timers that are due at event time ``now``, behind what came and closed before each."""
+        for deployment_id, name, at in self.timers.due(now):
+            self.market.flush()
+            member = self.roster.current(deployment_id)
+            if member is not None:
+                self.market.close_to(member.attach.symbols, at)
+            # Between two instances too: the next one finds it on the tape, where it belongs.
+            self.command(deployment_id, member.generation if member else 0, TimerFired(name, at))
+
+    def _patience(self) -> int:
+        """How long the wall clock waits for a tick from before a timer, and for candles to close, ns."""
+        specs = [feed.spec for feed in self.feeds.values()]
+        return LOOK_EVERY + int(max((max(spec.grace, spec.lateness) for spec in specs), default=0.0) * SECOND)
 
     def _moved(self) -> dict[str, int]:
         """Return the last sequence of every topic that has moved; of all, now and then."""

@@ -77,9 +77,10 @@ class Orders:
             return  # said again to an engine that is new: it may run by now, and is counted from its start
         fenced = engine.roster.attach(order)
         if fenced is not None:
-            engine.timers.forget(order.deployment_id)  # its own Detach will come too late to do it
             engine.saving.gone(order.deployment_id)
             self._release(fenced.attach)
+        if order.fresh:
+            engine.timers.forget(order.deployment_id)
         engine.core.attach(
             Grant(
                 deployment_id=order.deployment_id,
@@ -104,6 +105,8 @@ class Orders:
         if order.symbols:
             self._expected[order.deployment_id] = order.symbols
             self._want(order.symbols, order.timeframes)
+        elif self._engine.roster.current(order.deployment_id) is None:
+            self._engine.timers.disarm(order.deployment_id)
         for symbol in before:
             self._engine.market.unwant(symbol)
 
@@ -122,7 +125,8 @@ class Orders:
         member = self._engine.roster.detach(order.deployment_id, order.generation)
         if member is not None:
             self._engine.core.detach(order.deployment_id, order.generation)
-            self._engine.timers.forget(order.deployment_id)
+            if order.deployment_id not in self._expected:
+                self._engine.timers.disarm(order.deployment_id)
             self._engine.saving.gone(order.deployment_id)
             self._release(member.attach)
 
@@ -149,6 +153,7 @@ class Orders:
     @_do.register
     def _forget(self, order: Forget) -> None:
         engine = self._engine
+        engine.timers.forget(order.deployment_id)
         engine.take(engine.core.forget(order.deployment_id, engine.event_now(time.monotonic_ns())))
         # After the commit: what was judged in this very turn goes too.
         engine.after_commit(lambda: engine.journal.forget(order.deployment_id))

@@ -38,8 +38,19 @@ class Reports:
         self._engine = engine
 
     def take(self, member: Member, report: CellReport) -> None:
-        """Take one report in; outcomes are committed and answered at the end of the turn."""
-        if type(report) is Signals:
+        """Take one report in; outcomes are committed and answered at the end of the turn.
+
+        What was still on its way to an engine that died arrives here before the cell says that it runs: then
+        it says again, in order, what has no verdict. Taken now, a checkpoint would cover signals that are
+        not judged yet, and a verdict ("warming") would be the last word on them.
+        """
+        if not member.running and isinstance(report, Signals | Checkpoint):
+            if not member.early:
+                what = type(report).__name__.lower()
+                detail = f"{what} before it said that it runs: not taken, as all that comes before that"
+                self._engine.event("report_early", detail, member.deployment_id, member.generation)
+            member.early += 1
+        elif type(report) is Signals:
             self._signals(member, report)
         else:
             self._take(report, member)

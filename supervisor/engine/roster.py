@@ -21,6 +21,8 @@ class Member:
     attach: Attach
     base: int = 0
     running: bool = False
+    early: int = 0
+    """Reports that came before it said that it runs, and were not taken."""
     welcomed: bool = False
     directed: Pause | Resume | None = None
     """What the supervisor directed last: said again once it runs, for what is said before is not heard."""

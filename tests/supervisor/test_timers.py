@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from supervisor.engine.timers import PER_CELL, Timers
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.agenda import NEVER
+from supervisor.engine.timers import BEHIND, PER_CELL, SHORTEST, Timers
+
+S = SHORTEST
 
 
-def test_a_timer_is_due_once_and_a_repeating_one_goes_on_after_now() -> None:
+def test_a_timer_is_due_once_and_a_repeating_one_once_for_each_of_its_times() -> None:
     timers = Timers()
-    timers.set("d", "once", 10, 0)
-    timers.set("d", "often", 10, 4)
-    assert [("d", "often", 10), ("d", "once", 10)] == list(timers.due(19))
-    assert [("d", "often", 22)] == list(timers.due(22))
+    timers.set("d", "once", 10 * S, 0)
+    timers.set("d", "often", 10 * S, 4 * S)
+    assert [
+        ("d", "often", 10 * S), ("d", "once", 10 * S), ("d", "often", 14 * S), ("d", "often", 18 * S),
+    ] == list(timers.due(19 * S))  # fmt: skip
+    assert [("d", "often", 22 * S)] == list(timers.due(22 * S))
+
+
+def test_what_is_due_next_is_known_without_asking() -> None:
+    timers = Timers()
+    assert timers.next_due == NEVER
+    timers.set("d", "a", 30, 0)
+    timers.set("d", "b", 20, 0)
+    assert timers.next_due == 20
+    assert [("d", "b", 20)] == list(timers.due(25))
+    assert timers.next_due == 30
+    list(timers.due(30))
+    assert timers.next_due == NEVER
 
 
 def test_the_same_name_again_replaces_a_timer() -> None:
@@ -33,5 +53,62 @@ def test_a_timer_set_again_for_ever_takes_no_memory() -> None:
 def test_a_deployment_holds_so_many_timers_and_no_more() -> None:
     timers = Timers()
     assert [True] * PER_CELL + [False] == [timers.set("d", f"t{n}", 1, 0) for n in range(PER_CELL + 1)]
-    timers.forget("d")
+    timers.disarm("d")
     assert [] == list(timers.due(2))
+
+
+def test_over_a_hole_in_the_data_a_timer_fires_once() -> None:
+    timers = Timers()
+    timers.set("d", "t", S, S)
+    now = (BEHIND + 10) * S
+    assert [("d", "t", now)] == list(timers.due(now))
+    assert timers.next_due == now + S
+
+
+def test_what_has_fired_does_not_fire_again_though_it_is_armed_as_it_first_was() -> None:
+    timers = Timers()
+    timers.set("d", "once", 10 * S, 0)
+    timers.set("d", "often", 10 * S, 4 * S)
+    assert 4 == len(list(timers.due(19 * S)))
+    # The strategy died, and its checkpoint is from before all of that.
+    timers.set("d", "once", 10 * S, 0)
+    timers.set("d", "often", 10 * S, 4 * S)
+    assert [("d", "often", 22 * S)] == list(timers.due(23 * S))
+
+
+def test_a_removed_deployment_begins_anew() -> None:
+    timers = Timers()
+    timers.set("d", "t", 10, 0)
+    assert 1 == len(list(timers.due(10)))
+    timers.forget("d")
+    timers.set("d", "t", 10, 0)
+    assert [("d", "t", 10)] == list(timers.due(10))
+
+
+times = st.integers(1, 60).map(lambda seconds: seconds * S)
+arming = st.tuples(
+    st.sampled_from(["a", "b"]), st.sampled_from(["x", "y"]), times, st.sampled_from([0, S, 7 * S])
+)
+
+
+@given(st.lists(arming, max_size=6), st.lists(times, max_size=6), st.integers(0, 6))
+def test_over_a_crash_the_same_timers_fire(
+    armed: list[tuple[str, str, int, int]], asked: list[int], crash: int
+) -> None:
+    """Once with, once without an engine that dies after some of them fired, and reads so on its tape."""
+
+    def run(dies: bool) -> list[tuple[str, str, int]]:
+        timers = Timers()
+        for one in armed:
+            timers.set(*one)
+        kept, fired = timers.capture(), []
+        for number, now in enumerate(sorted(asked)):
+            if dies and number == crash:
+                timers = Timers()
+                timers.restore(kept)
+                for one in fired:
+                    timers.fired(*one)
+            fired += timers.due(now)
+        return fired
+
+    assert run(dies=False) == run(dies=True)
