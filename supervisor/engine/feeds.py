@@ -136,7 +136,7 @@ class FeedPort:
             first = False
             yield items
         if recovery.live:
-            intake.guarded, intake.repeating, self._interrupted = self._may_ask, False, False
+            intake.guarded, self._interrupted = self._may_ask, False
             self._release()
 
     def _ask(self, frames: Sequence[bytes]) -> None:
@@ -276,6 +276,7 @@ class FeedPort:
         A gap concerns the candles of its symbol, from the last tick before it to what revealed it; only
         what is said of the feed governs its clock. ``now`` is wall-clock ns.
         """
+        self.recovery.heed(self.intake.announced)
         gaps = self.intake.gapped.values()
         for status in self.intake.health(now):
             if status.state != "gap" and not status.symbols:
@@ -297,7 +298,11 @@ class FeedPort:
         """Whatever time alone decides: an answer that is overdue, a feed that does not come back."""
         monotonic = time.monotonic_ns()
         self.recovery.look(monotonic)
-        if self.recovery.live and self.clock.held and monotonic - self._held_since >= self.patience:
+        if not self.recovery.live:
+            return
+        if self.intake.repeating and self.socket.idle:
+            self.intake.repeating = False  # what was recovered and on its way as well, has come
+        if self.clock.held and monotonic - self._held_since >= self.patience:
             self._turn(healthy=False)
             self._release()
 
