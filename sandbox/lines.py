@@ -20,6 +20,9 @@ WAITING = 200
 REPORT = 96 * 1024
 """Bytes of text in one report: half of what the control channel takes in one datagram."""
 
+HELD = 4 * 2**20
+"""Bytes that may wait for a supervisor that does not read; beyond, the oldest lines are lost."""
+
 ENVELOPE = 32
 """Bytes that a line counts beside its text: time, stream and framing."""
 
@@ -101,6 +104,11 @@ class LineQueue:
         self._ready: list[Line] = []
         self._told = 0
 
+    @property
+    def ready(self) -> bool:
+        """Whether there are lines that may leave."""
+        return bool(self._ready)
+
     def room(self, now: float) -> int:
         """Return how many more lines could leave or wait, were they all empty."""
         return WAITING + int(self._bucket.level(now) / ENVELOPE)
@@ -137,6 +145,18 @@ class LineQueue:
             reports.append([])
         dropped, self._told = self.dropped - self._told, self.dropped
         return [(report, dropped if i == 0 else 0) for i, report in enumerate(reports)]
+
+    def put_back(self, reports: list[tuple[list[Line], int]]) -> None:
+        """Take back reports of ``take`` that found no room on their way: they leave first next time."""
+        self._told -= sum(dropped for _, dropped in reports)
+        self._ready[:0] = [line for lines, _ in reports for line in lines]
+        held = sum(map(_size, self._ready))
+        surplus = 0
+        while held > HELD:
+            held -= _size(self._ready[surplus])
+            surplus += 1
+        del self._ready[:surplus]
+        self.dropped += surplus
 
     def lost(self, count: int) -> None:
         """Count lines that were taken but could not be sent."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import time
 
-from sandbox.lines import LONGEST, WAITING, Line, LineQueue, Splitter, harmless
+from sandbox.lines import LONGEST, WAITING, LineQueue, Splitter, harmless
 from sandbox.reports import Supervisor
 from sandbox.spec import LogLines, Warned
 from sandbox.ward import Ward
@@ -39,6 +39,11 @@ class Output:
     def pipes(self) -> tuple[int, ...]:
         """Descriptors of the pipes that are still open at the strategy's end."""
         return tuple(self._names)
+
+    @property
+    def behind(self) -> bool:
+        """Whether there are lines that may leave and have not."""
+        return self.queue.ready
 
     def read(self, pipe: int, now: float) -> bool:
         """Take what a pipe holds; False once it is closed."""
@@ -78,17 +83,16 @@ class Output:
         if now - self._flushed < FLUSH_AFTER and not force:
             return
         self._flushed = now
-        for lines, dropped in self.queue.take(now):
-            self._send(lines, dropped)
+        reports = self.queue.take(now)
+        for number, (lines, dropped) in enumerate(reports):
+            if not self._supervisor.report(LogLines(lines, dropped)):
+                self.queue.put_back(reports[number:])
+                break
         if self.queue.dropped > self._told and now >= self._tell_at:
             dropped, self._told = self.queue.dropped - self._told, self.queue.dropped
             self._tell_at = now + TELL_AGAIN
             limit = f"more than {self._bytes_per_s:,} bytes a second, or than the supervisor takes"
             self._supervisor.report(Warned("log_limit", f"{dropped:,} lines dropped: {limit}"))
-
-    def _send(self, lines: list[Line], dropped: int) -> None:
-        if not self._supervisor.report(LogLines(lines, dropped)):
-            self.queue.lost(len(lines) + dropped)
 
     def read_stack(self, timeout: float) -> None:
         """Read stderr until the process is gone, or ``timeout`` seconds: it is writing its stack."""

@@ -3,7 +3,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.lines import ENVELOPE, LONGEST, REPORT, WAITING, LineQueue, Splitter, harmless, harmless_text
+from sandbox.lines import (
+    ENVELOPE,
+    HELD,
+    LONGEST,
+    REPORT,
+    WAITING,
+    LineQueue,
+    Splitter,
+    harmless,
+    harmless_text,
+)
 
 
 def texts(queue: LineQueue, now: float, *, everything: bool = False) -> list[str]:
@@ -132,6 +142,34 @@ def test_a_report_is_bounded_and_tells_each_drop_once():
     assert all(sum(len(text) for _, _, text in lines) <= REPORT for lines, _ in reports)
     assert [dropped for _, dropped in reports] == [7, *[0] * (len(reports) - 1)]
     assert queue.take(0.0) == []
+
+
+def test_what_finds_no_room_leaves_first_next_time_and_in_order():
+    queue = LineQueue(10**9, 0.0)
+    for n in range(100):
+        queue.add((n, "out", "y" * 8000), 0.0)
+    queue.lost(7)
+    reports = queue.take(0.0)
+    queue.put_back(reports[1:])
+    queue.put_back(reports[:1])
+    queue.add((100, "out", "new"), 0.0)
+    again = queue.take(0.0)
+    assert [at for lines, _ in again for at, _, _ in lines] == list(range(101))
+    assert [dropped for _, dropped in again] == [7, *[0] * (len(again) - 1)]
+    assert queue.dropped == 7
+
+
+def test_for_a_supervisor_that_never_reads_the_newest_are_kept_within_bounds():
+    queue, number = LineQueue(10**9, 0.0), 0
+    for _ in range(20):
+        for _ in range(50):
+            queue.add((number, "out", "y" * 8000), 0.0)
+            number += 1
+        queue.put_back(queue.take(0.0))
+    kept = [at for lines, _ in queue.take(0.0) for at, _, _ in lines]
+    assert kept == list(range(number - len(kept), number))
+    assert HELD - 8100 < len(kept) * (8000 + ENVELOPE) <= HELD
+    assert queue.dropped == number - len(kept)
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.floats(0, 0.2)), max_size=300))
