@@ -31,7 +31,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 VERSION: Final = re.compile(r"[0-9]+(?:\.[0-9]+){0,3}(?:[-+.]?[A-Za-z0-9]+)*")
 _KEYS: Final = (
     "name", "version", "type", "class", "description", "author",
-    "parameters", "constraints", "timeframes", "symbols", "warmup",
+    "parameters", "constraints", "timeframes", "symbols", "warmup", "conflate",
 )  # fmt: skip
 CLASS: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
@@ -79,6 +79,9 @@ def facts(raw: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
         problems.append(
             Problem("warmup", f"{warmup!r}: expected candles, a whole number from 0 to {CAPACITY}")
         )
+    conflate = raw.get("conflate", True)
+    if type(conflate) is not bool:
+        problems.append(Problem("conflate", f"{conflate!r}: expected true or false"))
     schema, wrong = schemas.read(raw.get("parameters", []), raw.get("constraints", []))
     problems += wrong
     return {
@@ -92,6 +95,7 @@ def facts(raw: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
         "timeframes": _each(raw, "timeframes", _timeframe, problems),
         "symbols": _each(raw, "symbols", _symbol, problems),
         "warmup": warmup,
+        "conflate": conflate,
     }
 
 

@@ -35,9 +35,10 @@ _IGNORED: Final = {"__pycache__", ".git", ".pytest_cache", ".mypy_cache", ".ruff
 class Found(Struct, frozen=True, kw_only=True):
     """One strategy, ready to be deployed. ``warmup`` is candles of each timeframe before its first signal.
 
-    ``code_hash`` is the SHA-256 over names and contents of all its files; ``class_name`` is "" where the
-    module defines one strategy only. A single file has no schema: ``schema`` is None, parameters are free.
-    ``lock`` is what its requirements.txt names, None for nothing.
+    ``conflate``: behind, only the newest tick of each symbol counts. ``code_hash`` is the SHA-256 over names
+    and contents of all its files; ``class_name`` is "" where the module defines one strategy only. A single
+    file has no schema: ``schema`` is None, parameters are free. ``lock`` is what its requirements.txt names,
+    None for nothing.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Found(Struct, frozen=True, kw_only=True):
     timeframes: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
     warmup: int = 0
+    conflate: bool = True
     lock: Lock | None = None
     code_hash: str
     built_in: bool = False

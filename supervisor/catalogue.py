@@ -30,6 +30,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     code_hash: str
     built_in: bool = False
     warmup: int
+    conflate: bool = True
     symbols: list[str]
     timeframes: list[str]
     schema: Schema | None
@@ -146,6 +147,7 @@ def _entry(found: plugins.Found) -> Entry:
         code_hash=found.code_hash,
         built_in=found.built_in,
         warmup=found.warmup,
+        conflate=found.conflate,
         symbols=list(found.symbols),
         timeframes=list(found.timeframes),
         schema=found.schema,

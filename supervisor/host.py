@@ -41,6 +41,11 @@ class Code(Protocol):
         ...
 
     @property
+    def conflate(self) -> bool:
+        """Whether only the newest tick of a symbol counts when it is behind."""
+        ...
+
+    @property
     def warmup(self) -> int:
         """Candles of history that it wants."""
         ...

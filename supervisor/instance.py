@@ -56,6 +56,7 @@ def grant(
         strategy=deployment.strategy,
         version=deployment.version,
         code_path=code.code_path,
+        conflate=code.conflate,
         account_id=deployment.account,
         trading_mode=deployment.mode,  # type: ignore[arg-type]  # checked where it came in
         symbols=deployment.symbols,
@@ -89,6 +90,7 @@ def attach(granted: CellSpec, code: Code, *, fresh: bool) -> Attach:
         risk=granted.risk,
         signals_per_s=granted.limits.signals_per_s,
         fresh=fresh,
+        checkpoint_bytes=granted.limits.checkpoint_bytes,
     )
 
 

@@ -84,6 +84,7 @@ def test_the_built_in_crossover_is_found_and_sound():
         ({**CONFIG, "type": ["custom"]}, "type: ['custom'] is no type of strategy"),
         ({**CONFIG, "class": "a b"}, "class: 'a b' is not allowed"),
         ({**CONFIG, "warmup": -1}, "warmup: -1: expected candles, a whole number from 0 to 5000"),
+        ({**CONFIG, "conflate": 0}, "conflate: 0: expected true or false"),
         ({**CONFIG, "warmup": True}, "warmup: True: expected candles"),
         ({**CONFIG, "timeframes": ["soon"]}, "timeframes[0]: timeframe 'soon'"),
         ({**CONFIG, "symbols": ["a|b"]}, "symbols[0]: 'a|b' is no symbol"),
