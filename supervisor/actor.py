@@ -243,7 +243,7 @@ class Actor:
             self.host.enforcers.release((self.id, after.instance))
         mine = self.instance
         if mine is not None and mine.ready_at is None and after.state in (lf.State.RUNNING, lf.State.PAUSED):
-            mine.ready_at = time.time_ns()
+            mine.ready_at, mine.ready_since = time.time_ns(), self._loop.time()
             warden = self.host.cells.warden_pid(self.id, mine.generation)
             if warden is not None:
                 self.host.sampler.add((self.id, mine.generation), warden, ours=True)

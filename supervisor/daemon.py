@@ -89,6 +89,7 @@ class Daemon:
         self.actors: dict[str, Actor] = {}
         self.notifier = notifier or Notifier()
         self.started_at = time.time_ns()
+        self.born_at = time.monotonic()
         self.problems: dict[str, str] = {}
         """Sentences about what is not as it should be, by what it is about."""
         self.stopping = False

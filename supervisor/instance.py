@@ -21,7 +21,8 @@ from supervisor.trust import answered_for
 class Instance:
     """A generation that is being started, lives, or has just ended.
 
-    ``born_at`` monotonic seconds; ``ready_at`` unix ns, None before it is ready.
+    ``born_at`` monotonic seconds; ``ready_at`` unix ns, None before it is ready; ``ready_since`` is that in
+    monotonic seconds, since the wall clock may be set.
     """
 
     def __init__(self, generation: int, attach: Attach, usage: Usage, born_at: float) -> None:
@@ -30,6 +31,7 @@ class Instance:
         self.usage = usage
         self.born_at = born_at
         self.ready_at: int | None = None
+        self.ready_since = 0.0
         self.died: Died | None = None
 
 

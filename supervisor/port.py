@@ -62,7 +62,7 @@ class Port:
             pid=os.getpid(),
             host=socket.gethostname(),
             started_at=daemon.started_at,
-            uptime_s=(time.time_ns() - daemon.started_at) / 1e9,
+            uptime_s=time.monotonic() - daemon.born_at,
             processes=self._processes(),
             feeds=await self.feeds(),
             deployments=dict(counts),
@@ -98,7 +98,7 @@ class Port:
         return [self._row(actor) for _, actor in sorted(self._daemon.actors.items())]
 
     def _row(self, actor: Actor) -> DeploymentRow:
-        return views.row(actor, self._daemon.news.rows.get(actor.id), time.time_ns())
+        return views.row(actor, self._daemon.news.rows.get(actor.id), asyncio.get_running_loop().time())
 
     async def describe(self, deployment_id: str) -> DeploymentDetail:
         """Return everything about one deployment."""
@@ -108,8 +108,7 @@ class Port:
         return views.detail(
             actor,
             self._daemon.news.rows.get(deployment_id),
-            now=time.time_ns(),
-            monotonic=asyncio.get_running_loop().time(),
+            now=asyncio.get_running_loop().time(),
             code=(code.code_path, code.code_hash) if code else ("", ""),
             limits=self._daemon.settings.quota.limits(mine.memory, mine.cpu),
         )

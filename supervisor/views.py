@@ -32,12 +32,12 @@ MIB = 2**20
 SHOWN_DEATHS = 5
 
 
-def row(actor: Actor, known: control.DeploymentRow | None, now: int) -> DeploymentRow:
-    """Return one line of ``ps``. ``known`` is what the engine said last of it; ``now`` unix ns."""
+def row(actor: Actor, known: control.DeploymentRow | None, now: float) -> DeploymentRow:
+    """Return one line of ``ps``. ``known`` is what the engine said last of it; ``now`` monotonic seconds."""
     return DeploymentRow(**_row(actor, known, now))
 
 
-def _row(actor: Actor, known: control.DeploymentRow | None, now: int) -> dict[str, Any]:
+def _row(actor: Actor, known: control.DeploymentRow | None, now: float) -> dict[str, Any]:
     mine, life, instance = actor.deployment, actor.life, actor.instance
     usage = instance.usage if instance else None
     stats = known.stats if known and instance and known.generation == instance.generation else None
@@ -58,7 +58,7 @@ def _row(actor: Actor, known: control.DeploymentRow | None, now: int) -> dict[st
         "pid": actor.host.cells.pid(mine.id, instance.generation) if instance else None,
         "generation": life.generation,
         "restarts": life.restarts,
-        "uptime_s": (now - instance.ready_at) / 1e9 if instance and instance.ready_at else None,
+        "uptime_s": now - instance.ready_since if instance and instance.ready_at else None,
         "cpu_percent": None if share is None else round(share * 100, 1),
         "memory_mb": round(usage.rss / MIB, 1) if usage and share is not None else None,
         "quota": Quota(memory_mb=mine.memory / MIB, cpu=mine.cpu),
@@ -80,12 +80,11 @@ def detail(
     actor: Actor,
     known: control.DeploymentRow | None,
     *,
-    now: int,
-    monotonic: float,
+    now: float,
     code: tuple[str, str],
     limits: Limits,
 ) -> DeploymentDetail:
-    """Return all of ``describe``; ``code`` is (path, hash), ``monotonic`` the clock of ``life.due``."""
+    """Return all of ``describe``; ``code`` is (path, hash), ``now`` monotonic seconds."""
     mine, life, instance = actor.deployment, actor.life, actor.instance
     waits = life.state == "backoff" and life.due is not None
     stats = known.stats if known and instance and known.generation == instance.generation else None
@@ -102,7 +101,7 @@ def detail(
         created_at=mine.created_at,
         updated_at=mine.updated_at,
         started_at=instance.ready_at if instance else None,
-        next_start_in_s=max(0.0, life.due - monotonic) if waits and life.due is not None else None,
+        next_start_in_s=max(0.0, life.due - now) if waits and life.due is not None else None,
         published=known.published if known else 0,
         conflated=stats.conflated if stats else 0,
         refused=stats.refused if stats else 0,

@@ -28,6 +28,7 @@ import msgspec
 from bus.sockets import Publisher
 from tests.waiting import wait_until
 
+MAIN = "from cli.main import main\nmain()\n"
 STRATD = (sys.executable, "-P", "-m", "cli.main")
 PATIENCE = 30.0
 """Seconds that only a failure waits: far more than any of it takes on a busy host."""
@@ -41,16 +42,23 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 """Short delays, so that a scenario is short; a test changes what it is about."""
 UNCONFINED = """
-import sys
-from sandbox.confine.survey import Survey
-from supervisor import survey
-survey.take = lambda setting: Survey("bare", [], "")
 import supervisor.daemon
-supervisor.daemon.Daemon.__init__.__kwdefaults__["survey"] = survey.take
-from cli.main import main
-main()
+from sandbox.confine.survey import Survey
+supervisor.daemon.Daemon.__init__.__kwdefaults__["survey"] = lambda setting: Survey("bare", [], "")
 """
-"""``stratd`` on a host that gives no layer at all. Only an operator's own code runs there (``--trust``)."""
+"""Run before ``stratd``: this host gives no layer at all. Only an operator's own code runs there
+(``--trust``), and it can fork."""
+CLOCK_STEPS = """
+import signal, time
+wall, wall_ns, step = time.time, time.time_ns, [0]
+time.time = lambda: wall() + step[0]
+time.time_ns = lambda: wall_ns() + step[0] * 10**9
+def on(seconds):
+    return lambda *_: step.__setitem__(0, step[0] + seconds)
+signal.signal(signal.SIGUSR1, on(3600))
+signal.signal(signal.SIGUSR2, on(-3600))
+"""
+"""Run before ``stratd``: SIGUSR1 sets its wall clock an hour ahead, SIGUSR2 an hour back."""
 STRATEGY = """
 import os, signal, sys, threading, time
 from strategies import IStrategy, Signal
@@ -173,16 +181,17 @@ class LogLine(NamedTuple):
 class Site:
     """Folders, settings and strategies, and daemons over them. ``remove`` ends those that still run.
 
-    ``settings`` are sections of stratd.toml over ``SETTINGS``.
+    ``settings`` are sections of stratd.toml over ``SETTINGS``; ``before`` is run in the daemon's process
+    first, to make its host another one.
     """
 
-    def __init__(self, *, unconfined: bool = False, **settings: Mapping[str, Any]) -> None:
+    def __init__(self, *, before: str = "", **settings: Mapping[str, Any]) -> None:
         # Not pytest's tmp_path: the path of a Unix socket holds 107 bytes (unix(7)).
         self.base = Path(tempfile.mkdtemp(prefix="stratd-"))
         self.settings = merged(SETTINGS, settings)
         self.environ: dict[str, str] = {}
         """What a daemon finds in its environment, besides what this process has."""
-        self.command = (sys.executable, "-P", "-c", UNCONFINED) if unconfined else STRATD
+        self.command = (sys.executable, "-P", "-c", f"{before}\n{MAIN}") if before else STRATD
         self._daemons: list[Daemon] = []
         for name in ("strategies", "notices"):
             (self.base / name).mkdir()
