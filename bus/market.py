@@ -178,6 +178,13 @@ class Stream:
         self._leap = LEAP * min(timeframe.rank[0] for timeframe in self.asked.values())
         self.clock.agenda.note(self)
 
+    def renew(self) -> None:
+        """Forget the candles and their history: from the next tick on they are made otherwise."""
+        self.book = None
+        self.history.clear()
+        self.next_close = self._leap = NEVER
+        self.open_from = self.open_to = 0
+
     def next_wall(self) -> int:
         """Event-clock instant at which a timer has to close something."""
         at = None if self.book is None else self.book.next_wall

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from bus.candles import SymbolCandles
 from bus.feeds.health import Gap
 from bus.feeds.peers import Peers
-from bus.feeds.track import SymbolKnown
+from bus.feeds.track import SymbolKnown, Track
 from bus.intake import AHEAD, Intake
 from bus.market import RECORDED, FeedClock, Stream
 from bus.messages import Bar, FeedStatus, Tick
@@ -36,6 +36,20 @@ class FeedKnown(Struct, frozen=True):
     watermark: int = 0
     recovery: str = ""
 
+    def moved(self, ticks: Iterable[Tick]) -> FeedKnown:
+        """What it knew after it had delivered these, too."""
+        symbols, watermark = dict(self.symbols), self.watermark
+        for tick in ticks:
+            watermark = max(watermark, tick.ts)
+            if tick.seq is not None:
+                track = Track(tick.symbol)
+                if tick.symbol in symbols:
+                    track.resume(symbols[tick.symbol])
+                track.follow(tick.seq, tick.ts)
+                track.advance(tick.ts, tick.last is not None)
+                symbols[tick.symbol] = track.known() or symbols[tick.symbol]
+        return FeedKnown(symbols, watermark, self.recovery)
+
 
 class FeedPort:
     """Owns the socket of one ``[feeds.NAME]`` section."""
@@ -51,6 +65,7 @@ class FeedPort:
         known: FeedKnown | None = None,
     ) -> None:
         self.spec = spec
+        self.name = spec.name
         self._hub = hub
         self.clock = FeedClock()
         self.clocks = [self.clock]

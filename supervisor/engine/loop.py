@@ -305,6 +305,7 @@ class Engine:
         now = time.time_ns()
         for feed in self.feeds.values():
             feed.check(now, self._publish_status)
+        self._orders.retry()
         if self.timers.next_due != NEVER:
             self._fire(self.event_now(monotonic) - self._patience())
         self.outlet.bind()

@@ -24,7 +24,7 @@ from supervisor.control import (
     RestoreState,
     ShutDown,
 )
-from supervisor.engine.feeds import NANOS, FeedPort
+from supervisor.engine.feeds import NANOS, FeedKnown, FeedPort
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
@@ -36,6 +36,9 @@ class Orders:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._calendars: dict[str, sessions.SessionCalendar] = {}
+        self._unopened: dict[str, tuple[FeedSpec, Synthetic]] = {}
+        self.known: dict[str, FeedKnown] = {}
+        """What is known of feeds that are not open yet, from before: each is given it when it is opened."""
         self._expected: dict[str, list[str]] = {}
         """Symbols that are kept for deployments which are to run, by their id."""
 
@@ -55,18 +58,52 @@ class Orders:
         engine.saving.every = int(order.checkpoint_every * NANOS)
         self._calendars = order.calendars
         wanted = {spec.name: spec for spec in order.feeds}
+        self._unopened = {name: one for name, one in self._unopened.items() if wanted.get(name) == one[0]}
         for name in [name for name, feed in engine.feeds.items() if wanted.get(name) != feed.spec]:
+            feed, spec = engine.feeds[name], wanted.get(name)
             engine.close_feed(name)
+            if spec is not None:
+                self._reopen(feed, spec)
         for name, spec in wanted.items():
             if name not in engine.feeds:
                 self._open(spec, order.synthetic)
 
+    def _reopen(self, feed: FeedPort, spec: FeedSpec) -> None:
+        """Hand on what a feed that is set otherwise knows, unless it is another now; see to its candles."""
+        if spec.endpoint == feed.spec.endpoint and spec.format == feed.spec.format:
+            self.known[spec.name] = feed.snapshot()
+        if (spec.price, spec.calendar) == (feed.spec.price, feed.spec.calendar):
+            return
+        for stream in feed.streams.values():
+            stream.renew()
+        self._engine.event(
+            "feed_candles_anew",
+            f"feed {spec.name}: price {feed.spec.price}, calendar {feed.spec.calendar or '24x7'} became"
+            f" {spec.price}, {spec.calendar or '24x7'}: candles of {len(feed.streams)} symbols begin anew",
+        )
+
     def _open(self, spec: FeedSpec, synthetic: Synthetic) -> None:
-        calendar = self._calendars.get(spec.calendar) or sessions.always()
+        """Open a feed, or have it tried again: a port may be taken now, and free later."""
+        engine, calendar = self._engine, self._calendars.get(spec.calendar) or sessions.always()
+        known = self.known.get(spec.name)
         try:
-            self._engine.open_feed(FeedPort(self._engine.hub, spec, calendar, synthetic))
+            feed = FeedPort(engine.hub, spec, calendar, synthetic, tell=engine.event, known=known)
         except OSError as error:
-            self._engine.event("feed_failed", f"feed {spec.name}: {error.strerror or error}")
+            if spec.name not in self._unopened:
+                self._unopened[spec.name] = spec, synthetic
+                engine.event(
+                    "feed_failed", f"feed {spec.name}: {error.strerror or error}; it is tried every second"
+                )
+            return
+        self.known.pop(spec.name, None)
+        if self._unopened.pop(spec.name, None) is not None:
+            engine.event("feed_opened", f"feed {spec.name}: open at last")
+        engine.open_feed(feed)
+
+    def retry(self) -> None:
+        """Try again to open what could not be opened: once a second."""
+        for spec, synthetic in list(self._unopened.values()):
+            self._open(spec, synthetic)
 
     @_do.register
     def _attach(self, order: Attach) -> None:

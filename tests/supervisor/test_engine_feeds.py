@@ -374,3 +374,63 @@ def test_a_feed_is_opened_and_closed_again_and_again_without_a_trace(engine):
 
 def descriptors(engine):
     return len(list(Path(f"/proc/{engine.process.pid}/fd").iterdir()))
+
+
+# ---- feeds that are set otherwise, or cannot be opened yet -------------------------------------------
+def test_a_feed_that_cannot_be_bound_is_told_once_and_opened_when_it_can(engine):
+    endpoint = f"ipc://{engine.folder}/later/feed"
+    engine.tell(Configure([FeedSpec(name="main", endpoint=endpoint, mode="bind")]))
+    engine.wait_news(EngineEvent, lambda e: e.kind == "feed_failed" and "tried every second" in e.detail)
+    count = len(engine.listen())
+    wait_until(
+        lambda: sum(isinstance(n, EngineStats) for n in engine.listen()[count:]) >= 2, what="two tries"
+    )
+    (engine.folder / "later").mkdir()
+    engine.wait_news(EngineEvent, lambda e: e.kind == "feed_opened")
+    assert len(engine.events("feed_failed")) == 1
+    publisher = Publisher(endpoint, "connect")
+    assert publisher.wait_for_subscriber(10)
+    publisher.close()
+
+
+def test_a_feed_that_could_not_be_opened_and_is_not_wanted_any_more_is_not_tried(engine):
+    endpoint = f"ipc://{engine.folder}/never/feed"
+    engine.tell(Configure([FeedSpec(name="main", endpoint=endpoint, mode="bind")]))
+    engine.wait_news(EngineEvent, lambda e: e.kind == "feed_failed")
+    engine.tell(Configure([]))
+    (engine.folder / "never").mkdir()
+    count = len(engine.listen())
+    wait_until(
+        lambda: sum(isinstance(n, EngineStats) for n in engine.listen()[count:]) >= 3, what="time for it"
+    )
+    assert engine.events("feed_opened") == []
+
+
+def test_with_another_price_the_candles_begin_anew_and_that_is_told(engine):
+    publisher, cell = engine.feed(price="last"), engine.attach()
+    cell.run()
+    for seq in range(1, 5):
+        send_tick(publisher, "X", T0 + seq * S, 100.0, seq=seq)
+    wait_until(lambda: closed(cell) == [1, 2, 3][:2] or 2 in closed(cell), what="candles of trades")
+    spec = FeedSpec(name="main", endpoint=f"ipc://{engine.folder}/feed-main", price="bid")
+    engine.tell(Configure([spec]))
+    told = engine.wait_news(EngineEvent, lambda e: e.kind == "feed_candles_anew")
+    assert told.detail == (
+        "feed main: price last, calendar 24x7 became bid, 24x7: candles of 1 symbols begin anew"
+    )
+    wait_until(lambda: publisher.wait_for_subscriber(0.01), what="the subscription that followed")
+    for seq in range(5, 10):
+        send_tick(publisher, "X", T0 + seq * S, 100.0, seq=seq)
+    heard = wait_until(
+        lambda: [
+            c
+            for message in cell.listen()
+            if isinstance(message, Candles)
+            for c in message.candles
+            if c.price_kind == "bid"
+        ],
+        what="candles of bids",
+    )
+    assert heard[0].close == 99.99
+    publisher.close()
+    cell.close()
