@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
 import sys
@@ -29,6 +30,8 @@ def serve(settings: Settings, *, config: Path | None = None) -> int:
     Whatever this process and those that it starts create is their user's alone, as under the unit (UMask=).
     """
     os.umask(0o077)
+    # The watchdog of systemd aborts a daemon whose loop is stuck: then its log says where.
+    faulthandler.enable(file=sys.stderr)
     check_packages()
     configure_log(settings)
     read = config_path(os.environ, os.geteuid(), config)
