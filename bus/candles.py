@@ -212,6 +212,32 @@ class SymbolCandles:
         self._follow()
         return [group for group in groups if group is not None]
 
+    def close_to(self, at: int) -> list[Closed]:
+        """Close what ends by event time ``at``, whatever any clock says: it is known to have closed."""
+        line = self._timeline
+        groups: list[Closed | None] = []
+        while line.boundary <= at:
+            groups.append(line.close(at))
+        self._follow()
+        return [group for group in groups if group is not None]
+
+    @property
+    def price_kind(self) -> PriceKind:
+        """Which price the candles are made of."""
+        return self._price_kind
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the feed is unhealthy now."""
+        return self._timeline.outage.going_on
+
+    @property
+    def plain(self) -> bool:
+        """Whether every interval now gives a candle for strategies, traded or not."""
+        line = self._timeline
+        open_ones = [a for series in line.series for a in (series.current, *series.ahead.values())]
+        return line.synthetic == "deliver" and not any(a.tainted or a.partial for a in open_ones)
+
     @property
     def backfill(self) -> Backfill:
         """What unhealthy stretches of the feed left out, and the way for history to bring it."""

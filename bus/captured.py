@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from bus.messages import PriceKind, VolumeKind
+from bus.messages import Bar, Candle, PriceKind, Tick, VolumeKind
 
 PARTIAL, TAINTED, UNSIZED = 1, 2, 4
 """Bits of ``OpenCandle.flags``."""
@@ -94,3 +94,30 @@ class BookState(Struct, array_like=True, frozen=True):
     bars_to: int
     hot: tuple[int, int]
     counts: dict[str, int]
+
+
+class StreamState(Struct, array_like=True, frozen=True):
+    """One symbol, after everything that was published of it.
+
+    ``feed`` brings it, "" while none does; it began there with ``tick`` or ``bar``. ``withheld`` are the
+    candles for histories only that closed since the last of these. ``behind`` are frames that were not
+    taken in yet, for the feed is not there.
+    """
+
+    symbol: str
+    tick_seq: int = 0
+    candle_seq: int = 0
+    feed: str = ""
+    tick: Tick | None = None
+    bar: Bar | None = None
+    reached: int = 0
+    asked: tuple[str, ...] = ()
+    book: BookState | None = None
+    withheld: tuple[Candle, ...] = ()
+    behind: tuple[bytes, ...] = ()
+
+
+class MarketState(Struct, array_like=True, frozen=True):
+    """All symbols."""
+
+    streams: tuple[StreamState, ...] = ()

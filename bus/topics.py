@@ -49,6 +49,11 @@ def feed(name: str) -> bytes:
     return f"feed|{name}|".encode()
 
 
+def state(symbol: str) -> bytes:
+    """Topic of how one symbol stands, on the tape alone; payload ``StreamState`` (bus/captured.py)."""
+    return f"state|{symbol}|".encode()
+
+
 def of(frame: bytes) -> bytes:
     """Topic of an internal message, ``kind|name|`` and then its payload. ``ValueError`` if it is none."""
     return frame[: frame.index(b"|", frame.index(b"|") + 1) + 1]

@@ -232,9 +232,9 @@ class FeedPort:
         """Bring a symbol from now on; ``sample`` is the first that was heard of it."""
         stream.adopt(self, sample, self._clock_of(_moment(sample)))
         self.streams[stream.symbol] = stream
-        if stream.book is not None and self.clock.healthy:
+        if self.clock.healthy:
             # Another feed brought it before, and closed: from here on nothing is missing any more.
-            stream.book.mark_healthy(self.intake.watermark)
+            stream.mark_healthy(self.intake.watermark)
 
     def _clock_of(self, ts: int) -> FeedClock:
         """The clock for a symbol that begins at ``ts``: one of its own time if the feed is far ahead of it.
@@ -329,20 +329,17 @@ class FeedPort:
             clock.healthy = healthy
         # Now, and not when something closes: by then the watermark would be past the silence.
         for stream in self.streams.values():
-            if stream.book is not None:
-                mark = stream.book.mark_healthy if healthy else stream.book.mark_unhealthy
-                mark(self.intake.watermark if stream.clock is self.clock else stream.clock.watermark)
-                stream.clock.agenda.note(stream)
+            mark = stream.mark_healthy if healthy else stream.mark_unhealthy
+            mark(self.intake.watermark if stream.clock is self.clock else stream.clock.watermark)
 
     def _miss(self, gap: Gap) -> None:
         """Let the candles of one symbol know what they miss (candles.md 6)."""
         stream = self.streams.get(gap.symbol)
-        if stream is None or stream.book is None:
+        if stream is None:
             return
-        stream.book.mark_unhealthy(gap.since)
+        stream.mark_unhealthy(gap.since)
         if self.clock.healthy:
-            stream.book.mark_healthy(gap.until)
-        stream.clock.agenda.note(stream)
+            stream.mark_healthy(gap.until)
 
     def row(self) -> FeedRow:
         """The feed as ``stratd feeds`` shows it."""

@@ -1,0 +1,458 @@
+"""One symbol of the market: its numbered topics, its candles and their history, over restarts too.
+
+What is published of a symbol, with its state now and then, is enough to make it anew (``replay``): ticks are
+folded again, and what closed closes again. What changes the candles and is not among that is told at once,
+as a state of its own (``Shared.untold``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from bus import topics
+from bus.agenda import NEVER
+from bus.candles import SymbolCandles
+from bus.captured import StreamState
+from bus.clock import FeedClock
+from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, Bar, Candle, Candles, Tick, Ticks, encode
+from bus.sessions import SessionCalendar
+from bus.timeframes import Timeframe, parse
+from bus.timeline import Closed
+
+HISTORY = 2000
+"""Closed candles kept a symbol and timeframe, for warm-up."""
+LEAP = 10_000
+"""Candles of the smallest timeframe that one step of event time may pass over as a quiet market: 2.8 hours of
+seconds, a week of minutes. Beyond, it is a hole: a recording with days missing, a symbol that was last traded
+long ago. Made up candle by candle, twelve years of empty seconds would hold the engine for half an hour."""
+
+Send = Callable[[bytes], object]
+
+_decode_ticks = msgspec.msgpack.Decoder(Ticks).decode
+_decode_candles = msgspec.msgpack.Decoder(Candles).decode
+
+
+class Source(Protocol):
+    """What brings ticks: a feed, which knows its clock and how candles of its symbols are built."""
+
+    name: str
+    clock: FeedClock
+    calendar: SessionCalendar
+
+    def candles(self, symbol: str, timeframes: Sequence[Timeframe], sample: Tick | Bar) -> SymbolCandles:
+        """Build the candles of one symbol from now on; ``sample`` is the first that was heard of it."""
+        ...
+
+
+class Archive(Protocol):
+    """Where closed candles outlive the engine (supervisor/store/history.py)."""
+
+    def add(self, candles: Iterable[Candle]) -> None:
+        """Keep closed candles; one of the same id takes the place of the first."""
+        ...
+
+    def last(self, symbol: str, timeframe: str, count: int) -> list[Candle]:
+        """Return the newest of one series, ascending."""
+        ...
+
+    def flush(self) -> None:
+        """Have what was added outlive the process."""
+        ...
+
+
+class NoArchive:
+    """Keeps nothing."""
+
+    def add(self, candles: Iterable[Candle]) -> None:
+        """Forget them."""
+
+    def last(self, symbol: str, timeframe: str, count: int) -> list[Candle]:  # noqa: ARG002  (as Archive)
+        """Return none."""
+        return []
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+class Shared:
+    """What all streams of a market share.
+
+    ``send`` takes what is published, ``record`` what only the next engine is to know. ``untold`` symbols
+    have changed in a way that nothing published tells.
+    """
+
+    __slots__ = ("archive", "epoch", "record", "send", "untold")
+
+    def __init__(self, epoch: int, send: Send, record: Send | None, archive: Archive) -> None:
+        self.epoch = epoch
+        self.send = send
+        self.record = record
+        self.archive = archive
+        self.untold: set[str] = set()
+
+
+class Stream:
+    """One symbol: its two topics, its candles, its history, and the ticks of this turn.
+
+    ``source`` is None until the first tick tells which feed brings the symbol; candles start then.
+    ``book`` is None until somebody asked for a timeframe. ``left`` is what an engine before this one left
+    of it, until its feed is there to go on with it.
+    """
+
+    __slots__ = (
+        "_leap", "_reached", "_sample", "_shared", "_unread", "_withheld", "asked", "book", "candle_seq",
+        "candle_topic", "clock", "history", "left", "next_close", "open_from", "open_to", "pending",
+        "published", "source", "symbol", "tick_seq", "tick_topic", "wanted",
+    )  # fmt: skip
+
+    def __init__(self, symbol: str, shared: Shared) -> None:
+        self.symbol = symbol
+        self.source: Source | None = None
+        self.clock = FeedClock()
+        self.asked: dict[str, Timeframe] = {}
+        self.tick_topic = topics.tick(symbol)
+        self.candle_topic = topics.candle(symbol)
+        self.tick_seq = 0
+        self.candle_seq = 0
+        self.published = 0
+        self.wanted = 0
+        self.pending: list[Tick] = []
+        self.history: dict[str, deque[Candle]] = {}
+        self.next_close = NEVER
+        # Where no tick needs a second look: in a session, and in no candle that is closed.
+        self.open_from = 0
+        self.open_to = 0
+        self.book: SymbolCandles | None = None
+        self.left: StreamState | None = None
+        self._shared = shared
+        self._sample: Tick | Bar | None = None
+        self._reached = 0
+        self._leap = NEVER
+        self._unread: dict[str, int] = {}
+        self._withheld: list[Candle] = []
+
+    # ---- where it comes from --------------------------------------------------------------------
+    def adopt(self, source: Source, sample: Tick | Bar, clock: FeedClock | None = None) -> None:
+        """Take note of the feed that brings this symbol, and start what was asked for before.
+
+        It goes by the feed's clock, unless another one is given.
+        """
+        self.source, self._sample, self.left = source, sample, None
+        self._shared.untold.add(self.symbol)
+        self.follow(clock or source.clock)
+        self.build()
+
+    def follow(self, clock: FeedClock) -> None:
+        """Go by ``clock`` from now on."""
+        self.clock.agenda.drop(self.symbol)
+        self.clock = clock
+        clock.agenda.note(self)
+
+    def build(self) -> None:
+        """Start the timeframes that were asked for and are not built yet.
+
+        Later ones join the candles that run, from their history, and disturb none that is open.
+        """
+        missing = sorted(timeframe for name, timeframe in self.asked.items() if name not in self.history)
+        if self.source is None or self._sample is None or not missing:
+            return
+        if self.book is None:
+            self.book = self.source.candles(self.symbol, missing, self._sample)
+            begins = self._sample.ts if isinstance(self._sample, Tick) else self._sample.open_time
+        else:
+            now = begins = max(self._reached, self.clock.watermark)
+            self.book.extend(missing, self._whole(), now)
+        for timeframe in missing:
+            self._begin_history(timeframe.id, begins)
+        self._goes_on()
+        self._shared.untold.add(self.symbol)
+
+    def _whole(self) -> list[Candle]:
+        """The closed candles after the last that was not whole: what a later timeframe can be filled from."""
+        kept = [candle for timeframe in self.history for candle in self.closed(timeframe)]
+        since = max((c.close_time for c in kept if c.partial or c.quality != "ok"), default=0)
+        return [candle for candle in kept if candle.open_time >= since]
+
+    def closed(self, timeframe: str) -> deque[Candle]:
+        """The closed candles of a timeframe that is built; those from the archive are read when asked for."""
+        kept = self.history[timeframe]
+        until = self._unread.pop(timeframe, None)
+        if until is not None:
+            past = self._shared.archive.last(self.symbol, timeframe, HISTORY)
+            room = HISTORY - len(kept)
+            usable = [candle for candle in past if candle.close_time <= until and self._alike(candle)]
+            if usable and room and self._fits(usable[-1]):
+                kept.extendleft(reversed(usable[-room:]))
+        return kept
+
+    def _alike(self, candle: Candle) -> bool:
+        return self.book is not None and candle.price_kind == self.book.price_kind
+
+    def _fits(self, candle: Candle) -> bool:
+        """Whether our calendar makes such a candle."""
+        if self.source is None:
+            return False
+        bounds = self.source.calendar.bounds(parse(candle.timeframe), candle.open_time)
+        return bounds == (candle.open_time, candle.close_time)
+
+    def _begin_history(self, timeframe: str, until: int) -> None:
+        """Go on with what the archive has of a timeframe, up to an event time."""
+        self.history[timeframe] = deque(maxlen=HISTORY)
+        self._unread[timeframe] = until
+
+    def _goes_on(self) -> None:
+        if self.book is not None:
+            self.next_close = self.book.next_close
+            self._leap = LEAP * min(timeframe.rank[0] for timeframe in self.asked.values())
+            self.clock.agenda.note(self)
+
+    def renew(self) -> None:
+        """Forget the candles and their history: from the next tick on they are made otherwise."""
+        self.book = self.left = None
+        self.history.clear()
+        self._unread.clear()
+        self.next_close = self._leap = NEVER
+        self.open_from = self.open_to = 0
+        self._shared.untold.add(self.symbol)
+
+    def mark_unhealthy(self, since: int) -> None:
+        """Say that data may be missing from event time ``since`` on."""
+        if self.book is not None:
+            self.book.mark_unhealthy(since)
+            self._shared.untold.add(self.symbol)
+            self.clock.agenda.note(self)
+
+    def mark_healthy(self, until: int) -> None:
+        """Say that from event time ``until`` on nothing is missing."""
+        if self.book is not None:
+            self.book.mark_healthy(until)
+            self._shared.untold.add(self.symbol)
+            self.clock.agenda.note(self)
+
+    # ---- what goes through ----------------------------------------------------------------------
+    def next_wall(self) -> int:
+        """Event-clock instant at which a timer has to close something."""
+        at = None if self.book is None else self.book.next_wall
+        return NEVER if at is None else at
+
+    def flush(self) -> None:
+        """Publish the ticks of this turn as one message, then fold them."""
+        ticks = self.pending
+        if not ticks:
+            return
+        shared, book = self._shared, self.book
+        if self.wanted or (book is not None and shared.record is not None):
+            frame = self.tick_topic + encode(Ticks(shared.epoch, self.tick_seq + 1, ticks))
+            (shared.send if self.wanted or shared.record is None else shared.record)(frame)
+        self.tick_seq += len(ticks)
+        self.published += len(ticks)
+        self.pending = []
+        self._reached = max(self._reached, ticks[-1].ts)
+        if book is not None:
+            add = book.add
+            for tick in ticks:
+                add(tick)
+            self.next_close = book.next_close
+
+    def flag(self, tick: Tick) -> Tick:
+        """Mark a tick that no candle will hold, before it is published."""
+        ts, flags = tick.ts, 0
+        if self.source is None:
+            return tick
+        closed_to = 0 if self.book is None else self.book.closed_to
+        session = self.source.calendar.segment(ts)
+        if session is not None:
+            self.open_from, self.open_to = max(session[0], closed_to), session[1]
+        elif self.source.calendar.admit(ts) is None:
+            flags = TICK_OUT_OF_SESSION
+        if ts < closed_to and not flags:
+            flags = TICK_LATE
+        return msgspec.structs.replace(tick, flags=tick.flags | flags) if flags else tick
+
+    def add_bar(self, bar: Bar) -> None:
+        """Fold a feed's own candle. It is not published, so the state after it is told."""
+        self.flush()
+        if self.book is not None:
+            self.book.add_bar(bar)
+            self._shared.untold.add(self.symbol)
+
+    def pass_by(self, ts: int) -> None:
+        """Close what a tick of event time ``ts`` closes."""
+        self._close(ts, ts, self.clock.healthy, by_tick=True)
+
+    def close_due(self, watermark: int, wall: int, healthy: bool) -> list[Candle]:
+        """Close every candle due, publish one message a boundary, return them in the order published."""
+        return self._close(watermark, wall, healthy, by_tick=False)
+
+    def _close(self, watermark: int, wall: int, healthy: bool, *, by_tick: bool) -> list[Candle]:
+        book = self.book
+        if book is None:
+            return []
+        before = book.next_close, book.closed_to
+        turned = healthy == book.interrupted
+        groups = self._pass(book, watermark, wall, healthy)
+        moved = (book.next_close, book.closed_to) != before
+        if turned or (moved and not by_tick and not self._tells_all(book, groups)):
+            self._shared.untold.add(self.symbol)
+        published: list[Candle] = []
+        for group in groups:
+            self._keep((*group.withheld, *group.candles))
+            self._withheld += group.withheld
+            if group.candles:
+                self.candle_seq += 1
+                self._publish(Candles(self._shared.epoch, self.candle_seq, group.as_of, group.candles))
+                published += group.candles
+        return published
+
+    def _pass(self, book: SymbolCandles, watermark: int, wall: int, healthy: bool) -> list[Closed]:
+        """Close what is due; tell nobody."""
+        if healthy and max(watermark, wall) - self.next_close > self._leap:
+            self._leap_to(max(watermark, wall))
+        groups = book.close_due(watermark, wall, healthy)
+        self.next_close = book.next_close
+        self.open_from = max(self.open_from, book.closed_to)
+        return groups
+
+    def _tells_all(self, book: SymbolCandles, groups: Sequence[Closed]) -> bool:
+        """Whether the published candles alone say what the timer or the watermark has closed."""
+        whole = all(group.candles and not group.withheld for group in groups)
+        return whole and bool(groups) and groups[-1].as_of == book.closed_to and book.plain
+
+    def _publish(self, message: Candles) -> None:
+        send = self._shared.send if self.wanted else self._shared.record
+        if send is not None:
+            send(self.candle_topic + encode(message))
+
+    def _keep(self, candles: Sequence[Candle]) -> None:
+        for candle in candles:
+            self.history[candle.timeframe].append(candle)
+        self._shared.archive.add(candles)
+
+    def _leap_to(self, at: int) -> None:
+        """Treat a step over more than ``LEAP`` candles of trading time as a hole, not as a quiet market."""
+        if self.book is None or self.source is None:
+            return
+        calendar, passed, edge = self.source.calendar, 0, self.next_close
+        while passed <= self._leap:
+            opens = calendar.next_open(edge)
+            if opens is None or opens >= at:
+                return
+            segment = calendar.segment(opens)
+            edge = at if segment is None else min(segment[1], at)
+            passed += edge - opens
+        self.book.mark_unhealthy(self.next_close)
+        self.book.mark_healthy(at)
+
+    # ---- over a restart -------------------------------------------------------------------------
+    def capture(self) -> StreamState:
+        """Return how it stands after what was published of it; ticks of this turn are not in it."""
+        withheld, self._withheld = tuple(self._withheld), []
+        if self.left is not None:
+            asked = tuple({*self.left.asked, *self.asked})
+            return msgspec.structs.replace(
+                self.left, tick_seq=self.tick_seq, candle_seq=self.candle_seq, asked=asked
+            )
+        sample = self._sample
+        return StreamState(
+            self.symbol,
+            self.tick_seq,
+            self.candle_seq,
+            "" if self.source is None else self.source.name,
+            sample if isinstance(sample, Tick) else None,
+            sample if isinstance(sample, Bar) else None,
+            self._reached,
+            tuple(self.asked),
+            None if self.book is None else self.book.capture(),
+            withheld,
+        )
+
+    def restore(self, state: StreamState, frames: Iterable[bytes]) -> None:
+        """Take up the numbers of ``state`` and of the ``frames`` published of this symbol after it.
+
+        The rest waits for the feed: ``revive``.
+        """
+        behind = (*state.behind, *frames)
+        self.tick_seq, self.candle_seq = state.tick_seq, state.candle_seq
+        for frame in reversed(behind):
+            if frame.startswith(self.tick_topic):
+                last = _decode_ticks(frame[len(self.tick_topic) :])
+                self.tick_seq = last.seq + len(last.ticks) - 1
+                break
+        for frame in reversed(behind):
+            if frame.startswith(self.candle_topic):
+                self.candle_seq = _decode_candles(frame[len(self.candle_topic) :]).seq
+                break
+        self.published = self.tick_seq
+        self.left = msgspec.structs.replace(state, behind=behind) if state.feed else None
+
+    def revive(self, source: Source, clock_of: Callable[[int], FeedClock]) -> str:
+        """Go on with what was left, now that its feed is there; return why candles do not, or "".
+
+        They do not if the feed makes others of its ticks than it did: then they begin anew. ``clock_of``
+        gives the clock for a symbol that has reached an event time.
+        """
+        left = self.left
+        sample = None if left is None else left.tick or left.bar
+        if left is None or sample is None:
+            return ""
+        self.left, self.source, self._sample, self._reached = None, source, sample, left.reached
+        self.asked |= {name: parse(name) for name in left.asked}
+        why = ""
+        if left.book is not None:
+            series = left.book.line.series
+            book = source.candles(self.symbol, [parse(one.timeframe) for one in series], sample)
+            try:
+                book.restore(left.book)
+            except ValueError as error:
+                why = f"{self.symbol}: {error}"
+            else:
+                self.book = book
+                for one in series:
+                    self._begin_history(one.timeframe, one.current.open_time)
+                self._goes_on()
+        self._replay(left.behind)
+        self.follow(clock_of(self._reached))
+        self.build()
+        self._goes_on()
+        self._shared.untold.add(self.symbol)
+        return why
+
+    def _replay(self, frames: Iterable[bytes]) -> None:
+        """Do again what was published, and publish nothing."""
+        for frame in frames:
+            if frame.startswith(self.tick_topic):
+                ticks = _decode_ticks(frame[len(self.tick_topic) :]).ticks
+                for tick in ticks:
+                    self._replay_tick(tick)
+                self._reached = max(self._reached, ticks[-1].ts)
+            elif frame.startswith(self.candle_topic) and self.book is not None:
+                message = _decode_candles(frame[len(self.candle_topic) :])
+                self._settle(self.book.close_to(message.as_of), message.candles)
+                self.next_close = self.book.next_close
+
+    def _replay_tick(self, tick: Tick) -> None:
+        book = self.book
+        if book is None:
+            return
+        if tick.ts >= book.next_close:
+            # Whatever it closes that was published has come before it.
+            self._settle(self._pass(book, tick.ts, tick.ts, not book.interrupted), [])
+        if tick.flags & TICK_LATE and tick.ts >= book.closed_to:
+            book.counts["late"] += 1  # the clock had closed its candle, and nothing of that was published
+        else:
+            book.add(tick)
+        self.next_close = book.next_close
+
+    def _settle(self, groups: Iterable[Closed], told: Sequence[Candle]) -> None:
+        """Keep what closed again; what strategies were not told then, they were not for a reason."""
+        known = {(candle.timeframe, candle.open_time) for candle in told}
+        for group in groups:
+            untold = [c for c in group.candles if (c.timeframe, c.open_time) not in known]
+            withheld = [*group.withheld, *(msgspec.structs.replace(c, quality="incomplete") for c in untold)]
+            self._withheld += withheld
+            self._keep(withheld)
+        self._keep([candle for candle in told if candle.timeframe in self.history])
