@@ -1,14 +1,15 @@
 """What waits for a strategy, in the order of its arrival, bounded. Pure.
 
 Behind, ticks are conflated to the newest of each symbol; candles never are. Paused, ticks are dropped
-and counted, candles wait apart and come first on the resume.
+and counted, candles wait apart and come first on the resume. Where a tape has everything again, nothing is
+dropped for want of room: ``full`` says that it has to be read from there.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -17,7 +18,8 @@ from bus.messages import encode
 from sandbox.protocol import PIECE
 
 CANDLE_QUEUE = 10_000
-"""Candle messages that may wait for one strategy; the oldest is lost, and counted as a gap, past that."""
+"""Candle messages that may wait for one strategy. Past that they are read from the tape again; where there
+is none the oldest is lost, and counted as a gap."""
 
 Ending: TypeAlias = Literal["", "welcome", "checkpoint", "stop"]
 """The command that ends a turn, so that the position of a checkpoint is exact."""
@@ -41,19 +43,38 @@ def newest_of(payload: bytes, count: int) -> bytes:
     return encode(RawTicks(whole.epoch, whole.seq + skip, whole.ticks[skip:]))
 
 
+class Standing(NamedTuple):
+    """What counts as had from here on, without anything to hand over: positions by topic, and an offset.
+
+    ``whole``: of another numbering, that of ``tape``; nothing of before stands beside it.
+    """
+
+    position: Mapping[bytes, int] = {}
+    at: int = 0
+    tape: int = 0
+    whole: bool = False
+
+
 class Item(NamedTuple):
     """One message. ``last`` is its last sequence, ``at`` when it came (monotonic seconds).
 
-    ``ticks`` is how many it holds, ``calls`` how many callbacks it may cause.
+    ``calls`` is how many callbacks it may cause; ``offset`` the one of the tape before which everything has
+    been had with it, 0 for not known; ``pauses`` whether the strategy is paused from here on, None for as
+    before. What is ``taped`` can be had again.
     """
 
     topic: bytes
     payload: bytes
     at: float
     calls: int = 1
-    kind: Literal["ticks", "candles", "other"] = "other"
+    kind: Literal["ticks", "candles", "other", "standing"] = "other"
     last: int = 0
     ends: Ending = ""
+    offset: int = 0
+    pauses: bool | None = None
+    taped: bool = False
+    replayed: bool = False
+    standing: Standing = Standing()
 
     @property
     def ticks(self) -> int:
@@ -61,19 +82,30 @@ class Item(NamedTuple):
         return self.calls if self.kind == "ticks" else 0
 
 
+NOTHING: Final = Item(b"", b"", 0.0, 0, "standing")
+
+
 class Backlog:
     """Queue of one cell. ``conflated``, ``stale`` and ``lost`` count what its bounds cost."""
 
     def __init__(self, *, ticks: int, conflate: bool) -> None:
         self.paused = False
+        self.taped = False
+        """There is a tape: what finds no room is not lost."""
+        self.full = False
+        """A message found no room, and is to be had from the tape, with all that follows."""
+        self.spilled = False
+        """Candles of this pause found no room; they are to be had from the tape when it ends."""
+        self.draining = False
+        """Those are coming now: they no longer wait for the resume."""
         self.conflated = 0
         """Ticks that a newer one of their symbol replaced."""
         self.stale = 0
         """Ticks dropped because the strategy was paused."""
         self.lost = 0
         """Ticks and candle messages that found their queue full: a gap to the strategy."""
+        self.conflates = conflate
         self._limit = ticks
-        self._conflates = conflate
         self._queue: deque[Item] = deque()
         self._held: deque[Item] = deque()
         self._ticks = 0  # ticks in the queue
@@ -81,6 +113,22 @@ class Backlog:
 
     def __len__(self) -> int:
         return len(self._queue)
+
+    @property
+    def holds(self) -> bool:
+        """Whether candles wait for the end of a pause: then nobody has had everything up to here."""
+        return bool(self._held) or self.spilled
+
+    @property
+    def room(self) -> bool:
+        """Whether it is worth while to ask for more."""
+        return 2 * self._ticks <= self._limit and 2 * self._candles <= CANDLE_QUEUE
+
+    def takes(self, item: Item) -> bool:
+        """Whether a message has room, so that none before it is lost or conflated."""
+        if item.kind == "ticks":
+            return self.paused or not self._ticks or self._ticks + item.calls <= self._limit
+        return item.kind != "candles" or self._candles < CANDLE_QUEUE
 
     # ---- in ---------------------------------------------------------------------------------------
     def push(self, item: Item) -> None:
@@ -95,18 +143,22 @@ class Backlog:
     def _push_ticks(self, item: Item) -> None:
         if self.paused:
             self.stale += item.calls
+            self.pass_over({item.topic: item.last}, item.offset)
+            return
+        if self.taped and not self.conflates and not self.takes(item):
+            self.full = True
             return
         self._queue.append(item)
         self._ticks += item.calls
-        if self._ticks > self._limit:
+        if self._ticks > self._limit and (self.conflates or not self.taped):
             self._relieve()
 
     def _push_candles(self, item: Item) -> None:
-        if self.paused:
-            self._held.append(item)
-            if len(self._held) > CANDLE_QUEUE:
-                self._held.popleft()
-                self.lost += 1
+        if self.paused and not self.draining:
+            self._hold(item)
+            return
+        if self.taped and not self.takes(item):
+            self.full = True
             return
         self._queue.append(item)
         self._candles += 1
@@ -115,25 +167,73 @@ class Backlog:
             self._candles -= 1
             self.lost += 1
 
+    def _hold(self, item: Item) -> None:
+        if self.spilled:
+            return
+        self._held.append(item)
+        if len(self._held) <= CANDLE_QUEUE:
+            return
+        if item.taped:
+            self.spilled = True
+            self._held = deque(kept for kept in self._held if not kept.taped)
+        else:
+            self._held.popleft()
+            self.lost += 1
+
+    def pass_over(self, position: Mapping[bytes, int], offset: int = 0) -> None:
+        """Have topics stand at ``position`` once what waits has been handed over."""
+        offset = 0 if self.holds else offset
+        last = self._queue[-1] if self._queue else None
+        if last is not None and last.kind == "standing" and not last.standing.whole:
+            self._queue.pop()
+            position, offset = {**last.standing.position, **position}, offset or last.standing.at
+        self._queue.append(NOTHING._replace(standing=Standing(position, offset)))
+
+    def pass_over_candles(self, position: Mapping[bytes, int]) -> None:
+        """The same for candles of others, in their place among those that a pause holds."""
+        if not self.paused or self.draining or not self.holds:
+            self.pass_over(position)
+        elif not self.spilled:
+            self._held.append(NOTHING._replace(standing=Standing(position)))
+
+    def stand(self, standing: Standing) -> None:
+        """Have everything stand elsewhere, behind what waits and the candles that a pause holds."""
+        (self._held or self._queue).append(NOTHING._replace(standing=standing))
+
     def resume(self) -> None:
         """Let ticks in again, after the candles that were held."""
-        self.paused = False
+        self.paused = self.draining = False
         self._queue.extend(self._held)
-        self._candles += len(self._held)
+        self._candles += sum(item.kind == "candles" for item in self._held)
         self._held.clear()
 
     def disown(self) -> None:
-        """Forget the sequences of what waits: another run of the engine numbers anew."""
-        self._queue = deque(item._replace(last=0) for item in self._queue)
-        self._held = deque(item._replace(last=0) for item in self._held)
+        """Forget the sequences of what waits: what comes now is numbered anew."""
+        self._queue = deque(_disowned(item) for item in self._queue)
+        self._held = deque(_disowned(item) for item in self._held)
+        self.spilled = False
+
+    def go_back(self, *, paused: bool, draining: bool) -> Standing | None:
+        """Forget what waits and is on the tape; ``paused`` is what the strategy knows itself to be.
+
+        Returns where what is left ends, None if that is where the strategy stands.
+        """
+        left = [item for item in (*self._queue, *self._held) if not item.taped]
+        self._queue = deque(item for item in left if item.kind != "standing" or item.standing.whole)
+        self._held.clear()
+        self._ticks = sum(item.ticks for item in self._queue)
+        self._candles = sum(item.kind == "candles" for item in self._queue)
+        self.full = self.spilled = False
+        self.paused, self.draining = paused, draining
+        return next((item.standing for item in reversed(self._queue) if item.standing.whole), None)
 
     # ---- behind -----------------------------------------------------------------------------------
     def _relieve(self) -> None:
         """Make room: the newest tick of each symbol stays, or where that is off, the newest half."""
         before = self._ticks
-        self._queue = deque(self._conflate() if self._conflates else self._newest_half())
+        self._queue = deque(self._conflate() if self.conflates else self._newest_half())
         self._ticks = sum(item.ticks for item in self._queue)
-        if self._conflates:
+        if self.conflates:
             self.conflated += before - self._ticks
         else:
             self.lost += before - self._ticks
@@ -147,6 +247,15 @@ class Backlog:
             elif item.topic not in seen:
                 seen.add(item.topic)
                 kept.append(item._replace(payload=newest_of(item.payload, 1), calls=1))
+            elif (
+                kept[-1].kind == "standing" and not kept[-1].standing.whole
+            ):  # counts as had, and in its place
+                known = kept[-1].standing
+                kept[-1] = NOTHING._replace(
+                    standing=known._replace(position={item.topic: item.last, **known.position})
+                )
+            else:
+                kept.append(NOTHING._replace(standing=Standing({item.topic: item.last})))
         return kept[::-1]
 
     def _newest_half(self) -> Iterator[Item]:
@@ -178,3 +287,7 @@ class Backlog:
             if item.ends:
                 break
         return taken
+
+
+def _disowned(item: Item) -> Item:
+    return item._replace(last=0, offset=0, taped=False, standing=Standing())

@@ -7,7 +7,7 @@
     welcomed     nothing yet                           nothing: all of it is on the tape   it said Running
     catching_up  Missed(at), when there is room        Replayed; a Welcome that does not   the tape ends
                  and again after a second of silence   resume: the tape is too short
-    live         nothing                               everything                          something is missing
+    live         nothing                               everything                          a piece is missing
     greeting     Hello(tape)                           a Welcome                           it is there
 
 What is of the moment (Stop, TakeCheckpoint) is taken in every stage but the first. Live data that is not
@@ -110,7 +110,7 @@ class CatchingUp:
             return False
         if self.asked is not None:
             return now - self._asked_at >= PATIENCE
-        return room or (conflates and self.lasts(now) >= HURRY)
+        return room or (conflates and self.hurries(now))
 
     def ask(self, at: int, now: float) -> None:
         """Note a question that was sent."""
@@ -122,6 +122,10 @@ class CatchingUp:
             return False
         self.asked = None
         return True
+
+    def hurries(self, now: float) -> bool:
+        """Whether it has taken too long for waiting on a slow strategy."""
+        return self.lasts(now) >= HURRY
 
     def lasts(self, now: float) -> float:
         """Seconds since it began to catch up."""

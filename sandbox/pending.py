@@ -2,7 +2,8 @@
 
 Signals that were in a pipe when it died may be in its journal or not, and nobody can tell. So those without a
 verdict are sent again: their keys are the same, and what was accepted is answered ``duplicate``. Timers are
-in the engine's memory alone.
+in the engine's memory alone. While a cell catches up they are withheld: one that is due may have been set off
+already, further on on the tape.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Pending:
     def __init__(self) -> None:
         self._signals: dict[int, Signal] = {}
         self._timers: dict[str, Schedule] = {}
+        self._withheld: set[str] = set()
 
     def asked(self, signals: Iterable[Signal]) -> None:
         """Note signals on their way to the engine, in order."""
@@ -36,6 +38,25 @@ class Pending:
         if timer.name in self._timers or len(self._timers) < TIMERS:
             self._timers[timer.name] = timer
 
+    def withhold(self, timer: Schedule) -> None:
+        """Note a timer that is not to be sent yet."""
+        self.armed(timer)
+        self._withheld.add(timer.name)
+
+    def withhold_all(self) -> None:
+        """Have every timer sent again when there is nothing more to catch up with."""
+        self._withheld.update(self._timers)
+
+    @property
+    def withholds(self) -> bool:
+        """Whether a timer is withheld."""
+        return bool(self._withheld)
+
+    def withheld(self) -> list[Schedule]:
+        """Return the timers that were withheld and are still to fire; they are no more."""
+        names, self._withheld = self._withheld, set()
+        return [timer for name, timer in self._timers.items() if name in names]
+
     def heard(self, body: CommandBody) -> None:
         """Take what the engine said of it."""
         if isinstance(body, Acked):
@@ -45,10 +66,13 @@ class Pending:
                 del self._signals[next(iter(self._signals))]
         elif isinstance(body, TimerFired):
             timer = self._timers.get(body.name)
-            if timer is not None and not timer.every:
+            if timer is None or body.ts < timer.at:  # of before it was set again
+                return
+            if timer.every:
+                self._timers[body.name] = Schedule(body.name, body.ts + timer.every, timer.every)
+            else:
                 del self._timers[body.name]
 
-    def reports(self) -> list[CellReport]:
-        """Return what is to be said again, in order."""
-        signals: list[CellReport] = [Signals(list(self._signals.values()))] if self._signals else []
-        return [*signals, *self._timers.values()]
+    def signals(self) -> list[CellReport]:
+        """Return the signals that are to be said again, in order."""
+        return [Signals(list(self._signals.values()))] if self._signals else []

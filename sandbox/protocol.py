@@ -167,9 +167,13 @@ class Done(Struct, array_like=True, frozen=True, tag=7):
 
 
 class GaveUp(Struct, array_like=True, frozen=True, tag=8):
-    """Too many exceptions (budgets ``errors_in_a_row``, ``errors_per_minute``). Exit follows."""
+    """Too many exceptions (budgets ``errors_in_a_row``, ``errors_per_minute``). Exit follows.
+
+    ``what`` is ``state`` where it could not take back its checkpoint.
+    """
 
     reason: Text
+    what: Literal["errors", "state"] = "errors"
 
 
 class OutOfMemory(Struct, array_like=True, frozen=True, tag=9):

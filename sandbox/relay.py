@@ -61,6 +61,8 @@ class Relay:
         self._longest_ns = 0
         self._unkept: set[str] = set()
         self._kept_turn = 0
+        self._rated_turn = 0
+        self._replay_allowance = 0
         self._told_left = float("inf")
         self._told_left_at = float("-inf")
 
@@ -85,9 +87,25 @@ class Relay:
                     self._pass_update(update, now)
             case protocol.StatePart():
                 self._keep(word)
+            case protocol.GaveUp(what="state") if self._intake.handed.ends == "welcome":
+                # Whoever restarts it needs to know, so within no rate.
+                self._supervisor.report_last(Warned("state_refused", harmless_text(word.reason)[:4096]))
+
+    def _admits(self, now: float) -> bool:
+        """Whether one more signal may leave. What comes from the tape goes by the time of the tape."""
+        handed = self._intake.handed
+        if handed.replaying:
+            if self._rated_turn != self._conversation.turn:
+                self._rated_turn = self._conversation.turn
+                # A second's worth and the burst before it, for each second: nobody is refused who was not.
+                self._replay_allowance = max(self._replay_allowance, 2 * self._signals_per_s * handed.pulses)
+            if self._replay_allowance > 0:
+                self._replay_allowance -= 1
+                return True
+        return self._signal_rate.take(1, now)
 
     def _pass_on(self, signals: list[Signal], now: float) -> None:
-        admitted = [one for one in signals if self._signal_rate.take(1, now)]
+        admitted = [one for one in signals if self._admits(now)]
         if len(admitted) < len(signals):
             refused = len(signals) - len(admitted)
             self._refused += refused
@@ -113,13 +131,28 @@ class Relay:
 
     def _keep(self, part: protocol.StatePart) -> None:
         turn = self._conversation.turn
-        if self._intake.handed not in {"checkpoint", "stop"} or turn == self._kept_turn:
+        if self._intake.handed.ends not in {"checkpoint", "stop"} or turn == self._kept_turn:
             raise Violation("a checkpoint that nobody asked for")
         state = self._conversation.collect(part)
         if state is not None:
             self._kept_turn = turn
-            checkpoint = Checkpoint(state, part.version, self._intake.epoch, self._intake.position())
-            self._outbox.put(messages.encode(checkpoint))
+            self._outbox.put(messages.encode(self._checkpoint(state, part.version)))
+
+    def _checkpoint(self, state: bytes, version: int) -> Checkpoint:
+        intake, handed = self._intake, self._intake.handed
+        return Checkpoint(
+            state,
+            version,
+            handed.tape or intake.epoch,
+            intake.position(),
+            handed.at,
+            handed.paused,
+        )
+
+    def set_timers(self) -> None:
+        """Send the timers that were kept back: the engine may have set them off already, on the tape."""
+        for timer in self._intake.pending.withheld():
+            self._put(messages.encode(timer), "a timer")
 
     def _pass_update(self, update: Update, now: float) -> None:
         match update:
@@ -131,7 +164,9 @@ class Relay:
                 self._output.log(f"error: {text}", now)
                 self.warn("error", text)
             case Schedule():
-                if self._timer_rate.take(1, now):
+                if self._intake.tape and not self._intake.live:
+                    self._intake.pending.withhold(update)
+                elif self._timer_rate.take(1, now):
                     self._intake.pending.armed(update)
                     self._put(messages.encode(update), "a timer")
                 else:
@@ -170,8 +205,8 @@ class Relay:
         """Return the counters of this cell; ``lag`` in seconds."""
         intake, backlog = self._intake, self._intake.backlog
         return CellStats(
-            ticks=intake.ticks,
-            candles=intake.candles,
+            ticks=intake.handed.ticks,
+            candles=intake.handed.candles,
             conflated=backlog.conflated,
             gaps=intake.gaps,
             stale=backlog.stale,
@@ -182,4 +217,5 @@ class Relay:
             lag_ns=int(lag * 1e9),
             longest_call_ns=self._longest_ns,
             last_event=last_event,
+            replayed=intake.handed.replayed,
         )

@@ -14,6 +14,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -184,7 +185,8 @@ class Runner:
             self._speech.say(protocol.OutOfMemory(self._clock.call))
         elif isinstance(error, TooManyErrors | StateIncompatible):
             self._flush()
-            self._speech.say(protocol.GaveUp(str(error)[:4096]))
+            what: Literal["errors", "state"] = "state" if isinstance(error, StateIncompatible) else "errors"
+            self._speech.say(protocol.GaveUp(str(error)[:4096], what))
         else:
             self._speech.say(protocol.GaveUp(f"{self._clock.call} raised {_told(error)}"[:4096]))
         return EXIT_GAVE_UP

@@ -26,8 +26,9 @@ from sandbox.channel import close_all
 from sandbox.confinement import Confinement
 from sandbox.deaths import died
 from sandbox.exchange import Ending, Exchange
+from sandbox.handout import Batch
 from sandbox.hello import Hellos
-from sandbox.intake import Batch, Intake
+from sandbox.intake import Intake
 from sandbox.output import Output
 from sandbox.relay import Relay
 from sandbox.reports import Link, Outbox, Supervisor, SupervisorGone
@@ -41,6 +42,8 @@ IDLE = 0.5
 """Seconds after which an idle warden looks whether its supervisor lives."""
 CHORES = 0.1
 """Seconds between two rounds of the small duties while events keep coming."""
+CATCH_UP = 0.1
+"""Seconds after which a warden that catches up looks whether it has to ask again."""
 RETRY = 0.02
 """Seconds between two tries to send what the engine does not take."""
 BEAT = 1.0
@@ -49,8 +52,6 @@ LEAVING = 1.0
 """Seconds that the last reports get to leave for the engine, and a stopped strategy to exit."""
 SIGTERM_GRACE = 5.0
 """Seconds for an orderly stop when nobody says how many (``Budgets.cleanup.hard``)."""
-
-_HELLO = messages.encode(messages.Hello())
 
 
 class _Woken(Exception):
@@ -74,6 +75,7 @@ class Warden:
             backlog=spec.limits.backlog,
             conflate=spec.conflate,
             timeframes=spec.timeframes,
+            watched=topics_of(spec),
         )
         self._conversation = protocol.Conversation(spec.limits.checkpoint_bytes)
         self._watchdog = Watchdog(spec.budgets, now)
@@ -102,6 +104,7 @@ class Warden:
         )
         self._lag = 0.0
         self._answered = False
+        self._running = False
         self._waiting = False
         self._signalled = False
         self._sigterm = False
@@ -150,7 +153,7 @@ class Warden:
             received = self._receive()
             now = time.monotonic()
             self._take(received, now)
-            if self._intake.welcomed_again:
+            if self._intake.unsettled:
                 self._greet(now)  # before what it missed is handed over, or its signals would not count
             if not received or now - self._chores_at > CHORES:
                 self._chores(now)
@@ -172,6 +175,8 @@ class Warden:
         timeout = min(IDLE if self._outbox.flush() else RETRY, self._threads.between)
         if not self._intake.welcomed:
             timeout = min(timeout, self._hellos.wait(time.monotonic()))
+        elif not self._intake.live:
+            timeout = min(timeout, CATCH_UP)
         try:
             self._waiting = True
             return [] if self._signalled else self._link.receive(timeout)
@@ -205,7 +210,10 @@ class Warden:
             self._outbox.put(messages.encode(messages.Bye(self._relay.stats(self._lag, self._watchdog.call))))
             return True
         if batch.ends == "welcome":
+            self._running = True
             self._outbox.put(messages.encode(messages.Running(self._intake.began)))
+            self._intake.running(now)
+            self._greet(now)
             self._supervisor.report_last(Ready(now - self._born))
         elif not batch.ends:
             self._pace.note(batch.calls, now - began)
@@ -248,11 +256,18 @@ class Warden:
         if intake.welcomed:
             self._hellos.answered(now)
         elif self._hellos.due(now) and not intake.stopping:
-            self._hellos.said(now, sent=self._link.send(_HELLO))
-        if intake.welcomed_again:
-            intake.welcomed_again = False
-            again = [messages.Running(intake.began), *intake.pending.reports()]
+            hello = messages.encode(messages.Hello(intake.tape))
+            self._hellos.said(now, sent=self._link.send(hello))
+        if intake.welcomed_again and self._running:
+            intake.pending.withhold_all()
+            again = [messages.Running(intake.began), *intake.pending.signals()]
             self._outbox.resume(messages.encode(report) for report in again)
+            intake.running(now)
+        intake.welcomed_again = False
+        if intake.live:
+            self._relay.set_timers()  # none, but after catching up
+        elif self._outbox.flush() and (at := intake.question(now)) is not None:
+            self._outbox.put(messages.encode(messages.Missed(at)))
 
     def _tell(self, now: float) -> None:
         """Tell the supervisor what there is to tell."""
@@ -291,11 +306,18 @@ class Warden:
 
 
 def connect(spec: CellSpec) -> CellLink:
-    """Connect a cell to the engine: its symbols' ticks and candles, its commands, the pulse, the feeds."""
-    wanted = [topics.cell(spec.deployment_id), topics.PULSE, b"feed|"]
-    for symbol in spec.symbols:
-        wanted += [topics.tick(symbol), topics.candle(symbol)]
+    """Connect a cell to the engine: the feeds, the pulse, its symbols' ticks and candles, its commands.
+
+    In this order, so that whoever hears its welcome hears everything.
+    """
+    wanted = [topics.FEEDS, topics.PULSE, *topics_of(spec)]
     return CellLink(spec.market_endpoint, spec.report_endpoint, spec.username, spec.token, wanted)
+
+
+def topics_of(spec: CellSpec) -> list[bytes]:
+    """Return the topics whose messages are numbered: of its symbols, and its commands."""
+    market = [make(symbol) for symbol in spec.symbols for make in (topics.tick, topics.candle)]
+    return [*market, topics.cell(spec.deployment_id)]
 
 
 def _found_at(bus: str, spec: CellSpec) -> CellSpec:

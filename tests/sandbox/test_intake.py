@@ -22,7 +22,8 @@ from bus.messages import (
     Welcome,
     encode,
 )
-from sandbox.intake import Batch, Intake
+from sandbox.handout import Batch
+from sandbox.intake import Intake
 
 EPOCH = 3
 CELL = topics.cell("a")
@@ -144,7 +145,7 @@ def test_order_is_that_of_arrival_across_topics():
 def test_paused_ticks_are_stale_and_candles_come_before_the_resume():
     intake = warm()
     intake.add([ticks(1, 1.0), command(Pause("x")), ticks(2, 2.0, 3.0), candles(1, 1)], 0.0)
-    assert delivered(intake) == [("tick", 1.0), Pause]
+    assert delivered(intake) == [("tick", 1.0), Pause, TakeCheckpoint]
     intake.add([candles(2, 2), command(Resume()), ticks(4, 4.0)], 1.0)
     assert delivered(intake) == [("candle", 1), ("candle", 2), Resume, ("tick", 4.0)]
     assert (intake.backlog.stale, intake.gaps) == (2, 0)
@@ -231,7 +232,7 @@ def test_however_messages_arrive_and_turns_are_cut_every_tick_is_seen_once_in_or
         for _, payload in batch.events:
             seen += [t.last or 0.0 for t in msgspec.msgpack.decode(payload, type=Ticks).ticks]
     assert seen == [float(n) for n in range(1, seq)]
-    assert (intake.ticks, intake.gaps) == (seq - 1, 0)
+    assert (intake.handed.ticks, intake.gaps) == (seq - 1, 0)
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 2)), max_size=40), st.integers(1, 6))
@@ -245,7 +246,7 @@ def test_ticks_in_equal_ticks_out_and_conflated_whatever_the_backlog(steps, back
         if which == 2:
             intake.next_turn(5)
     turns(intake)
-    assert intake.ticks + intake.backlog.conflated == sum(sent.values())
+    assert intake.handed.ticks + intake.backlog.conflated == sum(sent.values())
     assert intake.position() == {f"tick|{symbol}|": last for symbol, last in sent.items() if last}
 
 
@@ -264,4 +265,4 @@ def test_candles_of_other_strategies_timeframes_are_neither_handed_out_nor_count
     (event,) = turn.events
     seen = msgspec.msgpack.decode(event[1], type=Candles)
     assert ["1m", "1h"] == [c.timeframe for c in seen.candles]
-    assert (3, 2, 0) == (turn.calls, intake.candles, intake.gaps)
+    assert (3, 2, 0) == (turn.calls, intake.handed.candles, intake.gaps)

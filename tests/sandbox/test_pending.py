@@ -19,7 +19,7 @@ def ack(number: int) -> Acked:
 
 def numbers(pending: Pending) -> list[int]:
     return [
-        one.number for report in pending.reports() if isinstance(report, Signals) for one in report.signals
+        one.number for report in pending.signals() if isinstance(report, Signals) for one in report.signals
     ]
 
 
@@ -30,7 +30,7 @@ def test_signals_without_a_verdict_are_said_again_in_order():
     assert [3, 4, 5] == numbers(pending)
     pending.heard(ack(5))  # those before it were refused in a flood, which is not answered one by one
     pending.heard(ack(5))
-    assert [] == pending.reports()
+    assert [] == pending.signals()
 
 
 def test_what_is_never_answered_takes_no_memory():
@@ -45,10 +45,24 @@ def test_timers_that_still_have_to_fire_are_set_again():
         pending.armed(timer)
     pending.heard(TimerFired("once", 5))
     pending.heard(TimerFired("often", 5))
-    assert [often, Schedule("later", 9)] == pending.reports()
+    pending.heard(TimerFired("later", 1))  # of before it was set again
+    assert [] == pending.withheld()
+    pending.withhold_all()
+    assert [Schedule("often", 12, 7), Schedule("later", 9)] == pending.withheld()
     for number in range(2 * TIMERS):
         pending.armed(Schedule(f"t{number}", 1))
-    assert TIMERS == len(pending.reports())
+    pending.withhold_all()
+    assert TIMERS == len(pending.withheld())
+
+
+def test_a_timer_that_went_off_meanwhile_is_not_set_again():
+    pending = Pending()
+    pending.withhold(Schedule("once", 5))
+    pending.withhold(Schedule("later", 9))
+    assert pending.withholds
+    pending.heard(TimerFired("once", 5))
+    assert [Schedule("later", 9)] == pending.withheld()
+    assert not pending.withholds
 
 
 class Pipe:
