@@ -29,6 +29,19 @@ def endpoint(value: str) -> str:
     raise ValueError(ENDPOINT_ALLOWED)
 
 
+def recovery(value: str) -> str:
+    """Return ``value`` if a feed may be asked there for what was missed; else raise ``ValueError``."""
+    if value in {"auto", "off"}:
+        return value
+    try:
+        endpoint(value)
+    except ValueError:
+        raise ValueError(f"{ENDPOINT_ALLOWED}; or auto, or off") from None
+    if value.startswith(("tcp://*", "tcp://0.0.0.0", "tcp://[::]")):
+        raise ValueError("must name the host that is asked")
+    return value
+
+
 def leaves_host(value: str) -> bool:
     """Whether others than this host can reach a socket bound at the (valid) endpoint ``value``.
 

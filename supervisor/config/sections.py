@@ -24,7 +24,7 @@ from pydantic import (
 
 from sandbox.spec import Budget, Budgets, ExtraTime, Limits
 from supervisor.admission import Rules
-from supervisor.config.endpoints import curve_key, curve_secret, endpoint, leaves_host, url
+from supervisor.config.endpoints import curve_key, curve_secret, endpoint, leaves_host, recovery, url
 from supervisor.control import FeedSpec, SignalsSpec
 from supervisor.packages.plan import Bounds, Source
 from supervisor.quantities import parse_duration, parse_size
@@ -49,6 +49,7 @@ Size = Annotated[int, BeforeValidator(parse_size)]
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(allow_inf_nan=False)]
 Directory = Annotated[Path, AfterValidator(_absolute)]
 Endpoint = Annotated[str, AfterValidator(endpoint)]
+Recovery = Annotated[str, AfterValidator(recovery)]
 CurveKey = Annotated[str, AfterValidator(curve_key)]
 CurveSecret = Annotated[SecretStr, AfterValidator(curve_secret)]
 HttpUrl = Annotated[SecretStr, AfterValidator(url(("http", "https")))]
@@ -364,6 +365,15 @@ class Feed(Section):
     grace: Annotated[Duration, Field(ge=0, le=3600)] = 0.25
     venue_suffix: bool = False
     curve_server_key: CurveKey | None = None
+    recovery: Recovery = "auto"
+    """Where it is asked for what was missed; ``auto`` is what its heartbeats say, if that is on its host."""
+
+    @field_validator("recovery")
+    @classmethod
+    def _native(cls, value: str, info: ValidationInfo) -> str:
+        if "://" in value and info.data.get("format", "native") != "native":
+            raise ValueError("is for the native format: no other publisher can be asked")
+        return value
 
     def spec(self, name: str) -> FeedSpec:
         """Return the feed as the engine is told it."""

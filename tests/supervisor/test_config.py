@@ -165,6 +165,28 @@ def test_a_feed_can_be_set_in_variables_alone():
     assert (spec.name, spec.endpoint, spec.venue_suffix) == ("fx", "ipc:///run/fx.sock", True)
 
 
+@pytest.mark.parametrize("recovery", ["auto", "off", "tcp://10.0.0.7:5556", "ipc:///run/feed.recovery"])
+def test_a_feed_may_say_where_it_is_asked_for_what_was_missed(tmp_path, recovery):
+    text = f'[feeds.main]\nendpoint = "tcp://10.0.0.7:5555"\nrecovery = "{recovery}"\n'
+    assert [spec.recovery for spec in of(text, tmp_path).feed_specs] == [recovery]
+
+
+@pytest.mark.parametrize(
+    ("recovery", "why"),
+    [
+        (
+            "on",
+            "must be tcp://HOST:PORT, or ipc:// with an absolute path of at most 107 bytes; or auto, or off",
+        ),
+        ("tcp://*:5556", "must name the host that is asked"),
+        ("tcp://10.0.0.7:5556", "is for the native format: no other publisher can be asked"),
+    ],
+)
+def test_a_feed_is_not_asked_where_nobody_can_answer(tmp_path, recovery, why):
+    text = f'[feeds.main]\nendpoint = "ipc:///x"\nformat = "dwx"\nrecovery = "{recovery}"\n'
+    assert mistakes(text, tmp_path) == [f'stratd.toml:4: feeds.main.recovery = "{recovery}": {why}']
+
+
 def test_strategy_folders_in_a_variable_are_separated_as_in_path():
     settings = load({"STRATD_STRATEGIES__PATH": "/a:/b"}, uid=0)
     assert settings.strategies.path == [Path("/a"), Path("/b")]
