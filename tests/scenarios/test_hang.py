@@ -1,4 +1,4 @@
-"""Scenarios 51 to 53 of supervision.md: strategies that hang, a daemon that does, and who says that it lives."""
+"""Scenarios 51 to 53 of supervision.md: strategies that hang, a daemon that hangs, and who speaks for it."""
 
 from __future__ import annotations
 
