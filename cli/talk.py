@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -43,18 +44,15 @@ def act(verb: str, body: Mapping[str, Any], past: str, state: str = "") -> None:
 
     ``state`` is the one that the verb leads to: another one is told.
     """
-    # Imported late, as in every command: see cli/main.py.
-    from supervisor.schema import ActionResult
-
-    result = ActionResult.model_validate_json(Client().post(f"actions/{verb}", body))
-    if not result.outcomes:
+    # Plain JSON and no view of supervisor.schema: to import pydantic would take longer than the verb itself.
+    outcomes = json.loads(Client().post(f"actions/{verb}", body))["outcomes"]
+    if not outcomes:
         print("no deployments")
-    problems = [outcome.problem.model_dump() for outcome in result.outcomes if outcome.problem is not None]
-    for outcome in result.outcomes:
-        if outcome.problem is None:
-            already = "" if outcome.changed else "already "
-            otherwise = f" ({outcome.state})" if state and outcome.state not in (None, state) else ""
-            print(f"{outcome.id}: {already}{past}{otherwise}")
-    if problems:
-        failures = [of_problem(problem) for problem in problems]
+    for outcome in outcomes:
+        if outcome["problem"] is None:
+            already = "" if outcome["changed"] else "already "
+            otherwise = f" ({outcome['state']})" if state and outcome["state"] not in (None, state) else ""
+            print(f"{outcome['id']}: {already}{past}{otherwise}")
+    failures = [of_problem(outcome["problem"]) for outcome in outcomes if outcome["problem"] is not None]
+    if failures:
         raise CommandError(failures[0].code, *(line for failure in failures for line in failure.lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 import typer
@@ -60,17 +61,19 @@ def start(
     body = {"id": deployment_id, "wait": wait, **{name: value for name, value in given.items() if value}}
     if trust is not None:
         body["trust"] = trust
-    answer = Client().post("deployments", body)
-    from supervisor.schema import StartResult
+    _say_started(json.loads(Client().post("deployments", body)), wait=wait)
 
-    result = StartResult.model_validate_json(answer)
-    row = result.deployment
-    if row.state in ("failed", "quarantined") or (wait and row.state == "backoff"):
-        why = f"{row.last_death.cause}: {row.last_death.detail}" if row.last_death else row.reason
-        raise CommandError(FAILED, f"{row.id} did not start ({why}); see 'stratd describe {row.id}'")
-    process = f", pid {row.pid}" if row.pid else ""
-    already = "" if result.changed or result.created else "already "
-    print(f"{row.id}: {already}{row.state} ({row.strategy}@{row.version}{process})")
+
+def _say_started(result: dict[str, Any], *, wait: bool) -> None:
+    """Say what came of a start (``supervisor.schema.StartResult``; not imported, see ``cli.talk.act``)."""
+    row = result["deployment"]
+    name, state, death = row["id"], row["state"], row["last_death"]
+    if state in ("failed", "quarantined") or (wait and state == "backoff"):
+        why = f"{death['cause']}: {death['detail']}" if death else row["reason"]
+        raise CommandError(FAILED, f"{name} did not start ({why}); see 'stratd describe {name}'")
+    process = f", pid {row['pid']}" if row["pid"] else ""
+    already = "" if result["changed"] or result["created"] else "already "
+    print(f"{name}: {already}{state} ({row['strategy']}@{row['version']}{process})")
 
 
 def _selecting(verb: str, past: str, state: str) -> Any:
