@@ -150,8 +150,13 @@ class Enforcers:
             self._throttle.add(instance, pid, cpu)
 
     def release(self, instance: Instance) -> None:
-        """Stop no process that is to end: its goodbye has a deadline, and a stopped one hears no signal."""
+        """Let one run that is to end: its goodbye has a deadline, and a stopped one hears no signal.
+
+        Nor does a frozen one: of version 1 (the freezer) not even SIGKILL. We freeze nobody; others may have.
+        """
         self._throttle.release(instance)
+        if (grouped := self._groups.get(instance)) is not None:
+            grouped.group.thaw()
 
     def empty(self, instance: Instance) -> bool:
         """Whether nothing is left in the group of an instance whose cell is gone; what is, is killed."""

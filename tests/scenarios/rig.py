@@ -301,7 +301,10 @@ class Feed:
 
     def wait_for_engine(self) -> Feed:
         """Return once the engine has subscribed."""
-        assert self.publisher.wait_for_subscriber(PATIENCE), "the engine did not subscribe"
+        # It may be told first that an engine which died has left.
+        wait_until(
+            lambda: self.publisher.wait_for_subscriber(0.05), timeout=PATIENCE, what="the engine subscribed"
+        )
         return self
 
     def tick(self, symbol: str = "EURUSD", price: float = 1.1, ts: int | None = None) -> int:
