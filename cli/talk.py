@@ -44,7 +44,7 @@ def act(verb: str, body: Mapping[str, Any], past: str, state: str = "") -> None:
 
     ``state`` is the one that the verb leads to: another one is told.
     """
-    # Plain JSON and no view of supervisor.schema: to import pydantic would take longer than the verb itself.
+    # Plain JSON and no view of supervisor.schema: making those classes takes longer than the verb itself.
     outcomes = json.loads(Client().post(f"actions/{verb}", body))["outcomes"]
     if not outcomes:
         print("no deployments")

@@ -13,13 +13,13 @@ LOADED = """
 import json, sys
 from cli.main import run
 code = run(sys.argv[1:])
-print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]))
+print(json.dumps([code, sorted(sys.modules)]))
 """
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("command", [["stop", "a"], ["start", "a"], ["restart", "--all"], ["remove", "a"]])
-def test_a_verb_loads_neither_pydantic_nor_numpy_nor_tables(command, tmp_path):
+def test_a_verb_loads_neither_views_nor_tables_nor_the_daemons_packages(command, tmp_path):
     environment = {**os.environ, "STRATD_RUNTIME_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-P", "-c", LOADED, *command],
@@ -30,4 +30,6 @@ def test_a_verb_loads_neither_pydantic_nor_numpy_nor_tables(command, tmp_path):
     )
     code, loaded = json.loads(done.stdout)
     assert code == 3, "no daemon answers there"
-    assert set() == set(loaded) & {"pydantic", "numpy", "msgspec", "rich", "zmq", "sqlalchemy", "fastapi"}
+    # pydantic is there all the same: typer reads parameters with it.
+    unwanted = {"supervisor.schema", "numpy", "msgspec", "rich", "zmq", "sqlalchemy", "fastapi"}
+    assert set() == set(loaded) & unwanted
