@@ -108,6 +108,7 @@ class Warden:
         self._waiting = False
         self._signalled = False
         self._sigterm = False
+        self._parted = False
 
     # ---- a life -----------------------------------------------------------------------------------
     def run(self) -> None:
@@ -127,6 +128,7 @@ class Warden:
         self._ward.kill()
         death = self._ward.reap()
         self._output.finish()
+        self._say_goodbye()  # what it had asked for is all in the pipe: nobody has to wait for more
         last, call = self._relay.last_word, self._watchdog.call
         self._supervisor.report_last(died(death, decided, last, call, self._output.tail))
         deadline = time.monotonic() + LEAVING
@@ -207,7 +209,7 @@ class Warden:
         self._answered = True
         self._lag = max(self._lag, now - batch.oldest)
         if done.final:
-            self._outbox.put(messages.encode(messages.Bye(self._relay.stats(self._lag, self._watchdog.call))))
+            self._say_goodbye()
             return True
         if batch.ends == "welcome":
             self._running = True
@@ -223,6 +225,13 @@ class Warden:
         if now - self._chores_at > CHORES:
             self._chores(now)
         return False
+
+    def _say_goodbye(self) -> None:
+        """Tell the engine, once, that every report of this instance came before this."""
+        if self._intake.welcomed and not self._parted:
+            self._parted = True
+            stats = self._relay.stats(self._lag, self._watchdog.call)
+            self._outbox.put(messages.encode(messages.Bye(stats)))
 
     # ---- duties -----------------------------------------------------------------------------------
     def _attend(self, now: float) -> None:
