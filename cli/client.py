@@ -46,6 +46,11 @@ class Client:
         with self._ask("POST", route, {}, ACTION_TIMEOUT, json.dumps(body).encode()) as response:
             return response.read()
 
+    def delete(self, route: str) -> bytes:
+        """Return the body of ``DELETE route``."""
+        with self._ask("DELETE", route, {}, ACTION_TIMEOUT) as response:
+            return response.read()
+
     def lines(self, route: str, **query: Any) -> Iterator[bytes]:
         """Yield the JSON Lines of ``GET route`` as they come, for as long as the daemon sends them."""
         timeout = None if query.get("follow") else READ_TIMEOUT

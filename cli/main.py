@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from cli.commands import catalogue, daemon, deployments, feeds, host, streams
+from cli.commands import catalogue, daemon, deployments, feeds, host, state, streams
 from cli.errors import DONE, FAILED, INTERRUPTED, USAGE, CommandError
 
 
@@ -68,7 +68,7 @@ def _root(
     pass
 
 
-for verbs in (daemon, deployments, streams, catalogue, feeds, host):
+for verbs in (daemon, deployments, state, streams, catalogue, feeds, host):
     verbs.register(app)
 
 

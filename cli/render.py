@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cli.tables import Column, Sheet, clean, columns, fields, hanging
 from cli.words import NOTHING, amount, clock, count, instant, lag, megabytes, number, span
 from supervisor.schema import (
+    CheckpointsView,
     Death,
     DeploymentDetail,
     DeploymentRow,
@@ -48,6 +49,7 @@ def deployments(rows: Sequence[DeploymentRow]) -> Sheet:
             Column("MEM", 1, right=True),
             Column("TICKS", 2, right=True),
             Column("LAG", 6, right=True),
+            Column("LOST", 6, right=True),
             Column("ACC", 1, right=True),
             Column("REJ", 4, right=True),
             Column("RESTARTS", 6, right=True),
@@ -75,6 +77,7 @@ def _deployment(row: DeploymentRow) -> tuple[str, ...]:
         megabytes(row.memory_mb),
         count(row.ticks),
         lag(row.lag_ms),
+        count(row.gaps + row.conflated + row.stale),
         count(row.signals.accepted),
         count(row.signals.rejected),
         str(row.restarts),
@@ -309,15 +312,26 @@ def _counters(view: DeploymentDetail) -> str:
                 "calls",
                 f"{view.errors} errors, {view.slow_calls} slow, longest {number(view.longest_call_ms)} ms",
             ),
+            ("state", _saved(view.checkpoints, view.checkpoint_age_s)),
             ("log", f"{view.log_dropped} lines dropped" if view.log_dropped else ""),
             ("last event", clean(view.last_event)),
         ]
     )
 
 
+def _saved(kept: CheckpointsView, age: float | None) -> str:
+    aside = f", {kept.quarantined} set aside" if kept.quarantined else ""
+    if kept.seq is None or kept.size_bytes is None:
+        return f"none saved{aside}"
+    return (
+        f"saved {span(age)} ago, {kept.size_bytes:,} bytes (checkpoint {kept.seq}, {kept.good} kept{aside})"
+    )
+
+
 def _data(view: DeploymentDetail) -> str:
     ticks = f"{view.ticks} ticks ({view.published} published, {view.conflated} conflated)"
-    return f"{ticks}, {view.candles} candles, {view.gaps} gaps, {view.stale} stale, lag {lag(view.lag_ms)}"
+    lost = f"{view.gaps} gaps, {view.replayed} from the tape, {view.stale} stale"
+    return f"{ticks}, {view.candles} candles, {lost}, lag {lag(view.lag_ms)}"
 
 
 def _positions(view: DeploymentDetail) -> str:

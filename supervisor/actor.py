@@ -22,7 +22,7 @@ from sandbox.spec import Ready as ReadyReport
 from sandbox.spec import Terminate as TerminateOrder
 from supervisor import instance as inst
 from supervisor import life as lf
-from supervisor.control import Detach, Expect
+from supervisor.control import Detach, Expect, RefuseState
 from supervisor.control import Direct as DirectOrder
 from supervisor.errand import Errand
 from supervisor.host import Host
@@ -123,6 +123,13 @@ class Actor:
             await self._changed.wait_for(lambda: wanted(self.life))
         return self.life
 
+    async def settled(self) -> None:
+        """Wait until the engine has every word of an instance that has just ended."""
+        wait = self._buried_at + GOODBYE - self._loop.time()
+        if wait > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._bye.wait(), wait)
+
     async def configure(self, deployment: Deployment) -> None:
         """Save a configuration; the next instance gets it. Raises ``StoreError``."""
         standing = Standing.of(self.life)
@@ -140,6 +147,8 @@ class Actor:
                 self._time_left = (left, self._loop.time())
             case Warned(kind=kind, detail=detail):
                 self.host.events.note(kind, detail, self.id, generation)
+                if kind == "state_refused":
+                    self.host.engine.tell(RefuseState(self.id, generation, detail))
             case BornReport(pid=pid, start_ticks=ticks):
                 self.host.sampler.add((self.id, generation), pid, ticks)
                 self.host.enforcers.born((self.id, generation), pid, self.deployment.cpu)
@@ -303,10 +312,7 @@ class Actor:
         self.host.engine.tell(order)
 
     async def _spawn(self, generation: int, *, paused: bool, fresh: bool) -> None:
-        wait = self._buried_at + GOODBYE - self._loop.time()
-        if wait > 0:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._bye.wait(), wait)
+        await self.settled()
         self._bye.clear()
         mine, host = self.deployment, self.host
         code = host.code(mine.strategy, mine.version)

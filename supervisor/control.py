@@ -122,7 +122,7 @@ class Expect(Struct, frozen=True, array_like=True, tag=7):
 
 
 class RefuseState(Struct, frozen=True, array_like=True, tag=8):
-    """An instance says that the state with which it was welcomed cannot be loaded: never give it out again."""
+    """An instance says that the state with which it was welcomed does not load: never give it out again."""
 
     deployment_id: str
     generation: int
@@ -130,7 +130,7 @@ class RefuseState(Struct, frozen=True, array_like=True, tag=8):
 
 
 class RestoreState(Struct, frozen=True, array_like=True, tag=9):
-    """Make checkpoint ``seq`` the newest one of a deployment that has no instance; ``StateAnswer`` follows."""
+    """Make checkpoint ``seq`` the newest of a deployment that has no instance; ``StateAnswer`` follows."""
 
     deployment_id: str
     seq: int
@@ -249,10 +249,14 @@ class EngineStats(Struct, frozen=True, array_like=True, tag=4):
 
 
 class StateAnswer(Struct, frozen=True, array_like=True, tag=5):
-    """What became of a ``RestoreState`` or ``ClearState``: done and in the journal, or the ``problem``."""
+    """What became of a ``RestoreState`` or ``ClearState``: done and in the journal, or the ``problem``.
+
+    Not ``changed``: it was the newest already.
+    """
 
     request: int
     problem: str = ""
+    changed: bool = True
 
 
 EngineNews: TypeAlias = EngineReady | CellSaid | EngineEvent | EngineStats | StateAnswer

@@ -30,6 +30,7 @@ from supervisor.actor import Actor
 from supervisor.capacity import Capacity
 from supervisor.catalogue import Catalogue
 from supervisor.cells import Cells
+from supervisor.checkpoints import Checkpoints
 from supervisor.config import Settings
 from supervisor.enforcers import Enforcers
 from supervisor.engine_client import EngineClient
@@ -117,6 +118,9 @@ class Daemon:
         self._reaper = Reaper()
         self.news.clear = self._clear
         self.signals = SignalTail(settings.state_dir / "journal.db")
+        self.checkpoints = Checkpoints(self.signals, self.engine)
+        self.news.on_state_answer = self.checkpoints.on_answer
+        self.news.on_engine_gone = self.checkpoints.on_engine_death
         self.mirror: Mirror | None = None
         self.host = self._host()
         self.verbs = Verbs(
@@ -320,6 +324,7 @@ class Daemon:
 
     def _on_stats(self, stats: control.EngineStats) -> None:
         self._spawn(self.signals.grew(stats.journal_seq))
+        self._spawn(self.checkpoints.refresh(stats.journal_seq))
         if self.mirror is not None:
             self.mirror.touch()
 

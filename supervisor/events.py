@@ -41,7 +41,7 @@ WARNINGS = frozenset({
     "failed", "feed_conflict", "feed_disconnected", "feed_failed", "feed_stale", "impossible",
     "internal_error", "not_recovered", "not_saved", "peer_refused", "problem", "quarantined",
     "replay_refused", "report_fenced", "report_refused", "signal_flood", "signals_failed",
-    "strategy_broken", "stuck", "zygote_died",
+    "state_lost", "state_quarantined", "state_refused", "strategy_broken", "stuck", "zygote_died",
 })  # fmt: skip
 """Kinds that are logged as warnings, so that they are still told where ``log.level`` is WARNING."""
 RING = 10_000

@@ -37,6 +37,8 @@ class News:
         """Set once the first engine is ready, or has died."""
         self.on_ready: Callable[[control.EngineReady], None] = lambda _ready: None
         self.on_stats: Callable[[control.EngineStats], None] = lambda _stats: None
+        self.on_state_answer: Callable[[control.StateAnswer], None] = lambda _answer: None
+        self.on_engine_gone: Callable[[], None] = lambda: None
         self.on_zygote_awake: Callable[[], None] = lambda: None
         self.clear: Callable[[str, int], bool] = lambda _deployment_id, _generation: True
         """Ends what a cell left behind; whether nothing of it is left."""
@@ -52,6 +54,8 @@ class News:
                 self.on_stats(news)
             case control.CellSaid(deployment_id=name, generation=generation, word=word):
                 self._cell_said(name, generation, word)
+            case control.StateAnswer():
+                self.on_state_answer(news)
             case control.EngineEvent():
                 if news.kind == "signals_failed":
                     self._problems["signals"] = news.detail
@@ -80,6 +84,7 @@ class News:
         why, self._last_words = self._last_words, ""
         self._problems["engine"] = f"the engine ended ({why or f'code {code}'}) and is being started again"
         self._events.note("engine_died", f"code {code}")
+        self.on_engine_gone()
         self.engine_heard.set()
 
     # ---- the cells ------------------------------------------------------------------------------

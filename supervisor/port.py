@@ -18,12 +18,14 @@ from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid
 from supervisor.schema import (
     ActionResult,
+    CheckpointView,
     DeploymentDetail,
     DeploymentRow,
     EventView,
     FeedView,
     LogLine,
     MirrorView,
+    Outcome,
     ProcessView,
     RescanResult,
     SandboxView,
@@ -98,7 +100,12 @@ class Port:
         return [self._row(actor) for _, actor in sorted(self._daemon.actors.items())]
 
     def _row(self, actor: Actor) -> DeploymentRow:
-        return views.row(actor, self._daemon.news.rows.get(actor.id), asyncio.get_running_loop().time())
+        daemon = self._daemon
+        saved = daemon.checkpoints.known.get(actor.id)
+        monotonic = asyncio.get_running_loop().time()
+        return views.row(
+            actor, daemon.news.rows.get(actor.id), saved, now=time.time_ns(), monotonic=monotonic
+        )
 
     async def describe(self, deployment_id: str) -> DeploymentDetail:
         """Return everything about one deployment."""
@@ -108,7 +115,9 @@ class Port:
         return views.detail(
             actor,
             self._daemon.news.rows.get(deployment_id),
-            now=asyncio.get_running_loop().time(),
+            self._daemon.checkpoints.known.get(deployment_id),
+            now=time.time_ns(),
+            monotonic=asyncio.get_running_loop().time(),
             code=(code.code_path, code.code_hash) if code else ("", ""),
             limits=self._daemon.settings.quota.limits(mine.memory, mine.cpu),
         )
@@ -198,6 +207,32 @@ class Port:
             if outcome.problem is None:
                 self._daemon.news.rows.pop(outcome.id, None)
         return result
+
+    # ---- saved states ---------------------------------------------------------------------------
+    async def checkpoints(self, deployment_id: str) -> list[CheckpointView]:
+        """Return what is kept of one deployment, the newest first."""
+        actor = find(self._daemon.actors, deployment_id)
+        return views.checkpoints(await self._daemon.checkpoints.kept(actor.id), time.time_ns())
+
+    async def state(self, deployment_id: str, seq: int | None) -> bytes:
+        """Return one saved state as its strategy packed it."""
+        return await self._daemon.checkpoints.state(find(self._daemon.actors, deployment_id).id, seq)
+
+    async def restore_state(self, deployment_id: str, seq: int) -> Outcome:
+        """Make an older checkpoint the newest."""
+        actor = find(self._daemon.actors, deployment_id)
+        changed = await self._daemon.checkpoints.restore(actor, seq)
+        if changed:
+            self._daemon.events.note("state_restored", f"checkpoint {seq} is the newest again", actor.id)
+        return Outcome(id=actor.id, state=actor.life.state.value, changed=changed)
+
+    async def clear_state(self, deployment_id: str) -> Outcome:
+        """Drop every checkpoint."""
+        actor = find(self._daemon.actors, deployment_id)
+        changed = await self._daemon.checkpoints.clear(actor)
+        if changed:
+            self._daemon.events.note("state_cleared", "the next start begins without a state", actor.id)
+        return Outcome(id=actor.id, state=actor.life.state.value, changed=changed)
 
     async def rescan(self) -> RescanResult:
         """Search the strategy folders again."""

@@ -13,6 +13,8 @@ from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.sampler import ProcessUse
 from supervisor.schema import (
+    CheckpointsView,
+    CheckpointView,
     Death,
     DeploymentDetail,
     DeploymentRow,
@@ -25,6 +27,7 @@ from supervisor.schema import (
     Quota,
     Verdicts,
 )
+from supervisor.store.journal_checkpoints import Kept, Summary
 from supervisor.store.tables import DeathRecord
 from supervisor.trust import trusted
 
@@ -32,12 +35,16 @@ MIB = 2**20
 SHOWN_DEATHS = 5
 
 
-def row(actor: Actor, known: control.DeploymentRow | None, now: float) -> DeploymentRow:
-    """Return one line of ``ps``. ``known`` is what the engine said last of it; ``now`` monotonic seconds."""
-    return DeploymentRow(**_row(actor, known, now))
+def row(
+    actor: Actor, known: control.DeploymentRow | None, saved: Summary | None, *, now: int, monotonic: float
+) -> DeploymentRow:
+    """Return one line of ``ps``. ``known`` is what the engine said last of it; ``now`` unix ns."""
+    return DeploymentRow(**_row(actor, known, saved, now, monotonic))
 
 
-def _row(actor: Actor, known: control.DeploymentRow | None, now: float) -> dict[str, Any]:
+def _row(
+    actor: Actor, known: control.DeploymentRow | None, saved: Summary | None, now: int, monotonic: float
+) -> dict[str, Any]:
     mine, life, instance = actor.deployment, actor.life, actor.instance
     usage = instance.usage if instance else None
     stats = known.stats if known and instance and known.generation == instance.generation else None
@@ -58,7 +65,7 @@ def _row(actor: Actor, known: control.DeploymentRow | None, now: float) -> dict[
         "pid": actor.host.cells.pid(mine.id, instance.generation) if instance else None,
         "generation": life.generation,
         "restarts": life.restarts,
-        "uptime_s": now - instance.ready_since if instance and instance.ready_at else None,
+        "uptime_s": monotonic - instance.ready_since if instance and instance.ready_at else None,
         "cpu_percent": None if share is None else round(share * 100, 1),
         "memory_mb": round(usage.rss / MIB, 1) if usage and share is not None else None,
         "quota": Quota(memory_mb=mine.memory / MIB, cpu=mine.cpu),
@@ -67,29 +74,33 @@ def _row(actor: Actor, known: control.DeploymentRow | None, now: float) -> dict[
         "candles": stats.candles if stats else 0,
         "gaps": stats.gaps if stats else 0,
         "stale": stats.stale if stats else 0,
+        "conflated": stats.conflated if stats else 0,
         "lag_ms": round(stats.lag_ns / 1e6, 3) if stats else None,
         "signals": verdicts(known.counts) if known else Verdicts(),
         "last_death": LastDeath(cause=death.cause, detail=death.detail, at=death.at) if death else None,
         "reason": f"stuck: {lf.STUCK}" if life.rung is lf.Rung.STUCK else life.reason,
         "trusted": code is not None and trusted(mine, code),
         "builtin": code is not None and code.built_in,
+        "checkpoint_age_s": _age(saved.at, now) if saved and saved.seq else None,
     }
 
 
 def detail(
     actor: Actor,
     known: control.DeploymentRow | None,
+    saved: Summary | None,
     *,
-    now: float,
+    now: int,
+    monotonic: float,
     code: tuple[str, str],
     limits: Limits,
 ) -> DeploymentDetail:
-    """Return all of ``describe``; ``code`` is (path, hash), ``now`` monotonic seconds."""
+    """Return all of ``describe``; ``code`` is (path, hash), ``monotonic`` the clock of ``life.due``."""
     mine, life, instance = actor.deployment, actor.life, actor.instance
     waits = life.state == "backoff" and life.due is not None
     stats = known.stats if known and instance and known.generation == instance.generation else None
     return DeploymentDetail(
-        **_row(actor, known, now),
+        **_row(actor, known, saved, now, monotonic),
         code_path=code[0],
         code_hash=code[1],
         parameters=mine.parameters,
@@ -101,15 +112,16 @@ def detail(
         created_at=mine.created_at,
         updated_at=mine.updated_at,
         started_at=instance.ready_at if instance else None,
-        next_start_in_s=max(0.0, life.due - now) if waits and life.due is not None else None,
+        next_start_in_s=max(0.0, life.due - monotonic) if waits and life.due is not None else None,
         published=known.published if known else 0,
-        conflated=stats.conflated if stats else 0,
+        replayed=stats.replayed if stats else 0,
         refused=stats.refused if stats else 0,
         errors=stats.errors if stats else 0,
         slow_calls=stats.slow_calls if stats else 0,
         longest_call_ms=stats.longest_call_ns / 1e6 if stats else 0.0,
         log_dropped=actor.book.dropped,
         last_event=stats.last_event if stats else "",
+        checkpoints=_checkpoints(saved) if saved else CheckpointsView(),
         positions=positions(known) if known else [],
         deaths=[death(record) for record in reversed(actor.deaths[-SHOWN_DEATHS:])],
     )
@@ -123,6 +135,38 @@ def packages(actor: Actor) -> PackagesView | None:
     lock, store = code.lock, actor.host.packages
     names = list(lock.names)
     return PackagesView(key=store.key(lock), count=len(names), names=names, installed=store.has(lock))
+
+
+def checkpoints(kept: list[Kept], now: int) -> list[CheckpointView]:
+    """Return what is kept of one deployment, in the order given: the newest first."""
+    newest = next((one.seq for one in kept if not one.refused), 0)
+    return [
+        CheckpointView(
+            seq=one.seq,
+            at=one.at,
+            age_s=_age(one.at, now),
+            generation=one.generation,
+            state_version=one.state_version,
+            size_bytes=one.size,
+            quarantined=bool(one.refused),
+            why=one.refused,
+            newest=one.seq == newest,
+            paused=one.paused,
+            tape=one.epoch,
+            offset=one.offset,
+            position=one.position,
+        )
+        for one in kept
+    ]
+
+
+def _checkpoints(saved: Summary) -> CheckpointsView:
+    newest = {"seq": saved.seq, "size_bytes": saved.size} if saved.seq else {}
+    return CheckpointsView(**newest, good=saved.good, quarantined=saved.refused)
+
+
+def _age(at: int, now: int) -> float:
+    return max(0.0, (now - at) / 1e9)
 
 
 def without(survey: Survey | None) -> list[str]:

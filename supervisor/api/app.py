@@ -22,10 +22,12 @@ from supervisor.problems import INTERNAL, problem_of
 from supervisor.schema import (
     ActionRequest,
     ActionResult,
+    CheckpointView,
     DeploymentDetail,
     DeploymentRow,
     FeedView,
     Health,
+    Outcome,
     Problem,
     RegisterRequest,
     RescanResult,
@@ -40,6 +42,7 @@ from supervisor.schema import (
 Lines = Annotated[int, Query(ge=0, le=100_000)]
 After = Annotated[int | None, Query(ge=0)]
 Id = Annotated[str, Path(max_length=64)]
+Seq = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
@@ -59,6 +62,7 @@ def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
     _daemon_routes(api, daemon)
     _deployment_routes(api, daemon)
     _action_routes(api, daemon)
+    _state_routes(api, daemon)
     _catalogue_routes(api, daemon)
     _stream_routes(api, daemon)
     app.include_router(api)
@@ -105,6 +109,27 @@ def _action_routes(api: APIRouter, daemon: DaemonPort) -> None:
         if verb not in verbs:
             raise NotFound("verb", verb, near_matches(verb, (*verbs, *forgetting)))
         return await verbs[verb](selection, reason=request.reason, now=request.now, wait=request.wait)
+
+
+def _state_routes(api: APIRouter, daemon: DaemonPort) -> None:
+    @api.get("/deployments/{deployment_id}/checkpoints")
+    async def checkpoints(deployment_id: Id) -> list[CheckpointView]:
+        return await daemon.checkpoints(deployment_id)
+
+    @api.get("/deployments/{deployment_id}/state")
+    async def state(
+        deployment_id: Id, seq: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None
+    ) -> Response:
+        # Bytes, not opened: whoever asked decodes what a strategy wrote, and not the daemon.
+        return Response(await daemon.state(deployment_id, seq), media_type="application/msgpack")
+
+    @api.post("/deployments/{deployment_id}/checkpoints/{seq}/restore")
+    async def restore(deployment_id: Id, seq: Seq) -> Outcome:
+        return await daemon.restore_state(deployment_id, seq)
+
+    @api.delete("/deployments/{deployment_id}/state")
+    async def clear(deployment_id: Id) -> Outcome:
+        return await daemon.clear_state(deployment_id)
 
 
 def _catalogue_routes(api: APIRouter, daemon: DaemonPort) -> None:

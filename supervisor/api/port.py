@@ -12,11 +12,13 @@ from typing import Protocol
 
 from supervisor.schema import (
     ActionResult,
+    CheckpointView,
     DeploymentDetail,
     DeploymentRow,
     EventView,
     FeedView,
     LogLine,
+    Outcome,
     RescanResult,
     Selection,
     SignalView,
@@ -71,6 +73,22 @@ class DaemonPort(Protocol):
 
     async def remove(self, selection: Selection) -> ActionResult:
         """Forget stopped deployments and their state; one that is not stopped is refused."""
+        ...
+
+    async def checkpoints(self, deployment_id: str) -> list[CheckpointView]:
+        """Return the saved states that are kept of one deployment, the newest first."""
+        ...
+
+    async def state(self, deployment_id: str, seq: int | None) -> bytes:
+        """Return one saved state as its strategy packed it: of the newest good checkpoint, or of ``seq``."""
+        ...
+
+    async def restore_state(self, deployment_id: str, seq: int) -> Outcome:
+        """Make an older checkpoint the newest of a stopped deployment; one that was set aside is refused."""
+        ...
+
+    async def clear_state(self, deployment_id: str) -> Outcome:
+        """Drop every checkpoint of a stopped deployment."""
         ...
 
     async def logs(self, deployment_id: str, *, n: int, follow: bool) -> AsyncIterator[LogLine]:

@@ -20,6 +20,10 @@ from supervisor.store.journal_checkpoints import DAMAGED
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
 
+LOST = "no checkpoint of it is good any more: it starts without its state, from the warm-up alone"
+LONGEST_WHY = 500
+"""Characters that are kept of why one was refused."""
+
 
 class States:
     """Between the journal and the cells."""
@@ -43,8 +47,8 @@ class States:
         engine = self._engine
         engine.settle()  # what was refused or put back in this turn counts
         found = engine.journal.newest(member.deployment_id)
-        for seq in found.damaged:
-            self._refuse(member.deployment_id, member.generation, seq, DAMAGED, found.saved)
+        if found.damaged:
+            self._refuse(member.deployment_id, member.generation, found.damaged, DAMAGED, found.saved)
         member.loaded = found.saved.seq if found.saved else 0
         return found.saved.checkpoint if found.saved else None
 
@@ -63,18 +67,26 @@ class States:
         if engine.journal.good(order.deployment_id, seq) is None:
             return
         before = engine.journal.newest(order.deployment_id, below=seq).saved
-        self._refuse(order.deployment_id, order.generation, seq, order.why[:500], before)
+        self._refuse(order.deployment_id, order.generation, [seq], order.why[:LONGEST_WHY], before)
 
-    def _refuse(self, deployment_id: str, generation: int, seq: int, why: str, left: Saved | None) -> None:
-        """Set one aside. ``left`` is what the next instance starts from."""
+    def _refuse(
+        self, deployment_id: str, generation: int, bad: list[int], why: str, left: Saved | None
+    ) -> None:
+        """Set checkpoints aside. ``left`` is what is started from now, None for none."""
         engine = self._engine
-        engine.take(engine.core.refuse_checkpoint(deployment_id, seq, why, time.time_ns()))
         following = f"the next start takes {_named(left)}" if left else "no good one is left"
-        detail = f"checkpoint {seq} is set aside ({why}); {following}"
-        engine.after_commit(lambda: engine.event("state_quarantined", detail, deployment_id, generation))
-        if left is None:
-            lost = "no checkpoint of it is good any more: it starts without its state, from the warm-up alone"
-            engine.after_commit(lambda: engine.event("state_lost", lost, deployment_id, generation))
+        told = []
+        for seq in bad:
+            engine.take(engine.core.refuse_checkpoint(deployment_id, seq, why, time.time_ns()))
+            told.append(("state_quarantined", f"checkpoint {seq} is set aside ({why}); {following}"))
+        if bad and left is None:
+            told.append(("state_lost", LOST))
+
+        def tell() -> None:
+            for kind, detail in told:
+                engine.event(kind, detail, deployment_id, generation)
+
+        engine.after_commit(tell)
 
     def restore(self, order: RestoreState) -> None:
         """Make an older checkpoint the newest one, under a number of its own."""
@@ -84,6 +96,10 @@ class States:
         if saved is None:
             problem = f"{owner} has no good checkpoint {order.seq}"
             engine.channel.tell(StateAnswer(order.request, problem))
+            return
+        newest = engine.journal.newest(owner).saved
+        if newest is not None and newest.seq == order.seq:
+            engine.channel.tell(StateAnswer(order.request, changed=False))
             return
         engine.take(engine.core.restore_checkpoint(saved, saved.at))
         self._answer(order.request)

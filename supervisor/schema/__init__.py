@@ -9,6 +9,7 @@ are written against ``ps --json``, ``events --json`` and ``signals --json`` (doc
 from __future__ import annotations
 
 from supervisor.schema.base import Request, View
+from supervisor.schema.checkpoints import CheckpointsView, CheckpointView
 from supervisor.schema.checks import DoctorReport, LayerView, SandboxView, ValidationReport, ValidationStep
 from supervisor.schema.daemon import (
     FeedView,
@@ -42,6 +43,8 @@ from supervisor.schema.requests import ActionRequest, RegisterRequest, Selection
 __all__ = [
     "ActionRequest",
     "ActionResult",
+    "CheckpointView",
+    "CheckpointsView",
     "Death",
     "DeploymentDetail",
     "DeploymentRow",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from supervisor.schema.base import View
+from supervisor.schema.checkpoints import CheckpointsView
 from supervisor.schema.problem import Problem
 
 State = Literal[
@@ -86,6 +87,10 @@ class DeploymentRow(View):
     """The operator answers for its code (``start --trust``)."""
     builtin: bool = False
     """Its code was shipped with stratd."""
+    conflated: int = 0
+    """Ticks left out because it was behind: of each symbol it was handed the newest."""
+    checkpoint_age_s: float | None = None
+    """Of the newest state that it would start from, None without one."""
 
 
 class Death(View):
@@ -143,13 +148,15 @@ class DeploymentDetail(DeploymentRow):
     next_start_in_s: float | None = None
     published: int = 0
     """Ticks that the engine published for it since the instance began."""
-    conflated: int = 0
+    replayed: int = 0
+    """Ticks and candles that came from the tape: after a restart, or because they had not come."""
     refused: int = 0
     errors: int = 0
     slow_calls: int = 0
     longest_call_ms: float = 0.0
     log_dropped: int = 0
     last_event: str = ""
+    checkpoints: CheckpointsView = CheckpointsView()
     positions: list[PositionView] = []
     deaths: list[Death] = []
     """The newest first."""

@@ -139,7 +139,11 @@ def newest(execute: Execute, deployment_id: str, below: int = LARGEST) -> Newest
 
 def whole(execute: Execute, deployment_id: str, seq: int) -> Saved | None:
     """Return one checkpoint, good or refused; None if there is none of that number, or it is damaged."""
-    query = "SELECT crc, saved, state FROM checkpoints WHERE seq = ? AND deployment_id = ?"
+    # As bytes, whatever a flipped bit has made of their type.
+    query = (
+        "SELECT crc, CAST(saved AS BLOB), CAST(state AS BLOB) FROM checkpoints "
+        "WHERE seq = ? AND deployment_id = ?"
+    )
     found = execute(query, (seq, deployment_id)).fetchone()
     if found is None:
         return None
@@ -162,7 +166,10 @@ def good(execute: Execute, deployment_id: str, seq: int) -> Saved | None:
 
 def kept(execute: Execute, deployment_id: str) -> list[Kept]:
     """Return every checkpoint of a deployment, the newest first, without the states themselves."""
-    query = "SELECT seq, at, size, refused, saved FROM checkpoints WHERE deployment_id = ? ORDER BY seq DESC"
+    query = (
+        "SELECT seq, at, size, refused, CAST(saved AS BLOB) FROM checkpoints "
+        "WHERE deployment_id = ? ORDER BY seq DESC"
+    )
     return [_kept(*found) for found in execute(query, (deployment_id,))]
 
 

@@ -11,13 +11,14 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from supervisor.api.server import ApiServer
 from supervisor.errors import CREATES, Failed, Invalid, NotFound, Refused, StratdError, near_matches
 from supervisor.problems import problem_of
 from supervisor.schema import (
     ActionResult,
+    CheckpointView,
     Death,
     DeploymentDetail,
     DeploymentRow,
@@ -55,6 +56,9 @@ class FakeDaemon:
             for number in range(1, 6)
         ]
         self.verdicts = [signal(1, "eurusd", "accepted"), signal(2, "gold", "rejected", "max_position")]
+        self.saved: dict[str, list[CheckpointView]] = {}
+        self.states: dict[int, bytes] = {}
+        """Packed states by the number of their checkpoint."""
         self.fail: StratdError | Exception | None = None
         self.max_concurrent = 3
         self.lag_ms = 0.4
@@ -185,6 +189,37 @@ class FakeDaemon:
             id=name, problem=problem_of(NotFound("deployment", name, near_matches(name, self.rows)))
         )
 
+    # ---- saved states ----
+    async def checkpoints(self, deployment_id: str) -> list[CheckpointView]:
+        self._row(deployment_id)
+        return self.saved.get(deployment_id, [])
+
+    async def state(self, deployment_id: str, seq: int | None) -> bytes:
+        kept = await self.checkpoints(deployment_id)
+        chosen = next((one.seq for one in kept if one.seq == seq or (seq is None and one.newest)), None)
+        if chosen is None:
+            raise NotFound("checkpoint", str(seq))
+        return self.states[chosen]
+
+    async def restore_state(self, deployment_id: str, seq: int) -> Outcome:
+        self.calls.append(("restore", deployment_id, seq))
+        chosen = [one for one in await self.checkpoints(deployment_id) if one.seq == seq]
+        self._resting(deployment_id)
+        if not chosen:
+            raise NotFound("checkpoint", str(seq))
+        if chosen[0].quarantined:
+            raise Refused("checkpoint_refused", f"checkpoint {seq} of {deployment_id} was set aside")
+        return Outcome(id=deployment_id, state="stopped", changed=not chosen[0].newest)
+
+    async def clear_state(self, deployment_id: str) -> Outcome:
+        self._row(deployment_id)
+        self._resting(deployment_id)
+        return Outcome(id=deployment_id, state="stopped", changed=bool(self.saved.pop(deployment_id, [])))
+
+    def _resting(self, name: str) -> None:
+        if self.rows[name].state != "stopped":
+            raise Refused("not_stopped", f"{name} is {self.rows[name].state}; `stratd stop {name}` first")
+
     # ---- streams ----
     async def logs(self, deployment_id: str, *, n: int, follow: bool) -> AsyncIterator[LogLine]:
         self._row(deployment_id)
@@ -291,4 +326,9 @@ class Served:
         await self.server.close()
 
 
-__all__ = ["AT", "Failed", "FakeDaemon", "Served", "make_row", "signal"]
+def checkpoint(seq: int, **given: Any) -> CheckpointView:
+    stated = {"at": AT, "age_s": 12.5, "generation": 3, "state_version": 2, "size_bytes": 4096}
+    return CheckpointView(seq=seq, **(stated | given))
+
+
+__all__ = ["AT", "Failed", "FakeDaemon", "Served", "checkpoint", "make_row", "signal"]

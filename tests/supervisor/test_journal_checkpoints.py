@@ -226,6 +226,20 @@ def test_a_flipped_bit_is_noticed_and_the_one_before_it_is_taken(path, journal, 
     assert journal.newest("d").damaged == []
 
 
+@pytest.mark.parametrize("value", ["'text'", "7", "x''", "CAST(x'80ff' AS TEXT)"])
+def test_a_value_of_another_type_is_damage_and_no_error(path, journal, writer, value):
+    first, second = writer.save(), writer.save()
+    journal.post()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        for column in ("state", "saved"):
+            database.execute(f"UPDATE checkpoints SET {column} = {value} WHERE seq = {second}")  # noqa: S608
+        database.commit()
+    assert (journal.newest("d").saved.seq, journal.newest("d").damaged) == (first, [second])
+    with JournalReader.open(path) as reader:
+        assert reader.saved("d", second) is None
+        assert reader.checkpoints("d")[0].refused == DAMAGED
+
+
 def test_with_every_one_damaged_there_is_none(path, journal, writer):
     both = [writer.save(), writer.save()]
     journal.post()
