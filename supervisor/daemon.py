@@ -46,7 +46,7 @@ from supervisor.premises import Premises
 from supervisor.pulse import Pulse, Samples
 from supervisor.quota import Limits, Usage
 from supervisor.reaper import Reaper
-from supervisor.recovery import open_mirror
+from supervisor.recovery import open_mirror, refill
 from supervisor.sampler import Sampler
 from supervisor.schema import RescanResult
 from supervisor.signal_tail import SignalTail
@@ -121,6 +121,7 @@ class Daemon:
         self.checkpoints = Checkpoints(self.signals, self.engine)
         self.news.on_state_answer = self.checkpoints.on_answer
         self.news.on_engine_gone = self.checkpoints.on_engine_death
+        self.engine.before_restart = self._refill
         self.mirror: Mirror | None = None
         self.host = self._host()
         self.verbs = Verbs(
@@ -318,8 +319,14 @@ class Daemon:
         for actor in self.actors.values():
             actor.reattach()
 
+    async def _refill(self) -> None:
+        """Before an engine begins a journal anew: what the mirror knows of the one that was lost."""
+        if await refill(self) and self.mirror is not None:
+            self.mirror.keep_apart()
+
     def _on_engine_ready(self, ready: control.EngineReady) -> None:
         self.host.endpoints = ready
+        self._spawn(self.signals.look_again())
         self._spawn(self._configure_engine())
 
     def _on_stats(self, stats: control.EngineStats) -> None:

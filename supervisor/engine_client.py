@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,7 @@ import msgspec
 
 from supervisor.control import EngineNews, EngineOrder, EngineReady, ShutDown
 from supervisor.pieces import PIECE, Joiner, pieces
+from supervisor.tasks import end_task
 
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -69,6 +71,9 @@ class EngineClient:
         self._joiner = Joiner()
         self._delay = RESTART_FIRST
         self._timer: asyncio.TimerHandle | None = None
+        self._restart: asyncio.Task[None] | None = None
+        self.before_restart: Callable[[], Awaitable[None]] | None = None
+        """Awaited before an engine that died is started again; never raises."""
         self._gone = asyncio.Event()
         self._stopping = False
         self.starts = 0
@@ -107,6 +112,15 @@ class EngineClient:
         loop.add_reader(ours.fileno(), self._read)
         loop.add_reader(self._pidfd, self._died)
 
+    def _start_again(self) -> None:
+        self._timer = None
+        self._restart = asyncio.create_task(self._prepare_and_start(), name="engine restart")
+
+    async def _prepare_and_start(self) -> None:
+        if self.before_restart is not None:
+            await self.before_restart()
+        self.start()
+
     def tell(self, order: EngineOrder) -> None:
         """Send an order, or keep it while the engine is busy. Dropped while there is no engine."""
         if self._channel is None:
@@ -121,6 +135,7 @@ class EngineClient:
         self._stopping = True
         if self._timer is not None:
             self._timer.cancel()
+        await end_task(self._restart)
         if self._process is None:
             return
         self.tell(ShutDown(grace))
@@ -188,6 +203,6 @@ class EngineClient:
         self._waiting.clear()
         self._gone.set()
         if not self._stopping:
-            self._timer = loop.call_later(self._delay, self.start)
+            self._timer = loop.call_later(self._delay, self._start_again)
             self._delay = min(RESTART_CAP, self._delay * 2)
             self._listener.on_engine_death(code)

@@ -184,6 +184,10 @@ class Mirror:
         """Begin to mirror."""
         self._task = asyncio.create_task(self._run(), name="mirror")
 
+    def keep_apart(self) -> None:
+        """Put the copy that is there aside before it is written to again: not all of it came back."""
+        self._put_aside = True
+
     def touch(self) -> None:
         """Something changed: a state, a position, a signal."""
         self._dirty.set()

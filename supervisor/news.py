@@ -31,6 +31,7 @@ class News:
         """What it said last of each deployment, kept when the instance is gone."""
         self.journal_seq = 0
         self._last_words = ""
+        self._begins_anew = False
         self.heard_at = 0.0
         """When the engine last said anything, in the loop's time."""
         self.engine_heard = asyncio.Event()
@@ -61,6 +62,8 @@ class News:
                     self._problems["signals"] = news.detail
                 elif news.kind == "signals_bound":
                     self._problems.pop("signals", None)
+                elif news.kind == "journal_quarantined":
+                    self._begins_anew = True
                 elif news.kind == "engine_failed":
                     self._last_words = news.detail
                 self._events.note(news.kind, news.detail, news.deployment_id, news.generation)
@@ -85,7 +88,9 @@ class News:
         self._problems["engine"] = f"the engine ended ({why or f'code {code}'}) and is being started again"
         self._events.note("engine_died", f"code {code}")
         self.on_engine_gone()
-        self.engine_heard.set()
+        if not self._begins_anew:  # else it ended so that the next one can begin with another journal
+            self.engine_heard.set()
+        self._begins_anew = False
 
     # ---- the cells ------------------------------------------------------------------------------
     def on_report(self, deployment_id: str, generation: int, report: WardenReport) -> None:

@@ -3,7 +3,8 @@
 Rules of this file. Everything is read before anything is written; then come identity, deployments, journal,
 in this order, so that a crash in between is made good by the next start: a directory with the identity of
 the copy and without a journal is filled from it like one that is empty. Redis being down is no reason not
-to start, and a journal that has anything in it never hears of the copy.
+to start, and a journal that has anything in it never hears of the copy. One that is damaged is moved aside by
+the engine, which then ends: the next one finds a journal that was filled like any that is gone.
 """
 
 from __future__ import annotations
@@ -72,6 +73,24 @@ async def open_mirror(daemon: Parts) -> Mirror | None:
         unless_kept.pop_all()  # the mirror closes it
     source = DaemonSource(identity, daemon.actors, daemon.signals, lambda: daemon.news.journal_seq)
     return Mirror(copy, source, on_change=daemon.events.note, put_aside=partly)
+
+
+async def refill(daemon: Parts) -> bool:
+    """Fill a journal that is gone, before an engine begins a new one; without REDIS_URL that is no work.
+
+    Returns whether something of the copy did not come back. Never raises: an engine is to be started.
+    """
+    url, password = daemon.settings.redis.url, daemon.settings.redis.password
+    if url is None or (daemon.settings.state_dir / "journal.db").exists():
+        return False
+    try:
+        copy = RedisMirror(url.get_secret_value(), password.get_secret_value() if password else None)
+        async with AsyncExitStack() as always_cleanup:
+            always_cleanup.push_async_callback(copy.close)
+            return await _bring_back(daemon, copy)
+    except (Failed, MirrorError) as error:
+        daemon.events.note("problem", f"the journal was not filled from the mirror: {error}")
+        return False
 
 
 async def _bring_back(daemon: Parts, copy: RedisMirror) -> bool:

@@ -52,6 +52,16 @@ class SignalTail:
                 self._reader = None
             raise Failed(f"the journal cannot be read: {error}") from None
 
+    async def look_again(self) -> None:
+        """Open the journal anew at the next question: an engine may have put another in its place."""
+
+        def work() -> None:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
     async def grew(self, seq: int) -> None:
         """Take note of where the journal stands."""
         if seq != self._seq:

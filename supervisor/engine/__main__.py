@@ -81,12 +81,15 @@ def _settle_garbage() -> None:
 
 
 def _open(path: Path, channel: Channel) -> Journal:
-    """Open the journal; a damaged one has been moved aside, which is said, and a new one begun."""
+    """Open the journal. A damaged one has been moved aside, which is said, and ends this engine.
+
+    The supervisor fills a new one from the mirror, if it has one, before it starts the next.
+    """
     try:
         return Journal.open(path)
     except JournalCorrupt as error:
         channel.tell(EngineEvent("journal_quarantined", str(error)))
-        return Journal.open(path)
+        raise
 
 
 if __name__ == "__main__":

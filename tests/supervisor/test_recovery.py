@@ -255,6 +255,83 @@ def test_only_the_journal_was_lost_and_it_comes_back_from_our_own_copy(world):
     assert world.known()[1] == replace(snapshot, seq=world.known()[1].seq)
 
 
+def test_a_journal_that_is_found_damaged_at_the_start_comes_back_from_our_own_copy(world):
+    world.trade(4)
+    copy, snapshot = world.known()
+    damage(world.journal)
+
+    async def idle(scene: Scene):
+        await scene.state("buyer", "running")
+        ((_, aside),) = await noted(scene, "journal_quarantined")
+        assert "is damaged" in aside
+        ((_, told),) = await noted(scene, "recovered")
+        assert told.startswith(f"the journal as it was at record {copy.seq}, ")
+        assert await noted(scene, "problem") == []
+
+    world.rig.run(idle)
+    assert world.known()[1] == replace(snapshot, seq=world.known()[1].seq)
+    assert world.journal.with_name("journal.db.corrupt-1").exists()
+
+
+def test_a_journal_that_is_damaged_under_a_running_daemon_comes_back_with_the_next_engine(world):
+    world.trade(4)
+    copy, snapshot = world.known()
+
+    async def live(scene: Scene):
+        await scene.state("buyer", "running")
+        await level(scene)
+        damage(world.journal)
+        scene.daemon.engine.kill()
+        await scene.event("recovered")
+
+        async def again():
+            status = await scene.port.status()
+            return status.journal_seq > copy.seq + LEAP and status.mirror.state == "ok"
+
+        await scene.until(again, "an engine that goes on from the copy")
+        assert (await scene.row("buyer")).state == "running"
+        listed = [one async for one in await scene.port.signals(None, after=0, n=50, follow=False)]
+        assert [one.verdict for one in listed] == ["accepted"] * len(copy.accepted)
+
+    world.rig.run(live)
+    assert world.known()[1].positions == snapshot.positions
+
+
+def damage(journal) -> None:
+    """Overwrite the file behind its head, as a disk does that loses pages; its log goes with it."""
+    content = bytearray(journal.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    journal.write_bytes(content)
+    for suffix in ("-wal", "-shm"):
+        journal.with_name(journal.name + suffix).unlink(missing_ok=True)
+
+
+def test_checkpoints_come_back_with_their_position_and_a_pause(world):
+    """What a new host resumes from is what the lost one would have resumed from."""
+    world.trade(4)
+
+    async def paused(scene: Scene):
+        await scene.state("buyer", "running")
+        await scene.verb("pause", "buyer")
+        await scene.verb("stop", "buyer")
+        await scene.daemon.actors["buyer"].settled()
+        await level(scene)
+
+    world.rig.run(paused)
+    copy, _ = world.known()
+    (saved,) = [one for one in copy.checkpoints if one.deployment_id == "buyer"]
+    assert saved.checkpoint.epoch > 0
+    assert saved.checkpoint.position
+    world.lose_the_host()
+
+    async def idle(scene: Scene):
+        await level(scene)
+
+    world.rig.run(idle)
+    found = [one for one in world.known()[0].checkpoints if one.deployment_id == "buyer"]
+    assert found == [saved]
+
+
 def test_the_copy_of_another_state_directory_is_not_put_into_a_new_journal(world):
     world.trade(4)
     world.journal.unlink()
