@@ -221,6 +221,15 @@ class SymbolCandles:
         self._follow()
         return [group for group in groups if group is not None]
 
+    def opens(self, timeframe: str) -> int:
+        """Open of the oldest candle of a timeframe that is not closed; far away before the first tick."""
+        return next(s.current.open_time for s in self._timeline.series if s.timeframe.id == timeframe)
+
+    @property
+    def lateness(self) -> int:
+        """How far a tick must be past a boundary to close what ends there, ns."""
+        return self._lateness
+
     @property
     def price_kind(self) -> PriceKind:
         """Which price the candles are made of."""

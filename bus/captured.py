@@ -101,7 +101,8 @@ class StreamState(Struct, array_like=True, frozen=True):
 
     ``feed`` brings it, "" while none does; it began there with ``tick`` or ``bar``. ``withheld`` are the
     candles for histories only that closed since the last of these. ``behind`` are frames that were not
-    taken in yet, for the feed is not there.
+    taken in yet, for the feed is not there. Only of one that was ``read`` ever is all that came published
+    or recorded; of the others the numbers mean nothing to anybody.
     """
 
     symbol: str
@@ -115,6 +116,7 @@ class StreamState(Struct, array_like=True, frozen=True):
     book: BookState | None = None
     withheld: tuple[Candle, ...] = ()
     behind: tuple[bytes, ...] = ()
+    read: bool = False
 
 
 class MarketState(Struct, array_like=True, frozen=True):

@@ -59,8 +59,10 @@ class Market:
         """One more cell reads ``symbol``; build those of its timeframes that are not built yet."""
         stream = self.stream(symbol)
         stream.wanted += 1
+        stream.read = True
         stream.flush()
         stream.asked.update((timeframe.id, timeframe) for timeframe in timeframes)
+        self._shared.untold.add(symbol)
         stream.build()
 
     def unwant(self, symbol: str) -> None:

@@ -106,7 +106,7 @@ class Stream:
     __slots__ = (
         "_leap", "_reached", "_sample", "_shared", "_unread", "_withheld", "asked", "book", "candle_seq",
         "candle_topic", "clock", "history", "left", "next_close", "open_from", "open_to", "pending",
-        "published", "source", "symbol", "tick_seq", "tick_topic", "wanted",
+        "published", "read", "source", "symbol", "tick_seq", "tick_topic", "wanted",
     )  # fmt: skip
 
     def __init__(self, symbol: str, shared: Shared) -> None:
@@ -120,6 +120,7 @@ class Stream:
         self.candle_seq = 0
         self.published = 0
         self.wanted = 0
+        self.read = False  # by anybody, ever
         self.pending: list[Tick] = []
         self.history: dict[str, deque[Candle]] = {}
         self.next_close = NEVER
@@ -167,7 +168,7 @@ class Stream:
             now = begins = max(self._reached, self.clock.watermark)
             self.book.extend(missing, self._whole(), now)
         for timeframe in missing:
-            self._begin_history(timeframe.id, begins)
+            self._begin_history(timeframe.id, min(begins, self.book.opens(timeframe.id)))
         self._goes_on()
         self._shared.untold.add(self.symbol)
 
@@ -245,9 +246,8 @@ class Stream:
         if not ticks:
             return
         shared, book = self._shared, self.book
-        if self.wanted or (book is not None and shared.record is not None):
-            frame = self.tick_topic + encode(Ticks(shared.epoch, self.tick_seq + 1, ticks))
-            (shared.send if self.wanted or shared.record is None else shared.record)(frame)
+        if self.read:
+            self._publish(self.tick_topic, Ticks(shared.epoch, self.tick_seq + 1, ticks))
         self.tick_seq += len(ticks)
         self.published += len(ticks)
         self.pending = []
@@ -304,7 +304,10 @@ class Stream:
             self._withheld += group.withheld
             if group.candles:
                 self.candle_seq += 1
-                self._publish(Candles(self._shared.epoch, self.candle_seq, group.as_of, group.candles))
+                self._publish(
+                    self.candle_topic,
+                    Candles(self._shared.epoch, self.candle_seq, group.as_of, group.candles),
+                )
                 published += group.candles
         return published
 
@@ -322,10 +325,11 @@ class Stream:
         whole = all(group.candles and not group.withheld for group in groups)
         return whole and bool(groups) and groups[-1].as_of == book.closed_to and book.plain
 
-    def _publish(self, message: Candles) -> None:
+    def _publish(self, topic: bytes, message: Ticks | Candles) -> None:
+        """Publish a message, or only record it if nobody reads it now."""
         send = self._shared.send if self.wanted else self._shared.record
         if send is not None:
-            send(self.candle_topic + encode(message))
+            send(topic + encode(message))
 
     def _keep(self, candles: Sequence[Candle]) -> None:
         for candle in candles:
@@ -352,10 +356,7 @@ class Stream:
         """Return how it stands after what was published of it; ticks of this turn are not in it."""
         withheld, self._withheld = tuple(self._withheld), []
         if self.left is not None:
-            asked = tuple({*self.left.asked, *self.asked})
-            return msgspec.structs.replace(
-                self.left, tick_seq=self.tick_seq, candle_seq=self.candle_seq, asked=asked
-            )
+            return msgspec.structs.replace(self.left, asked=tuple(sorted(self.asked)))
         sample = self._sample
         return StreamState(
             self.symbol,
@@ -365,9 +366,10 @@ class Stream:
             sample if isinstance(sample, Tick) else None,
             sample if isinstance(sample, Bar) else None,
             self._reached,
-            tuple(self.asked),
+            tuple(sorted(self.asked)),
             None if self.book is None else self.book.capture(),
             withheld,
+            read=self.read,
         )
 
     def restore(self, state: StreamState, frames: Iterable[bytes]) -> None:
@@ -387,6 +389,8 @@ class Stream:
                 self.candle_seq = _decode_candles(frame[len(self.candle_topic) :]).seq
                 break
         self.published = self.tick_seq
+        self.read = state.read
+        self.asked |= {name: parse(name) for name in state.asked}
         self.left = msgspec.structs.replace(state, behind=behind) if state.feed else None
 
     def revive(self, source: Source, clock_of: Callable[[int], FeedClock]) -> str:
@@ -400,7 +404,6 @@ class Stream:
         if left is None or sample is None:
             return ""
         self.left, self.source, self._sample, self._reached = None, source, sample, left.reached
-        self.asked |= {name: parse(name) for name in left.asked}
         why = ""
         if left.book is not None:
             series = left.book.line.series
@@ -411,8 +414,9 @@ class Stream:
                 why = f"{self.symbol}: {error}"
             else:
                 self.book = book
+                reached = max(left.book.line.closed_to, left.reached)
                 for one in series:
-                    self._begin_history(one.timeframe, one.current.open_time)
+                    self._begin_history(one.timeframe, min(one.current.open_time, reached))
                 self._goes_on()
         self._replay(left.behind)
         self.follow(clock_of(self._reached))
@@ -423,36 +427,47 @@ class Stream:
 
     def _replay(self, frames: Iterable[bytes]) -> None:
         """Do again what was published, and publish nothing."""
+        told: list[Candles] = []
         for frame in frames:
             if frame.startswith(self.tick_topic):
                 ticks = _decode_ticks(frame[len(self.tick_topic) :]).ticks
                 for tick in ticks:
-                    self._replay_tick(tick)
+                    self._replay_tick(tick, told)
                 self._reached = max(self._reached, ticks[-1].ts)
-            elif frame.startswith(self.candle_topic) and self.book is not None:
-                message = _decode_candles(frame[len(self.candle_topic) :])
-                self._settle(self.book.close_to(message.as_of), message.candles)
-                self.next_close = self.book.next_close
+            elif frame.startswith(self.candle_topic):
+                told.append(_decode_candles(frame[len(self.candle_topic) :]))
+        self._replay_closes(told)
 
-    def _replay_tick(self, tick: Tick) -> None:
+    def _replay_tick(self, tick: Tick, told: list[Candles]) -> None:
+        """Take a published tick in again. ``told`` closed before it, by the clock or by this very tick."""
         book = self.book
         if book is None:
             return
+        if told and told[-1].as_of > tick.ts - book.lateness:
+            self._replay_closes(told)  # this tick cannot have closed that
         if tick.ts >= book.next_close:
-            # Whatever it closes that was published has come before it.
-            self._settle(self._pass(book, tick.ts, tick.ts, not book.interrupted), [])
+            self._settle(self._pass(book, tick.ts, tick.ts, not book.interrupted), told)
+        elif told:
+            self._replay_closes(told)
         if tick.flags & TICK_LATE and tick.ts >= book.closed_to:
             book.counts["late"] += 1  # the clock had closed its candle, and nothing of that was published
         else:
             book.add(tick)
         self.next_close = book.next_close
 
-    def _settle(self, groups: Iterable[Closed], told: Sequence[Candle]) -> None:
+    def _replay_closes(self, told: list[Candles]) -> None:
+        """Close what the clock had closed."""
+        if told and self.book is not None:
+            self._settle(self.book.close_to(told[-1].as_of), told)
+            self.next_close = self.book.next_close
+
+    def _settle(self, groups: Iterable[Closed], told: list[Candles]) -> None:
         """Keep what closed again; what strategies were not told then, they were not for a reason."""
-        known = {(candle.timeframe, candle.open_time) for candle in told}
+        known = [candle for message in told for candle in message.candles]
+        ids = {(candle.timeframe, candle.open_time) for candle in known}
         for group in groups:
-            untold = [c for c in group.candles if (c.timeframe, c.open_time) not in known]
+            untold = [c for c in group.candles if (c.timeframe, c.open_time) not in ids]
             withheld = [*group.withheld, *(msgspec.structs.replace(c, quality="incomplete") for c in untold)]
             self._withheld += withheld
-            self._keep(withheld)
-        self._keep([candle for candle in told if candle.timeframe in self.history])
+            self._keep([*withheld, *(c for c in group.candles if c not in untold)])
+        told.clear()
