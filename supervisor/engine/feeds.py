@@ -11,7 +11,7 @@ from bus.candles import SymbolCandles
 from bus.feeds.health import Gap
 from bus.feeds.peers import Peers
 from bus.feeds.track import SymbolKnown, Track
-from bus.intake import AHEAD, Intake
+from bus.intake import Intake
 from bus.market import RECORDED, FeedClock, Stream
 from bus.messages import Bar, FeedStatus, Tick
 from bus.sessions import SessionCalendar
@@ -19,14 +19,12 @@ from bus.sockets import FeedSocket, Hub
 from bus.timeframes import Timeframe
 from bus.timeline import Synthetic
 from supervisor.control import FeedRow, FeedSpec
+from supervisor.engine.inflow import Inflow
 from supervisor.engine.recovery import Recovery
 
 NANOS = 1_000_000_000
 PASTS = 8
 """Clocks that one feed may have for symbols from its past."""
-PATIENCE = 60 * NANOS
-"""How long candles wait, by their stopped clock, for a feed that was interrupted and may recover what was
-missed. After that it is an outage like any other."""
 
 
 class FeedKnown(Struct, frozen=True):
@@ -88,120 +86,35 @@ class FeedPort:
         self._peers = Peers()
         self.deserted = False
         """Whether the last publisher has gone, while what it sent may still be waiting."""
-        self.patience = PATIENCE
-        self._interrupted = False
-        self._held_since = 0
         self.recovery = Recovery(hub, spec, tell, known.recovery if known else "")
+        self.inflow = Inflow(
+            hub,
+            self.socket,
+            self.intake,
+            self.recovery,
+            clocks=self.clocks,
+            outage=lambda: self._turn(healthy=False),
+        )
         if known is not None:
             self._resume(known)
 
-    # ---- what comes in --------------------------------------------------------------------------
     def items(self, now: int, publish: Callable[[FeedStatus], None]) -> Iterator[Sequence[Tick | Bar]]:
-        """Yield what each message that is ready has to deliver, in order; ``now`` is wall-clock ns.
-
-        What was missed and is recovered comes before what was held for it.
-        """
-        intake, clock, recovery = self.intake, self.clock, self.recovery
-        recovery.heed(intake.announced)
-        intake.guarded = self._may_ask
-        holding = not recovery.live
-        if holding:
-            yield from self._catch_up(now, publish)
-            holding = not recovery.live
-            if holding and not (recovery.asking and recovery.room):
-                self.socket.drained = True  # nothing is taken from it before there is room
-                return
-        accept = intake.accept
-        for frames in self.socket.drain():
-            if holding:
-                if not recovery.hold(frames):
-                    self.socket.drained = True
-                    return
-                continue
-            if self._interrupted and self._ask_what_came_meanwhile(frames, now, publish):
-                holding = True
-                continue
-            items = accept(frames, now)
-            if items is AHEAD:
-                self._ask(frames)
-                holding = True
-                continue
-            if intake.gapped or not clock.healthy:
+        """Yield what each message that is ready has to deliver, in order; ``now`` is wall-clock ns."""
+        intake, inflow, clock = self.intake, self.inflow, self.clock
+        for items in inflow.items(now):
+            if intake.gapped or inflow.look_now or not clock.healthy:
                 # Before these ticks close candles in which something is missing, or after which it is not.
+                inflow.look_now = False
                 self.check(now, publish)
             yield items
-
-    def _catch_up(self, now: int, publish: Callable[[FeedStatus], None]) -> Iterator[Sequence[Tick | Bar]]:
-        """Yield what was recovered, then what was held: some of it, if it is much."""
-        intake, recovery = self.intake, self.recovery
-        if recovery.given_up:
-            recovery.given_up = False
-            if self._interrupted:
-                self._turn(healthy=False)  # an outage like any other: what is open now is not whole
-        intake.repeating, first = True, True
-        for frames, asked in recovery.due():
-            # What was asked about is delivered whatever is missing before it still: that is a gap.
-            intake.guarded = not asked
-            items = intake.accept(frames, now)
-            if items is AHEAD:
-                self._ask(frames)
-                return
-            if intake.gapped or first or not self.clock.healthy:
-                self.check(now, publish)
-            first = False
-            yield items
-        if recovery.live:
-            intake.guarded, self._interrupted = self._may_ask, False
-            self._release()
-
-    def _ask(self, frames: Sequence[bytes]) -> None:
-        """Hold a message before which something is missing, and ask for that."""
-        self._hold()
-        self.recovery.begin(
-            frames,
-            lambda: self.intake.positions,
-            lambda: self._hub.look_again(self.socket),
-            time.monotonic_ns(),
-        )
-
-    def _ask_what_came_meanwhile(
-        self, frames: Sequence[bytes], now: int, publish: Callable[[FeedStatus], None]
-    ) -> bool:
-        """Ask, at the first message after an interruption, what came in it; False if nobody can be asked."""
-        if self._may_ask:
-            self._ask(frames)
-            return True
-        self._interrupted = False
-        if frames[0] != b"hb":
-            # Of the symbols that it does not name nothing is known: an outage like any other.
-            self._turn(healthy=False)
-            self.check(now, publish)
-        self._release()
-        return False
-
-    @property
-    def _may_ask(self) -> bool:
-        return bool(self.recovery.endpoint) and self.intake.sequenced
-
-    def _hold(self) -> None:
-        if not self.clock.held:
-            self._held_since = time.monotonic_ns()
-            for clock in self.clocks:
-                clock.held = True
-
-    def _release(self) -> None:
-        monotonic = time.monotonic_ns()
-        for clock in self.clocks:
-            clock.release(monotonic)
 
     def _resume(self, known: FeedKnown) -> None:
         """Go on where an engine before this one ended: whatever came since is missing, until it is known."""
         self.intake.resume(known.symbols, known.watermark)
         self.intake.announced = known.recovery
         self.clock.advance(known.watermark, time.monotonic_ns())
-        self._interrupted = self.intake.sequenced
-        if self._interrupted:
-            self._hold()
+        if self.intake.sequenced:
+            self.inflow.interrupt()
 
     def snapshot(self) -> FeedKnown:
         """What another engine needs to go on from here (``known``)."""
@@ -299,27 +212,14 @@ class FeedPort:
             publish(status)
         for gap in gaps:
             self._miss(gap)
-        self._look()
+        self.inflow.look()
 
     def _heed(self, *, healthy: bool) -> None:
         """Let the candles know how the feed is, unless what they miss may still be recovered."""
-        if not healthy and (self._may_ask or self._interrupted):
-            self._interrupted = True
-            self._hold()
+        if not healthy and self.inflow.may_recover:
+            self.inflow.interrupt()
         else:
             self._turn(healthy=healthy)
-
-    def _look(self) -> None:
-        """Whatever time alone decides: an answer that is overdue, a feed that does not come back."""
-        monotonic = time.monotonic_ns()
-        self.recovery.look(monotonic)
-        if not self.recovery.live:
-            return
-        if self.intake.repeating and self.socket.idle:
-            self.intake.repeating = False  # what was recovered and on its way as well, has come
-        if self.clock.held and monotonic - self._held_since >= self.patience:
-            self._turn(healthy=False)
-            self._release()
 
     def _turn(self, *, healthy: bool) -> None:
         """Let the health of the whole feed change at the event time that it has reached."""

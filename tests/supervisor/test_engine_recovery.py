@@ -400,7 +400,7 @@ def test_an_outage_about_which_nobody_answers_is_one(wire, overdue):
 
 def test_a_feed_that_does_not_come_back_is_unhealthy_in_the_end_and_still_asked_when_it_does(wire):
     wire.gone()
-    wire.port.patience = 0
+    wire.port.inflow.patience = 0
     wire.pulse()
     assert (wire.port.clock.held, wire.port.clock.healthy) == (False, False)
     wire.tick(lost=True)
