@@ -15,8 +15,8 @@ SYMBOL_ALLOWED = "letters, digits and . _ : / ^ = & + # @ -, at most 64, not sta
 DEPLOYMENT_ID_ALLOWED = "letters, digits and . _ -, at most 64, starting with a letter or digit"
 
 PULSE = b"pulse||"
-FEEDS = b"feed|"
-"""What the health of every feed begins with."""
+TICKS, CELLS, FEEDS = b"tick|", b"cell|", b"feed|"
+"""What the topics of all ticks, of all commands, of the health of all feeds begin with."""
 
 
 def is_symbol(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import zmq
@@ -20,8 +21,6 @@ class Publisher(Owned):
         socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         # 0 = unbounded: a replay must not lose what it publishes; its own file bounds it.
         socket.setsockopt(zmq.SNDHWM, 0)
-        # Every subscription is told, also of a feed that is opened again before its end was noticed.
-        socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         try:
             attach(socket, mode, endpoint)
         except OSError:
@@ -30,10 +29,12 @@ class Publisher(Owned):
         super().__init__(socket)
 
     def wait_for_subscriber(self, timeout: float) -> bool:
-        """Whether somebody subscribed within ``timeout`` seconds."""
-        if not self.socket.poll(int(timeout * 1000)):
-            return False
-        return self.socket.recv().startswith(b"\x01")
+        """Whether somebody subscribed within ``timeout`` seconds; who left meanwhile does not count."""
+        deadline = time.monotonic() + timeout
+        while self.socket.poll(max(0, int((deadline - time.monotonic()) * 1000))):
+            if self.socket.recv().startswith(b"\x01"):
+                return True
+        return False
 
     def send(self, topic: bytes, payload: bytes) -> None:
         """Publish two frames."""

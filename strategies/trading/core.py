@@ -138,6 +138,10 @@ class Core:
         self._last[tick.symbol] = tick
         return self._fill(tick, now, number) if self._state.broker.waits(tick.symbol) else None
 
+    def last_ticks(self) -> list[Tick]:
+        """Return the last tick of each symbol, for ``recall``."""
+        return list(self._last.values())
+
     def recall(self, ticks: Iterable[Tick]) -> None:
         """Know these as the last ticks of their symbols: after a crash their prices are still the last."""
         self._last.update((tick.symbol, tick) for tick in ticks)

@@ -6,21 +6,22 @@ import argparse
 import contextlib
 import gc
 import os
-import shutil
 import signal
 import sys
 import time
 from pathlib import Path
 
 from sandbox.confine.process import die_with_parent
-from strategies.trading.core import Core
 from supervisor.control import EngineEvent
 from supervisor.engine.channel import Channel, SupervisorGone
 from supervisor.engine.loop import Engine
+from supervisor.engine.resume import Kept, read
 from supervisor.store.checkpointer import Checkpointer
+from supervisor.store.history import History
 from supervisor.store.journal import Journal
 from supervisor.store.journal_file import JournalCorrupt, JournalError
 from supervisor.store.tape import Tape, TapeError
+from supervisor.store.tape_folder import set_aside
 
 
 def main() -> int:
@@ -39,14 +40,13 @@ def main() -> int:
     try:
         journal = _open(options.state / "journal.db", channel)
         journal.prune()
-        core = Core(seed=journal.seed)
-        core.restore(journal.recover())
-        shutil.rmtree(options.state / "tape", ignore_errors=True)  # until the market is rebuilt from it
-        tape = Tape.open(options.state / "tape")
-        engine = Engine(options.runtime, journal, tape, core, channel, epoch=time.time_ns())
+        tape, kept = _open_tape(options.state / "tape", channel)
+        history = History.open(options.state / "history.db", lambda why: _tell(channel, "history", why))
+        engine = Engine(options.runtime, journal, tape, history, channel, epoch=time.time_ns())
+        engine.go_on(kept)
     except (JournalError, TapeError, OSError) as error:
         return _give_up(channel, error)
-    checkpointer = Checkpointer(journal.path)
+    checkpointer = Checkpointer(journal.path, tape)
     checkpointer.start()
     _settle_garbage()
     try:
@@ -90,6 +90,27 @@ def _open(path: Path, channel: Channel) -> Journal:
     except JournalCorrupt as error:
         channel.tell(EngineEvent("journal_quarantined", str(error)))
         raise
+
+
+def _open_tape(folder: Path, channel: Channel) -> tuple[Tape, Kept]:
+    """Open the tape and read where to go on; one that nobody can go on from is moved aside, and that told."""
+    tape = Tape.open(folder)
+    if tape.damage:
+        _tell(channel, "tape_quarantined", tape.damage)
+    if tape.torn:
+        _tell(channel, "tape_torn", f"{tape.torn} bytes of a write that did not end were cut off {folder}")
+    try:
+        return tape, read(tape)
+    except TapeError as error:
+        tape.close()
+        _tell(
+            channel, "tape_quarantined", f"{error}; it was moved to {set_aside(folder)}, and a new one begun"
+        )
+        return Tape.open(folder), Kept()
+
+
+def _tell(channel: Channel, kind: str, detail: str) -> None:
+    channel.tell(EngineEvent(kind, detail))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from bus.feeds.health import Gap
 from bus.feeds.peers import Peers
 from bus.feeds.track import SymbolKnown, Track
 from bus.intake import Intake
-from bus.market import RECORDED, FeedClock, Stream
+from bus.market import RECORDED, FeedClock, Market, Stream
 from bus.messages import Bar, FeedStatus, Tick
 from bus.sessions import SessionCalendar
 from bus.sockets import FeedSocket, Hub
@@ -148,6 +148,11 @@ class FeedPort:
         if self.clock.healthy:
             # Another feed brought it before, and closed: from here on nothing is missing any more.
             stream.mark_healthy(self.intake.watermark)
+
+    def revive(self, market: Market, tell: Callable[[str], object]) -> None:
+        """Go on with the symbols that this feed brought to an engine before this one."""
+        for stream in market.revive(self, self._clock_of, tell):
+            self.streams[stream.symbol] = stream
 
     def _clock_of(self, ts: int) -> FeedClock:
         """The clock for a symbol that begins at ``ts``: one of its own time if the feed is far ahead of it.

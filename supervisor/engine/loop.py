@@ -23,26 +23,26 @@ from bus.messages import (
     CellReport,
     CommandBody,
     FeedStatus,
-    Pulse,
     TakeCheckpoint,
     Tick,
-    TimerFired,
     encode,
 )
 from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket
 from strategies.trading.core import Core, Outcome
 from supervisor.control import EngineEvent, EngineReady
+from supervisor.engine.beat import Beat
 from supervisor.engine.channel import Channel
 from supervisor.engine.feeds import FeedPort
 from supervisor.engine.orders import Orders
 from supervisor.engine.outlet import Outlet
 from supervisor.engine.publication import Publication
 from supervisor.engine.reports import Reports
+from supervisor.engine.resume import Kept, resume
 from supervisor.engine.roster import Roster
 from supervisor.engine.saving import Saving
 from supervisor.engine.states import States
-from supervisor.engine.stats import engine_stats
 from supervisor.engine.timers import Timers
+from supervisor.store.history import History
 from supervisor.store.journal import Journal
 from supervisor.store.tape import Tape
 
@@ -54,8 +54,6 @@ LOOK_EVERY = SECOND // 20
 COMPANY = SECOND // 1000
 """How long a fill may wait for its commit. The tick that filled an order is also what a strategy answers,
 well within that time: then both are one commit and one message, and the cell has one turn with them."""
-TELL_ALL = 10
-"""Pulses from one that tells where every topic is to the next; the others tell of those that moved."""
 POST_AFTER = SECOND // 50
 """From a commit until the journal's tables hold it, at most: what others read is behind by so much."""
 
@@ -76,11 +74,11 @@ class Engine:
     """Owns every socket of the data plane and the journal. ``run`` returns when told to end."""
 
     def __init__(
-        self, runtime: Path, journal: Journal, tape: Tape, core: Core, channel: Channel, *, epoch: int
+        self, runtime: Path, journal: Journal, tape: Tape, history: History, channel: Channel, *, epoch: int
     ) -> None:  # fmt: skip
         self.epoch = epoch
         self.journal = journal
-        self.core = core
+        self.core = Core(seed=journal.seed, numbered=lambda symbol: self.market.streams[symbol].tick_seq)
         self.channel = channel
         self.roster = Roster()
         self.timers = Timers()
@@ -92,23 +90,30 @@ class Engine:
         self._reports = ReportSocket(self.hub, f"ipc://{folder}/reports")
         self.outlet = Outlet(self.hub, runtime, accepted=journal.accepted, event=self.event)
         self.publication = Publication(tape, self.market_socket.send)
-        self.market = Market(epoch, self.publication.publish)
-        self._orders = Orders(self)
+        publish = self.publication.publish
+        self.history = history
+        self.market = Market(epoch, publish, record=publish, archive=history)
+        self.orders = Orders(self)
         self._handle = Reports(self)
+        self.beat = Beat(self)
         self._refused: set[str] = set()
-        self._told: dict[str, int] = {}
-        self._pulses = 0
         self._ticks: list[Tick] = []
         self._outcomes: list[Outcome] = []
         self._afterwards: list[Callable[[], None]] = []
-        self._pulse_at = 0
         self._closes_at = 0
         self._commits_at = NEVER
         self._posts_at = NEVER
-        self._longest_turn = 0
+        self.longest_turn = 0
+        """Since it was last told, ns."""
         self.saving = Saving(every=30 * SECOND)
         self.states = States(self)
         self.stopping = False
+
+    def go_on(self, kept: Kept) -> None:
+        """Begin where the engine before this one was. Call it once, before ``run``."""
+        self.core.restore(self.journal.recover())
+        self.orders.known = resume(self, kept)
+        self.settle()
 
     # ---- the loop -------------------------------------------------------------------------------
     def run(self) -> None:
@@ -128,12 +133,12 @@ class Engine:
             self.hub.wait(self._timeout())
             started = time.perf_counter_ns()
             self._finish_turn()
-            self._longest_turn = max(self._longest_turn, time.perf_counter_ns() - started)
+            self.longest_turn = max(self.longest_turn, time.perf_counter_ns() - started)
         self._finish()
 
     def _timeout(self) -> float:
         """Seconds until the next timer: pulse, a candle that no tick closes, a fill, the journal's tables."""
-        due = min(self._pulse_at, self._closes_at, self._commits_at, self._posts_at, self.saving.wake)
+        due = min(self.beat.at, self._closes_at, self._commits_at, self._posts_at, self.saving.wake)
         return max(0.0, (due - time.monotonic_ns()) / SECOND)
 
     def _finish_turn(self) -> None:
@@ -142,8 +147,8 @@ class Engine:
         monotonic = time.monotonic_ns()
         if monotonic >= self._closes_at:
             self._close_candles(monotonic)
-        if monotonic >= self._pulse_at:
-            self._pulse(monotonic)
+        if monotonic >= self.beat.at:
+            self.beat.beat(monotonic)
         if self._outcomes and (self._afterwards or monotonic >= self._commits_at):
             self._finish()
         if self._afterwards:
@@ -153,6 +158,7 @@ class Engine:
         if monotonic >= self.saving.wake:
             self._ask_for_states(monotonic)
         self.publication.flush()
+        self.beat.mark(monotonic)
         self._post(monotonic)
         self.channel.flush()
 
@@ -207,8 +213,10 @@ class Engine:
     def open_feed(self, feed: FeedPort) -> None:
         """Start to read a feed."""
         self.feeds[feed.spec.name] = feed
+        feed.revive(self.market, lambda why: self.event("feed_candles_anew", f"feed {feed.spec.name}: {why}"))
+        self.look()
         # In this order: of a publisher that came back, its return is seen before its messages.
-        self.hub.watch(feed.socket.monitor, lambda: feed.follow(time.time_ns(), self._publish_status))
+        self.hub.watch(feed.socket.monitor, lambda: feed.follow(time.time_ns(), self.publish_status))
         self.hub.watch(feed.socket, lambda: self._take_feed(feed))
 
     def close_feed(self, name: str) -> None:
@@ -227,7 +235,7 @@ class Engine:
         now = time.time_ns()
         streams, take, clock = feed.streams, self.market.take, feed.clock
         keep = self._ticks.append
-        for items in feed.items(now, self._publish_status):
+        for items in feed.items(now, self.publish_status):
             for item in items:
                 stream = streams.get(item.symbol)
                 if stream is None:
@@ -240,11 +248,11 @@ class Engine:
                     self._take_bar(stream, item)
                     continue
                 if item.ts >= self.timers.next_due:
-                    self._fire(item.ts)
+                    self.beat.fire(item.ts)
                 keep(take(stream, item))
         clock.advance(feed.intake.watermark, time.monotonic_ns())
         if feed.deserted:
-            feed.desert(time.time_ns(), self._publish_status)
+            feed.desert(time.time_ns(), self.publish_status)
         if feed.intake.watermark >= clock.agenda.next_close:
             self.look()
 
@@ -272,7 +280,7 @@ class Engine:
 
     def _take_orders(self) -> None:
         for order in self.channel.orders():
-            self._orders.carry_out(order)
+            self.orders.carry_out(order)
 
     def _take_reports(self) -> None:
         self._publish()
@@ -298,50 +306,7 @@ class Engine:
             self.event("connection_refused", f"{user[:80]!r} has no right to connect")
         return admitted
 
-    # ---- timers ---------------------------------------------------------------------------------
-    def _pulse(self, monotonic: int) -> None:
-        """Once a second: proof of life, health of the feeds, the whole picture for the supervisor."""
-        self._pulse_at = monotonic + SECOND
-        now = time.time_ns()
-        for feed in self.feeds.values():
-            feed.check(now, self._publish_status)
-        self._orders.retry()
-        if self.timers.next_due != NEVER:
-            self._fire(self.event_now(monotonic) - self._patience())
-        self.outlet.bind()
-        self.take(self.core.pulse(self.event_now(monotonic)))
-        self.publication.flush()
-        pulse = Pulse(self.epoch, self.event_now(monotonic), self._moved(), self.publication.tape.end)
-        self.publication.publish(topics.PULSE + encode(pulse))
-        self.journal.post()  # whoever is told its number may read up to there
-        self.channel.tell(engine_stats(self, now, self._longest_turn))
-        self._longest_turn = 0
-
-    def _fire(self, now: int) -> None:
-        """Fire the timers that are due at event time ``now``, behind what came and closed before each."""
-        for deployment_id, name, at in self.timers.due(now):
-            self.market.flush()
-            member = self.roster.current(deployment_id)
-            if member is not None:
-                self.market.close_to(member.attach.symbols, at)
-            # Between two instances too: the next one finds it on the tape, where it belongs.
-            self.command(deployment_id, member.generation if member else 0, TimerFired(name, at))
-
-    def _patience(self) -> int:
-        """How long the wall clock waits for a tick from before a timer, and for candles to close, ns."""
-        specs = [feed.spec for feed in self.feeds.values()]
-        return LOOK_EVERY + int(max((max(spec.grace, spec.lateness) for spec in specs), default=0.0) * SECOND)
-
-    def _moved(self) -> dict[str, int]:
-        """Return the last sequence of every topic that has moved; of all, now and then."""
-        read = [symbol for symbol, stream in self.market.streams.items() if stream.wanted]
-        last = self.market.position(read)
-        self._pulses += 1
-        told, self._told = self._told, last
-        if self._pulses % TELL_ALL == 0:
-            return last
-        return {topic: seq for topic, seq in last.items() if told.get(topic) != seq}
-
+    # ---- time -----------------------------------------------------------------------------------
     def event_now(self, monotonic: int) -> int:
         """Event time of the engine: the newest feed clock, the wall clock before the first tick."""
         return max((feed.clock.now(monotonic) for feed in self.feeds.values()), default=0) or time.time_ns()
@@ -392,8 +357,9 @@ class Engine:
         """Tell the supervisor something for the event log."""
         self.channel.tell(EngineEvent(kind, detail[:2000], deployment_id, generation))
 
-    def _publish_status(self, status: FeedStatus) -> None:
-        self.market.flush()  # what came before it
+    def publish_status(self, status: FeedStatus) -> None:
+        """Tell cells how a feed is, behind what it brought before."""
+        self.market.flush()
         self.publication.publish(topics.feed(status.feed) + encode(status))
         self.look()  # an outage that is over lets the timer close again
         self.event("feed_" + status.state, f"feed {status.feed}: {status.detail or status.state}")
@@ -408,6 +374,7 @@ class Engine:
             socket.close()
         self.hub.close()
         self.journal.close()
+        self.history.close()
         self.publication.tape.close()
 
 

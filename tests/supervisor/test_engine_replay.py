@@ -7,9 +7,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bus import topics
-from bus.messages import Acked, CellCommand, Checkpoint, Filled, Missed, Signal, Signals, Ticks, Welcome
+from bus.messages import (
+    Acked,
+    Candles,
+    CellCommand,
+    Checkpoint,
+    Filled,
+    Missed,
+    Schedule,
+    Signal,
+    Signals,
+    Ticks,
+    TimerFired,
+    Welcome,
+)
+from supervisor.control import Configure, Expect, FeedSpec
+from supervisor.store.tape import Tape
 from tests.supervisor.engine_harness import EngineProcess, send_tick
 from tests.waiting import wait_until
 
@@ -140,3 +156,180 @@ def test_what_a_cell_says_before_it_runs_is_not_taken(engine: EngineProcess) -> 
     assert 1 == len(engine.events("report_early"))
     publisher.close()
     cell.close()
+
+
+# ---- over the death of the engine -----------------------------------------------------------------
+def again(engine: EngineProcess) -> EngineProcess:
+    """Kill an engine, and start another one on what it left, with the same feed."""
+    engine.kill()
+    return EngineProcess(engine.folder)
+
+
+def configured(engine: EngineProcess) -> None:
+    """As the supervisor does it: who reads what, then the feed, then the living cell."""
+    engine.tell(Expect("one", ["X"], ["1s"]))
+    engine.tell(Configure([FeedSpec(name="main", endpoint=f"ipc://{engine.folder}/feed-main")]))
+
+
+def whole_seconds(engine: EngineProcess) -> int:
+    """Return a start that lies on a second, some seconds ago."""
+    return (time.time_ns() // S - 60) * S
+
+
+def test_an_engine_goes_on_with_numbers_candles_and_prices_where_another_was_killed(
+    engine: EngineProcess,
+) -> None:
+    publisher, cell = engine.feed(), engine.attach()
+    welcome = cell.run()
+    start = whole_seconds(engine)
+    for number in range(1, 26):  # 2.5 seconds: two candles, and half of the third
+        send_tick(publisher, "X", start + number * S // 10, 100.0 + number, seq=number)
+    wait_until(lambda: len(cell.ticks()) == 25, what="25 ticks")
+    cell.close()
+
+    engine = again(engine)
+    try:
+        configured(engine)
+        assert publisher.wait_for_subscriber(10)
+        living = engine.attach()
+        back = living.run(tape=welcome.tape)
+        assert (back.resumes, back.tape, back.state, back.warmup) == (True, welcome.tape, b"", [])
+        # The price is the last one although no tick has come yet.
+        ack = living.ask(data_as_of=start + 25 * S // 10, reference_price=125.0, ttl_ms=600_000)
+        assert ("accepted", "") == (ack.decision, ack.detail)
+        for number in range(26, 41):
+            send_tick(publisher, "X", start + number * S // 10, 100.0 + number, seq=number)
+        living.wait_filled()
+        wait_until(lambda: len(living.ticks()) == 15, what="15 ticks")
+        frames, _ = living.missed(welcome.at)
+        numbers = [m.seq + n for _, m in frames if isinstance(m, Ticks) for n in range(len(m.ticks))]
+        assert list(range(1, 41)) == numbers
+        closed = [c for _, m in frames if isinstance(m, Candles) for c in m.candles]
+        # The third was half done when the engine died; each is told once, whole, and in order.
+        expected = [(start + n * S, 10, "ok", 100.0 + 10 * n, 109.0 + 10 * n) for n in (1, 2, 3)]
+        assert expected == [
+            (c.open_time, c.trades, c.quality, c.open, c.close) for c in closed if not c.partial
+        ]
+        assert [1, 2, 3] == [m.seq for _, m in frames if isinstance(m, Candles)]
+        living.close()
+    finally:
+        publisher.close()
+        engine.stop()
+
+
+def test_what_was_decided_and_not_told_any_more_is_told_by_the_next_engine(engine: EngineProcess) -> None:
+    publisher, cell = engine.feed(), engine.attach()
+    welcome = cell.run()
+    start = whole_seconds(engine)
+    send_tick(publisher, "X", start, 100.0, seq=1)
+    wait_until(cell.ticks, what="a tick")
+    ack = cell.ask(data_as_of=start, data_key=1, ttl_ms=600_000)
+    assert "accepted" == ack.decision
+    send_tick(publisher, "X", start + 1, 100.0, seq=2)
+    [filled] = cell.wait_filled()
+    cell.close()
+    engine.kill()
+    # As if it had been killed between the commit and the tape.
+    folder = engine.folder / "state" / "tape"
+    with Tape.open(folder) as tape:
+        kept, at = [], tape.begin
+        while at < tape.end:
+            frames, at = tape.read(at, 2**20)
+            kept += frames
+        assert any(topics.of(frame) == topics.cell("one") for frame in kept)
+        identity = tape.identity
+    for segment in folder.glob("*.tape"):
+        segment.unlink()
+    (folder / "00000000000000000000.tape").touch()
+    with Tape.open(folder) as tape:
+        assert tape.identity == identity
+        tape.append([frame for frame in kept if topics.of(frame) != topics.cell("one")])
+
+    engine = EngineProcess(engine.folder)
+    try:
+        configured(engine)
+        living = engine.attach()
+        living.run(tape=welcome.tape)
+        frames, _ = living.missed(0)
+        told = [(m.seq, m.body) for _, m in frames if isinstance(m, CellCommand)]
+        position = replace(filled.position, unrealised=0.0)  # at the fill's own price
+        assert [(1, Acked(ack)), (2, Filled(filled.fill, position))] == told
+        living.close()
+    finally:
+        publisher.close()
+        engine.stop()
+
+
+def test_a_timer_that_was_set_before_the_engine_died_fires_once(engine: EngineProcess) -> None:
+    publisher, cell = engine.feed(), engine.attach()
+    welcome = cell.run()
+    start = whole_seconds(engine)
+    send_tick(publisher, "X", start, 100.0, seq=1)
+    wait_until(cell.ticks, what="a tick")
+    cell.say(Schedule("soon", start + 2 * S, 3 * S))
+    send_tick(publisher, "X", start + 3 * S, 100.0, seq=2)
+    cell.wait_heard(TimerFired)
+    cell.close()
+    engine = again(engine)
+    try:
+        configured(engine)
+        assert publisher.wait_for_subscriber(10)
+        living = engine.attach()
+        living.run(tape=welcome.tape)
+        living.say(Schedule("soon", start + 2 * S, 3 * S))  # as a cell says again what it had asked for
+        living.ask(intent="exit_all")  # that was heard before the next tick
+        send_tick(publisher, "X", start + 9 * S, 100.0, seq=3)
+        living.wait_heard(TimerFired, lambda t: t.ts == start + 8 * S)
+        frames, _ = living.missed(0)
+        fired = [m.body for _, m in frames if isinstance(m, CellCommand) and isinstance(m.body, TimerFired)]
+        assert [TimerFired("soon", start + n * S) for n in (2, 5, 8)] == fired
+        living.close()
+    finally:
+        publisher.close()
+        engine.stop()
+
+
+def test_warm_up_reaches_back_before_the_engine_started(engine: EngineProcess) -> None:
+    publisher, cell = engine.feed(), engine.attach()
+    cell.run()
+    start = whole_seconds(engine)
+    for number in range(8):
+        send_tick(publisher, "X", start + number * S, 100.0 + number, seq=number + 1)
+    wait_until(lambda: len(cell.ticks()) == 8, what="8 ticks")
+    cell.close()
+    assert 0 == engine.stop()
+    engine = EngineProcess(engine.folder)
+    try:
+        configured(engine)
+        other = engine.attach("other", timeframes=["1s"], warmup=5)
+        welcome = other.run()
+        assert [start + n * S for n in range(2, 7)] == [candle.open_time for candle in welcome.warmup]
+        other.close()
+    finally:
+        publisher.close()
+        engine.stop()
+
+
+def test_a_tape_that_nobody_can_go_on_from_is_moved_aside_and_told(engine: EngineProcess) -> None:
+    publisher, cell = engine.feed(), engine.attach()
+    welcome = cell.run()
+    cell.close()
+    engine.kill()
+    folder = engine.folder / "state" / "tape"
+    for segment in folder.glob("*.tape"):
+        segment.unlink()
+    (folder / "00000000000000000000.tape").touch()
+    with Tape.open(folder) as tape:
+        tape.append([b"mark||of another version"])
+    engine = EngineProcess(engine.folder)
+    try:
+        assert 1 == len(engine.events("tape_quarantined"))
+        assert (engine.folder / "state" / "tape.damaged-1").is_dir()
+        configured(engine)
+        living = engine.attach()
+        back = living.run(tape=welcome.tape)
+        assert (back.resumes, back.tape != welcome.tape) == (False, True)
+        living.close()
+    finally:
+        publisher.close()
+        engine.stop()

@@ -1,0 +1,92 @@
+"""What the engine does as time goes by: the pulse, the timers of strategies, the marks on the tape."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from bus import topics
+from bus.agenda import NEVER
+from bus.messages import Pulse, TimerFired, encode
+from supervisor.engine.resume import mark
+from supervisor.engine.stats import engine_stats
+
+if TYPE_CHECKING:
+    from supervisor.engine.loop import Engine
+
+SECOND = 1_000_000_000
+TELL_ALL = 10
+"""Pulses from one that tells where every topic is to the next; the others tell of those that moved."""
+LATE = SECOND // 20
+"""How much later than candles the wall clock fires a timer, ns."""
+MARK_EVERY = 5 * SECOND
+MARK_SHARE = 200
+"""Between two marks passes so many times what one takes, if that is longer: half a per cent of the loop."""
+
+
+class Beat:
+    """Called by the loop; ``at`` is when it is next to be, monotonic ns."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.at = 0
+        self._engine = engine
+        self._told: dict[str, int] = {}
+        self._pulses = 0
+        self._mark_at = 0
+
+    def beat(self, monotonic: int) -> None:
+        """Once a second: proof of life, health of the feeds, the whole picture for the supervisor."""
+        engine = self._engine
+        self.at = monotonic + SECOND
+        now = time.time_ns()
+        for feed in engine.feeds.values():
+            feed.check(now, engine.publish_status)
+        engine.orders.retry()
+        if engine.timers.next_due != NEVER:
+            self.fire(engine.event_now(monotonic) - self._patience())
+        engine.outlet.bind()
+        engine.take(engine.core.pulse(engine.event_now(monotonic)))
+        publication = engine.publication
+        publication.flush()
+        pulse = Pulse(engine.epoch, engine.event_now(monotonic), self._moved(), publication.tape.end)
+        publication.publish(topics.PULSE + encode(pulse))
+        engine.journal.post()  # whoever is told its number may read up to there
+        engine.channel.tell(engine_stats(engine, now, engine.longest_turn))
+        engine.longest_turn = 0
+
+    def fire(self, now: int) -> None:
+        """Fire the timers that are due at event time ``now``, behind what came and closed before each."""
+        engine = self._engine
+        for deployment_id, name, at in engine.timers.due(now):
+            engine.market.flush()
+            member = engine.roster.current(deployment_id)
+            if member is not None:
+                engine.market.close_to(member.attach.symbols, at)
+            # Between two instances too: the next one finds it on the tape, where it belongs.
+            engine.command(deployment_id, member.generation if member else 0, TimerFired(name, at))
+
+    def mark(self, monotonic: int) -> None:
+        """Between two turns, now and then: note on the tape where everything stands."""
+        engine, tape = self._engine, self._engine.publication.tape
+        if monotonic < self._mark_at and not tape.fresh:
+            return
+        engine.settle()
+        frame = mark(engine)
+        engine.publication.flush()
+        tape.append([frame])
+        self._mark_at = monotonic + max(MARK_EVERY, MARK_SHARE * (time.monotonic_ns() - monotonic))
+
+    def _patience(self) -> int:
+        """How long the wall clock waits for a tick from before a timer, and for candles to close, ns."""
+        specs = [feed.spec for feed in self._engine.feeds.values()]
+        return LATE + int(max((max(spec.grace, spec.lateness) for spec in specs), default=0.0) * SECOND)
+
+    def _moved(self) -> dict[str, int]:
+        """Return the last sequence of every topic that has moved; of all, now and then."""
+        market = self._engine.market
+        last = market.position(symbol for symbol, stream in market.streams.items() if stream.wanted)
+        self._pulses += 1
+        told, self._told = self._told, last
+        if self._pulses % TELL_ALL == 0:
+            return last
+        return {topic: seq for topic, seq in last.items() if told.get(topic) != seq}

@@ -1,0 +1,173 @@
+"""Where an engine goes on after the one before it, which may have died at any instant.
+
+::
+
+    journal   what was decided                          (strategies/trading/, supervisor/store/journal.py)
+    tape      what was published, and every few seconds a mark: where everything stood
+    history   closed candles of longer ago, for warm-up
+
+Rules of this file. Everything comes from the last mark and the frames behind it. What was decided and not
+told any more is told; then the ticks that were published are seen again by the core: an order that waited is
+filled by the tick that would have filled it. The symbols of a feed go on once it is opened.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from bus import topics
+from bus.captured import MarketState
+from bus.messages import Acked, CellCommand, Filled, SignalAck, Tick, Ticks, TimerFired
+from strategies.trading.books import marked
+from strategies.trading.records import Judged
+from supervisor.engine.feeds import FeedKnown
+from supervisor.engine.timers import TimerState
+from supervisor.store.tape import Tape, TapeError
+
+if TYPE_CHECKING:
+    from supervisor.engine.loop import Engine
+
+MARK = b"mark||"
+PIECE = 2**20
+"""Bytes of tape that are read at once."""
+
+
+class Mark(Struct, frozen=True, array_like=True):
+    """Where everything stood, after what lies before it on the tape.
+
+    What was decided up to record ``journal_seq`` had been told. ``numbers`` are those of the last command to
+    each deployment, ``prices`` the last tick of each symbol, ``feeds`` by name.
+    """
+
+    journal_seq: int
+    numbers: dict[str, int]
+    market: MarketState
+    feeds: dict[str, FeedKnown]
+    timers: list[TimerState]
+    prices: list[Tick]
+
+
+class Kept(Struct, frozen=True):
+    """What a tape holds of the last engine: its last mark, and what it published after that."""
+
+    mark: Mark | None = None
+    frames: list[bytes] = []
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_mark = msgspec.msgpack.Decoder(Mark).decode
+_decode_ticks = msgspec.msgpack.Decoder(Ticks).decode
+_decode_command = msgspec.msgpack.Decoder(CellCommand).decode
+
+
+def read(tape: Tape) -> Kept:
+    """Read what is needed to go on. ``TapeError`` if there is something, and nobody can go on from it."""
+    found = tape.last(MARK)
+    if found is None:
+        if tape.end:
+            raise TapeError(
+                f"the tape {tape.folder} has {tape.end - tape.begin} bytes, and no mark among them"
+            )
+        return Kept()
+    at, frame = found
+    try:
+        mark = _decode_mark(frame.removeprefix(MARK))
+    except msgspec.ValidationError as error:
+        raise TapeError(f"the last mark on the tape {tape.folder} is not to be understood: {error}") from None
+    frames: list[bytes] = []
+    while at < tape.end:
+        piece, at = tape.read(at, PIECE)
+        frames += piece
+    return Kept(mark, frames)
+
+
+def mark(engine: Engine) -> bytes:
+    """Write down where ``engine`` stands, between two turns of its loop."""
+    return MARK + _encode(
+        Mark(
+            engine.journal.last_seq,
+            engine.publication.numbers,
+            engine.market.capture(),
+            {name: feed.snapshot() for name, feed in engine.feeds.items()} | engine.orders.known,
+            engine.timers.capture(),
+            engine.core.last_ticks(),
+        )
+    )
+
+
+def resume(engine: Engine, kept: Kept) -> dict[str, FeedKnown]:
+    """Go on; return what is known of the feeds, by name, for when they are opened."""
+    if kept.mark is None:
+        engine.publication.tape.append([mark(engine)])  # whatever is published has a mark before it
+        return {}
+    engine.market.restore(kept.mark.market, kept.frames)
+    engine.timers.restore(kept.mark.timers)
+    engine.core.recall(kept.mark.prices)
+    told = _heed_commands(engine, kept.mark, kept.frames)
+    _tell(engine, kept.mark, told)
+    return _see_again(engine, kept.mark, kept.frames)
+
+
+def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> set[str]:
+    """Take up the numbers of commands and the timers that fired; return what signals and fills were told."""
+    numbers, told = engine.publication.numbers, set()
+    numbers.update(mark.numbers)
+    for frame in frames:
+        topic = topics.of(frame)
+        if not topic.startswith(topics.CELLS):
+            continue
+        owner = topic[len(topics.CELLS) : -1].decode()
+        command = _decode_command(frame.removeprefix(topic))
+        numbers[owner] = command.seq
+        body = command.body
+        if isinstance(body, Acked):
+            told.add(body.ack.signal_id)
+        elif isinstance(body, Filled):
+            told.add(body.fill.fill_id)
+        elif isinstance(body, TimerFired):
+            engine.timers.fired(owner, body.name, body.ts)
+    return told
+
+
+def _tell(engine: Engine, mark: Mark, told: set[str]) -> None:
+    """Tell what was decided and is not on the tape: the engine died between its two writes."""
+    for record in engine.journal.outcomes(mark.journal_seq):
+        if isinstance(record, Judged):
+            if record.signal_id not in told:
+                engine.command(record.deployment_id, record.generation, Acked(_ack(record)))
+        elif record.fill.fill_id not in told:
+            position = marked(record.position, record.fill.price)
+            engine.command(record.fill.deployment_id, 0, Filled(record.fill, position))
+
+
+def _see_again(engine: Engine, mark: Mark, frames: list[bytes]) -> dict[str, FeedKnown]:
+    """Hand the core the ticks behind the mark; return what the feeds knew after them."""
+    delivered: dict[str, list[Tick]] = defaultdict(list)
+    for frame in frames:
+        topic = topics.of(frame)
+        if not topic.startswith(topics.TICKS):
+            continue
+        ticks = _decode_ticks(frame.removeprefix(topic))
+        for number, tick in enumerate(ticks.ticks, ticks.seq):
+            if (outcome := engine.core.see_again(tick, number, tick.ts)) is not None:
+                engine.take(outcome)
+        left = engine.market.streams[ticks.ticks[0].symbol].left
+        if left is not None:
+            delivered[left.feed] += ticks.ticks
+    return {name: known.moved(delivered[name]) for name, known in mark.feeds.items()}
+
+
+def _ack(judged: Judged) -> SignalAck:
+    return SignalAck(
+        judged.key,
+        judged.decision,
+        judged.rule,
+        judged.detail,
+        judged.signal_id,
+        judged.signal.number,
+        judged.at,
+    )
