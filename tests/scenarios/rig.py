@@ -538,7 +538,7 @@ class Daemon:
 # ---- small things ----------------------------------------------------------------------------------
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``under`` with what ``over`` says, table by table."""
-    both = dict(under)
+    both = {key: merged(value, {}) if isinstance(value, Mapping) else value for key, value in under.items()}
     for key, value in over.items():
         mine = both.get(key)
         both[key] = merged(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value

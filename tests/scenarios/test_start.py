@@ -61,12 +61,12 @@ def test_s02_one_that_is_never_ready_is_ended_and_counted_as_a_failure(new_site)
 
 
 def test_s03_one_that_dies_after_it_was_ready_has_crashed_and_not_failed_to_start(daemon):
-    daemon.site.strategy("brief", "def on_tick(self, data):\n    os._exit(3)\n")
-    daemon.start("brief")
-    with daemon.site.feed() as feed:
-        feed.wait_for_engine().tick()
-        row = daemon.until_state("brief", "running", generation=2)
-    assert (row["restarts"], row["last_death"]["cause"]) == (1, "exit")
+    daemon.site.strategy(
+        "brief", "def on_start(self, ctx, recovered):\n    threading.Timer(0.3, os._exit, [3]).start()\n"
+    )
+    assert daemon.start("brief")["state"] == "running", "the start itself went well"
+    row = daemon.until_state("brief", "quarantined")
+    assert (row["restarts"], row["last_death"]["cause"]) == (3, "exit")
     states = [(event["kind"], event["generation"]) for event in daemon.events(name="brief")]
     assert states.index(("running", 1)) < states.index(("died", 1)) < states.index(("backoff", 1))
 
