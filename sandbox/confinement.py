@@ -21,6 +21,7 @@ import stat
 from collections.abc import Callable
 
 from sandbox.births import Ground, Spawn
+from sandbox.channel import close_all
 from sandbox.confine import credentials, landlock, mounts, namespaces, process, seccomp
 from sandbox.confine.credentials import Capability
 from sandbox.fork import fork, fork_alone, fork_alone_through
@@ -106,8 +107,13 @@ class Confinement:
         if self._isolated:
             namespaces.unshare(namespaces.MOUNT | namespaces.IPC)
         opened = _open_code(cell.code)
+        installed = os.open(packages, os.O_PATH | os.O_CLOEXEC) if packages and not self._isolated else None
+        ours = [one for one in (opened, installed) if one is not None]
         if self._isolated:
             code, packages = self._enter_own_root(cell, opened)
+        elif cell.strategy_uid:
+            # Another user may not enter the folders above, which are the daemon's own.
+            code, packages = _by_descriptor(opened, code), _by_descriptor(installed, packages)
         limited()
         if cell.tasks:
             # Nested, so that RLIMIT_NPROC, which counts by user namespace and uid, counts this cell alone.
@@ -120,19 +126,18 @@ class Confinement:
         if self._isolated:
             os.mkdir(f"{mounts.SCRATCH}/.shm", 0o700)  # noqa: PTH102 - what /dev/shm leads to; its own
         if self._landlock:
-            self._restrict_paths(opened, packages)
-        if opened is not None:
-            os.close(opened)
+            self._restrict_paths(ours)
+        if self._isolated or not cell.strategy_uid:
+            close_all(ours)
         if self._seccomp:
             seccomp.load(self._strategy_filter)
         return code, packages
 
-    def _restrict_paths(self, code: int | None, packages: str) -> None:
+    def _restrict_paths(self, opened: list[int]) -> None:
         if self._isolated:
             landlock.restrict(read=["/"], write=[mounts.SCRATCH], devices=mounts.DEVICES)
             return
-        read: list[str | int] = [*self._readable, *filter(None, [packages])]
-        landlock.restrict(read=read if code is None else [*read, code], devices=mounts.DEVICES)
+        landlock.restrict(read=[*self._readable, *opened], devices=mounts.DEVICES)
 
     def _enter_own_root(self, cell: Spawn, opened: int | None) -> tuple[str, str]:
         root = self._ground.root
@@ -145,6 +150,11 @@ class Confinement:
             mounts.bind(cell.packages, root + mounts.PACKAGES)
         mounts.enter_root(root)
         return code, mounts.PACKAGES if cell.packages else ""
+
+
+def _by_descriptor(opened: int | None, path: str) -> str:
+    """Return a path of what is open, by which it is found whoever may enter the folders above."""
+    return path if opened is None else f"/proc/self/fd/{opened}"
 
 
 def _open_code(path: str) -> int | None:

@@ -214,7 +214,7 @@ class Nursery:
         strategy_uid = self._uid_of_strategy(granted, slot)
         return births.Spawn(
             request=self._requests,
-            code=granted.code_path,
+            code=granted.stored or granted.code_path,
             packages=granted.packages,
             bus=bus_folder(granted),
             scratch=granted.limits.scratch,
@@ -231,12 +231,13 @@ class Nursery:
     def _uid_of_strategy(self, granted: spec.CellSpec, slot: int) -> int:
         """Return the uid that a strategy gets of a daemon that is root and has some to give away; 0 for none.
 
-        Without mounts it finds its code where that lies: if others may not read it there, it stays root's,
-        without a capability, and Landlock and seccomp alone hold it.
+        Without mounts it finds its code where that lies. If others may not read it there, and it is no copy
+        of ours, it stays root's, without a capability, and Landlock and seccomp alone hold it.
         """
         if os.geteuid() != 0 or self.survey is None or not self.survey.has("credentials"):
             return 0
-        if self._setting == "root" or (self._setting == "bare" and open_to_all(granted.code_path)):
+        readable = bool(granted.stored) or open_to_all(granted.code_path)
+        if self._setting == "root" or (self._setting == "bare" and readable):
             return self._uids + 2 * slot + 1
         return 0
 

@@ -89,6 +89,8 @@ class CellSpec(Struct, frozen=True, kw_only=True):
     strategy: str
     version: str
     code_path: str
+    stored: str = ""
+    """Copy of its code that is shown instead of what lies at ``code_path``, under the name of that."""
     account_id: str
     trading_mode: Literal["paper", "live", "backtest"]
     symbols: list[str]

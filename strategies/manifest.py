@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bus import timeframes, topics
-from strategies import schemas
+from strategies import content, schemas
 from strategies.data import CAPACITY
 from strategies.errors import Problem
 from strategies.nearest import suggestion
@@ -45,7 +45,8 @@ def read(path: Path, problems: list[Problem]) -> Mapping[str, Any] | None:
         problems.append(Problem(path.name, f"is larger than {MAX_BYTES:,} bytes"))
         return None
     try:
-        raw = json.loads(path.read_bytes(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        text = content.read(path, MAX_BYTES)
+        raw = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         problems.append(Problem(path.name, f"is not JSON: {error}"))
         return None

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from strategies import manifest, requirements
+from strategies import content, manifest, requirements
 from strategies.errors import Problem
 from strategies.nearest import suggestion
 from strategies.parameters import Schema
@@ -24,12 +24,6 @@ from strategies.requirements import Lock
 BUILT_IN: Final = Path(__file__).parent
 CONFIG: Final = "config.json"
 CODE: Final = "strategy.py"
-MAX_FILES: Final = 2_000
-MAX_BYTES: Final = 256 * 2**20
-"""A folder's files, models included; more is not a strategy but a data set in the wrong place."""
-MAX_PROBLEMS: Final = 20
-"""Files of a folder are looked at until so many things are wrong with it."""
-_IGNORED: Final = {"__pycache__", ".git", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -169,10 +163,11 @@ def inspect(path: str | Path) -> Plugin:
         if not code.is_file():
             problems.append(Problem(CODE, "is no regular file" if os.path.lexists(code) else "is missing"))
         # Of a folder that lacks its code there is no more to say: it may be any folder, as large as any.
-        code_hash = _hash(path, problems) if code.is_file() else ""
+        code_hash = content.code_hash(path, problems) if code.is_file() else ""
         lock = requirements.read(path, problems) if code.is_file() else None
     except OSError as error:
-        return Broken(str(path), (*problems, Problem(Path(error.filename or path).name, f"{error.strerror}")))
+        about = Path(str(error.filename or path)).name
+        return Broken(str(path), (*problems, Problem(about, f"{error.strerror}")))
     facts = {} if raw is None else manifest.facts(raw, problems)
     if problems:
         return Broken(str(path), tuple(problems))
@@ -185,42 +180,9 @@ def _single_file(path: Path) -> Plugin:
         return Broken(str(path), (Problem("", "a strategy is a folder, or a .py file with a plain name"),))
     if path.stat().st_size > manifest.MAX_BYTES:
         return Broken(str(path), (Problem("", f"is larger than {manifest.MAX_BYTES:,} bytes"),))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(content.read(path, manifest.MAX_BYTES)).hexdigest()
     # Without a config.json there is no version to give: the content is the version.
     return Found(name=path.stem, version=f"0+{digest[:12]}", path=str(path), code_hash=digest)
-
-
-def _hash(folder: Path, problems: list[Problem]) -> str:
-    """Return the SHA-256 over every file's relative name and content, in the order of names.
-
-    Links out of the folder are refused: what they point at could change, or be a secret of the daemon.
-    """
-    root, total, count = folder.resolve(), 0, 0
-    digest = hashlib.sha256()
-    for at, directories, files in os.walk(folder):
-        directories[:] = sorted(d for d in directories if d not in _IGNORED)
-        for name in sorted([*directories, *files]):
-            path = Path(at, name)
-            relative = path.relative_to(folder).as_posix()
-            if len(problems) >= MAX_PROBLEMS:
-                return ""
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
-                problems.append(Problem(relative, "is a link that leads out of the folder"))
-                continue
-            if name in directories or name.endswith((".pyc", ".pyo")):
-                continue
-            if not path.is_file():
-                problems.append(Problem(relative, "is no regular file"))
-                continue
-            count, total = count + 1, total + path.stat().st_size
-            if count > MAX_FILES or total > MAX_BYTES:
-                limit = f"at most {MAX_FILES} files and {MAX_BYTES // 2**20} MiB"
-                problems.append(Problem(relative, f"too much for a strategy: {limit}"))
-                return ""
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").digest()
-            digest.update(len(relative.encode()).to_bytes(4, "big") + relative.encode() + content)
-    return digest.hexdigest()
 
 
 def _version_key(version: str) -> tuple[tuple[int, ...], bool, str]:

@@ -19,6 +19,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from strategies import content
 from strategies.errors import Problem
 
 FILE: Final = "requirements.txt"
@@ -96,7 +97,7 @@ def read(folder: Path, problems: list[Problem]) -> Lock | None:
         problems.append(Problem(FILE, f"is larger than {MAX_BYTES:,} bytes"))
         return None
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.read(path, MAX_BYTES, follow=False).decode("utf-8-sig")
     except UnicodeDecodeError:
         problems.append(Problem(FILE, "is not UTF-8"))
         return None

@@ -6,7 +6,7 @@ blocks: the daemon runs it on a worker thread and swaps the result in at once, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,17 @@ from strategies import plugins
 from strategies.errors import ParametersInvalid, Problem
 from strategies.parameters import Parameter, Schema, coerce
 from strategies.requirements import Lock
+from supervisor.code_store import CodeStore, Kept
 from supervisor.config.sections import Strategies
 from supervisor.errors import Failed, Invalid, NotFound, near_matches
 from supervisor.schema import RescanResult, StrategyView
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """One strategy, as the daemon needs it. ``warmup`` candles of each timeframe; ``schema`` None is free."""
+    """One strategy, as the daemon needs it. ``warmup`` candles of each timeframe; ``schema`` None is free.
+
+    ``code_path`` is where its author has it, ``stored`` the copy that cells are shown; "" for the former.
+    """
 
     name: str
     version: str
@@ -35,26 +39,42 @@ class Entry(Struct, frozen=True, kw_only=True):
     timeframes: list[str]
     schema: Schema | None
     lock: Lock | None = None
+    stored: str = ""
 
 
 DEFAULT_FOLDERS = Strategies().path
 
 
 class Catalogue:
-    """The last scan, and the paths it looked at."""
+    """The last scan, and the paths it looked at.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    With a ``store``, cells run copies that are made by the scan; without one, the code where it lies.
+    """
+
+    def __init__(self, folders: Sequence[Path], store: CodeStore | None = None) -> None:
         self._folders = list(folders)
+        self._store = store
+        self._stored: dict[str, str] = {}
+        """Copies by path of the original."""
         self._registered: list[str] = []
         self._scan = plugins.Catalogue()
 
-    def scan(self, registered: Sequence[str]) -> RescanResult:
-        """Look again; blocks. Returns what changed and everything that is broken."""
+    def scan(self, registered: Sequence[str], living: Collection[str] = ()) -> RescanResult:
+        """Look again; blocks. Returns what changed and everything that is broken.
+
+        Copies go that nobody can use: of no strategy that this scan or the last one found, since cells may
+        be born meanwhile, nor of those whose hashes are ``living``.
+        """
         # The default folder need not exist; one that somebody wrote down, and is not there, is told of.
         folders = (f for f in self._folders if f not in DEFAULT_FOLDERS or f.exists())
         paths = [*folders, *map(Path, registered)]
         before, after = self._scan, plugins.scan(paths)
-        self._registered, self._scan = list(registered), after
+        stored: dict[str, str] = {}
+        if self._store is not None:
+            after, stored = _copied(after, self._store)
+            either = [*before.found.values(), *after.found.values()]
+            self._store.tidy({*living, *(found.code_hash for found in either)})
+        self._registered, self._scan, self._stored = list(registered), after, stored
         changes = after.changes_since(before)
         return RescanResult(
             added=list(changes.added),
@@ -66,7 +86,7 @@ class Catalogue:
     def code(self, name: str, version: str) -> Entry | None:
         """Return exactly this version, None if there is none."""
         found = self._scan.find(f"{name}@{version}")
-        return None if found is None else _entry(found)
+        return None if found is None else self._entry(found)
 
     def find(self, reference: str) -> Entry:
         """Return ``NAME@VERSION``, or the newest version of ``NAME``. Raises ``NotFound``.
@@ -81,7 +101,7 @@ class Catalogue:
             if "@" not in reference:
                 known = sorted({plugin.name for plugin in self._scan.found.values()})
             raise NotFound("strategy", reference, near_matches(reference, known))
-        return _entry(found)
+        return self._entry(found)
 
     def why_not(self, name: str, version: str) -> str:
         """Return why ``code`` has nothing: what is wrong with it now, or that it is not there."""
@@ -128,6 +148,22 @@ class Catalogue:
         sound = [_view(one, deployments.get((one.name, one.version), 0)) for one in found]
         return sound + [_broken(one) for _, one in sorted(self._scan.broken.items())]
 
+    def _entry(self, found: plugins.Found) -> Entry:
+        return Entry(
+            name=found.name,
+            version=found.version,
+            code_path=found.path,
+            code_hash=found.code_hash,
+            built_in=found.built_in,
+            warmup=found.warmup,
+            conflate=found.conflate,
+            symbols=list(found.symbols),
+            timeframes=list(found.timeframes),
+            schema=found.schema,
+            lock=found.lock,
+            stored=self._stored.get(found.path, ""),
+        )
+
     @staticmethod
     def inspect(path: str) -> StrategyView:
         """Look at one path without taking it in; blocks."""
@@ -139,20 +175,19 @@ class Catalogue:
         return next((view for view in self.views({}) if view.path == path), None)
 
 
-def _entry(found: plugins.Found) -> Entry:
-    return Entry(
-        name=found.name,
-        version=found.version,
-        code_path=found.path,
-        code_hash=found.code_hash,
-        built_in=found.built_in,
-        warmup=found.warmup,
-        conflate=found.conflate,
-        symbols=list(found.symbols),
-        timeframes=list(found.timeframes),
-        schema=found.schema,
-        lock=found.lock,
-    )
+def _copied(scan: plugins.Catalogue, store: CodeStore) -> tuple[plugins.Catalogue, dict[str, str]]:
+    """Return a scan as the copies of its strategies say it is, and where they lie. Ours need none."""
+    found, broken, stored = dict(scan.found), dict(scan.broken), {}
+    for reference, one in scan.found.items():
+        if one.built_in:
+            continue
+        match store.keep(one):
+            case Kept(found=sure, path=path):
+                found[reference], stored[one.path] = sure, path
+            case plugins.Broken() as why:
+                del found[reference]
+                broken[one.path] = why
+    return plugins.Catalogue(found, broken), stored
 
 
 def _broken(one: plugins.Broken) -> StrategyView:

@@ -31,6 +31,7 @@ from supervisor.capacity import Capacity
 from supervisor.catalogue import Catalogue
 from supervisor.cells import Cells
 from supervisor.checkpoints import Checkpoints
+from supervisor.code_store import CodeStore
 from supervisor.config import Settings
 from supervisor.enforcers import Enforcers
 from supervisor.engine_client import EngineClient
@@ -86,7 +87,7 @@ class Daemon:
         self.config = config
         self.premises = Premises(settings.runtime_dir, settings.state_dir)
         self.store = DeploymentStore(settings.database_url)
-        self.catalogue = Catalogue(settings.strategies.path)
+        self.catalogue = Catalogue(settings.strategies.path, CodeStore(settings.state_dir / "code"))
         self.actors: dict[str, Actor] = {}
         self.notifier = notifier or Notifier()
         self.started_at = time.time_ns()
@@ -390,7 +391,8 @@ class Daemon:
     # ---- the catalogue --------------------------------------------------------------------------
     async def rescan(self) -> RescanResult:
         """Look for strategies again."""
-        found = await self.in_database(lambda: self.catalogue.scan(self.store.paths()))
+        living = {actor.instance.attach.code_hash for actor in self.actors.values() if actor.instance}
+        found = await self.in_database(lambda: self.catalogue.scan(self.store.paths(), living))
         for kind in ("added", "changed", "removed"):
             for reference in getattr(found, kind):
                 self.events.note(f"strategy_{kind}", reference)

@@ -31,6 +31,11 @@ class Code(Protocol):
         ...
 
     @property
+    def stored(self) -> str:
+        """Copy of it that cells are shown; "" for where it lies."""
+        ...
+
+    @property
     def code_hash(self) -> str:
         """Hash of its content."""
         ...

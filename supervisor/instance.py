@@ -59,6 +59,7 @@ def grant(
         version=deployment.version,
         code_path=code.code_path,
         conflate=code.conflate,
+        stored=code.stored,
         account_id=deployment.account,
         trading_mode=deployment.mode,  # type: ignore[arg-type]  # checked where it came in
         symbols=deployment.symbols,

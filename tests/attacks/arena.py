@@ -74,8 +74,8 @@ class Arena:
         """Start the zygote and the neighbour; return once it is ready."""
         self.nursery.start()
         # Where tasks are counted for all together, it may be refused a thread until a bomb was ended.
-        tries = 100 if self.nursery.survey and self.nursery.survey.setting == "bare" else 1
-        given = {"secret": f"{self._secret}-of-the-neighbour", "tries": tries}
+        bare = self.nursery.survey is not None and self.nursery.survey.setting == "bare"
+        given = {"secret": f"{self._secret}-of-the-neighbour", "patience": 1.0 if bare else 0.0}
         self._neighbour, _ = self._spawn("neighbour", NEIGHBOUR, Budgets(), given, conflate=False)
         deadline = time.monotonic() + END
         while not self._neighbour_ready:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from strategies.plugins import BUILT_IN, MAX_PROBLEMS, Broken, Found, inspect, scan
+from strategies.content import MAX_PROBLEMS
+from strategies.plugins import BUILT_IN, Broken, Found, inspect, scan
 
 CONFIG = {"name": "mine", "version": "1.0.0", "type": "momentum"}
 

@@ -1,6 +1,7 @@
 """The neighbour: answers every tick with one signal that names it, whatever goes on next door.
 
-It also starts a thread each time, which takes of what may be counted for all cells together: in ``tries``.
+It also starts a thread each time, which takes of what may be counted for all cells together: within
+``patience`` seconds.
 """
 
 import threading
@@ -13,7 +14,7 @@ from strategies.api import IStrategy
 class Neighbour(IStrategy):
     def initialize(self, config):
         self.secret = config.parameters["secret"]
-        self.tries = config.parameters["tries"]
+        self.patience = config.parameters["patience"]
 
     def on_tick(self, data):
         self.start_thread()
@@ -23,12 +24,13 @@ class Neighbour(IStrategy):
         return None
 
     def start_thread(self):
-        for _ in range(self.tries):
+        deadline = time.monotonic() + self.patience
+        while True:
             thread = threading.Thread(target=int)
             try:
                 thread.start()
             except RuntimeError:  # none can be started, which may not last
-                time.sleep(0.01)
+                if time.monotonic() > deadline:
+                    raise
             else:
                 return thread.join()
-        raise RuntimeError("no thread can be started any more")
