@@ -17,6 +17,7 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from tests.chaos import accounts
@@ -35,6 +36,8 @@ FASTER = 4
 """How much faster the undisturbed run is played: nothing depends on it."""
 ALONE = "STRATD_CHAOS_ALONE"
 SHOWN = 20
+FIRST = 3
+"""Findings that are shown, and of one deployment."""
 
 
 def say(line: str) -> None:
@@ -138,10 +141,15 @@ def table(undisturbed: Result, disturbed: Result, findings: list[str], seconds: 
     for name, value in disturbed.notes.items():
         say(f"{name:32} {value:8.2f}")
     say(f"---- {len(findings)} findings in {seconds:.0f} s")
-    for one in findings[:SHOWN]:
-        say(one)
-    if len(findings) > SHOWN:
-        say(f"and {len(findings) - SHOWN} more")
+    shown: Counter[str] = Counter()
+    for one in findings:
+        about = one.partition(":")[0]
+        # The first of each deployment: what is different once is so for good.
+        if shown[about] < FIRST and shown.total() < SHOWN:
+            shown[about] += 1
+            say(one)
+    if len(findings) > shown.total():
+        say(f"and {len(findings) - shown.total()} more; --json has them all")
 
 
 def document(
