@@ -7,11 +7,14 @@ profit between two times flat.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from bus.messages import Fill, Position, Signal, SignalAck
+
+if TYPE_CHECKING:
+    from strategies.snapshot import HostState
 
 MAX_OPEN: Final = 1_000
 """Signals remembered while they wait for a verdict or a fill; beyond it the oldest are forgotten."""
@@ -59,7 +62,7 @@ class ClosedTrade(Struct, frozen=True, kw_only=True):
 class Books:
     """What the host writes and the context shows."""
 
-    __slots__ = ("_unjudged", "now", "open_orders", "opened", "positions")
+    __slots__ = ("now", "open_orders", "opened", "positions", "unjudged")
 
     def __init__(self) -> None:
         self.now = 0
@@ -67,7 +70,8 @@ class Books:
         self.open_orders: dict[str, OpenOrder] = {}
         self.opened: dict[str, tuple[int, float, float]] = {}
         """Symbol -> event time, realised and fees when its position was opened."""
-        self._unjudged: dict[int, Signal] = {}
+        self.unjudged: dict[int, Signal] = {}
+        """Signals that were sent and have no verdict yet, by number."""
 
     def welcome(self, positions: Iterable[Position]) -> None:
         """Take the holdings with which an instance begins, or goes on after the engine was away."""
@@ -81,16 +85,30 @@ class Books:
     def remember(self, signals: Iterable[Signal]) -> None:
         """Keep what was sent until its verdict comes."""
         for signal in signals:
-            if signal.intent != "cancel":
-                self._unjudged[signal.number] = signal
-        _trim(self._unjudged)
+            self.unjudged[signal.number] = signal
+        _trim(self.unjudged)
 
-    def judge(self, ack: SignalAck) -> None:
-        """Take a verdict: an accepted signal waits for its fill."""
-        signal = self._unjudged.pop(ack.number, None)
-        if signal is not None and ack.decision in {"accepted", "modified"}:
+    def judge(self, ack: SignalAck) -> bool:
+        """Take a verdict: an accepted signal waits for its fill. False if none waits for this one.
+
+        A signal that a restart sent again is answered twice: as it was the first time, from the tape, and
+        then as the duplicate that it is.
+        """
+        signal = self.unjudged.pop(ack.number, None)
+        if signal is None:
+            return False
+        if ack.decision in {"accepted", "modified"} and signal.intent != "cancel":
             self.open_orders[ack.signal_id] = OpenOrder(ack.signal_id, ack.number, signal)
             _trim(self.open_orders)
+        return True
+
+    def put_back(self, state: HostState) -> None:
+        """Go on where a checkpoint was taken."""
+        self.now = state.now
+        self.positions = {position.symbol: position for position in state.positions}
+        self.opened = dict(state.opened)
+        self.open_orders = {order.signal_id: order for order in state.open_orders}
+        self.unjudged = {signal.number: signal for signal in state.unjudged}
 
     def fill(self, fill: Fill, position: Position) -> ClosedTrade | None:
         """Take an execution; return the round trip that it ended, if it did (through zero as well)."""

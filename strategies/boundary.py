@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from bus.messages import Candle
+from strategies.snapshot import BarrierState
 
 GRACE: Final = 1_000_000_000
 """Event time (ns) after a boundary at which it is reported with symbols missing."""
@@ -42,3 +43,16 @@ class Barrier:
             if ts <= done or ts + self._grace <= now or len(self._waiting) > MAX_WAITING
         ]
         return [(ts, self._waiting.pop(ts)) for ts in ready]
+
+    def state(self) -> BarrierState:
+        """Return what a checkpoint keeps of it."""
+        waiting = [(ts, list(closed.values())) for ts, closed in self._waiting.items()]
+        return BarrierState(dict(self._reached), waiting)
+
+    def put_back(self, state: BarrierState) -> None:
+        """Go on where ``state`` was returned; symbols that are new since have reached nothing."""
+        self._reached.update((symbol, at) for symbol, at in state.reached.items() if symbol in self._reached)
+        self._waiting = {
+            ts: {(candle.symbol, candle.timeframe): candle for candle in candles}
+            for ts, candles in state.waiting
+        }

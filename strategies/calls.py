@@ -18,12 +18,12 @@ class Calls:
     __slots__ = (
         "_books",
         "_data",
-        "_number",
         "_owner",
         "_symbols",
         "barred",
         "dropped",
         "exits_pass",
+        "number",
         "wall",
     )
 
@@ -34,7 +34,8 @@ class Calls:
         self._symbols = symbols
         self._books = books
         self._data = data
-        self._number = 0
+        self.number = 0
+        """Number of the last signal: the next one's is one more, also after a restart."""
         self.wall = wall
         self.barred = ""
         self.exits_pass = False
@@ -70,10 +71,10 @@ class Calls:
                 cause,
                 now=self._books.now,
                 price=self._data.price(signal.symbol),
-                number=self._number + at,
+                number=self.number + at,
                 where=f"{self._owner}.{name}",
             )
             for at, signal in enumerate(found, start=1)
         ]
-        self._number += len(stamped)  # only now: one bad signal drops them all
+        self.number += len(stamped)  # only now: one bad signal drops them all
         return stamped

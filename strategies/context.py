@@ -14,13 +14,15 @@ from typing import Any, Literal, NoReturn
 
 from numpy.random import PCG64, Generator
 
-from bus.messages import Position, Schedule
+from bus.messages import Position
 from strategies.books import Account, Books, OpenOrder
 from strategies.data import MultiTimeframeData
 from strategies.errors import NotConfigured, StrategyError
+from strategies.indicator_set import IndicatorSet
 from strategies.indicators import INDICATORS, Indicator
 from strategies.nearest import suggestion
 from strategies.outputs import LONGEST_REQUEST, Level, LogLine, Recorded, Update, bounded
+from strategies.timers import Timers
 
 MAX_NAME = 64
 
@@ -96,7 +98,10 @@ class Context:
         self._data = data
         self._update = update
         self._more_time = more_time
-        self._indicators: dict[tuple[str, str], list[Indicator]] = {}
+        self.timers = Timers()
+        """The host's: what ``schedule`` has set."""
+        self.indicators = IndicatorSet()
+        """The host's: what ``indicator`` has made."""
 
     @property
     def now(self) -> int:
@@ -127,7 +132,8 @@ class Context:
     def schedule(self, name: str, *, at: int | None = None, every: float | None = None) -> None:
         """Have ``on_timer(name, ts)`` called at event time ``at`` (ns), ``every`` so many seconds, or both.
 
-        The same name again replaces the timer.
+        The same name again replaces the timer. Timers survive a restart: an ``on_start`` that sets one of the
+        same period again leaves it as it is.
         """
         if not _is_name(name):
             raise StrategyError(f"schedule({name!r}): a name of 1 to 64 characters")
@@ -138,7 +144,8 @@ class Context:
         if at is not None and (type(at) is not int or at <= 0):
             raise StrategyError(f"schedule({name!r}): at={at!r} is not a time in nanoseconds since 1970")
         period = 0 if every is None else round(every * 1e9)
-        self._update(Schedule(name, self.now + period if at is None else at, period))
+        if (timer := self.timers.set(name, at, period, self.now)) is not None:
+            self._update(timer)
 
     def request_time(self, seconds: float | timedelta) -> bool:
         """Ask for time to train a model, beyond the hard budget of the callback that runs.
@@ -158,15 +165,19 @@ class Context:
         """Return an indicator that is fed every closed candle from now on, before the callback sees it.
 
         ``ctx.indicator("SMA", "1h", 20).value``; fed what ``history`` already holds. ``symbol`` defaults to
-        the first of the deployment's.
+        the first of the deployment's. Asked for again it is the same one, after a restart with what it held.
         """
         if name not in INDICATORS:
             raise StrategyError(f"indicator {name!r} is unknown{suggestion(name, INDICATORS)}")
         key = symbol or self._data.symbols[0]
-        made = INDICATORS[name](*args)
-        for row in self._data.history(timeframe, self._data.capacity, key):
+        history = self._data.history(timeframe, self._data.capacity, key)
+        recipe = (name, key, self._data.canonical(timeframe), args)
+        known = self.indicators.get(recipe)
+        if known is not None:
+            return known
+        made = self.indicators.make(recipe)
+        for row in history:
             made.feed(float(row["high"]), float(row["low"]), float(row["close"]))
-        self._indicators.setdefault((key, self._data.canonical(timeframe)), []).append(made)
         return made
 
     @functools.cached_property
@@ -177,27 +188,22 @@ class Context:
 
     def snapshot(self) -> dict[str, Any]:
         """Return what a checkpoint keeps besides the strategy's own state; the host calls this."""
-        kept = {"kv": self.kv, "opened": self._books.opened}
+        kept = {"kv": self.kv}
         return {**kept, "rng": self.rng.bit_generator.state} if "rng" in vars(self) else kept
 
     def restore(self, saved: Mapping[str, Any]) -> bool:
         """Take back a ``snapshot``, or nothing of it and return False; the host calls this."""
-        kv, opened = saved.get("kv"), saved.get("opened")
-        if not isinstance(kv, dict) or not isinstance(opened, dict):
+        kv = saved.get("kv")
+        if not isinstance(kv, dict):
             return False
         try:
             if "rng" in saved:
                 self.rng.bit_generator.state = saved["rng"]
-        except (KeyError, TypeError, ValueError):  # numpy's own check of what it is given
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):  # numpy's own check
             return False
+        self.kv.clear()
         self.kv.update(kv)
-        self._books.opened.update(opened)
         return True
-
-    def feed_indicators(self, symbol: str, timeframe: str, high: float, low: float, close: float) -> None:
-        """Hand a closed candle to what ``indicator`` made; the host calls this."""
-        for indicator in self._indicators.get((symbol, timeframe), ()):
-            indicator.feed(high, low, close)
 
 
 def _is_name(name: object) -> bool:

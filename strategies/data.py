@@ -19,6 +19,7 @@ from bus.timeframes import TimeframeError, parse
 from strategies.errors import NoSuchHistory
 from strategies.forming import FormingTicks, merge
 from strategies.nearest import suggestion
+from strategies.snapshot import FormingState, HostState
 
 CANDLE_DTYPE: Final = np.dtype(
     [
@@ -235,13 +236,55 @@ class MultiTimeframeData:
             self._forming[candle.symbol].closed(candle.close_time)
         return True
 
-    def newest(self) -> dict[str, int]:
-        """Return the close time of the newest candle of each series that has one, by ``symbol|timeframe``."""
-        return {
-            f"{symbol}|{timeframe}": series.newest.close_time
-            for (symbol, timeframe), series in self._series.items()
-            if series.newest is not None
-        }
+    def has(self, symbol: str, timeframe: str) -> bool:
+        """Whether there is such a series."""
+        return (symbol, timeframe) in self._series
+
+    def newest(self) -> list[Candle]:
+        """Return the newest candle of each series that has one."""
+        return [series.newest for series in self._series.values() if series.newest is not None]
+
+    def seen(self) -> dict[str, int]:
+        """Return the close time of the newest candle of each series by ``symbol|timeframe``, 0 for none."""
+        none = dict.fromkeys((f"{symbol}|{timeframe}" for symbol, timeframe in self._series), 0)
+        return none | {f"{one.symbol}|{one.timeframe}": one.close_time for one in self.newest()}
+
+    def ticks(self) -> list[Tick]:
+        """Return the last tick of each symbol that has one."""
+        return list(self._ticks.values())
+
+    def forming_states(self) -> list[FormingState]:
+        """Return what a checkpoint keeps of the forming candles."""
+        states = (forming.state(symbol, self._following(symbol)) for symbol, forming in self._forming.items())
+        return [state for state in states if state.folded or state.ticks]
+
+    def _following(self, symbol: str) -> int:
+        """Return when the candle of the oldest tick of the smallest timeframe closes, far off if unknown."""
+        span = parse(self.timeframes[0]).span if self.timeframes else None
+        first = self._forming[symbol].first
+        newest = self._series[symbol, self.timeframes[0]].newest if span else None
+        if span is None or newest is None:
+            return 2**63 - 1
+        start = newest.close_time
+        return start + max(0, (first - start) // span) * span + span
+
+    def stale(self) -> dict[str, list[str]]:
+        """Return the feeds of each symbol that are not healthy."""
+        return {symbol: sorted(feeds) for symbol, feeds in self._stale.items() if feeds}
+
+    def put_back(self, state: HostState) -> None:
+        """Go on where a checkpoint was taken, but for the histories, which the warm-up filled."""
+        for candle in state.newest:
+            self.add_candle(candle)
+        self._ticks.update((tick.symbol, tick) for tick in state.ticks if tick.symbol in self._forming)
+        for forming in state.forming:
+            if forming.symbol in self._forming:
+                self._forming[forming.symbol].put_back(forming)
+        for symbol, feeds in state.stale.items():
+            if symbol in self._stale:
+                self._stale[symbol] = set(feeds)
+        self.as_of = state.as_of
+        self.symbol = state.symbol if state.symbol in self._forming else self.symbol
 
     def add_status(self, status: FeedStatus) -> None:
         """Take a change of a feed's health; no symbols named means all."""

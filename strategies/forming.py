@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from bus.messages import Candle, PriceKind, Tick
+from strategies.snapshot import Folded, FormingState
 
 KEPT: Final = 1_024
 """Ticks kept before they are folded into one: bounds memory where the smallest timeframe is a day."""
@@ -47,7 +48,7 @@ class FormingTicks:
 
     def __init__(self) -> None:
         self._ticks: list[Tick] = []
-        self._folds: dict[PriceKind, _Fold] = {}
+        self._folds: dict[Literal["last", "bid", "ask", "mid"], _Fold] = {}
 
     def add(self, tick: Tick) -> None:
         """Take one tick."""
@@ -61,16 +62,54 @@ class FormingTicks:
         self._ticks = [tick for tick in self._ticks if tick.ts >= close_time]
         self._folds.clear()
 
+    @property
+    def first(self) -> int:
+        """Time of the first tick that is kept as it came, 0 without any."""
+        return self._ticks[0].ts if self._ticks else 0
+
     def fold(self, kind: PriceKind) -> _Fold | None:
         """Return the fold of the ticks' prices of one kind, None without any."""
-        fold = _copy(self._folds[kind]) if kind in self._folds else _Fold()
+        known = self._folds.get("last" if kind == "mark" else kind)
+        fold = _Fold() if known is None else _copy(known)
         _add_all(fold, self._ticks, kind)
         return fold if fold.trades else None
 
-    def _compact(self) -> None:
-        for kind in ("last", "bid", "ask", "mid"):
-            _add_all(self._folds.setdefault(kind, _Fold()), self._ticks, kind)
-        self._ticks.clear()
+    def state(self, symbol: str, following: int) -> FormingState:
+        """Return what a checkpoint keeps: the ticks before the close at ``following`` as what they fold to.
+
+        They are folded here as well, which changes nothing: they are forgotten together.
+        """
+        early = next((n for n, tick in enumerate(self._ticks) if tick.ts >= following), len(self._ticks))
+        self._compact(early)
+        folded = [_folded(kind, fold) for kind, fold in self._folds.items() if fold.trades]
+        return FormingState(symbol, folded, list(self._ticks))
+
+    def put_back(self, state: FormingState) -> None:
+        """Go on where ``state`` was returned."""
+        self._ticks = list(state.ticks)
+        self._folds = {folded.kind: _unfolded(folded) for folded in state.folded}
+
+    def _compact(self, count: int = KEPT) -> None:
+        if not count:
+            return
+        for kind in _KINDS:
+            _add_all(self._folds.setdefault(kind, _Fold()), self._ticks[:count], kind)
+        del self._ticks[:count]
+
+
+_KINDS: Final[tuple[Literal["last", "bid", "ask", "mid"], ...]] = ("last", "bid", "ask", "mid")
+
+
+def _folded(kind: Literal["last", "bid", "ask", "mid"], fold: _Fold) -> Folded:
+    numbers = (fold.trades, fold.volume, fold.open, fold.high, fold.low, fold.close)
+    return Folded(kind, *numbers, fold.open_key, fold.close_key)
+
+
+def _unfolded(folded: Folded) -> _Fold:
+    fold = _Fold()
+    for name in _Fold.__slots__:
+        setattr(fold, name, getattr(folded, name))
+    return fold
 
 
 def _copy(fold: _Fold) -> _Fold:

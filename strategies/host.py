@@ -36,6 +36,8 @@ from strategies import state
 from strategies.api import IStrategy, StopReason
 from strategies.books import Books
 from strategies.calls import Calls
+from strategies.checkpoints import Checkpoints
+from strategies.checkpoints import Saved as Read
 from strategies.config import StrategyConfig
 from strategies.context import Context
 from strategies.data import CAPACITY, MultiTimeframeData
@@ -76,7 +78,6 @@ class Host:
         self.config = config
         self.phase = Phase.CREATED
         self._update = update or _ignore
-        self._checkpoint_bytes = checkpoint_bytes
         self._books = Books()
         self._data = MultiTimeframeData(config.symbols, config.timeframes, capacity)
         self._wall = Wall(ErrorBudget(errors_in_a_row, errors_per_minute), self._update, on_call, monotonic)
@@ -93,6 +94,10 @@ class Host:
             seed=seed,
         )
         self.market = Market(strategy, self.ctx, self._calls, self._books, self._data)
+        self._checkpoints = Checkpoints(
+            self.ctx, self._calls, self._books, self._data, self.market, limit=checkpoint_bytes
+        )
+        self._paused: Pause | None = None
         # Naming a callback to the watchdog is a datagram, every fill one or two: not for what nobody wrote.
         self._wrote = {n for n in _OUTCOMES if getattr(type(strategy), n) is not getattr(IStrategy, n)}
         self._handlers: Mapping[type, Callable[[Any], list[Signal]]] = {
@@ -168,6 +173,8 @@ class Host:
             if catch_up:
                 self._calls.barred = "paused" if self.phase is Phase.PAUSED else ""
         self.phase = following
+        if isinstance(event, Welcome) and event.paused and following is Phase.RUNNING:
+            signals += self.handle(self._paused or Pause("paused before the restart"))
         return signals
 
     # ---- market -----------------------------------------------------------------------------------
@@ -183,62 +190,76 @@ class Host:
 
     def _timer(self, event: TimerFired) -> list[Signal]:
         self.market.forward(event.ts)
+        if not self.ctx.timers.fire(event.name, event.ts):
+            return []
         cause = Cause("timer", event.ts, event.ts)
         return self._calls.ask("on_timer", cause, self.strategy.on_timer, event.name, event.ts)
 
     # ---- life -------------------------------------------------------------------------------------
     def _welcome(self, event: Welcome) -> list[Signal]:
+        books = self._books
         if self.phase is not Phase.READY:  # the engine died and is back: only what is held may be news
-            self._books.welcome(event.positions)
+            books.welcome(event.positions)
             return []
-        self._books.now = self._books.now or min((c.close_time for c in event.warmup), default=event.now)
-        self._books.welcome(event.positions)
-        saved = self._load(event)
-        recovered = saved is not None and event.recovered
+        books.now = began = min((c.close_time for c in event.warmup), default=event.now)
+        books.welcome(event.positions)
+        saved: Read | None = None
+        loaded = True
+        if event.state:
+            saved, loaded = self._load(event)
+        resumes = event.resumes and saved is not None and saved.host is not None
+        books.now = began
+        seen = (saved.seen if loaded or resumes else None) if saved is not None else None
         self._calls.barred = "warm_up"
-        self.market.warm_up(event.warmup, saved or None)
+        self.market.warm_up(event.warmup, seen or None, resumes=resumes)
         self._calls.barred = ""
-        self._calls.tell("on_start", self.strategy.on_start, self.ctx, recovered)
+        if saved is not None:
+            self._checkpoints.put_back(saved, resumes=resumes, warm=True)
+            self._paused = saved.host.paused if saved.host is not None else None
+        self._calls.tell("on_start", self.strategy.on_start, self.ctx, loaded and event.recovered)
+        if saved is not None:
+            for timer in self.ctx.timers.restored():
+                self._update(timer)
         return []
 
-    def _load(self, event: Welcome) -> dict[str, int] | None:
-        """Load the checkpoint; return what it had seen, None if strategy or bytes say it cannot be used."""
-        if not event.state:
-            return {}  # nothing was saved: the warm-up alone is the recovery
+    def _load(self, event: Welcome) -> tuple[Read, bool]:
+        """Load the checkpoint; return what it holds, and whether the strategy took its part of it.
+
+        ``StateIncompatible`` for bytes that are none, and for a strategy that failed on them: half loaded is
+        worse than not at all, so neither go on with it nor pretend to start afresh.
+        """
         self._wall.enter("load_state")
         try:
-            saved = self._unpacked(event.state)
-            self.strategy.load_state(saved["state"], event.state_version)
-        except StateIncompatible as error:
+            saved = self._checkpoints.read(event.state)
+            self._checkpoints.put_back(saved, resumes=event.resumes, warm=False)
+        except StateCorrupt as error:
+            self._wall.report("load_state", event.now, error)
+            raise
+        try:
+            self.strategy.load_state(saved.own, event.state_version)
+        except StateIncompatible as error:  # its own word: what it says it cannot use, it goes without
             self._wall.leave()
             self._wall.report("load_state", event.now, error)
-            return None
+            return saved, False
         except MemoryError:
             raise
         except Exception as error:
-            # Half loaded is worse than not at all: neither go on with it nor pretend to start afresh.
             self._wall.report("load_state", event.now, error)
             raise StateIncompatible(
                 f"{type(self.strategy).__name__}.load_state: {one_line(error)}"
             ) from error
         self._wall.leave()
-        seen: dict[str, int] = saved["seen"]
-        return seen
-
-    def _unpacked(self, packed: bytes) -> Mapping[str, Any]:
-        saved = {"seen": {}, **state.unpack(packed, self._checkpoint_bytes)}
-        maps = isinstance(saved.get("state"), dict) and isinstance(saved["seen"], dict)
-        if not maps or not self.ctx.restore(saved):
-            raise StateCorrupt(f"checkpoint of {len(packed)} bytes was not written by this host")
-        return saved
+        return saved, True
 
     def _pause(self, event: Pause) -> list[Signal]:
+        self._paused = event
         self._calls.barred, self._calls.exits_pass = "paused", event.exit_only
         if self.phase is Phase.RUNNING:
             self._calls.tell("on_pause", self.strategy.on_pause, event.reason)
         return []
 
     def _resume(self, _: Resume) -> list[Signal]:
+        self._paused = None
         self._calls.barred, self._calls.exits_pass = "", False
         if self.phase is Phase.PAUSED:
             self._calls.tell("on_resume", self.strategy.on_resume)
@@ -268,18 +289,16 @@ class Host:
 
     def _save(self) -> None:
         def packed() -> bytes:
-            own = self.strategy.save_state()
-            content = {"state": own, "seen": self._data.newest(), **self.ctx.snapshot()}
-            return state.pack(content, self._checkpoint_bytes)
+            return self._checkpoints.pack(self.strategy.save_state(), self._paused)
 
-        saved = self._wall.call("save_state", self.now, packed)
+        # The checkpoint before stays: a strategy that cannot save goes on, and its errors say so.
+        saved = self._wall.call("save_state", self.now, packed, forgives=True)
         if saved is not None:
             self._update(Saved(saved, type(self.strategy).state_version))
 
     # ---- what became of signals -------------------------------------------------------------------
     def _acked(self, event: Acked) -> list[Signal]:
-        self._books.judge(event.ack)
-        if "on_signal_result" in self._wrote:
+        if self._books.judge(event.ack) and "on_signal_result" in self._wrote:
             self._calls.tell("on_signal_result", self.strategy.on_signal_result, event.ack)
         return []
 

@@ -38,7 +38,7 @@ class Market:
         self._saves = kind.save_state is not IStrategy.save_state
         self._counts_all = not self._saves or kind.on_warmup_candle is not IStrategy.on_warmup_candle
         self._missed: list[Candle] = []
-        self._barrier = Barrier(data.symbols) if kind.on_boundary is not IStrategy.on_boundary else None
+        self.barrier = Barrier(data.symbols) if kind.on_boundary is not IStrategy.on_boundary else None
 
     def forward(self, ts: int) -> None:
         """Let event time be at least ``ts``; it never runs backwards."""
@@ -66,8 +66,8 @@ class Market:
         """Show what closed at one instant, all of it, then ask ``on_candle_complete`` of each."""
         self.forward(event.as_of)
         taken = self._take(event.candles)
-        if self._barrier is not None:
-            self._barrier.add(event.as_of, taken)
+        if self.barrier is not None:
+            self.barrier.add(event.as_of, taken)
         signals: list[Signal] = []
         for candle in taken:
             self._look(event.as_of, candle.symbol)
@@ -83,26 +83,30 @@ class Market:
 
     def on_boundaries(self) -> list[Signal]:
         """Ask ``on_boundary`` of what is complete or overdue by now, if the strategy has one."""
-        if self._barrier is None:
+        if self.barrier is None:
             return []
         signals: list[Signal] = []
-        for ts, closed in self._barrier.due(self._books.now):
+        for ts, closed in self.barrier.due(self._books.now):
             self._look(ts, self._data.symbol)
             call = self._strategy.on_boundary
             signals += self._calls.ask("on_boundary", Cause("bound", ts, ts), call, ts, closed, self._data)
         return signals
 
-    def warm_up(self, candles: Sequence[Candle], saved: Mapping[str, int] | None = None) -> None:
+    def warm_up(
+        self, candles: Sequence[Candle], saved: Mapping[str, int] | None = None, *, resumes: bool = False
+    ) -> None:
         """Replay the past: one instant after the other over all symbols, to ``on_warmup_candle``.
 
-        ``saved`` is what a checkpoint that was loaded had seen (``MultiTimeframeData.newest``): what closed
-        up to there is not counted twice, and what closed after it waits for ``catch_up``.
+        ``saved`` is what a checkpoint that was loaded had seen (``MultiTimeframeData.seen``): what closed
+        up to there is not counted twice. What closed after it waits for ``catch_up``, or if it ``resumes``
+        for the tape.
         """
         instants: dict[int, list[Candle]] = {}
         for candle in candles:
             last = None if saved is None else saved.get(f"{candle.symbol}|{candle.timeframe}")
-            if last is not None and candle.close_time > last:
-                self._missed.append(candle)
+            if last is not None and candle.close_time > last and (last or resumes):
+                if not resumes:
+                    self._missed.append(candle)
             else:
                 instants.setdefault(candle.close_time, []).append(candle)
         for as_of, closed in sorted(instants.items()):
@@ -134,13 +138,13 @@ class Market:
         Ascending timeframe, then symbol (candles.md 9). A partial candle is not delivered at all
         (candles.md 7), nor is one that is already known.
         """
-        taken = []
+        taken, feed = [], self._ctx.indicators.feed
         for candle in candles:
             if candle.partial or not candle.closed or not self._data.add_candle(candle):
                 self.withheld += 1
                 continue
             self.candles += 1
-            self._ctx.feed_indicators(candle.symbol, candle.timeframe, candle.high, candle.low, candle.close)
+            feed(candle.symbol, candle.timeframe, candle.high, candle.low, candle.close)
             taken.append(candle)
         if len(taken) > 1:
             taken.sort(key=lambda candle: (self._ranks[candle.timeframe], candle.symbol))

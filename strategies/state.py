@@ -62,12 +62,30 @@ def unpack(packed: bytes, limit: int = LIMIT) -> dict[str, Any]:
             max_array_len=limit,
             max_map_len=limit,
         )
+        _check(state, 0)
     # The decoder raises half a dozen kinds, numpy and Decimal their own: each means the same here.
     except Exception as error:  # noqa: BLE001
         raise StateCorrupt(f"checkpoint cannot be read: {type(error).__name__} {error}") from None
     if not isinstance(state, dict):
         raise StateCorrupt(f"checkpoint holds {type(state).__name__}, not a mapping")
     return state
+
+
+def _check(value: Any, depth: int) -> None:
+    """Refuse what ``pack`` does not write: nesting without end, and keys that are never found again."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    items = value
+    if isinstance(value, dict):
+        items = value.values()
+        for key in value:
+            if type(key) is not str and type(key) is not int:
+                raise ValueError(f"the key {key!r:.60}: keys are str or int")
+    elif not isinstance(value, list | tuple):
+        return
+    for item in items:
+        if isinstance(item, dict | list | tuple):
+            _check(item, depth + 1)
 
 
 def _plain(value: Any, path: str, depth: int) -> Any:

@@ -79,11 +79,11 @@ class Wall:
         """Note that no callback runs."""
         self.current = ""
 
-    def call(self, name: str, now: int, run: Callable[[], R]) -> R | None:
+    def call(self, name: str, now: int, run: Callable[[], R], *, forgives: bool = False) -> R | None:
         """Return what ``run`` returns, or None if it raised, which is then counted and told.
 
-        ``TooManyErrors`` ends the strategy. After any other ``BaseException`` ``current`` still names the
-        callback, for whoever reports the death.
+        ``TooManyErrors`` ends the strategy, unless this call ``forgives``. After any other ``BaseException``
+        ``current`` still names the callback, for whoever reports the death.
         """
         self.enter(name)
         try:
@@ -92,20 +92,21 @@ class Wall:
             raise
         except Exception as error:  # noqa: BLE001 (this is the wall)
             self.leave()
-            self._failed(name, now, error)
+            self._failed(name, now, error, forgives=forgives)
             return None
         self.leave()
-        self._budget.passed()
+        if not forgives:
+            self._budget.passed()
         return result
 
     def report(self, name: str, now: int, error: BaseException) -> None:
         """Tell of an error without counting it towards the budget."""
         self._update(Fault(name, bounded(one_line(error), 1_024), _authors_frames(error), now))
 
-    def _failed(self, name: str, now: int, error: Exception) -> None:
+    def _failed(self, name: str, now: int, error: Exception, *, forgives: bool) -> None:
         self.errors += 1
         self.report(name, now, error)
-        why = self._budget.failed(now)
+        why = "" if forgives else self._budget.failed(now)
         if why and not self.patient:
             raise TooManyErrors(f"{why}; the last in {name}: {bounded(one_line(error), 512)}") from error
 

@@ -24,6 +24,7 @@ from bus.messages import (
     Welcome,
 )
 from strategies import StateIncompatible, StrategyConfig
+from strategies.errors import StateCorrupt
 from strategies.host import Host
 from strategies.outputs import LogLine, Recorded, Saved
 from strategies.phases import Phase
@@ -181,15 +182,20 @@ def test_state_is_loaded_after_a_planned_stop_as_well():
     assert host.strategy.recovered is False
 
 
-@pytest.mark.parametrize("saved", [b"\xc1", b"\x80", b"garbage", b"\x81\xa5state\x01", b""])
-def test_a_checkpoint_that_is_none_starts_afresh_and_says_so(saved):
+@pytest.mark.parametrize("saved", [b"\xc1", b"\x80", b"garbage", b"\x81\xa5state\x01"])
+def test_a_checkpoint_that_is_none_is_not_gone_on_with(saved):
     updates = []
-    host = restarted(Counter(), saved, update=updates.append)
-    assert host.strategy.loaded is None
-    assert host.ctx.kv == {}
-    assert [update.callback for update in updates] == (["load_state"] if saved else [])
-    assert host.strategy.recovered is (not saved)
-    assert host.phase is Phase.RUNNING
+    strategy = Counter()
+    with pytest.raises(StateCorrupt, match="checkpoint"):
+        restarted(strategy, saved, update=updates.append)
+    assert strategy.loaded is None
+    assert [update.callback for update in updates] == ["load_state"]
+
+
+def test_without_a_checkpoint_a_start_is_a_start():
+    updates = []
+    host = restarted(Counter(), b"", update=updates.append)
+    assert (host.strategy.loaded, host.ctx.kv, updates, host.phase) == (None, {}, [], Phase.RUNNING)
 
 
 def test_a_strategy_may_refuse_old_state_and_then_starts_afresh():
@@ -278,7 +284,8 @@ def test_callbacks_for_verdicts_and_fills_that_nobody_wrote_are_not_named_but_th
 
 def test_verdicts_feeds_timers_and_parameters_reach_their_callbacks():
     host = running(Recorder(), config=config(parameters={"n": 1}))
-    host.handle(Acked(SignalAck("k", "rejected", "no_position")))
+    host.ctx._books.remember([buy(number=7)])
+    host.handle(Acked(SignalAck("k", "rejected", "no_position", number=7)))
     host.handle(FeedStatus("main", "stale", T0))
     host.handle(TimerFired("poll", T0 + 5))
     host.handle(Parameters({"n": 2}))
