@@ -45,15 +45,16 @@ CORRECTIONS_KEPT = 10_000
 class SymbolCandles:
     """Every timeframe of one symbol, folded from one stream.
 
-    ``next_close`` is the earliest watermark at which something may have to close. ``counts`` holds what
-    was not folded, by reason. ``volume_kind`` ``cumulative`` is a label here: ``Tick.size`` is already
-    the difference of the day counter (bus/intake.py); with ``tick`` the volume is the number of ticks.
+    ``next_close`` is the earliest watermark at which something may have to close: ``lateness`` ns after
+    the end of a candle. ``counts`` holds what was not folded, by reason. ``volume_kind`` ``cumulative`` is
+    a label here: ``Tick.size`` is already the difference of the day counter (bus/intake.py); with ``tick``
+    the volume is the number of ticks.
     """
 
     __slots__ = (
         "_bar_timeframe", "_bars_to", "_by_last", "_calendar", "_covered_to", "_grace", "_hot", "_hot_from",
-        "_hot_to", "_lateness", "_price_kind", "_since", "_sized", "_source", "_timeline", "_to_correct",
-        "counts", "next_close",
+        "_hot_to", "_since", "_sized", "_source", "_timeline", "_to_correct", "counts", "lateness",
+        "next_close", "price_kind",
     )  # fmt: skip
 
     def __init__(
@@ -72,10 +73,10 @@ class SymbolCandles:
         self.next_close = FAR
         self._timeline = Timeline(Stream(symbol, price, volume_kind), timeframes, calendar, synthetic)
         self._calendar = calendar
-        self._price_kind = price
+        self.price_kind = price
         self._by_last = price in {"last", "mark"}
         self._sized = volume_kind != "tick"
-        self._lateness = lateness_ns
+        self.lateness = lateness_ns
         # A grace below the lateness would let the timer take back what the lateness allows.
         self._grace = max(grace_ns, lateness_ns)
         self._to_correct: deque[Tick | Bar | Candle] = deque(maxlen=CORRECTIONS_KEPT)
@@ -91,7 +92,7 @@ class SymbolCandles:
     def add(self, tick: Tick) -> int:
         """Fold a tick into the open candles; return 0, ``TICK_LATE`` or ``TICK_OUT_OF_SESSION``."""
         ts = tick.ts
-        price = tick.last if self._by_last else _quote(tick, self._price_kind)
+        price = tick.last if self._by_last else _quote(tick, self.price_kind)
         size = tick.size if self._sized else 1.0  # a tick volume counts ticks
         if price is None or tick.flags or not self._hot_from <= ts < self._hot_to:
             return self._add_rare(tick, price, size)
@@ -190,7 +191,7 @@ class SymbolCandles:
         if self._source == "bars":
             watermark = self._bars_to  # that of the feed is the open of its last bar, which is closed
         timer = wall - self._timer_grace()
-        limit = max(watermark - self._lateness, timer) if healthy else watermark - self._lateness
+        limit = max(watermark - self.lateness, timer) if healthy else watermark - self.lateness
         groups: list[Closed | None] = []
         while line.boundary <= limit or (line.boundary <= timer and line.session_end() <= timer):
             groups.append(line.close(limit))
@@ -224,16 +225,6 @@ class SymbolCandles:
     def opens(self, timeframe: str) -> int:
         """Open of the oldest candle of a timeframe that is not closed; far away before the first tick."""
         return next(s.current.open_time for s in self._timeline.series if s.timeframe.id == timeframe)
-
-    @property
-    def lateness(self) -> int:
-        """How far a tick must be past a boundary to close what ends there, ns."""
-        return self._lateness
-
-    @property
-    def price_kind(self) -> PriceKind:
-        """Which price the candles are made of."""
-        return self._price_kind
 
     @property
     def interrupted(self) -> bool:
@@ -376,7 +367,7 @@ class SymbolCandles:
     def _follow(self) -> None:
         """After the timeline moved: where the next close is, and whether the hot candles still are."""
         line = self._timeline
-        self.next_close = line.boundary if line.boundary == FAR else line.boundary + self._lateness
+        self.next_close = line.boundary if line.boundary == FAR else line.boundary + self.lateness
         if self._hot_from < line.closed_to:
             self._hot_from = self._hot_to = 0
 

@@ -19,7 +19,9 @@ from bus.agenda import NEVER
 from bus.captured import MarketState, StreamState
 from bus.clock import MARK_EVERY, MARKS, RECORDED, FeedClock
 from bus.messages import Bar, Candle, Candles, Tick, encode
-from bus.stream import HISTORY, LEAP, Archive, NoArchive, Send, Shared, Source, Stream
+from bus.past import HISTORY
+from bus.shared import Archive, NoArchive, Send, Shared, Source
+from bus.stream import LEAP, Stream
 from bus.timeframes import Timeframe
 
 __all__ = [
@@ -84,6 +86,7 @@ class Market:
         if stream.next_close == NEVER and stream.book is not None:
             # The very first tick starts the candles; only then is the next boundary known.
             stream.flush()
+            stream.open_from = max(stream.open_from, stream.book.closed_to)  # before is no candle
             stream.clock.agenda.note(stream)
         return tick
 

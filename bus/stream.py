@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 import msgspec
 
@@ -19,80 +18,18 @@ from bus.candles import SymbolCandles
 from bus.captured import StreamState
 from bus.clock import FeedClock
 from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, Bar, Candle, Candles, Tick, Ticks, encode
-from bus.sessions import SessionCalendar
+from bus.past import Past
+from bus.shared import Shared, Source
 from bus.timeframes import Timeframe, parse
 from bus.timeline import Closed
 
-HISTORY = 2000
-"""Closed candles kept a symbol and timeframe, for warm-up."""
 LEAP = 10_000
 """Candles of the smallest timeframe that one step of event time may pass over as a quiet market: 2.8 hours of
 seconds, a week of minutes. Beyond, it is a hole: a recording with days missing, a symbol that was last traded
 long ago. Made up candle by candle, twelve years of empty seconds would hold the engine for half an hour."""
 
-Send = Callable[[bytes], object]
-
 _decode_ticks = msgspec.msgpack.Decoder(Ticks).decode
 _decode_candles = msgspec.msgpack.Decoder(Candles).decode
-
-
-class Source(Protocol):
-    """What brings ticks: a feed, which knows its clock and how candles of its symbols are built."""
-
-    name: str
-    clock: FeedClock
-    calendar: SessionCalendar
-
-    def candles(self, symbol: str, timeframes: Sequence[Timeframe], sample: Tick | Bar) -> SymbolCandles:
-        """Build the candles of one symbol from now on; ``sample`` is the first that was heard of it."""
-        ...
-
-
-class Archive(Protocol):
-    """Where closed candles outlive the engine (supervisor/store/history.py)."""
-
-    def add(self, candles: Iterable[Candle]) -> None:
-        """Keep closed candles; one of the same id takes the place of the first."""
-        ...
-
-    def last(self, symbol: str, timeframe: str, count: int) -> list[Candle]:
-        """Return the newest of one series, ascending."""
-        ...
-
-    def flush(self) -> None:
-        """Have what was added outlive the process."""
-        ...
-
-
-class NoArchive:
-    """Keeps nothing."""
-
-    def add(self, candles: Iterable[Candle]) -> None:
-        """Forget them."""
-
-    def last(self, symbol: str, timeframe: str, count: int) -> list[Candle]:  # noqa: ARG002  (as Archive)
-        """Return none."""
-        return []
-
-    def flush(self) -> None:
-        """Do nothing."""
-
-
-class Shared:
-    """What all streams of a market share.
-
-    ``send`` takes what is published, ``record`` what only the next engine is to know. ``untold`` symbols
-    have changed in a way that nothing published tells.
-    """
-
-    __slots__ = ("archive", "epoch", "record", "send", "untold")
-
-    def __init__(self, epoch: int, send: Send, record: Send | None, archive: Archive) -> None:
-        self.epoch = epoch
-        self.send = send
-        self.record = record
-        self.archive = archive
-        self.untold: set[str] = set()
 
 
 class Stream:
@@ -104,7 +41,7 @@ class Stream:
     """
 
     __slots__ = (
-        "_leap", "_reached", "_sample", "_shared", "_unread", "_withheld", "asked", "book", "candle_seq",
+        "_leap", "_reached", "_sample", "_shared", "_withheld", "asked", "book", "candle_seq",
         "candle_topic", "clock", "history", "left", "next_close", "open_from", "open_to", "pending",
         "published", "read", "source", "symbol", "tick_seq", "tick_topic", "wanted",
     )  # fmt: skip
@@ -122,7 +59,7 @@ class Stream:
         self.wanted = 0
         self.read = False  # by anybody, ever
         self.pending: list[Tick] = []
-        self.history: dict[str, deque[Candle]] = {}
+        self.history = Past(symbol, shared.archive)
         self.next_close = NEVER
         # Where no tick needs a second look: in a session, and in no candle that is closed.
         self.open_from = 0
@@ -133,7 +70,6 @@ class Stream:
         self._sample: Tick | Bar | None = None
         self._reached = 0
         self._leap = NEVER
-        self._unread: dict[str, int] = {}
         self._withheld: list[Candle] = []
 
     # ---- where it comes from --------------------------------------------------------------------
@@ -168,7 +104,7 @@ class Stream:
             now = begins = max(self._reached, self.clock.watermark)
             self.book.extend(missing, self._whole(), now)
         for timeframe in missing:
-            self._begin_history(timeframe.id, min(begins, self.book.opens(timeframe.id)))
+            self.history.begin(timeframe.id, min(begins, self.book.opens(timeframe.id)))
         self._goes_on()
         self._shared.untold.add(self.symbol)
 
@@ -179,31 +115,15 @@ class Stream:
         return [candle for candle in kept if candle.open_time >= since]
 
     def closed(self, timeframe: str) -> deque[Candle]:
-        """The closed candles of a timeframe that is built; those from the archive are read when asked for."""
-        kept = self.history[timeframe]
-        until = self._unread.pop(timeframe, None)
-        if until is not None:
-            past = self._shared.archive.last(self.symbol, timeframe, HISTORY)
-            room = HISTORY - len(kept)
-            usable = [candle for candle in past if candle.close_time <= until and self._alike(candle)]
-            if usable and room and self._fits(usable[-1]):
-                kept.extendleft(reversed(usable[-room:]))
-        return kept
-
-    def _alike(self, candle: Candle) -> bool:
-        return self.book is not None and candle.price_kind == self.book.price_kind
+        """The closed candles of a timeframe that is built, ascending."""
+        return self.history.of(timeframe, self._fits)
 
     def _fits(self, candle: Candle) -> bool:
-        """Whether our calendar makes such a candle."""
-        if self.source is None:
+        """Whether it is a candle as we make them now."""
+        if self.book is None or self.source is None or candle.price_kind != self.book.price_kind:
             return False
         bounds = self.source.calendar.bounds(parse(candle.timeframe), candle.open_time)
         return bounds == (candle.open_time, candle.close_time)
-
-    def _begin_history(self, timeframe: str, until: int) -> None:
-        """Go on with what the archive has of a timeframe, up to an event time."""
-        self.history[timeframe] = deque(maxlen=HISTORY)
-        self._unread[timeframe] = until
 
     def _goes_on(self) -> None:
         if self.book is not None:
@@ -215,7 +135,6 @@ class Stream:
         """Forget the candles and their history: from the next tick on they are made otherwise."""
         self.book = self.left = None
         self.history.clear()
-        self._unread.clear()
         self.next_close = self._leap = NEVER
         self.open_from = self.open_to = 0
         self._shared.untold.add(self.symbol)
@@ -300,7 +219,7 @@ class Stream:
             self._shared.untold.add(self.symbol)
         published: list[Candle] = []
         for group in groups:
-            self._keep((*group.withheld, *group.candles))
+            self.history.add((*group.withheld, *group.candles))
             self._withheld += group.withheld
             if group.candles:
                 self.candle_seq += 1
@@ -330,11 +249,6 @@ class Stream:
         send = self._shared.send if self.wanted else self._shared.record
         if send is not None:
             send(topic + encode(message))
-
-    def _keep(self, candles: Sequence[Candle]) -> None:
-        for candle in candles:
-            self.history[candle.timeframe].append(candle)
-        self._shared.archive.add(candles)
 
     def _leap_to(self, at: int) -> None:
         """Treat a step over more than ``LEAP`` candles of trading time as a hole, not as a quiet market."""
@@ -416,7 +330,7 @@ class Stream:
                 self.book = book
                 reached = max(left.book.line.closed_to, left.reached)
                 for one in series:
-                    self._begin_history(one.timeframe, min(one.current.open_time, reached))
+                    self.history.begin(one.timeframe, min(one.current.open_time, reached))
                 self._goes_on()
         self._replay(left.behind)
         self.follow(clock_of(self._reached))
@@ -469,5 +383,5 @@ class Stream:
             untold = [c for c in group.candles if (c.timeframe, c.open_time) not in ids]
             withheld = [*group.withheld, *(msgspec.structs.replace(c, quality="incomplete") for c in untold)]
             self._withheld += withheld
-            self._keep([*withheld, *(c for c in group.candles if c not in untold)])
+            self.history.add([*withheld, *(c for c in group.candles if c not in untold)])
         told.clear()

@@ -16,8 +16,8 @@ from typing import Final, Self
 
 import msgspec
 
-from bus.market import HISTORY
 from bus.messages import Candle
+from bus.past import HISTORY
 from supervisor.store.journal_file import damaged, quarantine
 
 VERSION: Final = 1
