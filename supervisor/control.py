@@ -188,7 +188,8 @@ class EngineEvent(Struct, frozen=True, array_like=True, tag=3):
 class FeedRow(Struct, frozen=True, kw_only=True):
     """One feed as ``stratd feeds`` shows it; ``rejected`` counts refused frames and ticks by reason.
 
-    ``crossed`` ticks have a bid above the ask; they were delivered.
+    ``crossed`` ticks have a bid above the ask; they were delivered. ``recovered`` messages were missed, and
+    given again by the publisher.
     """
 
     name: str
@@ -211,6 +212,7 @@ class FeedRow(Struct, frozen=True, kw_only=True):
     rejected: dict[str, int] = {}
     ignored: dict[str, int] = {}
     examples: dict[str, str] = {}
+    recovered: int = 0
 
 
 class SignalCounts(Struct, frozen=True, array_like=True):

@@ -256,6 +256,7 @@ class FeedPort:
         return FeedRow(
             endpoint=self.spec.endpoint,
             mode=self.spec.mode,
+            recovered=self.recovery.messages,
             late=sum(count.get("late", 0) for count in counts),
             out_of_session=sum(count.get("out_of_session", 0) for count in counts),
             **said,

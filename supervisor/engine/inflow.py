@@ -93,8 +93,10 @@ class Inflow:
         self._recovery.look(monotonic)
         if not self._recovery.live:
             return
-        if self._intake.repeating and self._socket.idle:
-            self._intake.repeating = False  # what was recovered and on its way as well, has come
+        if self._intake.repeating:
+            # What was recovered and is on its way as well, may still come.
+            self._intake.repeating = not self._socket.idle
+            self._hub.look_again(self._socket)
         if self._clocks[0].held and monotonic - self._held_since >= self.patience:
             self._outage()
             self._release()
@@ -129,6 +131,7 @@ class Inflow:
 
     def _ask_what_came_meanwhile(self, frames: Sequence[bytes]) -> bool:
         """Ask, at the first message after an interruption, what came in it; False if nobody can be asked."""
+        self._recovery.overhear(frames)
         if self._may_ask:
             self._ask(frames)
             return True

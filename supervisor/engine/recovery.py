@@ -88,15 +88,30 @@ class Recovery:
         self._have, self._again = have, again
         self._machine.miss(frames, now)
         self._connect()
-        if frames[0] == b"hb":
-            self._overhear(frames)
+        self.overhear(frames)
 
     def hold(self, frames: Sequence[bytes]) -> bool:
         """Keep what comes meanwhile; False when there is no room for another."""
         self._machine.hold(frames)
-        if frames[0] == b"hb":
-            self._overhear(frames)
+        self.overhear(frames)
         return self._machine.room
+
+    def overhear(self, frames: Sequence[bytes]) -> None:
+        """Heed a heartbeat that waits: if this publisher came after the one we knew, it is the one to ask."""
+        if frames[0] != b"hb":
+            return
+        try:
+            (beat,) = native.decode(frames, 0)
+        except FrameRefused:
+            return
+        before = self.endpoint
+        if isinstance(beat, Heartbeat):
+            self.heed(beat.recovery)
+        if self.endpoint not in {"", before} and self.asking:
+            self._hang_up()
+            self._pieces.clear()
+            self._machine.ask_anew()
+            self._connect()
 
     @property
     def room(self) -> bool:
@@ -147,21 +162,6 @@ class Recovery:
             return
         self._hub.watch(self._link, self._take)
         self._ask()
-
-    def _overhear(self, frames: Sequence[bytes]) -> None:
-        """Ask elsewhere if a heartbeat that is held says so: this publisher came after the one we knew."""
-        try:
-            (beat,) = native.decode(frames, 0)
-        except FrameRefused:
-            return
-        before = self.endpoint
-        if isinstance(beat, Heartbeat):
-            self.heed(beat.recovery)
-        if self.endpoint not in {"", before} and self.asking:
-            self._hang_up()
-            self._pieces.clear()
-            self._machine.ask_anew()
-            self._connect()
 
     def _ask(self) -> None:
         if self._link is not None:

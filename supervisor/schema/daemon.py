@@ -58,6 +58,8 @@ class FeedView(View):
     """Frames that are well formed and no market data, by reason."""
     examples: dict[str, str] = {}
     """The last refused frame or tick of each reason, and what was wrong with it."""
+    recovered: int = 0
+    """Messages that were missed and given again by the publisher."""
 
 
 class MirrorView(View):

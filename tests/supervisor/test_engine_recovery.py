@@ -45,8 +45,11 @@ class Wire:
             for _ in range(min(limit, len(self.live))):
                 yield self.live.pop(0)
 
+        class Socket(SimpleNamespace):
+            idle = property(lambda _: not self.live)
+
         monitor = SimpleNamespace(events=list, close=lambda: None)
-        return SimpleNamespace(drain=drain, monitor=monitor, close=lambda: None, drained=True, idle=True)
+        return Socket(drain=drain, monitor=monitor, close=lambda: None, drained=True)
 
     def _link(self, _hub, endpoint, _key):
         link = SimpleNamespace(endpoint=endpoint, questions=[], waiting=[], closed=False)
@@ -148,6 +151,7 @@ def test_what_was_missed_is_delivered_before_what_revealed_it(wire):
     assert wire.states() == []
     assert wire.events() == ["feed_recovered"]
     assert wire.links[0].closed
+    assert wire.port.row().recovered == 4, "up to the moment of the answer"
 
 
 def test_a_heartbeat_reveals_what_was_lost_before_a_silence(wire):
@@ -436,6 +440,29 @@ def test_an_engine_goes_on_where_the_one_before_it_ended(wire, monkeypatch):
     after.tick("Z")
     assert after.turns() == ["X2", "Y1", "X3", "Z1", "Z2"]
     assert (after.port.intake.gaps, after.port.clock.held) == (0, False)
+
+
+def test_a_heartbeat_that_comes_first_says_whom_to_ask(wire, monkeypatch):
+    known = msgspec.structs.replace(wire.port.snapshot(), recovery="")
+    for symbol in "XY":
+        wire.tick(symbol, lost=True)
+    after = Wire(monkeypatch, known=known, shelf=wire.shelf)
+    after.seqs, after.ts = wire.seqs, wire.ts
+    after.beat()
+    assert after.turns() == ["X2", "Y1"]
+    assert (after.port.intake.gaps, after.port.clock.healthy) == (0, True)
+
+
+def test_what_an_engine_delivered_after_its_last_mark_is_known_too(wire):
+    mark = wire.port.snapshot()
+    for _ in range(3):
+        wire.tick()
+    ticks = []
+    wire.reply()
+    for items in wire.port.items(next(wire.clock), wire.statuses.append):
+        ticks += items
+    assert mark.moved(ticks) == wire.port.snapshot()
+    assert feeds.FeedKnown().moved(ticks[:1]).symbols["X"].next_seq == 3
 
 
 def test_a_duplicate_for_the_engine_before_is_one_for_the_next(wire, monkeypatch):
