@@ -313,6 +313,7 @@ def _counters(view: DeploymentDetail) -> str:
                 f"{view.errors} errors, {view.slow_calls} slow, longest {number(view.longest_call_ms)} ms",
             ),
             ("state", _saved(view.checkpoints, view.checkpoint_age_s)),
+            ("extra time", f"{span(view.extra_time_s)} left"),
             ("log", f"{view.log_dropped} lines dropped" if view.log_dropped else ""),
             ("last event", clean(view.last_event)),
         ]

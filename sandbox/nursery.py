@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -25,9 +24,9 @@ from msgspec import Struct
 
 from sandbox import births, channel, spec
 from sandbox.confine.attempt import survey as survey_host
-from sandbox.confine.credentials import UID_BLOCKS, UIDS, UIDS_OF_A_BLOCK
 from sandbox.confine.survey import Setting, Survey
 from sandbox.handle import CellHandle
+from sandbox.uids import UidBlock
 
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -108,8 +107,7 @@ class Nursery:
     def __init__(self, survey: Survey | None = None, root: Path | None = None) -> None:
         self.survey = survey
         self._root = root
-        # Each daemon of a host has a block of its own, the same after a restart.
-        self._uids = UIDS + zlib.crc32(os.fsencode(root or "")) % UID_BLOCKS * UIDS_OF_A_BLOCK
+        self._uids = UidBlock(os.fspath(root or ""))
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._slots: dict[int, CellHandle] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -127,12 +125,17 @@ class Nursery:
     def start(self) -> None:
         """Start the zygote; ``Awake`` follows from ``read``. Cells asked for before that wait.
 
-        ``NurseryError`` if the folder of the root cannot be made.
+        ``NurseryError`` if the folder of the root cannot be made, or the host's uids are all taken.
         """
         if self._channel is not None:
             raise RuntimeError("the zygote runs already")
         if self.survey is None:
             self.survey = survey_host()
+        if self._gives_uids:
+            try:
+                self._uids.claim()
+            except OSError as error:
+                raise NurseryError(f"there are no uids for its cells: {error.strerror}") from None
         ground = births.Ground(
             self.survey.setting,
             [layer.name for layer in self.survey.layers if layer.active],
@@ -225,6 +228,10 @@ class Nursery:
         )
 
     @property
+    def _gives_uids(self) -> bool:
+        return os.geteuid() == 0 and self.survey is not None and self.survey.has("credentials")
+
+    @property
     def _setting(self) -> Setting | None:
         return self.survey.setting if self.survey is not None else None
 
@@ -234,11 +241,11 @@ class Nursery:
         Without mounts it finds its code where that lies. If others may not read it there, and it is no copy
         of ours, it stays root's, without a capability, and Landlock and seccomp alone hold it.
         """
-        if os.geteuid() != 0 or self.survey is None or not self.survey.has("credentials"):
+        if not self._gives_uids:
             return 0
         readable = bool(granted.stored) or open_to_all(granted.code_path)
         if self._setting == "root" or (self._setting == "bare" and readable):
-            return self._uids + 2 * slot + 1
+            return self._uids.first + 2 * slot + 1
         return 0
 
     def read(self) -> list[NurseryReport]:
@@ -285,6 +292,7 @@ class Nursery:
     def close(self) -> None:
         """End the zygote. Cells live on until their handles are closed."""
         self._end_zygote(0)
+        self._uids.release()
         if self._temporary is not None:
             self._temporary.cleanup()
             self._root = self._temporary = None

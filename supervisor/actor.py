@@ -86,6 +86,12 @@ class Actor:
         code = self.host.code(self.deployment.strategy, self.deployment.version)
         return self._errand.keys(code.lock if code else None)
 
+    @property
+    def extra_time(self) -> float:
+        """Seconds in its bucket of extra time (``spec.ExtraTime``), as it was told last and has refilled."""
+        left = self._extra_time()
+        return self.host.budgets.extra.capacity if left is None else left
+
     def start(self) -> None:
         """Begin to take events."""
         self._task = asyncio.create_task(self._run(), name=f"deployment {self.id}")

@@ -14,11 +14,13 @@ from typing import Any
 
 import structlog
 
+from sandbox.nursery import NurseryError
 from supervisor import calendars
 from supervisor.api.peers import Peer
 from supervisor.api.server import ApiServer
 from supervisor.config import Settings
 from supervisor.daemon import Daemon
+from supervisor.errors import Failed
 from supervisor.paths import config_path
 from supervisor.port import Port
 from supervisor.premises import check_packages
@@ -46,7 +48,10 @@ async def _serve(settings: Settings, config: Path | None) -> int:
     daemon = Daemon(settings, calendars=tables, config=config)
     api: ApiServer | None = None
     try:
-        await daemon.start()
+        try:
+            await daemon.start()
+        except NurseryError as error:
+            raise Failed(f"no cell can be started: {error}") from None
 
         def refused(peer: Peer) -> None:
             daemon.events.note("peer_refused", str(peer))

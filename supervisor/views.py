@@ -119,6 +119,7 @@ def detail(
         errors=stats.errors if stats else 0,
         slow_calls=stats.slow_calls if stats else 0,
         longest_call_ms=stats.longest_call_ns / 1e6 if stats else 0.0,
+        extra_time_s=round(actor.extra_time, 1),
         log_dropped=actor.book.dropped,
         last_event=stats.last_event if stats else "",
         checkpoints=_checkpoints(saved) if saved else CheckpointsView(),

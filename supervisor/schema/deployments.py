@@ -154,6 +154,8 @@ class DeploymentDetail(DeploymentRow):
     errors: int = 0
     slow_calls: int = 0
     longest_call_ms: float = 0.0
+    extra_time_s: float = 0.0
+    """What is left for ``ctx.request_time``."""
     log_dropped: int = 0
     last_event: str = ""
     checkpoints: CheckpointsView = CheckpointsView()

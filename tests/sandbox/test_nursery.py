@@ -149,7 +149,10 @@ def test_when_the_supervisor_is_killed_nothing_is_left(tmp_path):
         "time.sleep(60)\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # what is killed leaves its folder
     ) as supervisor:
         assert supervisor.stdout is not None
         pidfds = [os.pidfd_open(int(pid)) for pid in supervisor.stdout.readline().split()]

@@ -39,5 +39,8 @@ def test_a_strategy_that_crashes_does_not_get_its_extra_time_back(rig: Rig):
         assert (
             refused.detail == "initialize asked for 60 s beyond its budget: only 40 s are left in its bucket"
         )
+        assert (await scene.port.describe("trainer")).extra_time_s == 40.0
+        await scene.start("idle")
+        assert (await scene.port.describe("idle")).extra_time_s == 100.0
 
     rig.run(scenario)
