@@ -1,6 +1,6 @@
-"""Copies the journal's log back into its file, and has the tape survive a power cut, in a thread of its own.
+"""Looks after journal and tape in a thread of its own: copies the log back, prunes, syncs the tape.
 
-SQLite does it by itself inside a commit, once the log is long: at 1,000 signals a second that held the
+SQLite copies the log back by itself inside a commit, once the log is long: at 1,000 signals a second that held the
 engine's loop for 15 to 25 ms, twice a second (measured). A passive checkpoint on a second connection waits
 for nobody and delays nobody (https://sqlite.org/wal.html, "Checkpointing"); the commit's own remains as
 a bound, in case this thread cannot keep up.
@@ -11,13 +11,19 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from supervisor.store import pruner
+from supervisor.store.journal import KEEP
 from supervisor.store.tape import Tape, TapeError
 
 EVERY: Final = 1.0
 """Seconds between two looks."""
+PIECES: Final = 20
+"""Pieces of the journal that are pruned at one look: ten thousand rows of each table a second."""
 LONG: Final = 4 * 2**20
 """Bytes of log from which copying is worth it."""
 
@@ -30,6 +36,8 @@ class Checkpointer:
         self._tape = tape
         self._log = path.with_name(path.name + "-wal")
         self._stop = threading.Event()
+        self._prune_at = time.monotonic() + pruner.EVERY
+        self._pruning: Iterator[int] | None = None
         self._thread = threading.Thread(target=self._work, name="journal-checkpoint", daemon=True)
 
     def start(self) -> None:
@@ -41,10 +49,26 @@ class Checkpointer:
         self._stop.set()
         self._thread.join()
 
+    def _prune(self, database: sqlite3.Connection) -> None:
+        """Once an hour begin to drop what the journal no longer needs; go on with it at every look."""
+        if self._pruning is None:
+            if time.monotonic() < self._prune_at:
+                return
+            self._prune_at = time.monotonic() + pruner.EVERY
+            self._pruning = pruner.pieces(database, KEEP)
+        try:
+            for _ in range(PIECES):
+                if next(self._pruning, None) is None:
+                    self._pruning = None
+                    return
+        except sqlite3.Error:  # a full disk or a locked file: again in an hour
+            self._pruning = None
+
     def _work(self) -> None:
         with contextlib.closing(sqlite3.connect(self._path, timeout=2.0, isolation_level=None)) as database:
             database.execute("PRAGMA synchronous = NORMAL")
             while not self._stop.wait(EVERY):
+                self._prune(database)
                 if self._tape is not None:
                     with contextlib.suppress(TapeError):
                         self._tape.sync()
