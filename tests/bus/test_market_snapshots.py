@@ -13,7 +13,7 @@ from bus import topics
 from bus.candles import SymbolCandles
 from bus.captured import MarketState
 from bus.market import HISTORY, FeedClock, Market
-from bus.messages import Bar, Candle, Candles, Tick, Ticks
+from bus.messages import TICK_LATE, Bar, Candle, Candles, Tick, Ticks
 from bus.sessions import WeeklySegment, always, at, weekly
 from bus.timeframes import MINUTE, SECOND, parse
 
@@ -509,3 +509,24 @@ def test_releasing_a_clock_that_is_not_held_changes_nothing(held):
 
 def test_state_is_no_prefix_of_another_topic():
     assert topics.state("A") == b"state|A|"
+
+
+def test_a_tick_before_the_first_candle_is_flagged_as_after_a_restart():
+    engine = running(15)
+    after = engine.again(Feed())
+    for one in (engine, after):
+        one.told.clear()
+        one.tick(trade(9))
+        one.turn(0)
+        (frame,) = one.told
+        assert [t.flags for t in msgspec.msgpack.decode(frame[7:], type=Ticks).ticks] == [TICK_LATE]
+
+
+def test_a_candle_that_was_not_published_is_incomplete_when_it_is_made_again():
+    """It closed and its state was not recorded any more: nobody knows why strategies were not told."""
+    engine = running(1, 12)
+    engine.take_mark()
+    frames = running(1, 12, 21).tape
+    engine.tape += [frame for frame in frames if frame.startswith(b"tick|")][-1:]
+    (kept,) = engine.again(Feed()).market.streams["A"].history["10s"]
+    assert (kept.close, kept.quality) == (112.0, "incomplete")
