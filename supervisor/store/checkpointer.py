@@ -1,8 +1,8 @@
 """Looks after journal and tape in a thread of its own: copies the log back, prunes, syncs the tape.
 
-SQLite copies the log back by itself inside a commit, once the log is long: at 1,000 signals a second that held the
-engine's loop for 15 to 25 ms, twice a second (measured). A passive checkpoint on a second connection waits
-for nobody and delays nobody (https://sqlite.org/wal.html, "Checkpointing"); the commit's own remains as
+SQLite copies the log back by itself inside a commit, once the log is long: at 1,000 signals a second that
+held the engine's loop for 15 to 25 ms, twice a second (measured). A passive checkpoint on a second connection
+waits for nobody and delays nobody (https://sqlite.org/wal.html, "Checkpointing"); the commit's own remains as
 a bound, in case this thread cannot keep up.
 """
 
