@@ -33,6 +33,7 @@ class Beat:
         self._told: dict[str, int] = {}
         self._pulses = 0
         self._mark_at = 0
+        self._announced: dict[str, str] = {}
 
     def beat(self, monotonic: int) -> None:
         """Once a second: proof of life, health of the feeds, the whole picture for the supervisor."""
@@ -42,6 +43,7 @@ class Beat:
         for feed in engine.feeds.values():
             feed.check(now, engine.publish_status)
         engine.orders.retry()
+        self._mark_whom_to_ask()
         if engine.timers.next_due != NEVER:
             self.fire(engine.event_now(monotonic) - self._patience())
         engine.outlet.bind()
@@ -53,6 +55,12 @@ class Beat:
         engine.journal.post()  # whoever is told its number may read up to there
         engine.channel.tell(engine_stats(engine, now, engine.longest_turn))
         engine.longest_turn = 0
+
+    def _mark_whom_to_ask(self) -> None:
+        """Have it marked soon where a feed serves what is missed: another engine could ask nobody."""
+        announced = {name: feed.intake.announced for name, feed in self._engine.feeds.items()}
+        if announced != self._announced:
+            self._announced, self._mark_at = announced, 0
 
     def fire(self, now: int) -> None:
         """Fire the timers that are due at event time ``now``, behind what came and closed before each."""

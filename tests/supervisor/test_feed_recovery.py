@@ -205,6 +205,34 @@ def test_a_subscriber_that_was_killed_is_given_what_came_meanwhile(tmp_path):
     lossy.close()
 
 
+def test_an_engine_that_is_killed_goes_on_with_the_very_next_tick(tmp_path):
+    first, endpoint = EngineProcess(tmp_path), f"ipc://{tmp_path}/feed"
+    lossy = Lossy(endpoint, lambda _topic, _payload: False)
+    configure = Configure([FeedSpec(name="main", endpoint=endpoint)])
+    cell = first.attach(symbols=["X", "Y", "Z"])
+    cell.run()
+    first.tell(configure)
+    assert lossy.publisher.wait_for_subscriber(10)
+    lossy.start(market(900), speed=10.0)
+    first.wait_news(EngineStats, lambda s: s.feeds and s.feeds[0].heartbeats >= 2)
+    first.process.kill()
+    first.end()
+    heard = cell.ticks()
+    cell.close()
+    wait_until(lambda: len(lossy.serving._shelf) > len(heard) + 50, timeout=30, what="what it misses")
+    second = EngineProcess(tmp_path)
+    cell = second.attach(symbols=["X", "Y", "Z"], generation=2)
+    cell.run()
+    second.tell(configure)
+    wait_until(lambda: len(heard) + len(cell.ticks()) == 900, timeout=30, what="every tick")
+    for symbol in "XYZ":
+        assert [t.seq for t in (*heard, *cell.ticks()) if t.symbol == symbol] == list(range(1, 301))
+    assert second.events("feed_gap") == []
+    lossy.close()
+    cell.close()
+    assert (second.stop(), second.stderr) == (0, "")
+
+
 def test_stratd_feed_replay_serves_what_it_published(engine):
     path = engine.folder / "X.csv"
     path.write_text("time,price\n" + "".join(f"2026-01-05T10:00:{n:02d}Z,1.1\n" for n in range(60)))
