@@ -93,10 +93,11 @@ class Reception:
         candles = topic[:1] == b"c"
         count = 1 if candles else length(head.body)
         last = head.seq + count - 1
-        if not self._follows(topic, head.seq, last, now, replayed=replayed):
-            return True
-        if (new := self._arrived.new(topic, head.seq, last)) < count:  # what was had ends within it
-            count, payload = new, newest_of(payload, new)
+        if head.seq - 1 != self._arrived.last.get(topic):  # not simply the next one
+            if not self._follows(topic, head.seq, last, now, replayed=replayed):
+                return True
+            if (new := self._arrived.new(topic, head.seq, last)) < count:  # what was had ends within it
+                count, payload = new, newest_of(payload, new)
         at, taped = self._as_of if replayed else now, self.tape != 0
         item: Item | None = Item(topic, payload, at, count, "ticks", last, taped=taped, replayed=replayed)
         if candles and item is not None:
