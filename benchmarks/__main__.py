@@ -22,7 +22,7 @@ import zmq
 
 from benchmarks.ratios import HEAD, Figure
 
-ALL = ("roundtrip", "throughput", "start", "crowd", "memory", "hop", "idle", "quotas", "steps")
+ALL = ("roundtrip", "throughput", "start", "crowd", "memory", "hop", "idle", "quotas", "checkpoint", "steps")
 HERE = Path(__file__).parent
 
 
