@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import httpx2 as httpx
 import msgspec
 
+from bus.serving import Serving
 from bus.sockets import Publisher
 from tests.waiting import wait_until
 
@@ -218,15 +219,16 @@ class Site:
         strategies = {"strategies": {"path": [str(self.base / "strategies")]}}
         self.config.write_text(toml(merged({**base, **strategies}, self.settings)))
 
-    def strategy(self, name: str, body: str = "", *, head: str = "", version: str = "1.0.0") -> Path:
-        """Write a strategy of EURUSD on 1m; ``body`` is what its class adds."""
+    def strategy(self, name: str, body: str = "", *, head: str = "", **manifest: Any) -> Path:
+        """Write a strategy of EURUSD on 1m; ``body`` is what its class adds, ``manifest`` its config.json."""
         folder = self.base / "strategies" / name
         folder.mkdir(exist_ok=True)
         config: dict[str, Any] = {
             "name": name,
-            "version": version,
+            "version": "1.0.0",
             "timeframes": ["1m"],
             "symbols": ["EURUSD"],
+            **manifest,
         }
         (folder / "config.json").write_text(json.dumps(config))
         text = STRATEGY.replace("{head}", textwrap.dedent(head))
@@ -271,9 +273,10 @@ class Site:
 
     @contextmanager
     def feed(self, name: str = "main") -> Iterator[Feed]:
-        """Be the publisher of the feed ``name`` (see ``with_feed``)."""
-        with Publisher(self.endpoint(name)) as publisher:
-            yield Feed(publisher)
+        """Be the publisher of the feed ``name`` (see ``with_feed``), which serves what was missed."""
+        endpoint = self.endpoint(name)
+        with Publisher(endpoint) as publisher, Serving(f"{endpoint}.recovery") as serving:
+            yield Feed(publisher, serving)
 
     def endpoint(self, name: str = "main") -> str:
         """Return where the publisher of a feed is."""
@@ -293,10 +296,11 @@ class Site:
 
 
 class Feed:
-    """A publisher of one feed, in the native format."""
+    """A publisher of one feed, in the native format. With ``serving`` it tells what it has published."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: Publisher, serving: Serving | None = None) -> None:
         self.publisher = publisher
+        self.serving = serving
         self.seq: dict[str, int] = {}
 
     def wait_for_engine(self) -> Feed:
@@ -311,12 +315,18 @@ class Feed:
         """Publish one tick; return its number."""
         seq = self.seq[symbol] = self.seq.get(symbol, 0) + 1
         body = [symbol, time.time_ns() if ts is None else ts, price, 1.0, None, None, None, None, seq]
-        self.publisher.send(f"tick.{symbol}".encode(), msgspec.msgpack.encode(body))
+        topic, payload = f"tick.{symbol}".encode(), msgspec.msgpack.encode(body)
+        if self.serving is not None:
+            self.serving.keep(topic, payload, symbol, seq)
+        self.publisher.send(topic, payload)
         return seq
 
     def beat(self) -> None:
-        """Publish a heartbeat."""
-        self.publisher.send(b"hb", msgspec.msgpack.encode([time.time_ns(), self.seq]))
+        """Publish a heartbeat, and answer who asks for what it missed."""
+        where = self.serving.endpoint if self.serving is not None else ""
+        self.publisher.send(b"hb", msgspec.msgpack.encode([time.time_ns(), self.seq, where]))
+        if self.serving is not None:
+            self.serving.serve(0.0)
 
 
 class Daemon:

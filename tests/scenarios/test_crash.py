@@ -39,7 +39,7 @@ def cpu_of(process: Process) -> float:
 
 def test_s09_a_killed_strategy_comes_back_and_the_others_miss_nothing(daemon):
     for name in ("victim", "other"):
-        daemon.site.strategy(name, COUNTS)
+        daemon.site.strategy(name, COUNTS, conflate=False)
         daemon.start(name)
     before, other = daemon.strategy("victim"), daemon.row("other")
     with daemon.site.feed() as feed:
@@ -201,7 +201,7 @@ def test_s14_a_stop_during_backoff_is_immediate_and_no_timer_starts_it_later(new
 
 def test_s15_siblings_of_a_flapping_strategy_are_never_touched(daemon):
     daemon.site.strategy("flaps", CRASHES)
-    daemon.site.strategy("counts", COUNTS)
+    daemon.site.strategy("counts", COUNTS, conflate=False)
     daemon.start_all(["one", "two"], "counts", account="same")
     pids = {name: daemon.row(name)["pid"] for name in ("one", "two")}
     seq = daemon.seq

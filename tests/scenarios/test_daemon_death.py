@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.rig import UNCONFINED, Process, Site, none_alive, process, stat_of
+from tests.scenarios.rig import PATIENCE, UNCONFINED, Process, Site, none_alive, process, stat_of
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
@@ -295,28 +295,50 @@ def on_tick(self, data):
 """
 
 
-def test_engine_killed_the_children_live_and_it_is_started_again(site):
-    site.with_feed().strategy("counts", COUNTS)
+def test_engine_killed_the_children_live_and_catch_up(site):
+    site.with_feed().strategy("counts", COUNTS, conflate=False)
     daemon = site.daemon()
     daemon.start("counts")
-    strategy = daemon.strategy("counts")
+    strategy, engine = daemon.strategy("counts"), daemon.part("engine")
     with site.feed() as feed:
-        feed.wait_for_engine().tick(price=0.001)
-        daemon.until_said("counts", "tick")
-        engine = daemon.part("engine")
-        engine.kill()
-        daemon.until_event("engine_died")
         feed.wait_for_engine()
-        assert daemon.part("engine") != engine
+        sent = []
 
-        def heard():
-            feed.tick(price=0.002)
-            return "2" in site.said("counts", "tick")
+        def publish():
+            """A tick, and now and then a heartbeat; the price of a tick is its number."""
+            sent.append(feed.tick(price=(len(sent) + 1) / 1000))
+            if len(sent) % 10 == 0:
+                feed.beat()
 
-        wait_until(heard, timeout=30, what="ticks by the new engine")
-    assert strategy.alive
+        def publishing(condition):
+            """Publish every 5 ms until ``condition``."""
+
+            def turn():
+                publish()
+                return condition()
+
+            return wait_until(turn, timeout=PATIENCE, what="it")
+
+        # Once a second an engine looks whether there is something new that the next one has to know.
+        publishing(lambda: daemon.get("feeds")[0]["heartbeats"] > 0 and site.said("counts", "tick"))
+        beats = daemon.get("feeds")[0]["heartbeats"]
+        publishing(lambda: daemon.get("feeds")[0]["heartbeats"] > beats)
+        engine.kill()
+        publishing(lambda: daemon.events("engine_died"))
+        missed = len(sent)
+        publishing(
+            lambda: len(daemon.events("engine_ready")) == 2 and len(site.said("counts", "tick")) > missed
+        )
+
+        def level():
+            feed.beat()
+            return len(site.said("counts", "tick")) >= len(sent)
+
+        wait_until(level, timeout=PATIENCE, what="every tick")
+    assert [int(tick) for tick in site.said("counts", "tick")] == sent, "each once, in order"
     row = daemon.row("counts")
     assert (row["state"], row["generation"], row["pid"]) == ("running", 1, strategy.pid)
+    assert daemon.part("engine") != engine
     assert daemon.start("new", "idle")["state"] == "running"
 
 
