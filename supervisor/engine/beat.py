@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bus import topics
-from bus.agenda import NEVER
-from bus.messages import Pulse, TimerFired, encode
+from bus.clock import FeedClock
+from bus.messages import Pulse, Tick, TimerFired, encode
 from supervisor.engine.resume import mark
 from supervisor.engine.stats import engine_stats
 
@@ -44,8 +45,7 @@ class Beat:
             feed.check(now, engine.publish_status)
         engine.orders.retry()
         self._mark_whom_to_ask()
-        if engine.timers.next_due != NEVER:
-            self.fire(engine.event_now(monotonic) - self._patience())
+        self._fire_late(monotonic)
         engine.outlet.bind()
         engine.take(engine.core.pulse(engine.event_now(monotonic)))
         publication = engine.publication
@@ -62,16 +62,34 @@ class Beat:
         if announced != self._announced:
             self._announced, self._mark_at = announced, 0
 
-    def fire(self, now: int) -> None:
-        """Fire the timers that are due at event time ``now``, behind what came and closed before each."""
+    def fire(self, tick: Tick) -> None:
+        """Fire the timers that are due before ``tick``, behind what came and closed before each."""
         engine = self._engine
-        for deployment_id, name, at in engine.timers.due(now):
-            engine.market.flush()
-            member = engine.roster.current(deployment_id)
-            if member is not None:
-                engine.market.close_to(member.attach.symbols, at)
-            # Between two instances too: the next one finds it on the tape, where it belongs.
-            engine.command(deployment_id, member.generation if member else 0, TimerFired(name, at))
+        clock = engine.market.streams[tick.symbol].clock
+        for deployment_id, name, at in engine.timers.due(tick.symbol, tick.ts):
+            self._fire(deployment_id, name, at, [clock])
+
+    def _fire_late(self, monotonic: int) -> None:
+        """Fire what no tick has come for, by the clocks of what each deployment reads."""
+        engine, streams = self._engine, self._engine.market.streams
+        for deployment_id, symbols in engine.timers.armed():
+            clocks = {streams[symbol].clock for symbol in symbols if symbol in streams}
+            reached = {clock: clock.now(monotonic) - self._patience() for clock in clocks}
+            newest = max(reached.values(), default=0)
+            for _, name, at in engine.timers.due_of([deployment_id], newest):
+                self._fire(deployment_id, name, at, [clock for clock in clocks if reached[clock] >= at])
+
+    def _fire(self, deployment_id: str, name: str, at: int, clocks: Sequence[FeedClock]) -> None:
+        """Fire one timer, behind the candles that close at its time by the same clocks."""
+        engine = self._engine
+        engine.market.flush()
+        member = engine.roster.current(deployment_id)
+        if member is not None:
+            streams = engine.market.streams
+            due = [symbol for symbol in member.attach.symbols if streams[symbol].clock in clocks]
+            engine.market.close_to(due, at)
+        # Between two instances too: the next one finds it on the tape, where it belongs.
+        engine.command(deployment_id, member.generation if member else 0, TimerFired(name, at))
 
     def mark(self, monotonic: int) -> None:
         """Between two turns, now and then: note on the tape where everything stands."""
@@ -93,6 +111,8 @@ class Beat:
         """Return the last sequence of every topic that has moved; of all, now and then."""
         market = self._engine.market
         last = market.position(symbol for symbol, stream in market.streams.items() if stream.wanted)
+        numbers = self._engine.publication.numbers
+        last |= {topics.cell(deployment_id).decode(): number for deployment_id, number in numbers.items()}
         self._pulses += 1
         told, self._told = self._told, last
         if self._pulses % TELL_ALL == 0:

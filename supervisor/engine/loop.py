@@ -234,7 +234,7 @@ class Engine:
         """Drain one feed: the hot path."""
         now = time.time_ns()
         streams, take, clock = feed.streams, self.market.take, feed.clock
-        keep = self._ticks.append
+        keep, timers = self._ticks.append, self.timers.due_by
         for items in feed.items(now, self.publish_status):
             for item in items:
                 stream = streams.get(item.symbol)
@@ -247,8 +247,8 @@ class Engine:
                 if isinstance(item, Bar):
                     self._take_bar(stream, item)
                     continue
-                if item.ts >= self.timers.next_due:
-                    self.beat.fire(item.ts)
+                if timers and item.ts >= timers.get(item.symbol, NEVER):
+                    self.beat.fire(item)
                 keep(take(stream, item))
         clock.advance(feed.intake.watermark, time.monotonic_ns())
         if feed.deserted:

@@ -133,6 +133,7 @@ class Orders:
                 signals_per_s=order.signals_per_s,
             )
         )
+        engine.timers.reads(order.deployment_id, order.symbols)
         self._want(order.symbols, order.timeframes)
 
     @_do.register
@@ -141,6 +142,7 @@ class Orders:
         before = self._expected.pop(order.deployment_id, [])
         if order.symbols:
             self._expected[order.deployment_id] = order.symbols
+            self._engine.timers.reads(order.deployment_id, order.symbols)
             self._want(order.symbols, order.timeframes)
         elif self._engine.roster.current(order.deployment_id) is None:
             self._engine.timers.disarm(order.deployment_id)
@@ -190,7 +192,7 @@ class Orders:
     @_do.register
     def _forget(self, order: Forget) -> None:
         engine = self._engine
-        engine.timers.forget(order.deployment_id)
+        engine.timers.drop(order.deployment_id)
         engine.take(engine.core.forget(order.deployment_id, engine.event_now(time.monotonic_ns())))
         # After the commit: what was judged in this very turn goes too.
         engine.after_commit(lambda: engine.journal.forget(order.deployment_id))

@@ -1,15 +1,15 @@
-"""Timers that strategies asked for, on the event clock of the engine. Pure.
+"""Timers that strategies asked for, on the event clock of what they read. Pure.
 
 Rules of this file. A timer fires at its time in the order of events: before the first tick of that time or
-later, whenever that tick comes. So a replay, or a feed that brings an hour at once, has it where it was. A
-repeating timer fires once for each of its times. Nothing fires twice: what has fired is known for as long as
-the deployment is, so whoever arms a timer again after a crash may say it as it first did.
+later that its deployment reads, whenever that tick comes. So a replay, or a feed that brings an hour at once,
+has it where it was. A repeating timer fires once for each of its times. Nothing fires twice: what has fired
+is known for as long as the deployment is, so whoever arms a timer again after a crash may say it as it first
+did.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -33,101 +33,140 @@ class TimerState(Struct, frozen=True, array_like=True):
     fired: int
 
 
-class Timers:
-    """A heap of (event time, deployment, name); setting a name again replaces it.
+class _Owner:
+    """One deployment: what it reads, its armed timers (at, every) and when each name last fired."""
 
-    ``next_due`` is the event time before which nothing is due.
-    """
+    __slots__ = ("armed", "fired", "next_due", "symbols")
 
     def __init__(self) -> None:
+        self.symbols: frozenset[str] = frozenset()
+        self.armed: dict[str, tuple[int, int]] = {}
+        self.fired: dict[str, int] = {}
         self.next_due = NEVER
-        self._heap: list[tuple[int, str, str]] = []
-        self._armed: dict[str, dict[str, tuple[int, int]]] = {}  # deployment -> name -> (at, every)
-        self._fired: dict[str, dict[str, int]] = {}  # deployment -> name -> when it last fired
+
+
+class Timers:
+    """All deployments' timers. ``due_by`` tells of a symbol before which event time nothing is due."""
+
+    def __init__(self) -> None:
+        self.due_by: dict[str, int] = {}
+        self._owners: dict[str, _Owner] = {}
+
+    def _owner(self, deployment_id: str) -> _Owner:
+        found = self._owners.get(deployment_id)
+        if found is None:
+            found = self._owners[deployment_id] = _Owner()
+        return found
+
+    def reads(self, deployment_id: str, symbols: Iterable[str]) -> None:
+        """Let the ticks of these symbols fire its timers, from now on."""
+        owner = self._owner(deployment_id)
+        before, owner.symbols = owner.symbols, frozenset(symbols)
+        self._aim(before | owner.symbols)
 
     def set(self, deployment_id: str, name: str, at: int, every: int) -> bool:
-        """Arm a timer; False if the deployment holds too many.
+        """Arm a timer, or arm it otherwise; False if the deployment holds too many.
 
         One whose time has fired already is armed for its next time, and not at all if it has none.
         """
-        mine = self._armed.setdefault(deployment_id, {})
-        if name not in mine and len(mine) >= PER_CELL:
+        owner = self._owner(deployment_id)
+        if name not in owner.armed and len(owner.armed) >= PER_CELL:
             return False
-        fired = self._fired.get(deployment_id, {}).get(name, 0)
+        fired = owner.fired.get(name, 0)
         every = max(every, SHORTEST) if every else 0
-        if at <= fired:
-            if not every:
-                mine.pop(name, None)
-                return True
-            at += every * ((fired - at) // every + 1)
-        self._arm(deployment_id, name, at, every)
+        if at > fired:
+            owner.armed[name] = (at, every)
+        elif every:
+            owner.armed[name] = (at + every * ((fired - at) // every + 1), every)
+        else:
+            owner.armed.pop(name, None)
+        self._look(owner)
         return True
-
-    def _arm(self, deployment_id: str, name: str, at: int, every: int) -> None:
-        self._armed[deployment_id][name] = (at, every)
-        heapq.heappush(self._heap, (at, deployment_id, name))
-        held = sum(map(len, self._armed.values()))
-        if len(self._heap) > 2 * held + PER_CELL:
-            # Timers that were set again: a strategy may do so on every tick, for an hour that never comes.
-            self._heap = [
-                (at, who, what) for who, its in self._armed.items() for what, (at, _) in its.items()
-            ]
-            heapq.heapify(self._heap)
-        self.next_due = self._heap[0][0]
 
     def disarm(self, deployment_id: str) -> None:
         """Let no timer of a deployment fire until it is armed again."""
-        self._armed.pop(deployment_id, None)
+        owner = self._owner(deployment_id)
+        owner.armed.clear()
+        self._look(owner)
 
     def forget(self, deployment_id: str) -> None:
-        """Drop everything about a deployment."""
+        """Drop everything about a deployment but what it reads."""
         self.disarm(deployment_id)
-        self._fired.pop(deployment_id, None)
+        self._owner(deployment_id).fired.clear()
 
-    def due(self, now: int) -> Iterator[tuple[str, str, int]]:
-        """Yield (deployment, name, time) of what is due, in the order of time."""
-        while self._heap and self._heap[0][0] <= now:
-            at, deployment_id, name = heapq.heappop(self._heap)
-            mine = self._armed.get(deployment_id, {})
-            due, every = mine.get(name, (NEVER, 0))
-            if due != at:
-                continue  # replaced, or disarmed
-            if not every:
-                del mine[name]
+    def drop(self, deployment_id: str) -> None:
+        """Drop a deployment."""
+        self.forget(deployment_id)
+        self._aim(self._owners.pop(deployment_id).symbols)
+
+    def armed(self) -> list[tuple[str, frozenset[str]]]:
+        """Return the deployments that have a timer, each with what it reads."""
+        return [(name, owner.symbols) for name, owner in self._owners.items() if owner.armed]
+
+    def due(self, symbol: str, now: int) -> Iterator[tuple[str, str, int]]:
+        """Yield (deployment, name, time) of what a tick of ``symbol`` at ``now`` fires, in order of time."""
+        readers = [
+            n for n, owner in self._owners.items() if owner.next_due <= now and symbol in owner.symbols
+        ]
+        return self.due_of(readers, now)
+
+    def due_of(self, deployments: Iterable[str], now: int) -> Iterator[tuple[str, str, int]]:
+        """Yield (deployment, name, time) of what is due at event time ``now``, in order of time."""
+        asked = sorted(deployments)
+        while asked:
+            at, deployment_id = min((self._owners[name].next_due, name) for name in asked)
+            if at > now:
+                return
+            owner = self._owners[deployment_id]
+            name = min(name for name, (due, _) in owner.armed.items() if due == at)
+            yield deployment_id, name, self._fire(owner, name, now)
+
+    def _fire(self, owner: _Owner, name: str, now: int) -> int:
+        """Take note that a timer fires; return its time."""
+        at, every = owner.armed.pop(name)
+        if every and now - at > BEHIND * every:
+            at += every * ((now - at) // every)
+        if every:
+            owner.armed[name] = (at + every, every)
+        owner.fired[name] = at
+        self._look(owner)
+        return at
+
+    def _look(self, owner: _Owner) -> None:
+        """Find out what is due next."""
+        next_due = min((at for at, _ in owner.armed.values()), default=NEVER)
+        if next_due != owner.next_due:
+            owner.next_due = next_due
+            self._aim(owner.symbols)
+
+    def _aim(self, symbols: Iterable[str]) -> None:
+        for symbol in symbols:
+            due = min((one.next_due for one in self._owners.values() if symbol in one.symbols), default=NEVER)
+            if due == NEVER:
+                self.due_by.pop(symbol, None)
             else:
-                if now - at > BEHIND * every:
-                    at += every * ((now - at) // every)  # the newest of them
-                self._arm(deployment_id, name, at + every, every)
-            self._fired.setdefault(deployment_id, {})[name] = at
-            yield deployment_id, name, at
-        self.next_due = self._heap[0][0] if self._heap else NEVER
+                self.due_by[symbol] = due
 
     # ---- over a crash ---------------------------------------------------------------------------
     def capture(self) -> list[TimerState]:
         """Return everything that ``restore`` brings back."""
         return [
-            TimerState(
-                owner,
-                name,
-                *self._armed.get(owner, {}).get(name, (0, 0)),
-                self._fired.get(owner, {}).get(name, 0),
-            )
-            for owner in sorted(self._armed.keys() | self._fired.keys())
-            for name in sorted(self._armed.get(owner, {}).keys() | self._fired.get(owner, {}).keys())
+            TimerState(name, timer, *owner.armed.get(timer, (0, 0)), owner.fired.get(timer, 0))
+            for name, owner in sorted(self._owners.items())
+            for timer in sorted(owner.armed.keys() | owner.fired.keys())
         ]
 
     def restore(self, states: list[TimerState]) -> None:
-        """Be as another engine was."""
+        """Be as another engine was; who reads what is not in there."""
         for one in states:
             if one.fired:
-                self._fired.setdefault(one.deployment_id, {})[one.name] = one.fired
+                self._owner(one.deployment_id).fired[one.name] = one.fired
             if one.at:
                 self.set(one.deployment_id, one.name, one.at, one.every)
 
     def fired(self, deployment_id: str, name: str, at: int) -> None:
         """Take note that a timer has fired at ``at``: the tape says so."""
-        mine = self._fired.setdefault(deployment_id, {})
-        mine[name] = max(mine.get(name, 0), at)
-        due, every = self._armed.get(deployment_id, {}).get(name, (NEVER, 0))
-        if due <= at:
-            self.set(deployment_id, name, due, every)
+        owner = self._owner(deployment_id)
+        owner.fired[name] = max(owner.fired.get(name, 0), at)
+        if name in owner.armed:
+            self.set(deployment_id, name, *owner.armed[name])
