@@ -38,10 +38,12 @@ class Arrivals:
         self.expected: dict[bytes, int] = {}
         """Last sequence of what was seen to be missing."""
         self._watched = frozenset(watched)
+        self._told: dict[bytes, list[bytes]] = {}  # by topic, what was taken of the last instant
 
     def stand(self, position: Mapping[bytes, int], at: int) -> None:
         """Go on behind ``position``."""
         self.last, self.at = dict(position), at
+        self._told.clear()
 
     def missing(self, topic: bytes, first: int, *, replayed: bool) -> int:
         """Return how many are missing before ``first``: none before what one never heard of can be known."""
@@ -53,6 +55,17 @@ class Arrivals:
     def new(self, topic: bytes, first: int, last: int) -> int:
         """Return how many of ``first`` to ``last`` are new."""
         return max(0, last - max(first - 1, self.last.get(topic, 0)))
+
+    def note(self, topic: bytes, at: int, payload: bytes) -> None:
+        """Take what has a time of its own instead of a sequence."""
+        before = self._told.get(topic, []) if at == self.last.get(topic) else []
+        self._told[topic] = [*before, payload]
+        self.last[topic] = at
+
+    def knows(self, topic: bytes, at: int, payload: bytes) -> bool:
+        """Whether that was taken. Of one instant there may be several."""
+        last = self.last.get(topic, 0)
+        return at < last or (at == last and payload in self._told.get(topic, [payload]))
 
     def behind(self, last: Mapping[str, int]) -> list[tuple[bytes, int, int]]:
         """Return (topic, last taken, last published) of what ended with messages that never came."""

@@ -162,9 +162,9 @@ class Reception:
     def _add_status(self, topic: bytes, payload: bytes, now: float, *, replayed: bool = False) -> None:
         """Take a feed's health. Its own time stands for a sequence, so that it is not told twice."""
         at = _status(payload).at
-        if replayed and at <= self._arrived.last.get(topic, 0):
+        if replayed and self._arrived.knows(topic, at, payload):
             return
-        self._arrived.last[topic] = at
+        self._arrived.note(topic, at, payload)
         self.backlog.push(Item(topic, payload, now, last=at, taped=self.tape != 0, replayed=replayed))
 
     # ---- what is missing ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus import topics
-from bus.messages import Acked, Candle, Pause, Pulse, Replayed, Resume, SignalAck, Stop, encode
+from bus.messages import Acked, Candle, FeedStatus, Pause, Pulse, Replayed, Resume, SignalAck, Stop, encode
 from sandbox import backlog as backlog_module
 from sandbox.catching_up import HURRY, NEXT, PATIENCE, CatchingUp, News, Stage
 from tests.sandbox.tape_world import CELL, TAPE, TapedCell, TapeEngine, as_taped
@@ -345,3 +345,16 @@ def test_an_engine_that_dies_while_a_cell_catches_up_is_asked_anew():
     run.finish()
     assert [("tick", "X", 1.0), ("tick", "X", 2.0)] == run.cell.seen
     assert ["running"] == run.cell.said
+
+
+def test_two_words_on_a_feed_at_one_instant_are_two_and_each_is_told_once():
+    run = begun()
+    for state in ("gap", "healthy"):
+        run.engine.publish(topics.feed("f"), FeedStatus("f", state, 5), lost=True)
+    run.engine.ticks("X", lost=True)
+    run.engine.ticks("X")
+    run.finish()
+    run.engine.ticks("X", lost=True)
+    run.engine.ticks("X")
+    run.finish()
+    assert [("feed", 5), ("feed", 5)] == [one for one in run.cell.seen if one[0] == "feed"]
