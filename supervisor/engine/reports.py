@@ -110,7 +110,9 @@ class Reports:
         )
         if attach.fresh or checkpoint.epoch != tape.identity:
             return given
-        if not tape.begin <= checkpoint.at <= tape.end:
+        # Beyond its end: after a power cut, which may cost the tape more than it cost the journal.
+        reached = all(seq <= present.position.get(topic, seq) for topic, seq in checkpoint.position.items())
+        if not (tape.begin <= checkpoint.at <= tape.end and reached):
             self._short(member, checkpoint.at)
             return given
         return replace(

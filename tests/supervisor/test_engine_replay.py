@@ -116,6 +116,25 @@ def test_an_instance_begins_where_the_checkpoint_of_the_last_one_was(engine: Eng
     second.close()
 
 
+def test_a_checkpoint_beyond_the_end_of_the_tape_is_loaded_at_the_present(engine: EngineProcess) -> None:
+    publisher, first = engine.feed(), engine.attach()
+    welcome = first.run()
+    start = time.time_ns()
+    send_tick(publisher, "X", start, 100.0, seq=1)
+    wait_until(first.ticks, what="a tick")
+    # As after a power cut: of what it had seen, the end is not on the tape.
+    position = {**welcome.position, "tick|X|": 5}
+    first.say(Checkpoint(b"state", 1, welcome.tape, position, welcome.at))
+    first.ask(data_as_of=start, data_key=1)
+    first.close()
+    second = engine.attach(generation=2)
+    present: Welcome = second.run()
+    assert (present.resumes, present.state, present.position["tick|X|"]) == (False, b"state", 1)
+    assert ["tape_too_short"] == [event.kind for event in engine.events("tape_too_short")]
+    publisher.close()
+    second.close()
+
+
 def test_an_instance_that_an_operator_starts_begins_at_the_present(engine: EngineProcess) -> None:
     publisher, first = engine.feed(), engine.attach()
     welcome = first.run()
