@@ -15,7 +15,6 @@ from sandbox.protocol import (
     Done,
     Phase,
     Progress,
-    Setup,
     TimeAnswer,
     Violation,
     Word,
@@ -77,10 +76,6 @@ class Exchange:
         self._poll = select.poll()
         for descriptor in (self._talk, self._control, *output.pipes):
             self._poll.register(descriptor, select.POLLIN)
-
-    def begin(self, setup: Setup) -> None:
-        """Send the first order; the strategy loads while we go on."""
-        self._send(encode(setup))
 
     def take_turn(self, events: list[tuple[bytes, bytes]], calls: int) -> Done | None:
         """Hand over events and listen until the strategy is done with them; None if it said goodbye."""

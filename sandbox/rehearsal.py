@@ -22,7 +22,7 @@ from sandbox.spec import CellSpec
 from sandbox.spec import encode as encode_spec
 from sandbox.speech import Speech
 from sandbox.ward import Ward
-from sandbox.warden import Warden
+from sandbox.warden import Warden, introduce
 
 ROUNDS = 20
 """A tick, a candle and a pulse each: specialisation begins after 8 calls (Python/specialize.c)."""
@@ -106,6 +106,7 @@ def _play_warden(
     spec = above.read_spec()
     pipes = [os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) for _ in range(2)]
     ward = Ward(os.getpid(), ours, pipes[0][0], pipes[1][0])
+    introduce(ward, spec)
     warden = Warden(spec, ward, above, _Script())
     warden.begin()
     signal = Signal(symbol=_SYMBOL, intent="enter_long", quantity=1.0)

@@ -143,7 +143,6 @@ class Warden:
 
     def begin(self) -> None:
         """Let the strategy load, and say hello meanwhile; return once it is initialised, or refused."""
-        self._exchange.begin(protocol.setup_of(self._spec))
         self._attend(time.monotonic())
         self._exchange.listen()
 
@@ -329,6 +328,12 @@ def topics_of(spec: CellSpec) -> list[bytes]:
     return [*market, topics.cell(spec.deployment_id)]
 
 
+def introduce(ward: Ward, spec: CellSpec) -> None:
+    """Give the first order: what the strategy is told of its specification, on which it loads."""
+    with contextlib.suppress(EOFError, TimeoutError):  # ``Warden.run`` sees both, and tells
+        ward.send(protocol.encode(protocol.setup_of(spec)), LEAVING)
+
+
 def _found_at(bus: str, spec: CellSpec) -> CellSpec:
     """Return the specification with its endpoints as this process finds them: in the folder ``bus``."""
     return msgspec.structs.replace(
@@ -362,7 +367,9 @@ def main(
     try:
         spec = supervisor.read_spec()
         supervisor.report_last(Born(), [ward.pidfd])
-        link = make_link(_found_at(confinement.confine_warden(cell, limited), spec))
+        bus = confinement.confine_warden(cell, limited)
+        introduce(ward, spec)  # it loads on one processor while we connect on another
+        link = make_link(_found_at(bus, spec))
     except SupervisorGone:
         ward.kill()
         return
