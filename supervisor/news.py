@@ -62,8 +62,9 @@ class News:
                     self._problems["signals"] = news.detail
                 elif news.kind == "signals_bound":
                     self._problems.pop("signals", None)
-                elif news.kind == "journal_quarantined":
-                    self._begins_anew = True
+                elif news.kind in ("journal_quarantined", "tape_quarantined"):
+                    self._problems[news.kind] = news.detail  # until somebody restarts us: it is to be seen
+                    self._begins_anew = self._begins_anew or news.kind == "journal_quarantined"
                 elif news.kind == "engine_failed":
                     self._last_words = news.detail
                 self._events.note(news.kind, news.detail, news.deployment_id, news.generation)

@@ -20,6 +20,7 @@ from msgspec import structs
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from supervisor.life import State, Wanted
+from supervisor.store.salvage import read_what_can_be
 from supervisor.store.tables import (
     DEATHS,
     DEPLOYMENTS,
@@ -50,6 +51,10 @@ class StoreError(Exception):
     """The database cannot be used; the sentence says which and why."""
 
 
+class _DamagedError(Exception):
+    """A SQLite file that can be opened, and in which something is torn."""
+
+
 class DeploymentStore:
     """The tables at one URL. ``open`` makes them where they are missing."""
 
@@ -66,17 +71,22 @@ class DeploymentStore:
     def open(self) -> str:
         """Connect, create what is missing, and check the schema's version.
 
-        A SQLite file that cannot be read is moved aside, never half-read; then the sentence that says so
-        is returned, else "". Raises ``StoreError``.
+        A SQLite file that is damaged is moved aside, and what can still be read of the deployments, which
+        say what has to run, is taken over into a new one. Then the sentence that says so is returned, else
+        "". Raises ``StoreError``.
         """
         try:
             self._connect()
-        except DatabaseError as error:
+        except (DatabaseError, _DamagedError) as error:
+            saved = read_what_can_be(self._url)
             aside = self._set_aside(error)
             if aside is None:
                 raise StoreError(f"{self.where}: {_first_line(error)}") from None
             self._reconnect()
-            return f"{self.where} could not be read ({_first_line(error)}); it lies at {aside} now"
+            return (
+                f"{self.where} could not be read ({_first_line(error)}): {self._take_over(saved)} of its "
+                f"deployments were saved, and it lies at {aside} now"
+            )
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(f"{self.where}: {_first_line(error)}") from None
         return ""
@@ -84,7 +94,7 @@ class DeploymentStore:
     def _reconnect(self) -> None:
         try:
             self._connect()
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, _DamagedError) as error:
             raise StoreError(f"{self.where}: {_first_line(error)}") from None
 
     def _connect(self) -> None:
@@ -113,13 +123,28 @@ class DeploymentStore:
                 f"{self.where} was written by a newer stratd (schema {found}, this one knows "
                 f"{SCHEMA_VERSION}); start that version, or point DATABASE_URL elsewhere"
             )
-        # A file can be whole in its head and torn further on: touch every row once, now.
-        for table in (DEPLOYMENTS, DEATHS):
-            connection.execute(sql.select(table)).fetchall()
+        if connection.dialect.name == "sqlite":
+            # A file can be whole in its head and torn further on: look at every page once, now.
+            sound = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            if sound != "ok":
+                raise _DamagedError(f"damaged: {sound}")
 
-    def _set_aside(self, error: DatabaseError) -> Path | None:
+    def _take_over(self, saved: dict[sql.Table, list[dict[str, Any]]]) -> int:
+        """Write what was salvaged into the new file, row by row; return how many deployments."""
+        taken = 0
+        for table, rows in saved.items():
+            for row in rows:
+                with contextlib.suppress(StoreError, ValueError):  # a row that is damaged in itself
+                    if table is DEPLOYMENTS:
+                        _take(Deployment, row), _standing(row)
+                    with self._begin() as connection:
+                        connection.execute(table.insert().values(row))
+                    taken += table is DEPLOYMENTS
+        return taken
+
+    def _set_aside(self, error: Exception) -> Path | None:
         """Rename a SQLite file that is not a database; None if that is not what is wrong."""
-        broken = ("malformed", "not a database", "disk image", "corrupt")
+        broken = ("malformed", "not a database", "disk image", "corrupt", "damaged")
         if self._url.get_backend_name() != "sqlite" or not any(word in str(error) for word in broken):
             return None
         path = Path(self._url.database or "")

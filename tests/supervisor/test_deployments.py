@@ -165,6 +165,26 @@ def test_a_file_that_cannot_be_read_is_moved_aside(tmp_path, url, damage):
     store.close()
 
 
+def test_of_a_torn_file_what_can_be_read_of_the_deployments_is_saved(tmp_path, url):
+    path = tmp_path / "stratd.db"
+    store = DeploymentStore(url)
+    store.open()
+    for n in range(5):
+        store.save(replace(A, id=f"d{n}"), Standing(wanted=Wanted.PAUSED, generation=7))
+    store.add_path("/somewhere/mine.py")
+    store.add_events([Event(n, n, "kind", detail="x" * 500) for n in range(1, 2000)])
+    store.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + b"\xff" * (len(whole) // 2))
+    sentence = store.open()
+    assert ": 5 of its deployments were saved, and it lies at " in sentence
+    assert [(one.id, standing.wanted, standing.generation) for one, standing in store.load()] == [
+        (f"d{n}", "paused", 7) for n in range(5)
+    ]
+    assert (store.paths(), store.last_event()) == (["/somewhere/mine.py"], 0)
+    store.close()
+
+
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
     with pytest.raises(StoreError, match="unable to open database file"):
         DeploymentStore(f"sqlite:///{tmp_path / 'absent' / 'x.db'}").open()
