@@ -227,7 +227,7 @@ class Actor:
     async def _take(self, event: lf.Event) -> None:
         before = self.life
         after, effects = step(before, event, self._loop.time(), self.host.policy)
-        if isinstance(event, lf.Ended) and event.generation == before.instance:
+        if isinstance(event, lf.Ended) and event.generation == before.instance and not event.unborn:
             await self._bury(before, event)
         saved = await self._save(after)
         self._become(after)
@@ -237,7 +237,8 @@ class Actor:
             self.host.events.note("stuck", lf.STUCK, self.id, after.generation)
         if not saved and any(isinstance(effect, lf.Spawn) for effect in effects):
             # Without a durable generation a later daemon could count it out a second time.
-            self.submit(lf.Ended(after.instance, "unknown", "the database takes no new generation"))
+            why = "the database takes no new generation"
+            self.submit(lf.Ended(after.instance, "unknown", why, unborn=True))
         else:
             for effect in effects:
                 await self._do(effect)
@@ -332,7 +333,7 @@ class Actor:
             self.submit(lf.Ended(generation, "load_error", why))
             return
         if host.endpoints is None:
-            self.submit(lf.Ended(generation, "unknown", "the engine was never ready"))
+            self.submit(lf.Ended(generation, "unknown", "the engine was never ready", unborn=True))
             return
         if (packages := self._errand.fetch(generation, code.lock)) is None:
             return  # taken up again when they are there

@@ -220,13 +220,17 @@ class Ready(Struct, frozen=True):
 
 
 class Ended(Struct, frozen=True):
-    """Warden and strategy are gone. ``chance`` in [0, 1) draws the jitter of the delay that follows."""
+    """Warden and strategy are gone. ``chance`` in [0, 1) draws the jitter of the delay that follows.
+
+    ``unborn``: they never were, for the daemon could not do its part (its disk is full): that is no crash.
+    """
 
     generation: int
     cause: Cause
     detail: str = ""
     exit_code: int | None = None
     chance: float = 0.5
+    unborn: bool = False
 
 
 class Breached(Struct, frozen=True):

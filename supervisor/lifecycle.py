@@ -296,7 +296,8 @@ def _ended(life: Life, event: Ended, now: float, policy: Policy) -> Step:
         return _arm(_enter(life, State.FAILED, now, event, why), None), []
     if policy.restart == "never" or (clean and policy.restart == "on-failure"):
         return _arm(_enter(life, State.STOPPED if clean else State.FAILED, now, event, why), None), []
-    exits = (*(at for at in life.exits if at > now - policy.window), now)
+    exits = tuple(at for at in life.exits if at > now - policy.window)
+    exits = exits if event.unborn else (*exits, now)
     life = replace(life, exits=exits, attempt=life.attempt + 1)
     if len(exits) > policy.max_exits:
         why = f"crash_loop: {len(exits)} unplanned exits within {policy.window:g} s, the last by {why}"

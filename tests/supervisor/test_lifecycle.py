@@ -188,6 +188,17 @@ def test_a_stable_run_clears_both_tallies():
     assert (life.attempt, life.exits, life.due, effects) == (0, (), None, [])
 
 
+def test_what_the_daemon_itself_could_not_start_is_tried_for_as_long_as_it_takes():
+    life, now = crash(running(), 0.0), 0.0
+    for _ in range(50):
+        now = life.due
+        life, effects = step(life, Due(life.timer), now, POLICY)
+        assert effects == [Spawn(life.generation)]
+        life = step(life, Ended(life.instance, "unknown", "full disk", unborn=True), now, POLICY)[0]
+        assert (life.state, len(life.exits)) == (State.BACKOFF, int(now <= POLICY.window))
+    assert life.due - now == POLICY.delay_cap, "rarely, in the end"
+
+
 def test_start_leaves_quarantine_but_keeps_the_tally_and_reset_clears_it():
     life = replace(crash(running(), 1.0, Policy(max_exits=0)), attempt=9)
     assert life.state is State.QUARANTINED
