@@ -25,6 +25,8 @@ from supervisor.trust import refusal
 DESCRIPTORS_A_CELL = 6
 """Control channel, two pidfds, log file, and two to spare."""
 DESCRIPTORS_OF_THE_DAEMON = 128
+LOCAL_CONFIGURATION = Path("/usr/local/etc")
+"""All of /usr is shown to every cell; this is where configuration, and keys in it, may lie (FHS 4.9)."""
 
 
 def examine(settings: Settings, survey: Callable[[str], Survey] = examine_host) -> DoctorReport:
@@ -39,6 +41,7 @@ def examine(settings: Settings, survey: Callable[[str], Survey] = examine_host) 
         _descriptors(settings),
         *_strategy_folders(settings),
         *_calendars(settings),
+        *local_configuration(LOCAL_CONFIGURATION),
     ]
     sandbox = layers(found)
     demanded = demands(found, settings.sandbox.require)
@@ -154,6 +157,28 @@ def _calendars(settings: Settings) -> list[LayerView]:
         else:
             views.append(LayerView(name="calendar", state="active", detail=f"feeds.{name}: {feed.calendar}"))
     return views
+
+
+def local_configuration(folder: Path) -> list[LayerView]:
+    """Return a warning of files in ``folder`` that every strategy can read; nothing where there are none."""
+    cells_are_others = os.geteuid() == 0
+    found = []
+    for at, _, names in os.walk(folder):
+        for path in (Path(at, name) for name in names):
+            for_all = path.is_file() and bool(path.stat().st_mode & 0o004)
+            if for_all or (not cells_are_others and os.access(path, os.R_OK)):
+                found.append(path)
+    if not found:
+        return []
+    example = min(found)
+    return [
+        LayerView(
+            name="readable in cells",
+            state="available",
+            detail=f"{len(found)} in {folder}, {example} say: see that no key is among them",
+            command=f"chmod o-r {example}" if cells_are_others else f"mv {example} elsewhere, out of /usr",
+        )
+    ]
 
 
 def _strategy_folders(settings: Settings) -> list[LayerView]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from sandbox.confine import probe
 from sandbox.confine.survey import Layer, Survey
 from sandbox.confine.survey import refusal as verdict_of
 from supervisor.config import Settings, load
-from supervisor.doctor import examine
+from supervisor.doctor import examine, local_configuration
 from supervisor.redis_ping import ping
 from supervisor.survey import examine_host
 
@@ -192,3 +193,22 @@ def test_control_groups_that_do_not_hold_memory_are_no_layer(monkeypatch, contro
     found = (GroupsOf(*controllers) if controllers else None, f"version 2 ({', '.join(controllers)})")
     monkeypatch.setattr("supervisor.survey.discover", lambda _key: found)
     assert active == examine_host().has("cgroup")
+
+
+def test_configuration_that_every_cell_can_read_is_told_of(tmp_path):
+    assert local_configuration(tmp_path / "nowhere") == local_configuration(tmp_path) == []
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "keys.toml").touch(mode=0o604)
+    (tmp_path / "app" / "secret.toml").touch(mode=0o600)
+    (view,) = local_configuration(tmp_path)
+    count = 1 if os.geteuid() == 0 else 2  # where a cell has the daemon's own uid, modes do not keep it out
+    told = f"{count} in {tmp_path}, {tmp_path}/app/keys.toml say: see that no key is among them"
+    assert (view.state, view.detail) == ("available", told)
+
+
+def test_it_is_looked_at_where_configuration_lies_in_usr(tmp_path, monkeypatch):
+    (tmp_path / "keys.toml").touch(mode=0o604)
+    monkeypatch.setattr("supervisor.doctor.LOCAL_CONFIGURATION", tmp_path)
+    report = examine(settings(tmp_path), surveyed())
+    assert "keys.toml" in by_name(report.host)["readable in cells"].detail
+    assert report.missing == []
