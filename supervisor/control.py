@@ -261,4 +261,13 @@ class StateAnswer(Struct, frozen=True, array_like=True, tag=5):
     changed: bool = True
 
 
-EngineNews: TypeAlias = EngineReady | CellSaid | EngineEvent | EngineStats | StateAnswer
+class FeedTurned(Struct, frozen=True, array_like=True, tag=6):
+    """A whole feed was lost (disconnected, or stale), or is healthy; ``symbols`` are those it brought."""
+
+    feed: str
+    healthy: bool
+    detail: str
+    symbols: list[str]
+
+
+EngineNews: TypeAlias = EngineReady | CellSaid | EngineEvent | EngineStats | StateAnswer | FeedTurned

@@ -33,6 +33,7 @@ from supervisor.cells import Cells
 from supervisor.checkpoints import Checkpoints
 from supervisor.code_store import CodeStore
 from supervisor.config import Settings
+from supervisor.dependants import Dependants
 from supervisor.enforcers import Enforcers
 from supervisor.engine_client import EngineClient
 from supervisor.errors import Failed
@@ -118,6 +119,8 @@ class Daemon:
         self.pulse = Pulse(self.sampler, self.notifier, on_samples=self._judge, tick=self._tick)
         self._reaper = Reaper()
         self.news.clear = self._clear
+        on_loss = {name: feed.on_loss for name, feed in settings.feeds.items()}
+        self.news.on_feed = Dependants(self.actors, on_loss).on_turn
         self.signals = SignalTail(settings.state_dir / "journal.db")
         self.checkpoints = Checkpoints(self.signals, self.engine)
         self.news.on_state_answer = self.checkpoints.on_answer

@@ -87,8 +87,9 @@ class Life(Struct, frozen=True, kw_only=True):
     none. ``timer`` numbers timers: only the one with this number, due at ``due``, may fire. ``ending`` is
     why the supervisor itself is ending the instance, ``held`` that its gate was shut from birth. ``exits``
     are the unplanned exits still in the window, ``attempt`` counts those since the last stable run.
-    ``fresh`` that it was started by an operator, to begin at the present. ``reason`` and ``actor`` explain
-    the last transition.
+    ``fresh`` that it was started by an operator, to begin at the present; ``suspended`` names the feed for
+    want of which it is paused, though it is wanted running. ``reason`` and ``actor`` explain the last
+    transition.
     """
 
     state: State = State.REGISTERED
@@ -101,6 +102,7 @@ class Life(Struct, frozen=True, kw_only=True):
     ending: Cause | None = None
     held: bool = False
     fresh: bool = False
+    suspended: str = ""
     since: float = 0.0
     attempt: int = 0
     exits: tuple[float, ...] = ()
@@ -165,6 +167,22 @@ class Halt(Struct, frozen=True):
     actor: str = "daemon"
     reason: str = "the daemon stops"
     at_once: bool = False
+
+
+class Suspend(Struct, frozen=True):
+    """The ``feed`` that it reads is lost: pause it, though nobody wants that, until it is back."""
+
+    feed: str
+    reason: str
+    actor: str = "daemon"
+
+
+class Release(Struct, frozen=True):
+    """The ``feed`` is back."""
+
+    feed: str
+    reason: str
+    actor: str = "daemon"
 
 
 # ---- events: what happened ------------------------------------------------------------------------
@@ -249,7 +267,7 @@ class Due(Struct, frozen=True):
 
 Verb: TypeAlias = Start | Pause | Resume | Stop | Restart | Reset | Halt
 News: TypeAlias = Preparing | Prepared | Born | Ready | Ended | Breached | Due
-Event: TypeAlias = Verb | Recover | Deferred | Denied | News
+Event: TypeAlias = Verb | Recover | Deferred | Denied | Suspend | Release | News
 
 
 # ---- effects --------------------------------------------------------------------------------------

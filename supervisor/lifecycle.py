@@ -40,6 +40,7 @@ from supervisor.life import (
     Preparing,
     Ready,
     Recover,
+    Release,
     Reset,
     Restart,
     Resume,
@@ -49,6 +50,7 @@ from supervisor.life import (
     State,
     Step,
     Stop,
+    Suspend,
     Terminate,
     Wanted,
 )
@@ -121,10 +123,15 @@ def _want_while_wanted(wanted: Wanted) -> Rule:
     return rule
 
 
+def _is_held(life: Life) -> bool:
+    """Whether the next instance, or this one when it is ready, is to be paused."""
+    return life.wanted is Wanted.PAUSED or bool(life.suspended)
+
+
 def _spawn(life: Life, event: Event, now: float, policy: Policy, *, fresh: bool = False) -> Step:
     life = _enter(life, State.STARTING, now, event)
     generation = life.generation + 1
-    held = life.wanted is Wanted.PAUSED
+    held = _is_held(life)
     life = replace(life, generation=generation, instance=generation, rung=Rung.NONE, ending=None)
     life = replace(life, held=held, fresh=fresh)
     return _arm(life, now + policy.start_timeout), [Spawn(generation, paused=held, fresh=fresh)]
@@ -133,7 +140,7 @@ def _spawn(life: Life, event: Event, now: float, policy: Policy, *, fresh: bool 
 def _begin(life: Life, event: Event, now: float, policy: Policy) -> Step:
     """Start for an operator: where it was at rest, what came meanwhile is history to it."""
     fresh = life.state is not State.BACKOFF
-    return _spawn(replace(life, wanted=Wanted.RUNNING), event, now, policy, fresh=fresh)
+    return _spawn(replace(life, wanted=Wanted.RUNNING, suspended=""), event, now, policy, fresh=fresh)
 
 
 def _begin_again(life: Life, event: Event, now: float, policy: Policy) -> Step:
@@ -163,7 +170,7 @@ def _preparing(life: Life, event: Preparing, now: float, _policy: Policy) -> Ste
 
 def _prepared(life: Life, _event: Prepared, now: float, policy: Policy) -> Step:
     """Take the start up again: same generation, the whole time of a start."""
-    held = life.wanted is Wanted.PAUSED
+    held = _is_held(life)
     life = replace(_arm(life, now + policy.start_timeout), held=held, reason="")
     return life, [Spawn(life.instance, paused=held, fresh=life.fresh)]
 
@@ -173,7 +180,7 @@ def _born(life: Life, event: Born, now: float, _policy: Policy) -> Step:
 
 
 def _ready(life: Life, event: Ready, now: float, policy: Policy) -> Step:
-    paused = life.wanted is Wanted.PAUSED
+    paused = _is_held(life)
     life = _enter(life, State.PAUSED if paused else State.RUNNING, now, event)
     life = _arm(life, now + policy.stable_time)
     if paused:
@@ -192,8 +199,24 @@ def _pause(life: Life, event: Pause, now: float, _policy: Policy) -> Step:
 
 
 def _resume(life: Life, event: Resume | Start, now: float, _policy: Policy) -> Step:
-    life = replace(_enter(life, State.RUNNING, now, event), wanted=Wanted.RUNNING)
+    life = replace(_enter(life, State.RUNNING, now, event), wanted=Wanted.RUNNING, suspended="")
     return life, [Direct(life.instance, "resume", event.reason)]
+
+
+def _suspend(life: Life, event: Suspend, now: float, _policy: Policy) -> Step:
+    life = replace(life, suspended=event.feed)
+    if life.state is not State.RUNNING:
+        return life, []  # it will be paused when it is ready, or is
+    return _enter(life, State.PAUSED, now, event), [Direct(life.instance, "pause", event.reason)]
+
+
+def _release(life: Life, event: Release, now: float, _policy: Policy) -> Step:
+    if life.suspended != event.feed:
+        return life, []
+    life = replace(life, suspended="")
+    if life.state is not State.PAUSED or life.wanted is not Wanted.RUNNING:
+        return life, []
+    return _enter(life, State.RUNNING, now, event), [Direct(life.instance, "resume", event.reason)]
 
 
 def _descend(life: Life, rung: Rung, now: float, policy: Policy) -> Step:
@@ -269,7 +292,7 @@ def _rest(state: State, *, forget: bool) -> Rule:
 
     def rule(life: Life, event: Event, now: float, _policy: Policy) -> Step:
         wanted = Wanted.STOPPED if forget else life.wanted
-        return replace(_arm(_enter(life, state, now, event), None), wanted=wanted), []
+        return replace(_arm(_enter(life, state, now, event), None), wanted=wanted, suspended=""), []
 
     return rule
 
@@ -322,7 +345,7 @@ def backoff_delay(attempt: int, chance: float, policy: Policy) -> float:
 _RESTING: dict[type[Event], Rule] = {
     Start: _begin, Restart: _begin, Pause: _nothing, Resume: _nothing,
     Stop: _want(Wanted.STOPPED), Reset: _nothing, Halt: _nothing, Recover: _recover,
-    Deferred: _defer, Denied: _rest(State.FAILED, forget=False),
+    Deferred: _defer, Denied: _rest(State.FAILED, forget=False), Suspend: _nothing, Release: _release,
 }  # fmt: skip
 _GIVEN_UP: dict[type[Event], Rule] = {
     **_RESTING, Reset: _reset, Recover: _nothing, Deferred: _nothing, Denied: _nothing,
@@ -331,11 +354,13 @@ _BECOMING: dict[type[Event], Rule] = {
     Start: _want(Wanted.RUNNING), Pause: _want_while_wanted(Wanted.PAUSED), Resume: _want(Wanted.RUNNING),
     Stop: _leave(Rung.TERMINATE, forget=True), Restart: _leave(Rung.TERMINATE), Halt: _leave(Rung.TERMINATE),
     Reset: _clear, Ready: _ready, Ended: _ended, Breached: _breached, Due: _late,
+    Suspend: _suspend, Release: _release,
 }  # fmt: skip
 _UP: dict[type[Event], Rule] = {
     Stop: _leave(Rung.ASK, forget=True), Restart: _leave(Rung.ASK), Halt: _leave(Rung.ASK), Reset: _clear,
     # Born and Ready travel by different sockets; Ready may win, and the engine repeats it after a restart.
     Born: _nothing, Ready: _nothing, Ended: _ended, Breached: _breached, Due: _stable,
+    Suspend: _suspend, Release: _release,
 }  # fmt: skip
 
 TABLE: Mapping[State, Mapping[type[Event], Rule]] = {
@@ -346,17 +371,18 @@ TABLE: Mapping[State, Mapping[type[Event], Rule]] = {
     State.STARTING: {**_BECOMING, Preparing: _preparing, Prepared: _prepared, Born: _born},
     State.WARMING: _BECOMING,
     State.RUNNING: {**_UP, Start: _nothing, Pause: _pause, Resume: _nothing},
-    State.PAUSED: {**_UP, Start: _resume, Pause: _nothing, Resume: _resume},
+    State.PAUSED: {**_UP, Start: _resume, Pause: _want(Wanted.PAUSED), Resume: _resume},
     State.STOPPING: {
         Start: _want(Wanted.RUNNING), Pause: _want_while_wanted(Wanted.PAUSED),
         Resume: _want_while_wanted(Wanted.RUNNING), Stop: _stop_anyway, Restart: _start_after,
         Halt: _halt_anyway, Reset: _clear, Preparing: _nothing, Prepared: _nothing, Born: _nothing,
-        Ready: _nothing, Breached: _nothing, Ended: _ended, Due: _next_rung,
+        Ready: _nothing, Breached: _nothing, Ended: _ended, Due: _next_rung, Suspend: _suspend,
+        Release: _release,
     },
     State.BACKOFF: {
         Start: _begin, Restart: _begin_again, Pause: _want_while_wanted(Wanted.PAUSED),
         Resume: _want(Wanted.RUNNING), Stop: _rest(State.STOPPED, forget=True), Reset: _clear,
-        Halt: _rest(State.STOPPED, forget=False), Due: _begin_again,
+        Halt: _rest(State.STOPPED, forget=False), Due: _begin_again, Suspend: _suspend, Release: _release,
     },
 }  # fmt: skip
 """State x event. What is not here is impossible."""

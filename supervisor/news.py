@@ -38,6 +38,7 @@ class News:
         """Set once the first engine is ready, or has died."""
         self.on_ready: Callable[[control.EngineReady], None] = lambda _ready: None
         self.on_stats: Callable[[control.EngineStats], None] = lambda _stats: None
+        self.on_feed: Callable[[control.FeedTurned], None] = lambda _turned: None
         self.on_state_answer: Callable[[control.StateAnswer], None] = lambda _answer: None
         self.on_engine_gone: Callable[[], None] = lambda: None
         self.on_zygote_awake: Callable[[], None] = lambda: None
@@ -55,6 +56,8 @@ class News:
                 self.on_stats(news)
             case control.CellSaid(deployment_id=name, generation=generation, word=word):
                 self._cell_said(name, generation, word)
+            case control.FeedTurned():
+                self.on_feed(news)
             case control.StateAnswer():
                 self.on_state_answer(news)
             case control.EngineEvent():

@@ -216,7 +216,8 @@ class Verbs:
             if wait:
                 becoming = {lf.State.STARTING, lf.State.WARMING}
                 await actor.wait_for(lambda life: life.state not in becoming)
-            return actor.life.wanted is not before.wanted
+            released = bool(before.suspended) and not actor.life.suspended
+            return released or actor.life.wanted is not before.wanted
 
         return await carry_out(self._actors, selection, deed)
 

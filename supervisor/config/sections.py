@@ -365,6 +365,8 @@ class Feed(Section):
     grace: Annotated[Duration, Field(ge=0, le=3600)] = 0.25
     venue_suffix: bool = False
     curve_server_key: CurveKey | None = None
+    on_loss: Literal["tell", "pause", "restart"] = "tell"
+    """What follows for those who read its symbols when its publisher is gone (docs/supervision.md)."""
     recovery: Recovery = "auto"
     """Where it is asked for what was missed; ``auto`` is what its heartbeats say, if that is on its host."""
 
@@ -377,5 +379,5 @@ class Feed(Section):
 
     def spec(self, name: str) -> FeedSpec:
         """Return the feed as the engine is told it."""
-        values = self.model_dump(exclude={"curve_server_key"})
+        values = self.model_dump(exclude={"curve_server_key", "on_loss"})
         return FeedSpec(name=name, curve_server_key=self.curve_server_key or "", **values)

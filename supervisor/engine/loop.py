@@ -29,7 +29,7 @@ from bus.messages import (
 )
 from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket
 from strategies.trading.core import Core, Outcome
-from supervisor.control import EngineEvent, EngineReady
+from supervisor.control import EngineEvent, EngineReady, FeedTurned
 from supervisor.engine.beat import Beat
 from supervisor.engine.channel import Channel
 from supervisor.engine.feeds import FeedPort
@@ -363,6 +363,11 @@ class Engine:
         self.publication.publish(topics.feed(status.feed) + encode(status))
         self.look()  # an outage that is over lets the timer close again
         self.event("feed_" + status.state, f"feed {status.feed}: {status.detail or status.state}")
+        if status.state != "gap" and not status.symbols:
+            feed = self.feeds.get(status.feed)
+            brought = list(feed.streams) if feed is not None else []
+            healthy = status.state == "healthy"
+            self.channel.tell(FeedTurned(status.feed, healthy, status.detail or status.state, brought))
 
     def close(self) -> None:
         """Close the sockets, giving the outward ones a second, and the journal."""

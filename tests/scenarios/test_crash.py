@@ -313,10 +313,12 @@ def test_s17_who_reads_a_feed_that_died_is_told_and_lives_and_the_others_get_the
             for name in "ab":
                 daemon.until_said(name, "feed main disconnected")
             assert "main" in daemon.until_event("feed_disconnected")["detail"]
-            states = daemon.until(
-                lambda: {feed["name"]: feed["state"] for feed in daemon.get("feeds")}, "feeds"
+            daemon.until(
+                lambda: (
+                    {feed["name"]: feed["state"] for feed in daemon.get("feeds")}["main"] == "disconnected"
+                ),
+                "stratd feeds showing it",
             )
-            assert states["main"] == "disconnected"
             other.wait_for_engine().tick("GBPUSD")
             daemon.until_said("b", "tick GBPUSD")
         finally:
@@ -326,3 +328,38 @@ def test_s17_who_reads_a_feed_that_died_is_told_and_lives_and_the_others_get_the
         feed.wait_for_engine().tick()
         daemon.until_said("a", "feed main healthy", 2)
         daemon.until_said("a", "tick EURUSD", 2)
+
+
+@pytest.mark.parametrize("on_loss", ["pause", "restart"])
+def test_s17_who_reads_a_feed_that_died_is_paused_or_restarted_where_that_is_the_policy(new_site, on_loss):
+    site = new_site().with_feed("main", on_loss=on_loss).with_feed("other")
+    site.strategy("listens", LISTENS)
+    daemon = site.daemon()
+    for name, symbol in (("a", "EURUSD"), ("b", "EURUSD"), ("c", "GBPUSD")):
+        daemon.start(name, "listens", symbols=[symbol])
+    with site.feed("other") as other:
+        other.wait_for_engine().tick("GBPUSD")
+        with site.feed() as feed:
+            feed.wait_for_engine().tick()
+            for name in "abc":
+                daemon.until_said(name, "tick")
+            seq = daemon.seq
+        daemon.until_event("feed_disconnected", after=seq)
+        if on_loss == "pause":
+            for name in "ab":
+                row = daemon.until_state(name, "paused")
+                assert (row["desired"], row["generation"]) == ("running", 1)
+                assert row["reason"].startswith("feed main is lost: the publisher at")
+            assert daemon.act("resume", "b")["state"] == "running", "an operator's word comes first"
+        assert daemon.row("c")["state"] == "running"
+        with site.feed() as feed:
+            feed.wait_for_engine().tick()
+            for name in "ab":
+                daemon.until_state(name, "running", generation=2 if on_loss == "restart" else 1)
+            feed.tick()  # the one that brought the feed back came to who was paused
+            for name in "ab":
+                daemon.until_said(name, "tick", 2)
+    rows = daemon.rows()
+    assert (rows["c"]["generation"], rows["c"]["restarts"]) == (1, 0)
+    assert {rows[name]["generation"] for name in "ab"} == {2 if on_loss == "restart" else 1}
+    assert daemon.events("paused", name="c") == []

@@ -27,6 +27,7 @@ from supervisor.life import (
     Preparing,
     Ready,
     Recover,
+    Release,
     Reset,
     Restart,
     Resume,
@@ -35,6 +36,7 @@ from supervisor.life import (
     Start,
     State,
     Stop,
+    Suspend,
     Terminate,
     Wanted,
     comes_back,
@@ -350,6 +352,49 @@ def test_what_there_is_no_room_for_stays_as_it_is_and_says_why():
     assert step(life, Start(), 10.0, POLICY)[1] == [Spawn(4, fresh=True)]
 
 
+LOST, BACK = Suspend("main", "feed main is lost"), Release("main", "feed main is back")
+
+
+def test_one_whose_feed_is_lost_is_paused_and_goes_on_when_it_is_back():
+    life, effects = step(running(), LOST, 1.0, POLICY)
+    assert (life.state, life.wanted, life.reason) == (State.PAUSED, Wanted.RUNNING, "feed main is lost")
+    assert effects == [Direct(1, "pause", "feed main is lost")]
+    assert step(life, LOST, 2.0, POLICY) == (life, [])
+    assert step(life, Release("other", ""), 2.0, POLICY) == (life, [])
+    life, effects = step(life, BACK, 3.0, POLICY)
+    assert (life.state, life.suspended) == (State.RUNNING, "")
+    assert effects == [Direct(1, "resume", "feed main is back")]
+
+
+def test_what_an_operator_wants_comes_before_what_a_feed_does():
+    life, _ = live_through(running(), LOST, Pause())
+    assert (life.state, life.wanted) == (State.PAUSED, Wanted.PAUSED)
+    life, effects = step(life, BACK, 3.0, POLICY)
+    assert (life.state, effects) == (State.PAUSED, []), "paused by an operator meanwhile"
+    life, effects = live_through(running(), LOST, Resume())
+    assert (life.state, life.suspended, effects[-1].verb) == (State.RUNNING, "", "resume")
+    stopped, _ = live_through(running(), LOST, Stop(), Ended(1, "exit"))
+    assert (stopped.state, stopped.suspended) == (State.STOPPED, "")
+
+
+def test_one_that_dies_without_its_feed_comes_back_paused_until_the_feed_does():
+    life = crash(live_through(running(), LOST)[0], 1.0)
+    life, effects = step(life, Due(life.timer), life.due, POLICY)
+    assert effects == [Spawn(2, paused=True)]
+    life, _ = live_through(life, Born(2), Ready(2))
+    assert life.state is State.PAUSED
+    assert step(life, BACK, 9.0, POLICY)[0].state is State.RUNNING
+    life = crash(live_through(running(), LOST)[0], 1.0)
+    life, _ = step(life, BACK, 1.5, POLICY)
+    assert step(life, Due(life.timer), life.due, POLICY)[1] == [Spawn(2)]
+
+
+def test_one_that_is_at_rest_is_not_suspended_nor_begins_so():
+    for life in (Life(), Life(state=State.FAILED, wanted=Wanted.RUNNING, generation=1, suspended="main")):
+        assert step(step(life, BACK, 1.0, POLICY)[0], Start(), 2.0, POLICY)[1][0].paused is False
+        assert step(step(life, LOST, 1.0, POLICY)[0], Start(), 2.0, POLICY)[1][0].paused is False
+
+
 def test_news_of_an_older_instance_changes_nothing():
     life = revive(crash(running(), 1.0), 2.0)
     for event in (Born(1), Ready(1), Ended(1, "signal"), Breached(1, "memory_quota")):
@@ -382,7 +427,7 @@ def test_every_state_has_a_row_and_every_verb_meets_every_state():
 
 
 VERBS = st.sampled_from([Start(), Pause(), Resume(), Stop(), Stop(at_once=True), Restart(),
-                         Restart(at_once=True), Reset(), Halt()])  # fmt: skip
+                         Restart(at_once=True), Reset(), Halt(), LOST, BACK])  # fmt: skip
 WORLD = st.sampled_from(["preparing", "prepared", "born", "ready", "due", "stale due", "exit 0", "exit 3",
                          "load error", "killed", "breach"])  # fmt: skip
 POLICIES = st.builds(
