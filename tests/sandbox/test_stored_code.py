@@ -51,11 +51,11 @@ def test_a_copy_that_only_the_daemon_can_enter_runs_under_the_name_of_the_origin
     (packages / "tool.py").write_text("PRICE = 3\n")
     (world.folder / "state").chmod(0o700)
     world.folder.chmod(0o711)
-    cell = world.running("", code_path="/home/author/mine", stored=str(code), packages=str(packages))
+    cell = world.running("", code_path="/srv/mine", stored=str(code), packages=str(packages))
     world.until(lambda: cell.lines("out"), "the print")
     uid, *prices = cell.lines("out")[0].split()
     assert prices == ["1", "2", "3"]
     assert (int(uid) != 0) == (os.geteuid() != 0 or world.nursery.survey.has("credentials"))
     world.engine.ticks("EURUSD", 1.0)
     world.until(lambda: cell.warnings("error"), "the traceback")
-    assert 'File "/home/author/mine/strategy.py", line 15, in on_tick' in cell.warnings("error")[0]
+    assert 'File "/srv/mine/strategy.py", line 15, in on_tick' in cell.warnings("error")[0]
