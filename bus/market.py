@@ -10,7 +10,7 @@ before the old candle (candles.md 9).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -143,15 +143,26 @@ class Market:
                 stream.close_due(at, at, stream.clock.healthy)
                 stream.clock.agenda.note(stream)
 
-    def warmup(self, symbols: Iterable[str], timeframes: Iterable[str], count: int) -> list[Candle]:
-        """Return the last ``count`` closed candles of each series, ascending close time, then timeframe."""
+    def warmup(
+        self,
+        symbols: Iterable[str],
+        timeframes: Iterable[str],
+        count: int,
+        since: Mapping[str, int] | None = None,
+    ) -> list[Candle]:
+        """Return the last ``count`` closed candles of each series, ascending close time, then timeframe.
+
+        ``since`` holds sequences by topic (``position``): then the last ``count`` up to there, and those
+        that closed after. A message closes at most one candle of a timeframe.
+        """
         wanted = list(timeframes)
-        series = [
-            list(self.streams[symbol].closed(timeframe))[-count:]
-            for symbol in symbols
-            for timeframe in wanted
-            if count and timeframe in self.streams[symbol].history
-        ]
+        series = []
+        for symbol in symbols if count else ():
+            stream = self.streams[symbol]
+            topic = stream.candle_topic.decode()
+            later = stream.candle_seq - (since or {}).get(topic, stream.candle_seq)
+            most = count + max(0, later)
+            series += [list(stream.closed(name))[-most:] for name in wanted if name in stream.history]
         order = [sorted(one, key=_order) for one in series]
         return list(heapq.merge(*order, key=_order))
 

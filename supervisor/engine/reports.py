@@ -116,7 +116,15 @@ class Reports:
             self._short(member, checkpoint.at)
             return given
         return replace(
-            given, position=checkpoint.position, at=checkpoint.at, resumes=True, paused=checkpoint.paused
+            given,
+            # As many before the checkpoint as ever: what closed since, the cell will hear from the tape.
+            warmup=engine.market.warmup(
+                attach.symbols, attach.timeframes, attach.warmup, since=checkpoint.position
+            ),
+            position=checkpoint.position,
+            at=checkpoint.at,
+            resumes=True,
+            paused=checkpoint.paused,
         )
 
     @_take.register

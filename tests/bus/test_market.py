@@ -247,6 +247,21 @@ def test_warmup_is_ordered_by_close_time_then_timeframe_and_position_says_where_
     assert {"tick|X|": 5, "candle|X|": 4} == bench.market.position(["X"])
 
 
+def test_warmup_for_one_that_was_away_has_as_many_candles_from_before_as_for_one_that_was_not() -> None:
+    bench = Bench("1s", "2s")
+    bench.start()
+    for second in range(3):
+        bench.tick(second + 0.5)
+    bench.turn()
+    then, position = bench.market.warmup(["X"], ["1s", "2s"], 2), bench.market.position(["X"])
+    for second in range(3, 9):
+        bench.tick(second + 0.5)
+    bench.turn()
+    later = bench.market.warmup(["X"], ["1s", "2s"], 2, since=position)
+    assert then == [candle for candle in later if candle.close_time <= T0 + 2 * S]
+    assert bench.market.warmup(["X"], ["1s"], 2)[-1] == later[-2]
+
+
 def test_a_symbol_never_heard_has_a_position_but_no_candles() -> None:
     market = Market(1, lambda _frame: None)
     market.want("Y", [parse("1m")])
