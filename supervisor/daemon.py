@@ -47,8 +47,8 @@ from supervisor.packages.store import PackageStore, find_uv
 from supervisor.premises import Premises
 from supervisor.pulse import Pulse, Samples
 from supervisor.quota import Limits, Usage
-from supervisor.reaper import Reaper
 from supervisor.recovery import open_mirror, refill
+from supervisor.remains import Remains
 from supervisor.sampler import Sampler
 from supervisor.schema import RescanResult
 from supervisor.signal_tail import SignalTail
@@ -65,8 +65,6 @@ ENGINE_PATIENCE = 30.0
 ENGINE_SILENCE = 15.0
 """Seconds without a word from a living engine after which it counts as hung and is killed."""
 
-DYING = 1.0
-"""Seconds that what cells left behind gets to be gone when the daemon ends."""
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -117,8 +115,8 @@ class Daemon:
         self.cells = Cells(self._nursery, self.news, self.enforcers.joining)
         self.news.on_zygote_awake = lambda: self.sampler.descend_from(self.cells.zygote_pid)
         self.pulse = Pulse(self.sampler, self.notifier, on_samples=self._judge, tick=self._tick)
-        self._reaper = Reaper()
-        self.news.clear = self._clear
+        self._remains = Remains(self.enforcers, self.events, self._known)
+        self.news.clear = self._remains.clear
         on_loss = {name: feed.on_loss for name, feed in settings.feeds.items()}
         self.news.on_feed = Dependants(self.actors, on_loss).on_turn
         self.signals = SignalTail(settings.state_dir / "journal.db")
@@ -295,7 +293,7 @@ class Daemon:
             await actor.close()
         await self.host.packages.close()
         self.cells.stop()
-        await self._leave_nobody()
+        await self._remains.leave_nobody()
         await self.enforcers.stop()
         await self.engine.stop(grace=1.0)
         if self.mirror is not None:
@@ -353,10 +351,7 @@ class Daemon:
     def _tick(self) -> bool:
         """Look after the engine; returns whether everything shows life."""
         self.sampler.follow(self.processes)
-        self._kill_orphans()
-        self.enforcers.tidy()
-        for kind, detail in self._reaper.reap(self._known()):
-            self.events.note(kind, detail)
+        self._remains.look()
         silence = asyncio.get_running_loop().time() - self.news.heard_at
         if self.engine.ready is not None and silence > ENGINE_SILENCE:
             self.events.note("engine_hung", f"silent for {silence:.0f} s")
@@ -371,25 +366,6 @@ class Daemon:
 
     def _known(self) -> set[int]:
         return self.cells.pids() | {pid for pid in self.processes.values() if pid is not None}
-
-    def _clear(self, deployment_id: str, generation: int) -> bool:
-        """End what is left of a cell that is gone; whether nothing is."""
-        empty = self.enforcers.empty((deployment_id, generation))
-        self._kill_orphans()
-        return empty and not self._reaper.left
-
-    async def _leave_nobody(self) -> None:
-        """End what would outlive this daemon as somebody else's child."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + DYING
-        self._kill_orphans()
-        while self._reaper.left and loop.time() < deadline:
-            await asyncio.sleep(0.005)
-            self._kill_orphans()
-
-    def _kill_orphans(self) -> None:
-        for kind, detail in self._reaper.kill_orphans(self._known()):
-            self.events.note(kind, detail)
 
     # ---- the catalogue --------------------------------------------------------------------------
     async def rescan(self) -> RescanResult:

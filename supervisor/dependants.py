@@ -1,8 +1,8 @@
 """What follows for deployments when the feed that they read is lost, and when it is back: ``on_loss``.
 
 Rules of this file. It changes no life: it submits events. Who depends on a feed is what the engine says:
-whose symbols it brought. ``tell`` is the default, since strategies are told of their feeds anyway, and miss nothing
-that the publisher kept: one that is restarted for a dead publisher loses what it knew, and gains nothing.
+whose symbols it brought. ``tell`` is the default, since strategies are told of their feeds anyway, and miss
+nothing that the publisher kept: one that is restarted for a dead publisher gains nothing by it.
 
     ``tell``      nothing
     ``pause``     no ticks, no signals, until it is back; an operator's resume comes first
