@@ -59,6 +59,10 @@ class Catalogue:
         self._registered: list[str] = []
         self._scan = plugins.Catalogue()
 
+    def look_in(self, folders: Sequence[Path]) -> None:
+        """Search other folders from the next scan on."""
+        self._folders = list(folders)
+
     def scan(self, registered: Sequence[str], living: Collection[str] = ()) -> RescanResult:
         """Look again; blocks. Returns what changed and everything that is broken.
 

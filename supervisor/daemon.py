@@ -27,7 +27,6 @@ from sandbox.spec import Held
 from supervisor import control
 from supervisor import life as lf
 from supervisor.actor import Actor
-from supervisor.capacity import Capacity
 from supervisor.catalogue import Catalogue
 from supervisor.cells import Cells
 from supervisor.checkpoints import Checkpoints
@@ -39,15 +38,15 @@ from supervisor.engine_client import EngineClient
 from supervisor.errors import Failed
 from supervisor.events import EventLog
 from supervisor.feeds import Calendars, configuration
-from supervisor.host import Host, policy_of
+from supervisor.host import Host
 from supervisor.logs import LogBook
 from supervisor.mirror import Mirror
 from supervisor.news import News
 from supervisor.packages.store import PackageStore, find_uv
 from supervisor.premises import Premises
 from supervisor.pulse import Pulse, Samples
-from supervisor.quota import Limits, Usage
 from supervisor.recovery import open_mirror, refill
+from supervisor.reload import admission_of, reload, rules_of
 from supervisor.remains import Remains
 from supervisor.sampler import Sampler
 from supervisor.schema import RescanResult
@@ -79,11 +78,13 @@ class Daemon:
         *,
         calendars: Calendars,
         config: Path | None = None,
+        reread: Callable[[], Settings] | None = None,
         notifier: Notifier | None = None,
         survey: Callable[[str], Survey] = take,
     ) -> None:
         self.settings = settings
         self.config = config
+        self._reread = reread
         self.premises = Premises(settings.runtime_dir, settings.state_dir)
         self.store = DeploymentStore(settings.database_url)
         self.catalogue = Catalogue(settings.strategies.path, CodeStore(settings.state_dir / "code"))
@@ -117,8 +118,8 @@ class Daemon:
         self.pulse = Pulse(self.sampler, self.notifier, on_samples=self._judge, tick=self._tick)
         self._remains = Remains(self.enforcers, self.events, self._known)
         self.news.clear = self._remains.clear
-        on_loss = {name: feed.on_loss for name, feed in settings.feeds.items()}
-        self.news.on_feed = Dependants(self.actors, on_loss).on_turn
+        self.on_loss = {name: feed.on_loss for name, feed in settings.feeds.items()}
+        self.news.on_feed = Dependants(self.actors, self.on_loss).on_turn
         self.signals = SignalTail(settings.state_dir / "journal.db")
         self.checkpoints = Checkpoints(self.signals, self.engine)
         self.news.on_state_answer = self.checkpoints.on_answer
@@ -130,14 +131,11 @@ class Daemon:
             self.actors,
             self.host,
             self.catalogue,
-            limits=Limits(settings.limits.max_concurrent, settings.limits.max_per_account),
-            shortage=Capacity(settings.state_dir, lambda: self.processes, settings.limits.rules()).shortage,
-            defaults=settings.quota,
+            admission=admission_of(settings, lambda: self.processes),
             new_actor=self._actor,
         )
 
     def _host(self) -> Host:
-        quota = self.settings.quota
         return Host(
             cells=self.cells,
             engine=self.engine,
@@ -147,12 +145,7 @@ class Daemon:
             sampler=self.sampler,
             store=self.store,
             in_database=self.in_database,
-            policy=policy_of(self.settings.restart),
-            budgets=self.settings.budgets.budgets(),
-            limits=quota.limits,
-            usage=lambda memory, cpu: Usage(
-                memory=memory, cpu=cpu, window=quota.cpu_window, cpu_policy=quota.cpu_policy
-            ),
+            **rules_of(self.settings),
             code=self.catalogue.code,
             why_not=self.catalogue.why_not,
             require=tuple(self.settings.sandbox.require or ()),
@@ -252,7 +245,14 @@ class Daemon:
 
     def _hang_up(self) -> None:
         if not self._stop_asked.is_set():  # a reload during the end would start what is being stopped
-            self._spawn(self.rescan())
+            self._spawn(self._reload())
+
+    async def _reload(self) -> None:
+        self.notifier.say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        if self._reread is not None:
+            await reload(self, self._reread)
+        await self.rescan()
+        self.notifier.say("READY=1")
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
@@ -309,6 +309,11 @@ class Daemon:
         self.premises.leave()
 
     # ---- the engine -----------------------------------------------------------------------------
+    async def tell_settings(self) -> None:
+        """Tell the engine of the settings as they are now."""
+        order = await configuration(self.settings, self._calendars, self.events, self.problems)
+        self.engine.tell(order)
+
     async def _configure_engine(self) -> None:
         """Tell the engine who reads what, then its feeds, and then of every cell that lives already.
 
@@ -316,8 +321,7 @@ class Daemon:
         """
         for actor in self.actors.values():
             actor.expect()
-        order = await configuration(self.settings, self._calendars, self.events, self.problems)
-        self.engine.tell(order)
+        await self.tell_settings()
         for actor in self.actors.values():
             actor.reattach()
 

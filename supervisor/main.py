@@ -7,6 +7,7 @@ import faulthandler
 import logging
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +19,7 @@ from sandbox.nursery import NurseryError
 from supervisor import calendars
 from supervisor.api.peers import Peer
 from supervisor.api.server import ApiServer
-from supervisor.config import Settings
+from supervisor.config import Settings, load
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed
 from supervisor.paths import config_path
@@ -37,15 +38,15 @@ def serve(settings: Settings, *, config: Path | None = None) -> int:
     check_packages()
     configure_log(settings)
     read = config_path(os.environ, os.geteuid(), config)
-    return asyncio.run(_serve(settings, read if read.exists() else None))
+    return asyncio.run(_serve(settings, read if read.exists() else None, lambda: load(file=config)))
 
 
-async def _serve(settings: Settings, config: Path | None) -> int:
+async def _serve(settings: Settings, config: Path | None, reread: Callable[[], Settings]) -> int:
     def tables(names: list[str]) -> dict[str, Any]:
         today = datetime.now(UTC).date()
         return dict(calendars.tables(calendars.load(names, settings.state_dir / "calendars", today)))
 
-    daemon = Daemon(settings, calendars=tables, config=config)
+    daemon = Daemon(settings, calendars=tables, config=config, reread=reread)
     api: ApiServer | None = None
     try:
         try:

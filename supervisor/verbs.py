@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -32,6 +33,17 @@ STOPPABLE = lf.LIVING | {lf.State.BACKOFF}
 ACTOR = "operator"
 
 
+class Admission(NamedTuple):
+    """Who may start, and with what where the start does not say.
+
+    ``shortage(quota, others)`` says why an instance with ``quota`` bytes does not fit; None: it does.
+    """
+
+    limits: Limits
+    shortage: Callable[[int, list[Claim]], Shortage | None]
+    defaults: Defaults
+
+
 class Verbs:
     """The verbs, over the actors of the daemon."""
 
@@ -41,17 +53,14 @@ class Verbs:
         host: Host,
         catalogue: Catalogue,
         *,
-        limits: Limits,
-        shortage: Callable[[int, list[Claim]], Shortage | None],
-        defaults: Defaults,
+        admission: Admission,
         new_actor: Callable[[Deployment, Standing], Actor],
     ) -> None:
         self._actors = actors
         self._host = host
         self._catalogue = catalogue
-        self._limits = limits
-        self._shortage = shortage
-        self._defaults = defaults
+        self.admission = admission
+        """A reload puts another one here."""
         self._new_actor = new_actor
         self._creating = asyncio.Lock()
         self.closed = False
@@ -120,7 +129,7 @@ class Verbs:
             request,
             known,
             catalogue=self._catalogue,
-            defaults=self._defaults,
+            defaults=self.admission.defaults,
             ids=self._actors,
             now=time.time_ns(),
         )
@@ -143,7 +152,7 @@ class Verbs:
             for actor in self._actors.values()
             if actor is not mine and actor.holds_slot
         ]
-        if shortage := self._shortage(wanted.memory, claims):
+        if shortage := self.admission.shortage(wanted.memory, claims):
             raise Refused(shortage.rule, shortage.detail)
 
     def _admit_slot(self, account: str, mine: Actor | None) -> None:
@@ -152,7 +161,7 @@ class Verbs:
         others = [actor for actor in self._actors.values() if actor is not mine and actor.holds_slot]
         # A start still in the queue holds its slot although its life does not show it yet.
         lives = [(actor.deployment.account, replace(actor.life, state=lf.State.STARTING)) for actor in others]
-        refusal = admit(account, lives, self._limits)
+        refusal = admit(account, lives, self.admission.limits)
         if refusal is not None:
             raise Refused(refusal.rule, refusal.detail)
 

@@ -1,0 +1,72 @@
+"""Scenario 66 of supervision.md: new settings while everything runs."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.scenarios.rig import Daemon, Site
+
+pytestmark = pytest.mark.system
+
+
+def reload(daemon: Daemon, kind: str) -> dict:
+    """SIGHUP; return the event that says what came of it."""
+    before = daemon.seq
+    daemon.signal(signal.SIGHUP)
+    return daemon.until_event(kind, after=before)
+
+
+def test_s66_a_reload_touches_no_instance_starts_nothing_and_takes_all_or_nothing(site: Site):
+    site.with_feed()
+    daemon = site.daemon()
+    with site.feed() as feed, site.feed("second") as second:
+        feed.wait_for_engine()
+        for name in ("runs", "pauses", "stops"):
+            daemon.start(name, "idle")
+        daemon.act("pause", "pauses")
+        daemon.act("stop", "stops")  # Supervisor 214: a reload started what was stopped
+        before = daemon.rows()
+
+        site.strategy("new")
+        site.with_feed("second")
+        site.settings["limits"]["max_concurrent"] = 3
+        site.settings["quota"] = {"memory": "48M"}
+        site.settings["redis"] = {"url": "redis://127.0.0.1:1"}
+        site.write_config()
+        event = reload(daemon, "reloaded")
+        assert event["detail"] == "changed: limits, quota, feeds; to be restarted for: redis"
+        daemon.until_event("strategy_added")
+        daemon.until(
+            lambda: daemon.told("RELOADING=1") and daemon.heard.count("READY=1") == 2, "systemd told"
+        )
+        second.wait_for_engine()
+        after = daemon.rows()
+        for name in before:
+            kept = ("pid", "state", "desired", "generation", "restarts", "quota")
+            assert [after[name][key] for key in kept] == [before[name][key] for key in kept]
+        ticks = after["runs"]["ticks"]
+        daemon.until(
+            lambda: feed.tick() and daemon.row("runs")["ticks"] > ticks, "ticks of the feed that stayed"
+        )
+        started = daemon.start("late", "new")
+        assert started["quota"]["memory_mb"] == 48, "what begins now has the new default"
+        assert daemon.ask_start("stops").json()["rule"] == "max_concurrent"
+
+        good = site.config.read_text()
+        site.config.write_text(
+            good.replace("max_concurrent = 3", "max_concurrent = 9").replace("48M", "lots")
+        )
+        refused = reload(daemon, "reload_refused")
+        assert 'quota.memory = "lots": must be a size' in refused["detail"]
+        (problem,) = daemon.status()["problems"]
+        assert problem.startswith("the settings were not read again, and stay as they were: ")
+        assert daemon.status()["max_concurrent"] == 3, "of a file with a mistake nothing is taken"
+        assert daemon.ask_start("stops").json()["rule"] == "max_concurrent"
+        assert {name: row["pid"] for name, row in daemon.rows().items() if name in before} == {
+            name: row["pid"] for name, row in before.items()
+        }
+        site.config.write_text(good)
+        assert reload(daemon, "reloaded")["detail"] == "nothing changed; to be restarted for: redis"
+        assert daemon.status()["problems"] == []
