@@ -92,7 +92,8 @@ class News:
         self._problems["engine"] = f"the engine ended ({why or f'code {code}'}) and is being started again"
         self._events.note("engine_died", f"code {code}")
         self.on_engine_gone()
-        if not self._begins_anew:  # else it ended so that the next one can begin with another journal
+        # Else it ended so that the next one can begin with another journal, or was killed, by nobody's fault.
+        if not self._begins_anew and code >= 0:
             self.engine_heard.set()
         self._begins_anew = False
 

@@ -17,7 +17,10 @@ import zmq
 
 from bus.sockets import Publisher
 from supervisor.control import Attach, Configure, Direct, EngineOrder, Expect
-from tests.supervisor.rig import Rig, Scene
+from supervisor.daemon import Daemon
+from supervisor.reaper import children
+from tests.supervisor.rig import Rig, Scene, release_orphans
+from tests.waiting import turn
 
 pytestmark = pytest.mark.system
 
@@ -161,3 +164,37 @@ def test_the_way_out_is_where_the_settings_say_and_what_is_wrong_with_it_is_a_pr
             await scene.until(lambda: status_is(out, replay, []), "both bound and no problem")
 
         rig.run(scenario)
+
+
+def is_engine(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b"supervisor.engine" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+def test_a_daemon_whose_first_engine_is_killed_waits_for_the_next(rig):
+    killed = []
+
+    async def kill_the_first() -> None:
+        while not killed:
+            for pid in filter(is_engine, children()):
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+            await turn()
+
+    async def live() -> None:
+        daemon = Daemon(rig.load(), calendars=lambda names: {})
+        hunting = asyncio.create_task(kill_the_first())
+        try:
+            await daemon.start()
+            assert killed
+            assert daemon.engine.starts == 2
+            assert daemon.problems == {}
+        finally:
+            await hunting
+            await daemon.stop()
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                asyncio.get_running_loop().remove_signal_handler(number)
+            release_orphans()
+
+    asyncio.run(live())
