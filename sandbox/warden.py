@@ -104,6 +104,7 @@ class Warden:
         )
         self._lag = 0.0
         self._answered = False
+        self._fresh = False
         self._running = False
         self._waiting = False
         self._signalled = False
@@ -173,7 +174,7 @@ class Warden:
         The handler raises out of the blocking call. That may lose messages already taken from the
         socket, which nobody needs any more: the ward is dead, or about to be stopped.
         """
-        timeout = min(IDLE if self._outbox.flush() else RETRY, self._threads.between)
+        timeout = min(IDLE if self._outbox.flush() and not self._fresh else RETRY, self._threads.between)
         if not self._intake.welcomed:
             timeout = min(timeout, self._hellos.wait(time.monotonic()))
         elif not self._intake.live:
@@ -205,7 +206,7 @@ class Warden:
         if done is None:
             return True
         now = time.monotonic()
-        self._answered = True
+        self._answered = self._fresh = True
         self._lag = max(self._lag, now - batch.oldest)
         if done.final:
             self._say_goodbye()
@@ -253,6 +254,7 @@ class Warden:
         self._greet(now)
         self._outbox.flush()
         self._tell(now)
+        self._fresh = self._output.behind  # what it printed in its last turns is in the log soon
         if self._answered and now - self._beat_at >= BEAT:
             stats = self._relay.stats(self._lag, self._watchdog.call)
             self._outbox.put(messages.encode(messages.Beat(stats)))
