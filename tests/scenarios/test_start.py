@@ -32,9 +32,12 @@ def shut_out(folder):
 )
 def test_s01_code_that_cannot_be_had_fails_the_start_at_once_and_nobody_else(daemon, spoil, why):
     name = f"spoilt-{why[:2].lower()}"
-    folder = daemon.site.strategy(name)
+    daemon.site.strategy(name)
     neighbour = daemon.start("neighbour", "idle")
-    spoil(folder)
+    (copy,) = (daemon.site.state / "code").glob(
+        f"*/{name}"
+    )  # what cells run, whatever becomes of the original
+    spoil(copy)
     ended = daemon.site.stratd("start", name, "--strategy", name)
     assert ended.code == 1
     assert ended.err.startswith(f"stratd: {name} did not start")
