@@ -21,6 +21,13 @@ from sandbox.handout import moment
 from sandbox.pending import Pending
 from sandbox.reception import Reception
 
+SAVE_AFTER = 2**14
+SAVE_SHARE = 4
+"""While a cell catches up its state is saved after so many bytes of the tape, some 200 ticks, and after no
+less than so many times its own size: the engine's journal takes a quarter of what it gives."""
+
+_OURS = topics.CELLS + b"|"
+"""Topic of a command that the warden gives."""
 _command = msgspec.msgpack.Decoder(CellCommand).decode
 
 
@@ -46,7 +53,10 @@ class Intake(Reception):
         """Where live data begins: the position of the welcome that was taken."""
         self.welcomed_again = False
         """Another run of the engine has welcomed a cell that is warm: tell it that we run."""
+        self.state_bytes = 0
+        """Size of the last checkpoint."""
         self._generation = generation
+        self._unsaved = 0  # bytes of the tape since a checkpoint was last asked for on the way
         self._inherits = False  # the state goes on where an older generation's was
 
     @property
@@ -135,8 +145,7 @@ class Intake(Reception):
             item = item._replace(ends="checkpoint")
         self.backlog.push(item)
         if isinstance(body, Pause) and not item.replayed:
-            save = encode_message(CellCommand(self._generation, TakeCheckpoint()))
-            self.backlog.push(Item(item.topic, save, item.at, ends="checkpoint"))
+            self._save(item.at)
 
     def stop(self, topic: bytes, payload: bytes, now: float) -> None:
         """Queue a ``Stop``, the engine's or the supervisor's; nothing is taken after it."""
@@ -221,6 +230,7 @@ class Intake(Reception):
             topic = topics.of(frame)
             if not self._take_again(topic, frame[len(topic) :], now):
                 return
+            self._save_on_the_way(len(frame), now)
         self._arrived.at = piece.at
         self.backlog.pass_over({}, piece.at)
         if piece.done:
@@ -229,6 +239,17 @@ class Intake(Reception):
                 self.backlog.pass_over({topic: last})
             self.notes.append(("caught_up", f"after {self._progress.lasts(now):.3f} s"))
             self._progress.hear(News.DONE, now)
+
+    def _save_on_the_way(self, size: int, now: float) -> None:
+        """Have the state saved now and then: else who dies of what it is told again never comes further."""
+        self._unsaved += size
+        if self._unsaved >= max(SAVE_AFTER, SAVE_SHARE * self.state_bytes):
+            self._unsaved = 0
+            self._save(now)
+
+    def _save(self, now: float) -> None:
+        save = encode_message(CellCommand(self._generation, TakeCheckpoint()))
+        self.backlog.push(Item(_OURS, save, now, ends="checkpoint"))
 
     def _take_again(self, topic: bytes, payload: bytes, now: float) -> bool:
         """Take one message of the tape; False if it has to be asked for once more."""

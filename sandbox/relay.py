@@ -136,6 +136,7 @@ class Relay:
         state = self._conversation.collect(part)
         if state is not None:
             self._kept_turn = turn
+            self._intake.state_bytes = len(state)
             self._outbox.put(messages.encode(self._checkpoint(state, part.version)))
 
     def _checkpoint(self, state: bytes, version: int) -> Checkpoint:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bus import topics
 from bus.messages import Acked, Candle, FeedStatus, Pause, Pulse, Replayed, Resume, SignalAck, Stop, encode
 from sandbox import backlog as backlog_module
+from sandbox import intake as intake_module
 from sandbox.catching_up import HURRY, NEXT, PATIENCE, CatchingUp, News, Stage
 from tests.sandbox.tape_world import CELL, TAPE, TapedCell, TapeEngine, as_taped
 
@@ -358,3 +359,32 @@ def test_two_words_on_a_feed_at_one_instant_are_two_and_each_is_told_once():
     run.engine.ticks("X")
     run.finish()
     assert [("feed", 5), ("feed", 5)] == [one for one in run.cell.seen if one[0] == "feed"]
+
+
+def test_a_state_is_saved_on_the_way_and_each_time_further_on(monkeypatch):
+    monkeypatch.setattr(intake_module, "SAVE_AFTER", 500)
+    run = begun()
+    for _ in range(100):
+        run.engine.ticks("X", lost=True)
+    run.engine.ticks("X")
+
+    def positions() -> list[int]:
+        run.cell.receive()
+        run.cell.talk()
+        run.cell.receive()
+        found = []
+        while (ends := run.cell.turn()) is not None:
+            if ends == "checkpoint":
+                found.append(run.cell.intake.position()["tick|X|"])
+        return found
+
+    found = [at for _ in range(100) for at in positions()]
+    assert Stage.LIVE == run.cell.intake.stage
+    assert (found, len(found) > 5) == (sorted(set(found)), True)
+    # A large state is saved more rarely, since the engine has to write all of it.
+    run.cell.intake.state_bytes = 10**6
+    for _ in range(100):
+        run.engine.ticks("X", lost=True)
+    run.engine.ticks("X")
+    assert [] == [at for _ in range(100) for at in positions()]
+    assert Stage.LIVE == run.cell.intake.stage
