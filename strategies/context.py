@@ -139,8 +139,8 @@ class Context:
             raise StrategyError(f"schedule({name!r}): a name of 1 to 64 characters")
         if at is None and every is None:
             raise StrategyError(f"schedule({name!r}): say at=nanoseconds or every=seconds")
-        if every is not None and not 0.001 <= every <= 366 * 86_400:
-            raise StrategyError(f"schedule({name!r}): every={every!r} is not between 0.001 s and 366 days")
+        if every is not None and not 1 <= every <= 366 * 86_400:
+            raise StrategyError(f"schedule({name!r}): every={every!r} is not between 1 s and 366 days")
         if at is not None and (type(at) is not int or at <= 0):
             raise StrategyError(f"schedule({name!r}): at={at!r} is not a time in nanoseconds since 1970")
         period = 0 if every is None else round(every * 1e9)

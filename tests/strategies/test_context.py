@@ -41,7 +41,7 @@ def test_the_account_adds_up_the_positions_and_unknown_is_not_zero():
     [
         (lambda c: c.schedule("x"), "say at=nanoseconds or every=seconds"),
         (lambda c: c.schedule("", every=1), "a name of 1 to 64 characters"),
-        (lambda c: c.schedule("x", every=0), "every=0 is not between 0.001 s and 366 days"),
+        (lambda c: c.schedule("x", every=0), "every=0 is not between 1 s and 366 days"),
         (lambda c: c.schedule("x", every=math.nan), "every=nan is not between"),
         (lambda c: c.schedule("x", at=1.5), "at=1.5 is not a time in nanoseconds"),
         (lambda c: c.schedule("x", at=-1), "at=-1 is not a time"),
