@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HEAD = """\
+import zlib
 from decimal import Decimal
 
 import numpy as np
@@ -57,6 +58,13 @@ class Swing(Counted):
         closes = data.history(timeframe, 8, candle.symbol)["close"]
         number = self.count(candle.symbol, timeframe)
         return order(candle.symbol, candle.close >= closes.mean(), 1 + number % 9, timeframe)
+""",
+    # Nothing but what is in each candle: whoever differs while this does not has lost a memory of his own.
+    "echo": """\
+class Echo(Counted):
+    def on_candle_complete(self, timeframe, candle, data):
+        content = (candle.open, candle.high, candle.low, candle.close, candle.volume, candle.trades)
+        return order(candle.symbol, candle.close >= candle.open, 1 + zlib.crc32(repr(content).encode()) % 997, timeframe)
 """,
     # Every tick counts: a moving average of them, a signal at every eleventh.
     "ticker": """\
@@ -202,7 +210,7 @@ COMPARED = (
     Deployed("chance-eq", "chance", ("eq",), ("5s", "15s")),
     Deployed("boundary-fx", "boundary", ("fx",), ("5s", "15s", "1m")),
     Deployed("ticker-eq", "ticker", ("eq",), ("1m",)),
-    Deployed("swing-eq", "swing", ("eq",), ("5s",)),
+    Deployed("echo-both", "echo", ("fx", "eq"), ("5s", "15s", "1m")),
 )
 VICTIMS = (
     Deployed("oom-fx", "oom", ("fx",), ("5s",), compared=False),

@@ -44,6 +44,8 @@ class Faults:
         self._now = now
         self._redis_down = self._redis_paused = 0
         self.disk_full = 0
+        self.disk_full_at = float("-inf")
+        """When it was full last."""
         self.late: list[str] = []
         self.slowest_end = 0.0
         """Seconds that the processes below a killed supervisor took to be gone, the longest."""
@@ -98,7 +100,10 @@ class Faults:
         world.daemon.wait()
         began = self._now()
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: not any(one.alive for one in left), timeout=5 * GONE_WITHIN)
+            # One that is stopped cannot go: it does when it is let go on, and is looked for in the end.
+            wait_until(
+                lambda: not any(one.alive and one.state != "T" for one in left), timeout=5 * GONE_WITHIN
+            )
         took = self._now() - began
         self.slowest_end = max(self.slowest_end, took)
         if took > GONE_WITHIN:
@@ -122,6 +127,7 @@ class Faults:
 
         def undo() -> None:
             self.disk_full -= 1
+            self.disk_full_at = self._now()
             if not self.disk_full:
                 path.unlink(missing_ok=True)
 

@@ -26,8 +26,13 @@ class Process(NamedTuple):
     @property
     def alive(self) -> bool:
         """Whether it runs: a zombie does not, one that is stopped does."""
+        return self.state not in {"", "Z", "X"}
+
+    @property
+    def state(self) -> str:
+        """Its letter in /proc/PID/stat (proc(5)), "" if it is gone."""
         found = stat_of(self.pid)
-        return found is not None and int(found[19]) == self.ticks and found[0] not in "ZX"
+        return found[0] if found is not None and int(found[19]) == self.ticks else ""
 
     @property
     def parent(self) -> int:

@@ -154,7 +154,7 @@ class Run:
                 self._restart_at = time.monotonic() + RESTART_AFTER
                 self._say(f"{self._at:6.1f} s  the daemon ended by itself with {daemon.returncode}")
                 self._done["daemon ended by itself"] += 1
-                if not self._faults.disk_full:
+                if not self._faults.disk_full and self._faults.disk_full_at < world.daemon_since:
                     self.findings.append(f"the daemon ended by itself with {daemon.returncode}")
             elif time.monotonic() >= self._restart_at:
                 self._restart_at = 0.0

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ class World:
         """Whether the state directory is a small disk of its own."""
         self.daemon: subprocess.Popen[bytes] | None = None
         self.daemons = 0
+        self.daemon_since = 0.0
+        """Monotonic second of the last daemon's start."""
         self.publishers: dict[str, subprocess.Popen[bytes]] = {}
         self.guests: list[subprocess.Popen[bytes]] = []
         """Second publishers of a feed, for a while."""
@@ -106,6 +109,7 @@ class World:
         """Start it, as systemd would."""
         keep = {name: at for name, at in os.environ.items() if not name.startswith("STRATD_")}
         self.daemons += 1
+        self.daemon_since = time.monotonic()
         with self.log.open("ab") as log:
             self.daemon = subprocess.Popen(
                 [sys.executable, "-P", "-m", "cli.main", "serve", "--config", self.base / "stratd.toml"],
