@@ -3,8 +3,7 @@
 Rules of this file. A timer fires at its time in the order of events: before the first tick of that time or
 later that its deployment reads, whenever that tick comes. So a replay, or a feed that brings an hour at once,
 has it where it was. A repeating timer fires once for each of its times. Nothing fires twice: what has fired
-is known for as long as the deployment is, so whoever arms a timer again after a crash may say it as it first
-did.
+is known, so whoever arms a timer again after a crash may say it as it first did.
 """
 
 from __future__ import annotations
@@ -19,8 +18,12 @@ PER_CELL = 64
 """Timers that one deployment may hold."""
 SHORTEST = 1_000_000_000
 """The shortest period, ns: each firing is work for the engine."""
-BEHIND = 1_000
-"""Times of one repeating timer that may be due at once; of more (a hole in the data) the newest fires."""
+BEHIND = 2_000
+"""Times of one deployment's repeating timers that may be due at once; of more (a hole in the data) the
+newest of each fires."""
+FIRED = 256
+"""Names of one deployment that are known to have fired, the last ones: more than anybody who is not at the
+limit sets between two checkpoints. Names may be new each time, and every mark on the tape has all of these."""
 
 
 class TimerState(Struct, frozen=True, array_like=True):
@@ -43,6 +46,12 @@ class _Owner:
         self.armed: dict[str, tuple[int, int]] = {}
         self.fired: dict[str, int] = {}
         self.next_due = NEVER
+
+    def note_fired(self, name: str, at: int) -> None:
+        """Know that a timer has fired, as the last one; forget the first of too many."""
+        self.fired[name] = max(at, self.fired.pop(name, 0))
+        while len(self.fired) > FIRED:
+            del self.fired[next(iter(self.fired))]
 
 
 class Timers:
@@ -123,12 +132,14 @@ class Timers:
 
     def _fire(self, owner: _Owner, name: str, now: int) -> int:
         """Take note that a timer fires; return its time."""
-        at, every = owner.armed.pop(name)
-        if every and now - at > BEHIND * every:
+        at, every = owner.armed[name]
+        if every and (now - at) * len(owner.armed) > BEHIND * every:
             at += every * ((now - at) // every)
         if every:
             owner.armed[name] = (at + every, every)
-        owner.fired[name] = at
+        else:
+            del owner.armed[name]
+        owner.note_fired(name, at)
         self._look(owner)
         return at
 
@@ -140,8 +151,9 @@ class Timers:
             self._aim(owner.symbols)
 
     def _aim(self, symbols: Iterable[str]) -> None:
+        armed = [owner for owner in self._owners.values() if owner.next_due != NEVER]
         for symbol in symbols:
-            due = min((one.next_due for one in self._owners.values() if symbol in one.symbols), default=NEVER)
+            due = min((one.next_due for one in armed if symbol in one.symbols), default=NEVER)
             if due == NEVER:
                 self.due_by.pop(symbol, None)
             else:
@@ -149,11 +161,11 @@ class Timers:
 
     # ---- over a crash ---------------------------------------------------------------------------
     def capture(self) -> list[TimerState]:
-        """Return everything that ``restore`` brings back."""
+        """Return everything that ``restore`` brings back, in the order in which it fired."""
         return [
             TimerState(name, timer, *owner.armed.get(timer, (0, 0)), owner.fired.get(timer, 0))
             for name, owner in sorted(self._owners.items())
-            for timer in sorted(owner.armed.keys() | owner.fired.keys())
+            for timer in (*owner.fired, *sorted(owner.armed.keys() - owner.fired.keys()))
         ]
 
     def restore(self, states: list[TimerState]) -> None:
@@ -167,6 +179,6 @@ class Timers:
     def fired(self, deployment_id: str, name: str, at: int) -> None:
         """Take note that a timer has fired at ``at``: the tape says so."""
         owner = self._owner(deployment_id)
-        owner.fired[name] = max(owner.fired.get(name, 0), at)
+        owner.note_fired(name, at)
         if name in owner.armed:
             self.set(deployment_id, name, *owner.armed[name])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.engine.timers import BEHIND, PER_CELL, SHORTEST, Timers
+from supervisor.engine.timers import BEHIND, FIRED, PER_CELL, SHORTEST, Timers
 
 S = SHORTEST
 
@@ -85,6 +85,29 @@ def test_over_a_hole_in_the_data_a_timer_fires_once() -> None:
     assert [("d", "t", now)] == due(timers, now)
     assert [] == due(timers, now + S - 1)
     assert [("d", "t", now + S)] == due(timers, now + S)
+
+
+def test_many_timers_of_one_deployment_do_not_hold_everybody_up_after_a_hole() -> None:
+    timers = Timers()
+    for number in range(PER_CELL):
+        timers.set("d", f"t{number}", S, S)
+    timers.set("e", "t", S, S)
+    fired = due(timers, 1001 * S)
+    assert PER_CELL == len([one for one in fired if one[0] == "d"])
+    assert 1001 == len([one for one in fired if one[0] == "e"])
+
+
+def test_new_names_for_ever_take_no_memory_and_no_room_in_a_mark() -> None:
+    timers = Timers()
+    for at in range(1, 10 * FIRED + 1):
+        timers.set("d", f"t{at}", at, 0)
+        assert [("d", f"t{at}", at)] == due(timers, at)
+    kept = timers.capture()
+    assert FIRED == len(kept)
+    again = Timers()
+    again.restore(kept)
+    again.fired("d", "one more", 10 * FIRED + 1)
+    assert [*(one.name for one in kept[1:]), "one more"] == [one.name for one in again.capture()]
 
 
 def test_what_has_fired_does_not_fire_again_though_it_is_armed_as_it_first_was() -> None:
