@@ -64,7 +64,8 @@ class Swing(Counted):
 class Echo(Counted):
     def on_candle_complete(self, timeframe, candle, data):
         content = (candle.open, candle.high, candle.low, candle.close, candle.volume, candle.trades)
-        return order(candle.symbol, candle.close >= candle.open, 1 + zlib.crc32(repr(content).encode()) % 997, timeframe)
+        quantity = 1 + zlib.crc32(repr(content).encode()) % 997
+        return order(candle.symbol, candle.close >= candle.open, quantity, timeframe)
 """,
     # Every tick counts: a moving average of them, a signal at every eleventh.
     "ticker": """\
