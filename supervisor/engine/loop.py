@@ -284,6 +284,7 @@ class Engine:
 
     def _take_reports(self) -> None:
         self._publish()
+        self._handle.begin()
         decode = _decode_report
         for user, payload in self._reports.drain():
             member = self.roster.by_user(user)

@@ -36,6 +36,11 @@ class Reports:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._greeted: set[tuple[str, int, int]] = set()
+
+    def begin(self) -> None:
+        """Begin with what one turn of the loop has to take."""
+        self._greeted.clear()
 
     def take(self, member: Member, report: CellReport) -> None:
         """Take one report in; outcomes are committed and answered at the end of the turn.
@@ -70,7 +75,15 @@ class Reports:
 
     @_take.register
     def _hello(self, report: Hello, member: Member) -> None:
-        """Answer every hello: the last welcome may have gone before the subscription was there."""
+        """Answer every hello: the last welcome may have gone before the subscription was there.
+
+        But those of one turn once: a cell says it ten times a second, and a welcome is much work. With each
+        answered, many cells that start at once would have us fall behind ever further.
+        """
+        said = member.deployment_id, member.generation, report.tape
+        if said in self._greeted:
+            return
+        self._greeted.add(said)
         engine, tape = self._engine, self._engine.publication.tape
         if report.tape == tape.identity:  # it lives, and knows where it is
             now = engine.event_now(time.monotonic_ns())

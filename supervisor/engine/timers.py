@@ -22,8 +22,8 @@ BEHIND = 2_000
 """Times of one deployment's repeating timers that may be due at once; of more (a hole in the data) the
 newest of each fires."""
 FIRED = 256
-"""Names of one deployment that are known to have fired, the last ones: more than anybody who is not at the
-limit sets between two checkpoints. Names may be new each time, and every mark on the tape has all of these."""
+"""Names of one deployment that are known to have fired, the last ones: more than anybody sets between two
+checkpoints who is not at the limit. Names may be new each time, and all of these are in every mark."""
 
 
 class TimerState(Struct, frozen=True, array_like=True):
