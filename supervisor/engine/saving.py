@@ -22,8 +22,8 @@ AGAIN: Final = 5 * SECOND
 """A cell that did not answer is asked again: the question, or the answer, may have died with an engine."""
 LONGEST_TOPIC: Final = 256
 """Characters of a topic in a position (``bus/topics.py``: a symbol has 64)."""
-SPARE_TOPICS: Final = 8
-"""Topics in a position besides two for each symbol."""
+SPARE_TOPICS: Final = 1_000
+"""Topics in a position besides two for each symbol: its own, and each feed that ever told its health."""
 
 
 class _Cell:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus import topics
 from bus.agenda import NEVER
 from bus.messages import Checkpoint
 from supervisor.engine.saving import AGAIN, GAP, SECOND, SPARE_TOPICS, Saving, objection
@@ -139,13 +140,19 @@ def test_a_checkpoint_within_its_bounds_is_taken():
     assert objection(GOOD, 1024, 1) == ""
 
 
+def test_a_cell_on_a_host_with_many_feeds_is_saved():
+    """Their health is among what a cell has had (sandbox/handout.py)."""
+    feeds = {topics.feed(f"feed-{number}").decode(): 1 for number in range(100)}
+    assert objection(Checkpoint(b"", 1, 7, {**GOOD.position, **feeds}), 1024, 1) == ""
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "why"),
     [
         (Checkpoint(b"x" * 1025, 1, 7, {}), r"1,025 bytes, at most 1,024 are kept ([quota] checkpoint)"),
         (
             Checkpoint(b"", 1, 7, {str(n): 1 for n in range(SPARE_TOPICS + 3)}),
-            "a position of 11 topics, at most 10 are known",
+            "a position of 1,003 topics, at most 1,002 are known",
         ),
         (Checkpoint(b"", 1, 7, {"t" * 257: 1}), "a topic of more than 256 characters in its position"),
     ],
