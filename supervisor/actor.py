@@ -61,6 +61,7 @@ class Actor:
         self._queue: asyncio.Queue[lf.Event | None] = asyncio.Queue()  # None: save again
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._detaching: asyncio.TimerHandle | None = None
         self._changed = asyncio.Condition()
         self._time_left: tuple[float, float] | None = None
         self._reserved = 0
@@ -135,6 +136,16 @@ class Actor:
         if wait > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._bye.wait(), wait)
+
+    async def part(self) -> None:
+        """Have the engine let go of the last instance, now that the deployment is to be forgotten.
+
+        Not later: another one of the same name counts its instances from 1 again.
+        """
+        await self.settled()
+        if self._detaching is not None:
+            self._detaching.cancel()
+        self.host.engine.tell(Detach(self.id, self.life.generation))
 
     async def configure(self, deployment: Deployment) -> None:
         """Save a configuration; the next instance gets it. Raises ``StoreError``."""
@@ -285,7 +296,8 @@ class Actor:
         await self._record(record)
         self.instance, self._buried_at = None, now
         # Later, so that the engine first reads what the dead cell had already sent.
-        self._loop.call_later(GOODBYE, self.host.engine.tell, Detach(self.id, event.generation))
+        order = Detach(self.id, event.generation)
+        self._detaching = self._loop.call_later(GOODBYE, self.host.engine.tell, order)
 
     async def _record(self, record: DeathRecord) -> None:
         self.deaths.append(record)

@@ -270,6 +270,7 @@ class Verbs:
                 await self._host.in_database(lambda: self._host.store.remove(actor.id))
             except StoreError as error:
                 raise Failed(f"cannot remove {actor.id}: {error}") from None
+            await actor.part()
             self._actors.pop(actor.id, None)
             await actor.close()
             actor.book.remove()

@@ -553,6 +553,24 @@ def test_remove_is_for_the_stopped_and_forgets(rig):
     rig.run(scenario)
 
 
+def test_a_name_that_was_removed_is_free_at_once(rig):
+    async def scenario(scene: Scene):
+        for _ in range(8):
+            assert (await scene.start("a", "idle")).deployment.generation == 1
+            await scene.verb("stop", "a", now=True)
+            assert (await scene.port.remove(Selection(ids=["a"]))).outcomes[0].problem is None
+        await scene.start("a", "idle")
+
+        async def lived():
+            return (await scene.row("a")).uptime_s > 2 * actor.GOODBYE
+
+        await scene.until(lived, "it outliving what was still to be said of its namesakes")
+        events = [event async for event in await scene.port.events(after=0, n=1000, follow=False)]
+        assert "report_fenced" not in {event.kind for event in events}
+
+    rig.run(scenario)
+
+
 def test_strategies_are_listed_rescanned_and_registered(rig):
     async def scenario(scene: Scene):
         rig.strategy("late")
