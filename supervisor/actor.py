@@ -61,7 +61,7 @@ class Actor:
         self._queue: asyncio.Queue[lf.Event | None] = asyncio.Queue()  # None: save again
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._detaching: asyncio.TimerHandle | None = None
+        self._parted = False
         self._changed = asyncio.Condition()
         self._time_left: tuple[float, float] | None = None
         self._reserved = 0
@@ -143,9 +143,12 @@ class Actor:
         Not later: another one of the same name counts its instances from 1 again.
         """
         await self.settled()
-        if self._detaching is not None:
-            self._detaching.cancel()
-        self.host.engine.tell(Detach(self.id, self.life.generation))
+        self._detach(self.life.generation)
+        self._parted = True
+
+    def _detach(self, generation: int) -> None:
+        if not self._parted:
+            self.host.engine.tell(Detach(self.id, generation))
 
     async def configure(self, deployment: Deployment) -> None:
         """Save a configuration; the next instance gets it. Raises ``StoreError``."""
@@ -296,8 +299,7 @@ class Actor:
         await self._record(record)
         self.instance, self._buried_at = None, now
         # Later, so that the engine first reads what the dead cell had already sent.
-        order = Detach(self.id, event.generation)
-        self._detaching = self._loop.call_later(GOODBYE, self.host.engine.tell, order)
+        self._loop.call_later(GOODBYE, self._detach, event.generation)
 
     async def _record(self, record: DeathRecord) -> None:
         self.deaths.append(record)

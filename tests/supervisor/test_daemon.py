@@ -556,7 +556,14 @@ def test_remove_is_for_the_stopped_and_forgets(rig):
 def test_a_name_that_was_removed_is_free_at_once(rig):
     async def scenario(scene: Scene):
         for _ in range(8):
-            assert (await scene.start("a", "idle")).deployment.generation == 1
+            pid = (await scene.start("a", "idle")).deployment.pid
+            os.kill(pid, signal.SIGKILL)
+
+            async def reborn():
+                row = await scene.row("a")
+                return row if (row.generation, row.state) == (2, "running") else None
+
+            await scene.until(reborn, "a second instance")
             await scene.verb("stop", "a", now=True)
             assert (await scene.port.remove(Selection(ids=["a"]))).outcomes[0].problem is None
         await scene.start("a", "idle")
