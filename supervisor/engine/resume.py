@@ -9,6 +9,10 @@
 Rules of this file. Everything comes from the last mark and the frames behind it. What was decided and not
 told any more is told; then the ticks that were published are seen again by the core: an order that waited is
 filled by the tick that would have filled it. The symbols of a feed go on once it is opened.
+
+The journal is what happened. If it is not the one that the tape tells of, or ends before it (a power cut, a
+lost file, a mirror put back), the tape gets another identity: the market goes on from it, but no cell is told
+again of verdicts and fills that are in no journal. Each begins at the present, with the journal's positions.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from supervisor.store.tape import Tape, TapeError
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
+    from supervisor.store.journal import Journal
 
 MARK = b"mark||"
 PIECE = 2**20
@@ -49,6 +54,8 @@ class Mark(Struct, frozen=True, array_like=True):
     feeds: dict[str, FeedKnown]
     timers: list[TimerState]
     prices: list[Tick]
+    journal_seed: int = 0
+    """Which journal, by its ``seed``; 0 is not known."""
 
 
 class Kept(Struct, frozen=True):
@@ -95,6 +102,7 @@ def mark(engine: Engine) -> bytes:
             {name: feed.snapshot() for name, feed in engine.feeds.items()} | engine.orders.known,
             engine.timers.capture(),
             engine.core.last_ticks(),
+            engine.journal.seed,
         )
     )
 
@@ -108,8 +116,25 @@ def resume(engine: Engine, kept: Kept) -> dict[str, FeedKnown]:
     engine.timers.restore(kept.mark.timers)
     engine.core.recall(kept.mark.prices)
     told = _heed_commands(engine, kept.mark, kept.frames)
-    _tell(engine, kept.mark, told)
+    if why := _tells_otherwise(engine.journal, kept.mark):
+        engine.publication.tape.renumber()
+        engine.event(
+            "tape_renumbered", f"{why}: what cells were told may not be in it; they begin at the present"
+        )
+    else:
+        _tell(engine, kept.mark, told)
     return _see_again(engine, kept.mark, kept.frames)
+
+
+def _tells_otherwise(journal: Journal, mark: Mark) -> str:
+    """Say why the tape tells of another journal than this one, "" if it is this one."""
+    if mark.journal_seed not in {0, journal.seed}:
+        return "the journal is another than the one that the tape tells of"
+    if mark.journal_seq > journal.last_seq:
+        return (
+            f"the journal ends at {journal.last_seq}, and the tape tells of records up to {mark.journal_seq}"
+        )
+    return ""
 
 
 def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> set[str]:

@@ -157,6 +157,16 @@ class Tape:
                 del self._bases[0]
         self.begin = self._bases[0]
 
+    def renumber(self) -> None:
+        """Be another tape from now on, with the same frames: nobody goes on from an offset of before.
+
+        Raises ``TapeError``.
+        """
+        try:
+            self.identity = make_identity(self.folder)
+        except OSError as error:
+            raise TapeError(f"the tape {self.folder} cannot be renumbered: {error.strerror}") from None
+
     def sync(self) -> None:
         """Have what was appended so far survive a power cut. The one method for a thread of its own.
 

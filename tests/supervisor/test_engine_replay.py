@@ -279,6 +279,46 @@ def test_what_was_decided_and_not_told_any_more_is_told_by_the_next_engine(engin
         engine.stop()
 
 
+def test_what_is_in_no_journal_any_more_is_not_told_again(engine: EngineProcess) -> None:
+    """A lost journal: a cell that lives may not go on with positions that nobody else knows of."""
+    publisher, cell = engine.feed(), engine.attach()
+    welcome = cell.run()
+    start = whole_seconds(engine)
+    send_tick(publisher, "X", start, 100.0, seq=1)
+    wait_until(cell.ticks, what="a tick")
+    cell.ask(data_as_of=start, data_key=1, ttl_ms=600_000)
+    send_tick(publisher, "X", start + 1, 100.0, seq=2)
+    cell.wait_filled()
+    cell.close()
+    engine.kill()
+    for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+        (engine.folder / "state" / name).unlink(missing_ok=True)
+
+    engine = EngineProcess(engine.folder)
+    try:
+        configured(engine)
+        assert publisher.wait_for_subscriber(10)
+        living = engine.attach()
+        back = living.run(tape=welcome.tape)
+        assert (back.resumes, back.positions, back.position["tick|X|"]) == (False, [], 2)
+        assert back.tape != welcome.tape
+        assert 1 == len(engine.events("tape_renumbered"))
+        # The market goes on, and so do the numbers.
+        send_tick(publisher, "X", start + 2, 100.0, seq=3)
+        wait_until(lambda: [t.seq for t in living.ticks()] == [3], what="the third tick")
+        living.close()
+        engine.kill()
+        engine = EngineProcess(engine.folder)
+        assert [] == engine.events("tape_renumbered")
+        configured(engine)
+        once_more = engine.attach()
+        assert once_more.run(tape=back.tape).resumes
+        once_more.close()
+    finally:
+        publisher.close()
+        engine.stop()
+
+
 def test_a_timer_that_was_set_before_the_engine_died_fires_once(engine: EngineProcess) -> None:
     publisher, cell = engine.feed(), engine.attach()
     welcome = cell.run()
