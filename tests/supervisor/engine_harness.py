@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -204,8 +205,14 @@ class FakeCell:
     def run(self, tape: int = 0) -> Welcome:
         """Say hello until welcome, then that it runs; ``tape`` as a living cell says it."""
 
+        said_at = 0.0
+
         def welcomed() -> Welcome | None:
-            self.say(Hello(tape))
+            # Not at every look: of thousands of symbols each welcome is large, and each has to be read.
+            nonlocal said_at
+            if time.monotonic() - said_at > 0.2:
+                self.say(Hello(tape))
+                said_at = time.monotonic()
             return next((m for m in self.listen() if isinstance(m, Welcome)), None)
 
         welcome: Welcome = wait_until(welcomed, what="the welcome")  # type: ignore[assignment]
