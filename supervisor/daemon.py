@@ -65,6 +65,9 @@ ENGINE_SILENCE = 15.0
 """Seconds without a word from a living engine after which it counts as hung and is killed."""
 
 
+LEAVING = 10.0
+"""Seconds that the daemon's own parts may take to end, at most, after the strategies have."""
+
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -272,10 +275,11 @@ class Daemon:
     async def stop_deployments(self) -> None:
         """End every instance, the youngest first asked; what is wanted stays wanted."""
         self.stopping = self.verbs.closed = True
-        self.notifier.say("STOPPING=1")
-        self.events.note("daemon_stopping", "")
         policy = self.host.policy
         ladder = policy.ask_grace + policy.terminate_grace + policy.abort_grace + 3 * policy.kill_grace + 2
+        # systemd must not lose patience with what [restart] allows a strategy (sd_notify(3)).
+        self.notifier.say("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((ladder + LEAVING) * 1e6)}")
+        self.events.note("daemon_stopping", "")
         self._halt(at_once=False)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_at_rest(), ladder)

@@ -402,6 +402,8 @@ def test_s28_the_daemon_stops_the_youngest_first_loses_no_signal_and_exits_0(new
         assert daemon.wait() == 0
     assert not any(one.alive for one in below)
     assert not (site.runtime / "api.sock").exists()
+    (granted,) = (line for line in daemon.heard if line.startswith("EXTEND_TIMEOUT_USEC="))
+    assert int(granted.partition("=")[2]) > 5e6, "systemd waits for as long as the ladder of [restart] is"
     again = site.daemon()
     stopping = [event["deployment_id"] for event in again.events("stopping", after=seq)]
     assert stopping[:4] == ["three", "two", "one", "slow"]
