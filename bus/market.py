@@ -10,7 +10,7 @@ before the old candle (candles.md 9).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -215,6 +215,19 @@ class Market:
         for frame in frames:
             if frame.startswith(topic):
                 archive.add(_decode_candles(frame[len(topic) :]).candles)
+
+    def abandon(self, feeds: Container[str]) -> None:
+        """Go on with no symbol of an engine before this one whose feed is none of ``feeds``.
+
+        What it left would be in every state that is captured, with all that came behind it. Its numbers go
+        on, its candles are in the archive.
+        """
+        for stream in self.streams.values():
+            left = stream.left
+            if left is not None and left.feed not in feeds:
+                self._remember(left, left.behind)
+                stream.left = None
+                self._shared.untold.add(stream.symbol)
 
     def revive(
         self, source: Source, clock_of: Callable[[int], FeedClock], tell: Callable[[str], object]

@@ -23,6 +23,8 @@ LATE = SECOND // 20
 MARK_EVERY = 5 * SECOND
 MARK_SHARE = 200
 """Between two marks passes so many times what one takes, if that is longer: half a per cent of the loop."""
+MARK_BYTES = 2**19
+"""Bytes of marks a second, at most: the tape is there for data."""
 
 
 class Beat:
@@ -34,6 +36,8 @@ class Beat:
         self._told: dict[str, int] = {}
         self._pulses = 0
         self._mark_at = 0
+        self._marked = 0, 0
+        """Bytes of the last mark, and the offset behind it."""
         self._announced: dict[str, str] = {}
 
     def beat(self, monotonic: int) -> None:
@@ -92,15 +96,20 @@ class Beat:
         engine.command(deployment_id, member.generation if member else 0, TimerFired(name, at))
 
     def mark(self, monotonic: int) -> None:
-        """Between two turns, now and then: note on the tape where everything stands."""
+        """Between two turns, now and then: note on the tape where everything stands.
+
+        First in a segment too, unless that is full of marks: those of very many symbols fill it alone.
+        """
         engine, tape = self._engine, self._engine.publication.tape
-        if monotonic < self._mark_at and not tape.fresh:
+        size, behind = self._marked
+        if monotonic < self._mark_at and not (tape.fresh and tape.end - behind >= size):
             return
         engine.settle()
         frame = mark(engine)
         engine.publication.flush()
-        tape.append([frame])
-        self._mark_at = monotonic + max(MARK_EVERY, MARK_SHARE * (time.monotonic_ns() - monotonic))
+        self._marked = len(frame), tape.append([frame])
+        took = time.monotonic_ns() - monotonic
+        self._mark_at = monotonic + max(MARK_EVERY, MARK_SHARE * took, len(frame) * SECOND // MARK_BYTES)
 
     def _patience(self) -> int:
         """How long the wall clock waits for a tick from before a timer, and for candles to close, ns."""

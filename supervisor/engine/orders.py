@@ -67,6 +67,8 @@ class Orders:
         for name, spec in wanted.items():
             if name not in engine.feeds:
                 self._open(spec, order.synthetic)
+        self.known = {name: known for name, known in self.known.items() if name in wanted}
+        engine.market.abandon(wanted)
 
     def _reopen(self, feed: FeedPort, spec: FeedSpec) -> None:
         """Hand on what a feed that is set otherwise knows, unless it is another now; see to its candles."""

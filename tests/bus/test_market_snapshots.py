@@ -361,6 +361,26 @@ def test_numbers_go_on_where_the_feed_is_gone_and_another_brings_the_symbol():
     assert again.market.streams["A"].left is None
 
 
+def test_what_a_feed_left_that_is_no_more_is_carried_on_by_nobody():
+    engine = running(1, 12, 25)
+    engine.take_mark()
+    engine.tick(trade(31))
+    engine.turn(0)
+    engine = Engine.again(engine, Feed("other"))
+    before = engine.market.capture().streams[0]
+    assert before.behind
+    engine.market.abandon({"main", "other"})
+    assert engine.market.capture().streams[0] == before
+    engine.market.abandon({"other"})
+    [after] = engine.market.capture().streams
+    assert (after.tick_seq, after.feed, after.book, after.behind) == (before.tick_seq + 1, "", None, ())
+    # Another feed may bring the symbol: its warm-up has what had closed.
+    engine.tick(trade(45))
+    engine.turn(0)
+    kept = [(c.open_time - T0) // SECOND for c in engine.market.warmup(["A"], ["10s"], 9)]
+    assert [0, 10, 20] == kept
+
+
 def test_other_prices_begin_anew_and_that_is_said():
     first = running(1, 12)
     again = Engine(Feed(price="mid"), first.shelf)

@@ -1,0 +1,72 @@
+"""What the engine does as time goes by: when it marks its tape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from supervisor.engine import beat as module
+from supervisor.engine.beat import MARK_BYTES, MARK_EVERY, SECOND, Beat
+from supervisor.engine.publication import Publication
+from supervisor.store.tape import Tape
+
+SEGMENT = 10_000
+
+
+class World:
+    """A beat over a real tape; ``size`` is how large the next marks are."""
+
+    def __init__(self, tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0
+        self.size = 100
+        self.tape = tape
+        self.publication = Publication(tape, lambda _: None)
+        monkeypatch.setattr("time.monotonic_ns", lambda: self.now)
+        monkeypatch.setattr(module, "mark", lambda _: b"mark||" + bytes(self.size))
+        engine: Any = SimpleNamespace(publication=self.publication, settle=lambda: None)
+        self.beat = Beat(engine)
+
+    def turn(self, later: int = 0, data: int = 0) -> int:
+        """Go round once; return how many bytes of marks that cost."""
+        self.now += later
+        if data:
+            self.publication.publish(b"d" * data)
+            self.publication.flush()
+        before = self.tape.end
+        self.beat.mark(self.now)
+        return self.tape.end - before
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with Tape.open(tmp_path / "tape", segment=SEGMENT) as tape:
+        yield World(tape, monkeypatch)
+
+
+def test_a_mark_is_made_every_few_seconds_and_first_in_a_segment(world: World) -> None:
+    assert world.turn()
+    assert not world.turn(MARK_EVERY - 1, data=10)
+    assert world.turn(1)
+    assert not world.turn(1, data=SEGMENT - 1000)
+    assert world.turn(1, data=1000)
+    assert world.tape.last(b"mark||") is not None
+
+
+def test_marks_that_fill_a_segment_alone_are_not_made_turn_after_turn(world: World) -> None:
+    world.size = 2 * SEGMENT
+    assert world.turn()
+    assert [0] * 100 == [world.turn(1) for _ in range(100)]
+    # Nor are they most of what is on the tape.
+    assert 0 == world.turn(1, data=SEGMENT)
+    assert world.turn(1, data=SEGMENT)
+
+
+def test_the_larger_marks_are_the_rarer_they_come(world: World) -> None:
+    world.size = 10 * MARK_BYTES
+    assert world.turn()
+    assert 0 == world.turn(10 * SECOND)
+    assert world.turn(SECOND)
