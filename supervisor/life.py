@@ -87,9 +87,9 @@ class Life(Struct, frozen=True, kw_only=True):
     none. ``timer`` numbers timers: only the one with this number, due at ``due``, may fire. ``ending`` is
     why the supervisor itself is ending the instance, ``held`` that its gate was shut from birth. ``exits``
     are the unplanned exits still in the window, ``attempt`` counts those since the last stable run.
-    ``fresh`` that it was started by an operator, to begin at the present; ``suspended`` names the feed for
-    want of which it is paused, though it is wanted running. ``reason`` and ``actor`` explain the last
-    transition.
+    ``fresh`` that an operator started it, to begin at the present, and it has not run yet; ``suspended``
+    names the feed for want of which it is paused, though it is wanted running. ``reason`` and ``actor``
+    explain the last transition.
     """
 
     state: State = State.REGISTERED

@@ -139,13 +139,16 @@ def _spawn(life: Life, event: Event, now: float, policy: Policy, *, fresh: bool 
 
 def _begin(life: Life, event: Event, now: float, policy: Policy) -> Step:
     """Start for an operator: where it was at rest, what came meanwhile is history to it."""
-    fresh = life.state is not State.BACKOFF
+    fresh = life.fresh or life.state is not State.BACKOFF
     return _spawn(replace(life, wanted=Wanted.RUNNING, suspended=""), event, now, policy, fresh=fresh)
 
 
 def _begin_again(life: Life, event: Event, now: float, policy: Policy) -> Step:
-    """Start again after the delay, or because an operator does not wait for it; a wanted pause stays."""
-    return _spawn(replace(life, restarts=life.restarts + 1), event, now, policy)
+    """Start again after the delay, or because an operator does not wait for it; a wanted pause stays.
+
+    One that was to begin at the present and died before it ran still is: all that is saved of it is of before.
+    """
+    return _spawn(replace(life, restarts=life.restarts + 1), event, now, policy, fresh=life.fresh)
 
 
 def _recover(life: Life, event: Recover, now: float, policy: Policy) -> Step:
@@ -182,7 +185,7 @@ def _born(life: Life, event: Born, now: float, _policy: Policy) -> Step:
 def _ready(life: Life, event: Ready, now: float, policy: Policy) -> Step:
     paused = _is_held(life)
     life = _enter(life, State.PAUSED if paused else State.RUNNING, now, event)
-    life = _arm(life, now + policy.stable_time)
+    life = replace(_arm(life, now + policy.stable_time), fresh=False)
     if paused:
         # Said again although the gate may be shut: the cell had not subscribed when the gate was told.
         return life, [Direct(life.instance, "pause", "paused before it was ready")]

@@ -201,6 +201,18 @@ def test_what_the_daemon_itself_could_not_start_is_tried_for_as_long_as_it_takes
     assert life.due - now == POLICY.delay_cap, "rarely, in the end"
 
 
+def test_what_begins_at_the_present_does_so_until_it_has_run():
+    """Dead before its first checkpoint, it would go on where it was stopped, hours ago."""
+    life, _ = step(Life(), Start(), 0.0, POLICY)
+    for generation in (2, 3):
+        life = crash(step(life, Born(life.instance), 1.0, POLICY)[0], 1.0)
+        life, effects = step(life, Due(life.timer), life.due, POLICY)
+        assert [Spawn(generation, fresh=True)] == effects
+    life, _ = live_through(life, Born(3), Ready(3))
+    life = crash(life, 100.0)
+    assert [Spawn(4)] == step(life, Due(life.timer), life.due, POLICY)[1]
+
+
 def test_start_leaves_quarantine_but_keeps_the_tally_and_reset_clears_it():
     life = replace(crash(running(), 1.0, Policy(max_exits=0)), attempt=9)
     assert life.state is State.QUARANTINED
