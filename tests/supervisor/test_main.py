@@ -26,7 +26,8 @@ from supervisor.config import load
 from supervisor.errors import StratdError
 from supervisor.main import serve
 try:
-    sys.exit(serve(load({}, file=Path(sys.argv[1]))))
+    config = Path(sys.argv[1])
+    sys.exit(serve(load({}, file=config), config=config))
 except StratdError as error:
     sys.exit(f"stratd: {error}")
 """
