@@ -146,7 +146,7 @@ def _begin(life: Life, event: Event, now: float, policy: Policy) -> Step:
 def _begin_again(life: Life, event: Event, now: float, policy: Policy) -> Step:
     """Start again after the delay, or because an operator does not wait for it; a wanted pause stays.
 
-    One that was to begin at the present and died before it ran still is: all that is saved of it is of before.
+    One that was to begin at the present and died before it ran still is: all that is saved is of before.
     """
     return _spawn(replace(life, restarts=life.restarts + 1), event, now, policy, fresh=life.fresh)
 
