@@ -25,7 +25,8 @@ from bus.feeds.recovery import Answer, Question, RecoveryRefused
 PATIENCE = 2_000_000_000
 """How long an answer may take, ns."""
 HELD = 200_000
-"""Messages held while asking; what comes then waits in the queue of the socket."""
+HELD_BYTES = 128 * 2**20
+"""Messages, and bytes of them, held while asking; what comes then waits in the queue of the socket."""
 LIMIT = 1000
 """Messages asked for at once: what one turn of the engine can well deliver."""
 PIECES = 65_536
@@ -67,11 +68,13 @@ class CatchUp:
     asked about already. That is the one that revealed the gap, or all, if nobody answered.
     """
 
-    def __init__(self, held: int = HELD) -> None:
+    def __init__(self, held: int = HELD, held_bytes: int = HELD_BYTES) -> None:
         self.state = State.LIVE
         self.judged = 0
         self._most = held
+        self._most_bytes = held_bytes
         self._held: deque[Sequence[bytes]] = deque()
+        self._bytes = 0
         self._asked_at = 0
         self._cursor = 0
         self._pieces = 0
@@ -79,7 +82,7 @@ class CatchUp:
     @property
     def room(self) -> bool:
         """Whether another message can be held."""
-        return len(self._held) < self._most
+        return len(self._held) < self._most and self._bytes < self._most_bytes
 
     @property
     def held(self) -> int:
@@ -90,6 +93,7 @@ class CatchUp:
         """Something is missing before ``frames``: hold them, in front, and ask."""
         self._go(Word.MISSING)
         self._held.appendleft(frames)
+        self._bytes += sum(map(len, frames))
         self._asked_at = now
         self.judged = 0
         self.ask_anew()
@@ -101,6 +105,7 @@ class CatchUp:
     def hold(self, frames: Sequence[bytes]) -> None:
         """Keep a message that came meanwhile."""
         self._held.append(frames)
+        self._bytes += sum(map(len, frames))
 
     def question(self, have: dict[str, int], now: int) -> Question:
         """Make the question for what comes after ``have``."""
@@ -136,7 +141,9 @@ class CatchUp:
             return None
         known = self.judged > 0
         self.judged = max(0, self.judged - 1)
-        return self._held.popleft(), known
+        frames = self._held.popleft()
+        self._bytes -= sum(map(len, frames))
+        return frames, known
 
     def _go(self, word: Word) -> None:
         self.state = NEXT[self.state, word]

@@ -309,6 +309,20 @@ def test_what_is_held_is_bounded_and_the_rest_waits_in_the_socket(wire):
     assert wire.turns() == wire.published[1:]
 
 
+def test_large_messages_are_held_up_to_so_many_bytes(wire):
+    wire.answering = False
+    wire.port.recovery._machine._most_bytes = 1
+    wire.tick(lost=True)
+    for _ in range(20):
+        wire.tick()
+    wire.turns()
+    assert wire.port.recovery._machine.held < 20
+    assert len(wire.live) > 0
+    wire.answering = True
+    assert wire.turns() == wire.published[1:]
+    assert wire.port.recovery._machine._bytes == 0
+
+
 def test_what_was_held_is_delivered_a_part_a_turn(wire, monkeypatch):
     monkeypatch.setattr(recovery, "MOST_A_TURN", 3)
     wire.answering = False
