@@ -122,7 +122,12 @@ class Backlog:
     @property
     def room(self) -> bool:
         """Whether it is worth while to ask for more."""
-        return 2 * self._ticks <= self._limit and 2 * self._candles <= CANDLE_QUEUE
+        return 2 * self._ticks <= self._limit and not self.crowded
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits that no conflation makes room: of what a tape has, no more is asked for."""
+        return 2 * self._candles > CANDLE_QUEUE or len(self._queue) > CANDLE_QUEUE
 
     def takes(self, item: Item) -> bool:
         """Whether a message has room, so that none before it is lost or conflated."""

@@ -67,7 +67,8 @@ class Intake(Reception):
     def question(self, now: float) -> int | None:
         """Return the offset to ask for now, None while there is nothing to ask."""
         backlog, progress = self.backlog, self._progress
-        if self.stopping or not progress.may_ask(now, room=backlog.room, conflates=backlog.conflates):
+        hurries = backlog.conflates and not backlog.crowded
+        if self.stopping or not progress.may_ask(now, room=backlog.room, conflates=hurries):
             return None
         progress.ask(self._arrived.at, now)
         return self._arrived.at

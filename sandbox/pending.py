@@ -12,8 +12,10 @@ from collections.abc import Iterable
 
 from bus.messages import Acked, CellReport, CommandBody, Schedule, Signal, Signals, TimerFired
 
-MOST = 1_000
-"""Signals kept without a verdict, the oldest forgotten: what one ``Signals`` holds."""
+MOST = 4_000
+"""Signals kept without a verdict, the oldest forgotten: 20 seconds of the fastest that are let through."""
+AT_ONCE = 1_000
+"""Signals that one ``Signals`` holds."""
 TIMERS = 64
 """Timers kept: what the engine grants one deployment (supervisor/engine/timers.py)."""
 
@@ -22,6 +24,8 @@ class Pending:
     """Of one cell: what it asked for, until the engine has answered."""
 
     def __init__(self) -> None:
+        self.forgotten = 0
+        """Signals without a verdict that found no room: of a crash now, nobody would say them again."""
         self._signals: dict[int, Signal] = {}
         self._timers: dict[str, Schedule] = {}
         self._withheld: set[str] = set()
@@ -32,16 +36,18 @@ class Pending:
             self._signals[signal.number] = signal
         while len(self._signals) > MOST:
             del self._signals[next(iter(self._signals))]
+            self.forgotten += 1
 
     def armed(self, timer: Schedule) -> None:
-        """Note a timer; the same name again replaces it."""
+        """Note a timer; the same name again replaces it. Of too many, what the engine would not grant."""
         if timer.name in self._timers or len(self._timers) < TIMERS:
             self._timers[timer.name] = timer
 
     def withhold(self, timer: Schedule) -> None:
         """Note a timer that is not to be sent yet."""
         self.armed(timer)
-        self._withheld.add(timer.name)
+        if timer.name in self._timers:
+            self._withheld.add(timer.name)
 
     def withhold_all(self) -> None:
         """Have every timer sent again when there is nothing more to catch up with."""
@@ -75,4 +81,5 @@ class Pending:
 
     def signals(self) -> list[CellReport]:
         """Return the signals that are to be said again, in order."""
-        return [Signals(list(self._signals.values()))] if self._signals else []
+        waiting = list(self._signals.values())
+        return [Signals(waiting[first : first + AT_ONCE]) for first in range(0, len(waiting), AT_ONCE)]

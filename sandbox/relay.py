@@ -114,8 +114,16 @@ class Relay:
         if len(payload) > MAX_BYTES and (fitting := self._without_large(admitted)) != admitted:
             admitted, payload = fitting, messages.encode(Signals(fitting))
         if admitted:
-            self._intake.pending.asked(admitted)
+            self._ask(admitted)
             self._put(payload, "signals")
+
+    def _ask(self, signals: list[Signal]) -> None:
+        """Have signals kept until there is a verdict, as many as may be."""
+        pending = self._intake.pending
+        before = pending.forgotten
+        pending.asked(signals)
+        if forgotten := pending.forgotten - before:
+            self.warn("unanswered", f"{forgotten} signals, too many without a verdict, are said only once")
 
     def _without_large(self, signals: list[Signal]) -> list[Signal]:
         """Refuse what the runtime never lets through: it was not the runtime that sent it."""

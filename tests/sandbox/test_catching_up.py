@@ -286,6 +286,31 @@ def test_a_slow_strategy_whose_ticks_may_be_conflated_is_live_again_in_the_end()
     assert 0 == cell.intake.gaps
 
 
+@pytest.mark.parametrize("conflate", [False, True])
+def test_a_strategy_that_takes_nothing_is_not_buried_under_what_the_tape_has(monkeypatch, conflate):
+    """Candles and commands are never conflated, so in a hurry neither is more of them asked for."""
+    monkeypatch.setattr(backlog_module, "CANDLE_QUEUE", 10)
+    engine = TapeEngine(piece=5)
+    cell = TapedCell(engine, backlog=4, conflate=conflate)
+    cell.settle()
+    for _ in range(200):
+        engine.ack()
+        engine.candle("X")
+    engine.wire.clear()
+    engine.pulse()
+    for _ in range(100):  # it takes no turn at all
+        cell.now += 1.0
+        cell.receive()
+        cell.talk()
+    assert cell.now > HURRY
+    assert len(cell.intake.backlog) <= 10 + 5 + 1
+    assert cell.intake.question(cell.now + 10.0) is None
+    cell.settle()
+    assert [n for kind, *_, n in cell.seen if kind == "command"] == list(range(1, 201))
+    assert [n for kind, *_, n in cell.seen if kind == "candle"] == list(range(2, 202))
+    assert 0 == cell.intake.gaps
+
+
 def test_a_strategy_that_is_slow_and_wants_every_tick_gets_every_tick():
     engine = TapeEngine(piece=5)
     cell = TapedCell(engine, backlog=4)

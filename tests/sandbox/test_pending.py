@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from bus.messages import Acked, Schedule, Signal, SignalAck, Signals, TimerFired
-from sandbox.pending import MOST, TIMERS, Pending
+from bus.messages import Acked, CellReport, Schedule, Signal, SignalAck, Signals, TimerFired, encode
+from sandbox.pending import AT_ONCE, MOST, TIMERS, Pending
 from sandbox.reports import Outbox
 
 
@@ -37,6 +38,22 @@ def test_what_is_never_answered_takes_no_memory():
     pending = Pending()
     pending.asked(map(signal, range(3 * MOST)))
     assert list(range(2 * MOST, 3 * MOST)) == numbers(pending)
+    assert 2 * MOST == pending.forgotten
+
+
+def test_what_is_said_again_is_what_the_engine_takes():
+    pending = Pending()
+    pending.asked(map(signal, range(2 * AT_ONCE + 1)))
+    decode = msgspec.msgpack.Decoder(CellReport).decode
+    said = [decode(encode(report)) for report in pending.signals()]
+    assert [AT_ONCE, AT_ONCE, 1] == [len(report.signals) for report in said]
+
+
+def test_timers_without_end_take_no_memory_while_a_cell_catches_up():
+    pending = Pending()
+    for number in range(10 * TIMERS):
+        pending.withhold(Schedule(f"t{number}", 1))
+    assert TIMERS == len(pending._withheld) == len(pending.withheld())
 
 
 def test_timers_that_still_have_to_fire_are_set_again():
