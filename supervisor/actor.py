@@ -170,7 +170,7 @@ class Actor:
                 if kind == "state_refused":
                     self.host.engine.tell(RefuseState(self.id, generation, detail))
             case BornReport(pid=pid, start_ticks=ticks):
-                self.host.sampler.add((self.id, generation), pid, ticks)
+                self.host.sampler.add((self.id, generation), pid, ticks, forks=self.host.may_fork)
                 self.host.enforcers.born((self.id, generation), pid, self.deployment.cpu)
                 self.submit(lf.Born(generation))
             case ReadyReport():

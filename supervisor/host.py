@@ -91,6 +91,12 @@ class Host:
     survey: Survey | None = None
     require: tuple[str, ...] = ()
 
+    @property
+    def may_fork(self) -> bool:
+        """Whether nothing keeps a strategy from forking: the list of system calls is what does."""
+        layers = self.survey.layers if self.survey else []
+        return not any(layer.name == "seccomp" and layer.active for layer in layers)
+
 
 def policy_of(wanted: Restart) -> Policy:
     """Return the policy of the lifecycle that the ``[restart]`` section says."""

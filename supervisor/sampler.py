@@ -8,6 +8,8 @@ take turns: each is read in one of four full passes. What is not read in a pass 
 is what keeps 100 cells well below a hundredth of a core (benchmarks/quotas.py).
 A ``psutil.Process`` is kept from a process's birth to its end, so readings of one
 process compare with each other. Never ``children(recursive=True)``: it walks all of /proc for each cell.
+Where nothing keeps a strategy from forking (``forks``), what it forked is found in a full pass and counted
+with it, from /proc/PID/task/TID/children (proc(5)): a file a thread, and only there.
 A pid alone names nobody: field 22 of /proc/PID/stat, compared once when the process is added, ties it to
 the instance that reported it (psutil's ``create_time`` follows the wall clock: psutil issue 2031). After
 that the caller holds a pidfd and removes the process when it ends, so the pid cannot be another's.
@@ -47,6 +49,15 @@ def start_ticks(pid: int) -> int | None:
     return int(text[text.rindex(")") + 2 :].split()[19])
 
 
+def children(pid: int) -> list[int]:
+    """Return the pids of a process's children, [] if it is gone (proc(5))."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    return found
+
+
 class ProcessUse(Struct, frozen=True):
     """One of the daemon's own processes: ``rss`` bytes, ``uptime`` seconds.
 
@@ -83,11 +94,15 @@ class _Own:
 class _Watched:
     """One process, the bytes that it was born with, and what was read of it last.
 
-    ``turn`` is the pass in which it is read, of ``TURNS``; None for every pass.
+    ``turn`` is the pass in which it is read, of ``TURNS``; None for every pass. ``child``: a strategy forked
+    it, and its end is not the end of the instance.
     """
 
-    def __init__(self, process: psutil.Process, inherited: int, turn: int | None) -> None:
+    def __init__(
+        self, process: psutil.Process, inherited: int, turn: int | None, *, child: bool = False
+    ) -> None:
         self.process = process
+        self.child = child
         self.inherited = inherited
         self.turn = turn
         self.rss = 0
@@ -138,6 +153,8 @@ class Sampler:
         self._clock = clock
         self._watched: dict[tuple[str, int], list[_Watched]] = {}
         self._removed: deque[_Watched] = deque()
+        self._spent: dict[tuple[str, int], float] = {}
+        """Of instances that may fork, the processor seconds of what they forked and is gone."""
         self._inheritable = 0
         self._pass = 0
         self._own: dict[str, _Own] = {}
@@ -168,13 +185,20 @@ class Sampler:
                     self._own[name] = _Own(pid)
 
     def add(
-        self, instance: tuple[str, int], pid: int, ticks: int | None = None, *, ours: bool = False
+        self,
+        instance: tuple[str, int],
+        pid: int,
+        ticks: int | None = None,
+        *,
+        ours: bool = False,
+        forks: bool = False,
     ) -> bool:
         """Watch ``pid`` as a part of ``instance``, (deployment id, generation).
 
         ``ours`` is a process of ours, a warden: it is read in its turn only. ``ticks`` is its
         ``start_ticks``, if known: where it does not match, the pid is somebody else's by now and is left
-        alone. Returns whether it is watched; that it is gone already its pidfd will tell.
+        alone. With ``forks`` what it forks is counted with it. Returns whether it is watched; that it is gone
+        already its pidfd will tell.
         """
         if ticks is not None and start_ticks(pid) != ticks:
             return False
@@ -191,12 +215,15 @@ class Sampler:
             watched.close()
             return False
         self._watched.setdefault(instance, []).append(watched)
+        if forks:
+            self._spent[instance] = 0.0
         return True
 
     def remove(self, instance: tuple[str, int]) -> None:
         """Forget an instance; one that is not known is no error, for it may have died before it was added."""
         # Closed by the next pass: one that runs now, on its thread, may still read from the descriptors.
         self._removed.extend(self._watched.pop(instance, ()))
+        self._spent.pop(instance, None)
 
     def close(self) -> None:
         """Forget everything. No pass may run any more."""
@@ -222,7 +249,9 @@ class Sampler:
         # Copies, for this runs on a thread of its own while instances come and go; a copy is made at once.
         for instance, watched in list(self._watched.items()):
             try:
-                samples[instance] = self._read(tuple(watched), cpu=cpu)
+                if instance in self._spent:
+                    self._follow_family(instance, watched, cpu=cpu)
+                samples[instance] = self._read(tuple(watched), self._spent.get(instance, 0.0), cpu=cpu)
             except psutil.Error:
                 continue
         return samples
@@ -234,12 +263,38 @@ class Sampler:
                 found[name] = process.read(at)
         self.own = found
 
-    def _read(self, watched: tuple[_Watched, ...], *, cpu: bool) -> Sample:
+    def _follow_family(self, instance: tuple[str, int], family: list[_Watched], *, cpu: bool) -> None:
+        """Take in what was forked since the last full pass, and let go of what has ended."""
+        for one in [one for one in family if one.child and not one.process.is_running()]:
+            family.remove(one)
+            one.close()
+            if instance in self._spent:
+                self._spent[instance] += one.cpu
+        if not cpu:
+            return
+        sizes = {one.process.pid: one.rss + one.inherited for one in family}
+        todo = [one.process.pid for one in family if one.turn is None]
+        while todo:
+            parent = todo.pop()
+            for pid in children(parent):
+                if pid in sizes:
+                    continue
+                with contextlib.suppress(psutil.Error, OSError):  # it ended just now
+                    process = psutil.Process(pid)
+                    # The pages that it shares with its parent are counted there, as the zygote's are nowhere.
+                    born_with = min(process.memory_info().rss, sizes[parent])
+                    family.append(_Watched(process, born_with, None, child=True))
+                    sizes[pid] = born_with
+                    todo.append(pid)
+        if self._watched.get(instance) is not family:  # it was removed meanwhile
+            self._removed.extend(family)
+
+    def _read(self, watched: tuple[_Watched, ...], spent: float, *, cpu: bool) -> Sample:
         for one in watched:
             if not cpu:
                 one.look_at_memory()
             elif one.turn is None or one.turn == self._pass % TURNS:
                 one.read_memory()
                 one.read_cpu()
-        used = sum(one.cpu for one in watched) if cpu else None
+        used = spent + sum(one.cpu for one in watched) if cpu else None
         return Sample(self._clock(), used, sum(one.rss for one in watched))

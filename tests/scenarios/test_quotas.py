@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.scenarios.rig import Daemon, Process, Site, stat_of
+from tests.scenarios.rig import UNCONFINED, Daemon, Process, Site, stat_of
 from tests.waiting import until_due
 
 pytestmark = pytest.mark.system
@@ -33,6 +33,18 @@ def initialize(self, config):
 def on_tick(self, data):
     self.hoard.append(b"x" * 2**20)
     print("holding", len(self.hoard))
+"""
+FORKS = """
+def initialize(self, config):
+    self.children = []
+
+def on_tick(self, data):
+    if len(self.children) < 5:
+        pid = os.fork()
+        if pid == 0:
+            hoard = b"x" * (20 * 2**20)
+            time.sleep(600)
+        self.children.append(pid)
 """
 SPINS = """
 def initialize(self, config):
@@ -132,6 +144,20 @@ def test_s42_a_slow_leak_is_warned_of_then_ended_and_counted(daemon: Daemon):
     assert daemon.row("leaks")["last_death"]["cause"] == death["cause"]
     daemon.until_state("leaks", "running", generation=2)
     assert daemon.row("leaks")["restarts"] == 1
+
+
+def test_s42_what_a_strategy_forks_is_counted_with_it(new_site: Callable[..., Site]):
+    """Confined code cannot fork; where nothing forbids it and no group counts, the sampler does."""
+    site = new_site(before=UNCONFINED, quota={"cgroup": "off"}).with_feed()
+    site.strategy("parent", FORKS)
+    daemon = site.daemon()
+    with site.feed() as feed:
+        feed.wait_for_engine()
+        daemon.start("parent", trust=True, memory="32M")
+        daemon.until(lambda: feed.tick() and daemon.deaths("parent"), "its end")
+    death = daemon.deaths("parent")[-1]
+    assert death["cause"] == "memory_quota"
+    assert death["peak_memory_mb"] > 64, "of all five, none of which is over the quota"
 
 
 def test_s43_a_spinner_is_held_to_its_share_and_lives(daemon: Daemon):

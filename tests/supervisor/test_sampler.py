@@ -237,3 +237,44 @@ def test_what_is_forgotten_leaves_no_descriptor(spawn):
     assert psutil.Process().num_fds() == before + 2
     sampler.close()
     assert psutil.Process().num_fds() == before
+
+
+FAMILY = """
+import os, sys, time
+for _ in range(2):
+    if os.fork() == 0:
+        hoard = b"x" * (30 * 2**20)
+        print("ready", flush=True)
+        sys.stdin.read()
+        os._exit(0)
+print("ready", flush=True)
+sys.stdin.read()
+for _ in range(2):
+    os.wait()
+print("alone", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_a_process_forks_is_counted_with_it_and_its_end_is_no_end():
+    sampler = Sampler()
+    with subprocess.Popen(
+        [sys.executable, "-c", FAMILY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert [parent.stdout.readline() for _ in range(3)] == ["ready\n"] * 3
+        assert sampler.add(("alone", 1), parent.pid)
+        assert sampler.add(("family", 1), parent.pid, forks=True)
+        whole = sampler.sweep()
+        assert whole["alone", 1].rss < 40 * 2**20
+        assert whole["family", 1].rss - whole["alone", 1].rss > 50 * 2**20
+        parent.stdin.close()
+        assert parent.stdout.readline() == "alone\n"
+        after = sampler.sweep()
+        assert after["family", 1].rss == after["alone", 1].rss
+        assert after["family", 1].cpu_time >= whole["family", 1].cpu_time
+        parent.kill()
+        parent.wait()
+        assert sampler.sweep() == {}
+    for instance in (("alone", 1), ("family", 1)):
+        sampler.remove(instance)
+    sampler.close()
