@@ -200,9 +200,10 @@ class Verbs:
             before = actor.life
             actor.submit(lf.Stop(ACTOR, reason, now))
             await actor.done()
-            if wait:
+            ending = actor.life.instance  # not that of before: a start may have been on its way
+            if wait and ending:
                 # Not "until it is stopped": a start that came meanwhile begins the next one at once.
-                await actor.wait_for(lambda life: not life.instance or life.instance != before.instance)
+                await actor.wait_for(lambda life: life.instance != ending)
             return before.state in STOPPABLE or before.wanted is not lf.Wanted.STOPPED
 
         return await carry_out(self._actors, selection, deed)

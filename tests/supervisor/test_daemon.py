@@ -16,6 +16,7 @@ from redis import asyncio as redis
 from bus.sockets import Publisher
 from sandbox.confine.survey import Survey
 from supervisor import actor
+from supervisor import life as lf
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid, NotFound, Refused
 from supervisor.schema import Selection, StartRequest
@@ -156,6 +157,21 @@ def test_one_that_will_not_stop_is_ended_by_the_ladder_with_its_stack(rig):
         outcome = await scene.verb("stop", "stubborn", now=True)
         assert outcome.state == "stopped"
         assert not alive(again)
+
+    rig.run(scenario)
+
+
+def test_a_stop_that_meets_a_start_on_its_way_waits_for_its_end(rig):
+    rig.strategy("bad", initialize="raise SystemExit(3)")
+    rig.settings = rig.settings.replace("delay = 0.02", "delay = 30")
+
+    async def scenario(scene: Scene):
+        await scene.start("bad", wait=False)
+        await scene.state("bad", "backoff")
+        bad = scene.daemon.actors["bad"]
+        bad.submit(lf.Due(bad.life.timer))  # the delay is over at this instant
+        outcome = await scene.verb("stop", "bad", now=True)
+        assert (outcome.state, bad.life.generation) == ("stopped", 2)
 
     rig.run(scenario)
 
