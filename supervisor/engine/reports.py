@@ -24,6 +24,7 @@ from bus.messages import (
     Welcome,
 )
 from supervisor.control import CellSaid
+from supervisor.engine.resume import timer
 from supervisor.engine.roster import Member
 from supervisor.store.tape import TapeError
 
@@ -187,8 +188,12 @@ class Reports:
 
     @_take.register
     def _schedule(self, report: Schedule, member: Member) -> None:
-        if not self._engine.timers.set(member.deployment_id, report.name, report.at, report.every):
-            self._engine.event(
+        engine = self._engine
+        if engine.timers.set(member.deployment_id, report.name, report.at, report.every):
+            # In its place, so that with the next engine it fires where it would have with this one.
+            engine.publication.publish(timer(member.deployment_id, report))
+        else:
+            engine.event(
                 "timer_refused",
                 f"timer {report.name!r}: at most 64 timers a deployment",
                 member.deployment_id,

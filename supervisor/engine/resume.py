@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from bus import topics
 from bus.captured import MarketState
-from bus.messages import Acked, CellCommand, Filled, SignalAck, Tick, Ticks, TimerFired
+from bus.messages import Acked, CellCommand, Filled, Schedule, SignalAck, Tick, Ticks, TimerFired
 from strategies.trading.books import marked
 from strategies.trading.records import Judged
 from supervisor.engine.feeds import FeedKnown
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from supervisor.store.journal import Journal
 
 MARK = b"mark||"
+TIMERS = b"timer|"
+"""What begins a frame for the next engine alone, ``timer|ID|`` and a ``Schedule``: a timer that was set."""
 PIECE = 2**20
 """Bytes of tape that are read at once."""
 
@@ -69,6 +71,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_mark = msgspec.msgpack.Decoder(Mark).decode
 _decode_ticks = msgspec.msgpack.Decoder(Ticks).decode
 _decode_command = msgspec.msgpack.Decoder(CellCommand).decode
+_decode_schedule = msgspec.msgpack.Decoder(Schedule).decode
 
 
 def read(tape: Tape) -> Kept:
@@ -137,12 +140,20 @@ def _tells_otherwise(journal: Journal, mark: Mark) -> str:
     return ""
 
 
+def timer(deployment_id: str, schedule: Schedule) -> bytes:
+    """Write down that a deployment has set a timer."""
+    return TIMERS + deployment_id.encode() + b"|" + _encode(schedule)
+
+
 def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> set[str]:
-    """Take up the numbers of commands and the timers that fired; return what signals and fills were told."""
+    """Take up numbers of commands, timers set and fired; return what signals and fills were told."""
     numbers, told = engine.publication.numbers, set()
     numbers.update(mark.numbers)
     for frame in frames:
         topic = topics.of(frame)
+        if topic.startswith(TIMERS):
+            asked = _decode_schedule(frame.removeprefix(topic))
+            engine.timers.set(topic[len(TIMERS) : -1].decode(), asked.name, asked.at, asked.every)
         if not topic.startswith(topics.CELLS):
             continue
         owner = topic[len(topics.CELLS) : -1].decode()

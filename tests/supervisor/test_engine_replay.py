@@ -348,6 +348,34 @@ def test_a_timer_that_was_set_before_the_engine_died_fires_once(engine: EnginePr
         engine.stop()
 
 
+def test_a_timer_fires_in_its_place_though_the_engine_died_and_the_cell_is_not_back(
+    engine: EngineProcess,
+) -> None:
+    publisher, cell = engine.feed(), engine.attach()
+    cell.run()
+    start = whole_seconds(engine)
+    send_tick(publisher, "X", start, 100.0, seq=1)
+    wait_until(cell.ticks, what="a tick")
+    cell.say(Schedule("soon", start + 2 * S))
+    cell.ask(intent="exit_all")  # that was heard
+    cell.close()
+    engine = again(engine)
+    try:
+        configured(engine)
+        assert publisher.wait_for_subscriber(10)
+        living = engine.attach()
+        living.run()
+        send_tick(publisher, "X", start + 3 * S, 100.0, seq=2)
+        living.wait_heard(TimerFired)
+        wait_until(living.ticks, what="a tick")
+        heard = [type(m) for m in living.heard if isinstance(m, TimerFired | Ticks)]
+        assert [TimerFired, Ticks] == heard
+        living.close()
+    finally:
+        publisher.close()
+        engine.stop()
+
+
 def test_warm_up_reaches_back_before_the_engine_started(engine: EngineProcess) -> None:
     publisher, cell = engine.feed(), engine.attach()
     cell.run()
