@@ -51,7 +51,8 @@ class Dependants:
         for name in self._bereft.pop(turned.feed, ()):
             if (actor := self._actors.get(name)) is None:
                 continue
-            if self._policies[turned.feed] == "pause":
-                actor.submit(lf.Release(turned.feed, f"feed {turned.feed} is back"))
-            elif actor.life.state in lf.LIVING and actor.life.wanted is not lf.Wanted.STOPPED:
-                actor.submit(lf.Restart("daemon", f"feed {turned.feed} is back"))
+            back, again = f"feed {turned.feed} is back", self._policies.get(turned.feed) == "restart"
+            # Also where the policy is another by now: nobody else would let it go.
+            actor.submit(lf.Release(turned.feed, back))
+            if again and actor.life.state in lf.LIVING and actor.life.wanted is not lf.Wanted.STOPPED:
+                actor.submit(lf.Restart("daemon", back))

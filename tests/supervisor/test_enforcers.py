@@ -85,6 +85,38 @@ def test_a_cell_gets_a_group_with_its_limits_until_it_is_gone():
     scene.run(scenario)
 
 
+def test_a_group_is_not_empty_while_somebody_is_in_it_who_is_killed_until_then():
+    scene = Scene()
+
+    def scenario():
+        with scene.enforcers.joining(granted()):
+            pass
+        files = scene.kernel.groups[scene.folder]
+        assert scene.enforcers.empty(("a", 3))
+        assert "cgroup.kill" not in files
+        files["cgroup.procs"] = "4242\n"
+        assert not scene.enforcers.empty(("a", 3))
+        assert files["cgroup.kill"] == "1"
+        files["cgroup.procs"] = ""
+        assert scene.enforcers.empty(("a", 3))
+        assert scene.enforcers.empty(("of nobody", 1))
+
+    scene.run(scenario)
+
+
+def test_one_that_is_to_end_is_thawed():
+    scene = Scene()
+
+    def scenario():
+        with scene.enforcers.joining(granted()):
+            pass
+        scene.kernel.groups[scene.folder]["cgroup.freeze"] = "1"
+        scene.enforcers.release(("a", 3))
+        assert scene.kernel.groups[scene.folder]["cgroup.freeze"] == "0"
+
+    scene.run(scenario)
+
+
 def test_the_kernels_kill_is_the_cause_and_says_by_which():
     scene = Scene()
 
