@@ -73,6 +73,8 @@ class LogBook:
         self._broadcast: Broadcast[Line] = Broadcast()
         self._file: int | None = None
         self._size = 0
+        self._taken = TAIL
+        """Lines that the disk took since it last refused some: from ``TAIL`` on it has all of the ring."""
         self.dropped = 0
         """Lines that the disk did not take since the daemon began."""
 
@@ -83,8 +85,10 @@ class LogBook:
         data = "".join(line.render() for line in fresh).encode("utf-8", "replace")
         try:
             self._append(data)
+            self._taken += len(fresh)
         except OSError:
             self.dropped += len(fresh)
+            self._taken = 0
             self._close_file()
         self._broadcast.publish(fresh)
 
@@ -129,7 +133,7 @@ class LogBook:
         return self._path.with_name(f"{self._path.name}.{number}")
 
     def _append(self, data: bytes) -> None:
-        if self._file is not None and (self._size >= self._max_bytes or self._was_renamed()):
+        if self._file is not None and (self._was_renamed() or self._size >= self._max_bytes):
             self._rotate()
         if self._file is None:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -145,8 +149,10 @@ class LogBook:
     def _was_renamed(self) -> bool:
         if self._file is None:
             return False
+        ours = os.fstat(self._file)
+        self._size = ours.st_size  # somebody may have cut it (logrotate's copytruncate)
         try:
-            return self._path.stat().st_ino != os.fstat(self._file).st_ino
+            return self._path.stat().st_ino != ours.st_ino
         except FileNotFoundError:
             return True
 
@@ -170,8 +176,11 @@ class LogBook:
         found: deque[Line] = deque(maxlen=limit)
         for path in (*(self._numbered(n) for n in range(self._keep, 0, -1)), self._path):
             found.extend(_lines_of(path))
+        if self._taken >= TAIL or not self._ring:
+            return list(found)
         # What the disk did not take is still in memory.
-        return list(found) if found or not self._ring else list(self._ring)
+        first = self._ring[0].at
+        return [*(line for line in found if line.at < first), *self._ring][-limit:]
 
 
 def _lines_of(path: Path) -> Iterator[Line]:

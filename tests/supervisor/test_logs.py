@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 
 import pytest
@@ -120,6 +121,40 @@ def test_a_disk_that_takes_nothing_is_counted_and_memory_goes_on(tmp_path):
     write(book, "three")
     assert (tmp_path / "absent" / "a.log").read_bytes().count(b"\n") == 1
     assert book.dropped == 2
+    book.close()
+
+
+def test_what_the_disk_did_not_take_is_shown_out_of_memory_behind_what_it_took(tmp_path, monkeypatch):
+    book = LogBook(tmp_path / "a.log")
+
+    def say(first: int, last: int) -> None:
+        book.write(1, [(n, "out", f"line {n}") for n in range(first, last)])
+
+    say(1, 400)
+    monkeypatch.setattr("os.write", full)
+    say(400, 500)
+    monkeypatch.undo()
+    assert texts(book, 450) == [f"line {n}" for n in range(50, 500)]
+    say(500, 550)
+    assert texts(book, 300) == [f"line {n}" for n in range(250, 550)]
+    say(550, 800)
+    assert texts(book, 1000) == [f"line {n}" for n in [*range(1, 400), *range(500, 800)]]
+    book.close()
+
+
+def full(*_: object) -> int:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_file_that_was_cut_from_outside_is_rotated_by_its_size_and_not_by_what_it_was(tmp_path):
+    """As logrotate's copytruncate does."""
+    book = LogBook(tmp_path / "a.log", max_bytes=2000)
+    while not (tmp_path / "a.log").exists() or (tmp_path / "a.log").stat().st_size < 2000:
+        write(book, "before")
+    os.truncate(tmp_path / "a.log", 0)
+    write(book, "after")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log"]
+    assert texts(book, 1000)[-1] == "after"
     book.close()
 
 
