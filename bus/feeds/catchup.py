@@ -23,7 +23,12 @@ from enum import StrEnum
 from bus.feeds.recovery import Answer, Question, RecoveryRefused
 
 PATIENCE = 2_000_000_000
-"""How long an answer may take, ns."""
+"""How long an answer may take, ns, while the publisher is heard of otherwise."""
+AWAY = 1_500_000_000
+"""Without a message for so long, a heartbeat and a half, the publisher is away, or we were: nobody can have
+answered meanwhile, and nothing is held up. In ns."""
+LONGEST = 30_000_000_000
+"""How long anything is held at most for a publisher that is hardly ever heard of, ns."""
 HELD = 200_000
 HELD_BYTES = 128 * 2**20
 """Messages, and bytes of them, held while asking; what comes then waits in the queue of the socket."""
@@ -76,6 +81,8 @@ class CatchUp:
         self._held: deque[Sequence[bytes]] = deque()
         self._bytes = 0
         self._asked_at = 0
+        self._heard_at = 0
+        self._missed_at = 0
         self._cursor = 0
         self._pieces = 0
 
@@ -94,13 +101,19 @@ class CatchUp:
         self._go(Word.MISSING)
         self._held.appendleft(frames)
         self._bytes += sum(map(len, frames))
-        self._asked_at = now
+        self._asked_at = self._heard_at = self._missed_at = now
         self.judged = 0
         self.ask_anew()
 
     def ask_anew(self) -> None:
         """Ask somebody else: nothing of the answers so far means anything to him."""
         self._cursor = self._pieces = 0
+
+    def heard(self, now: int) -> None:
+        """Take note that the publisher lives: who was away gets the whole time for an answer again."""
+        if now - self._heard_at >= AWAY:
+            self._asked_at = now
+        self._heard_at = now
 
     def hold(self, frames: Sequence[bytes]) -> None:
         """Keep a message that came meanwhile."""
@@ -125,9 +138,12 @@ class CatchUp:
         self.judged = 0 if answer.more else 1
         return answer.messages
 
-    def late(self, now: int) -> bool:
-        """Whether an answer is overdue."""
-        return self.state is State.ASKING and now - self._asked_at >= PATIENCE
+    def late(self, now: int, *, asked: bool = True) -> bool:
+        """Whether an answer is overdue; if nobody was ``asked``, a word whom to ask."""
+        if self.state is not State.ASKING:
+            return False
+        overdue = now - self._asked_at >= PATIENCE and (now - self._heard_at < AWAY or not asked)
+        return overdue or now - self._missed_at >= LONGEST
 
     def give_up(self) -> None:
         """Nobody answers, or nothing that can be used."""

@@ -132,7 +132,7 @@ class Inflow:
     def _ask_what_came_meanwhile(self, frames: Sequence[bytes]) -> bool:
         """Ask, at the first message after an interruption, what came in it; False if nobody can be asked."""
         self._recovery.overhear(frames)
-        if self._may_ask:
+        if self._may_ask or (self._recovery.may_hear and self._intake.sequenced):
             self._ask(frames)
             return True
         self._interrupted, self.look_now = False, True
@@ -152,6 +152,7 @@ class Inflow:
                 clock.held = True
 
     def _release(self) -> None:
+        self._recovery.unheard = False  # once an engine: who does not say it does not serve it
         monotonic = time.monotonic_ns()
         for clock in self._clocks:
             clock.release(monotonic)

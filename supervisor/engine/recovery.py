@@ -50,6 +50,8 @@ class Recovery:
         self._untold = 0
         self._lost: set[str] = set()
         self._told_at = 0
+        self.unheard = True
+        """Whether no heartbeat was heard while something was missing: the next one may name whom to ask."""
         self.heed(endpoint)
 
     @property
@@ -61,6 +63,12 @@ class Recovery:
     def live(self) -> bool:
         """Whether nothing is held and nothing awaited."""
         return self._machine.state is State.LIVE and not self._pieces
+
+    @property
+    def may_hear(self) -> bool:
+        """Whether nobody can be asked yet, and a heartbeat may say whom."""
+        native_feed = self._spec.recovery == "auto" and self._spec.format == "native"
+        return native_feed and self.unheard and not self.endpoint
 
     def heed(self, announced: str) -> None:
         """Take note of what a heartbeat says; what is configured has the say."""
@@ -83,16 +91,19 @@ class Recovery:
     ) -> None:
         """Hold ``frames``, before which something is missing, and ask for what comes after ``have()``.
 
-        ``again`` is called when there is something to deliver.
+        Where nobody is known to ask, a heartbeat may say whom. ``again`` is called when there is something
+        to deliver.
         """
         self._have, self._again = have, again
         self._machine.miss(frames, now)
-        self._connect()
+        if self.endpoint:
+            self._connect()
         self.overhear(frames)
 
     def hold(self, frames: Sequence[bytes]) -> bool:
         """Keep what comes meanwhile; False when there is no room for another."""
         self._machine.hold(frames)
+        self._machine.heard(time.monotonic_ns())
         self.overhear(frames)
         return self._machine.room
 
@@ -106,8 +117,11 @@ class Recovery:
             return
         before = self.endpoint
         if isinstance(beat, Heartbeat):
+            self.unheard = False
             self.heed(beat.recovery)
-        if self.endpoint not in {"", before} and self.asking:
+        if self.asking and not self.endpoint:
+            self._go_without()
+        elif self.endpoint not in {"", before} and self.asking:
             self._hang_up()
             self._pieces.clear()
             self._machine.ask_anew()
@@ -139,8 +153,11 @@ class Recovery:
 
     def look(self, now: int) -> None:
         """Give up what is overdue, and tell what was recovered; to be called once a second or so."""
-        if self._machine.late(now):
-            self._give_up("silent", f"no answer from {self.endpoint}")
+        if self._machine.late(now, asked=bool(self.endpoint)):
+            if self.endpoint:
+                self._give_up("silent", f"no answer from {self.endpoint}")
+            else:
+                self._go_without()
         if (self._untold or self._lost) and now - self._told_at >= TELL_EVERY and self.live:
             lost = (
                 f"; {', '.join(sorted(self._lost)[:3])}: not all of it is held any more" if self._lost else ""
@@ -184,6 +201,12 @@ class Recovery:
                 break
             if not answer.messages:
                 self._ask()
+        self._again()
+
+    def _go_without(self) -> None:
+        """Nobody serves what this feed has missed: no recovery has failed, there is none."""
+        self._machine.give_up()
+        self.given_up = True
         self._again()
 
     def _give_up(self, reason: str, why: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.feeds import catchup
-from bus.feeds.catchup import NEXT, PATIENCE, CatchUp, State, Word
+from bus.feeds.catchup import AWAY, LONGEST, NEXT, PATIENCE, CatchUp, State, Word
 from bus.feeds.recovery import (
     MAX_ANSWER,
     MAX_QUESTION,
@@ -173,6 +173,7 @@ def test_what_revealed_the_gap_alone_is_not_asked_about_again():
 
 def test_after_silence_nothing_that_was_held_is_asked_about_again():
     machine = asking([b"1"])
+    machine.heard(PATIENCE // 2)
     assert not machine.late(PATIENCE - 1)
     assert machine.late(PATIENCE)
     machine.give_up()
@@ -195,8 +196,30 @@ def test_the_time_for_an_answer_begins_with_each_question():
     machine = asking()
     machine.take(Answer(True, [(b"t", b"p")], cursor=3))
     assert machine.question({"X": 4}, PATIENCE) == Question({"X": 4}, catchup.LIMIT, 3)
+    for now in range(0, 2 * PATIENCE, AWAY // 2):
+        machine.heard(now)
     assert not machine.late(2 * PATIENCE - 1)
     assert machine.late(2 * PATIENCE)
+
+
+def test_a_publisher_that_is_away_has_its_time_when_it_is_back():
+    machine = asking()
+    machine.heard(AWAY // 3)
+    back = 5 * PATIENCE
+    assert not machine.late(back), "it is as silent as its feed"
+    assert machine.late(back, asked=False)
+    machine.heard(back)
+    machine.heard(back + PATIENCE // 2)
+    assert not machine.late(back + PATIENCE - 1)
+    assert machine.late(back + PATIENCE)
+
+
+def test_nothing_is_held_for_ever_for_a_publisher_that_is_hardly_ever_heard_of():
+    machine = asking()
+    for now in range(0, LONGEST, AWAY):
+        machine.heard(now)
+        assert not machine.late(now)
+    assert machine.late(LONGEST)
 
 
 def test_an_answer_that_promises_more_and_gives_nothing_is_refused():
