@@ -19,6 +19,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.chaos import accounts
 from tests.chaos.deployed import deployments
@@ -48,23 +49,19 @@ def say(line: str) -> None:
 
 def live(
     options: argparse.Namespace, name: str, faults: Sequence[Fault], seconds: float, rate: float
-) -> Result:
-    """Live through one run in a world of its own; it is kept if asked, or if there are findings."""
+) -> tuple[Result, Path]:
+    """Live through one run in a world of its own; return what it came to, and its folder, which stays."""
     say(f"---- {name}")
     markets = {feed: played(feed, round(seconds * RATE)) for feed in FILES}
     world = World(markets, rate, disk=os.geteuid() == 0)
-    findings: list[str] = ["it did not come to its end"]
     try:
-        result = Run(world, deployments(options.deployments), faults, say).live()
-        findings = result.findings
-        return result
+        return Run(world, deployments(options.deployments), faults, say).live(), world.base
+    except BaseException:
+        say(f"{name}: kept in {world.base}")
+        raise
     finally:
-        keep = options.keep or bool(findings)
-        if keep:
-            say(f"{name}: kept in {world.keep()}")
+        world.keep()
         world.close()
-        if not keep:
-            world.remove()
 
 
 def alone() -> None:
@@ -105,10 +102,15 @@ def main() -> int:
     if os.geteuid() != 0:
         say("the disk is not filled: only root can mount a small one")
     began = time.monotonic()
-    undisturbed = live(options, "undisturbed", [], seconds, RATE * FASTER)
-    disturbed = live(options, "disturbed", faults, seconds, RATE)
+    undisturbed, first = live(options, "undisturbed", [], seconds, RATE * FASTER)
+    disturbed, second = live(options, "disturbed", faults, seconds, RATE)
     findings = judged(undisturbed, disturbed)
     table(undisturbed, disturbed, findings, time.monotonic() - began)
+    for name, folder in (("undisturbed", first), ("disturbed", second)):
+        if findings or options.keep:
+            say(f"{name}: kept in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
     if options.json:
         sys.stdout.write(json.dumps(document(options, undisturbed, disturbed, findings)) + "\n")
     return 1 if findings else 0

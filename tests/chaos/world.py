@@ -33,6 +33,10 @@ DISK = 96 * 2**20
 """Bytes of the disk that can be filled."""
 FEEDS = {"fx": "bind", "eq": "connect"}
 """Mode of each feed in the daemon: both ways, and a second publisher can only join one that is bound."""
+GRACE = 30.0
+"""Longer than any publisher is stopped. One that is silent is for the engine what a quiet market is: its
+candles close by the timer, and a tick that comes afterwards is late (candles.md 4 and 5). So two runs in
+which it was silent at other moments cannot have the same candles, whoever died. Here only ticks close them."""
 SETTINGS: dict[str, Any] = {
     "limits": {
         "max_concurrent": 1000, "max_per_account": 1000, "memory_reserve": 0, "disk_reserve": 0,
@@ -98,7 +102,10 @@ class World:
             **SETTINGS,
             "strategies": {"path": [str(self.base / "strategies")]},
             "redis": {"url": self.redis.url},
-            "feeds": {name: {"endpoint": self.endpoint(name), "mode": mode} for name, mode in FEEDS.items()},
+            "feeds": {
+                name: {"endpoint": self.endpoint(name), "mode": mode, "grace": GRACE}
+                for name, mode in FEEDS.items()
+            },
         }
         if "conflate" in Quota.model_fields:
             settings["quota"] = {**settings["quota"], "conflate": False}
@@ -228,14 +235,11 @@ class World:
             _run("umount", "-l", str(self.state))
             self.disk = False
 
-    def remove(self) -> None:
-        shutil.rmtree(self.base, ignore_errors=True)
-
-    def keep(self) -> Path:
-        """Keep the folder, with what is on the small disk; return where."""
-        kept = self.base / "kept-state"
-        shutil.copytree(self.state, kept, dirs_exist_ok=True, ignore=shutil.ignore_patterns("filler"))
-        return self.base
+    def keep(self) -> None:
+        """Copy what is on the small disk to where it stays when that is gone."""
+        if self.disk:
+            ignored = shutil.ignore_patterns("filler")
+            shutil.copytree(self.state, self.base / "kept-state", dirs_exist_ok=True, ignore=ignored)
 
 
 def _run(*command: str) -> None:
