@@ -80,10 +80,10 @@ class Reception:
     # ---- data --------------------------------------------------------------------------------------
     def _hears(self, epoch: int, now: float) -> bool:
         """Whether live data is taken, and of this run of the engine."""
-        if self.welcomed and epoch != self.epoch:
+        if epoch != self.epoch and self.welcomed:  # in this order: it is asked of every message
             self._progress.hear(News.NEW_RUN, now)
             self.notes.append(("engine_restarted", f"run {epoch} of the engine follows {self.epoch}"))
-        return self.live and not self.stopping
+        return self._progress.stage is Stage.LIVE and not self.stopping
 
     def _add_market(self, topic: bytes, payload: bytes, now: float, *, replayed: bool = False) -> bool:
         """Take ticks or candles; False if there is no room for what comes from the tape."""
