@@ -422,7 +422,7 @@ CommandBody: TypeAlias = (
 
 
 class CellCommand(Struct, array_like=True, frozen=True):
-    """Topic ``cell|ID|``. A warden ignores a live command that is not for its own generation.
+    """Topic ``to|ID|``. A warden ignores a live command that is not for its own generation.
 
     ``seq`` numbers the commands of one deployment that are on the tape, from 1: Pause, Resume, Parameters,
     Acked, Filled, TimerFired. The others (0) are of the moment and never come again.

@@ -15,7 +15,7 @@ SYMBOL_ALLOWED = "letters, digits and . _ : / ^ = & + # @ -, at most 64, not sta
 DEPLOYMENT_ID_ALLOWED = "letters, digits and . _ -, at most 64, starting with a letter or digit"
 
 PULSE = b"pulse||"
-TICKS, CELLS, FEEDS = b"tick|", b"cell|", b"feed|"
+TICKS, CELLS, FEEDS = b"tick|", b"to|", b"feed|"
 """What the topics of all ticks, of all commands, of the health of all feeds begin with."""
 
 
@@ -40,8 +40,13 @@ def candle(symbol: str) -> bytes:
 
 
 def cell(deployment_id: str) -> bytes:
-    """Topic of the commands to one cell; payload ``CellCommand``."""
-    return f"cell|{deployment_id}|".encode()
+    """Topic of the commands to one cell; payload ``CellCommand``.
+
+    The last of a cell's topics by its bytes: libzmq subscribes anew in that order when a connection is made
+    (xsub.cpp, trie.cpp), so a cell that hears its own topic hears all the others too. By any other name, ticks
+    of the first moments were lost, and told again behind candles that had come after them.
+    """
+    return f"to|{deployment_id}|".encode()
 
 
 def feed(name: str) -> bytes:

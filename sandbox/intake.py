@@ -80,7 +80,7 @@ class Intake(Reception):
             kind = topic[:2]
             if kind == b"ti" or kind == b"ca":  # noqa: PLR1714 - twice as fast as a set, on the hot path
                 self._add_market(topic, payload, now)
-            elif kind == b"ce":
+            elif kind == b"to":
                 self._add_command(topic, payload, now)
             elif kind == b"pu":
                 self._add_pulse(topic, payload, now)
@@ -255,7 +255,7 @@ class Intake(Reception):
     def _take_again(self, topic: bytes, payload: bytes, now: float) -> bool:
         """Take one message of the tape; False if it has to be asked for once more."""
         kind = topic[:2]
-        if kind == b"ce":
+        if kind == b"to":
             return self._add_numbered(topic, payload, _command(payload), now, replayed=True)
         if kind == b"pu":
             self._add_pulse(topic, payload, now, replayed=True)

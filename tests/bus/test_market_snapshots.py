@@ -485,7 +485,7 @@ def test_a_symbol_that_was_never_read_leaves_nothing_but_its_name():
 
 def test_frames_of_others_are_no_concern_of_the_market():
     market = Market(1, lambda _: None)
-    market.restore(MarketState(), [b"pulse||\x90", b"cell|d|\x90", b"feed|main|\x90", b"mark||\x90"])
+    market.restore(MarketState(), [b"pulse||\x90", b"to|d|\x90", b"feed|main|\x90", b"mark||\x90"])
     assert market.streams == {}
 
 

@@ -96,7 +96,7 @@ def test_no_topic_is_a_prefix_of_another_symbols_topic(engine: Engine) -> None:
 
 
 def test_split_takes_a_payload_that_holds_the_separator() -> None:
-    assert split(b"cell|a.b-c|||payload|") == (b"cell|a.b-c|", b"||payload|")
+    assert split(b"to|a.b-c|||payload|") == (b"to|a.b-c|", b"||payload|")
 
 
 @pytest.mark.parametrize(("feed_mode", "publisher_mode"), [("connect", "bind"), ("bind", "connect")])

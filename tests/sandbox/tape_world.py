@@ -168,7 +168,7 @@ def flat(topic: bytes, payload: bytes) -> list[Any]:
         return [("candle", c.symbol, c.close_time) for c in candles if c.timeframe == "1m"]
     if kind == b"fe":
         return [("feed", msgspec.msgpack.decode(payload, type=FeedStatus).at)]
-    if kind == b"ce":
+    if kind == b"to":
         command = decode_command(payload)
         return [] if isinstance(command.body, Welcome | TakeCheckpoint) else [("command", command.seq)]
     return []

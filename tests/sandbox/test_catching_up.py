@@ -259,7 +259,7 @@ def test_candles_that_overflow_a_pause_come_from_the_tape_before_the_resume(monk
     run.cell.settle()
     assert [("command", 1)] == run.cell.seen
     at, position = run.cell.intake.handed.at, run.cell.intake.position()
-    assert (0, {"cell|a|": 1, "tick|X|": 10}) == (at, position)
+    assert (0, {"to|a|": 1, "tick|X|": 10}) == (at, position)
     run.engine.numbered(Resume())
     run.cell.settle()
     assert [("candle", "X", n) for n in range(2, 12)] == run.cell.seen[1:-1]
@@ -332,9 +332,9 @@ def test_a_pause_is_saved_and_while_it_lasts_the_position_moves_on_over_ticks():
     run.engine.ticks("X", 2)
     run.cell.receive()
     assert "checkpoint" == run.cell.turn()
-    assert (True, {"tick|X|": 1, "cell|a|": 1}) == (run.cell.intake.handed.paused, run.cell.intake.position())
+    assert (True, {"tick|X|": 1, "to|a|": 1}) == (run.cell.intake.handed.paused, run.cell.intake.position())
     run.cell.settle()
-    assert {"tick|X|": 3, "cell|a|": 1} == run.cell.intake.position()
+    assert {"tick|X|": 3, "to|a|": 1} == run.cell.intake.position()
 
 
 def test_a_cell_whose_state_is_of_a_pause_begins_paused():
@@ -342,7 +342,7 @@ def test_a_cell_whose_state_is_of_a_pause_begins_paused():
     engine.numbered(Pause("lunch"))
     engine.ticks("X")
     engine.candle("X")
-    cell = TapedCell(engine, position={"cell|a|": 1}, at=1, resumes=True, paused=True)
+    cell = TapedCell(engine, position={"to|a|": 1}, at=1, resumes=True, paused=True)
     cell.settle()
     assert [] == cell.seen
     engine.numbered(Resume())

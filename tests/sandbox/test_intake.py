@@ -78,7 +78,7 @@ def delivered(intake: Intake) -> list[Any]:
             elif topic.startswith(b"candle"):
                 message = msgspec.msgpack.decode(payload, type=Candles)
                 seen += [("candle", c.close_time) for c in message.candles]
-            elif topic.startswith(b"cell"):
+            elif topic.startswith(b"to"):
                 seen.append(type(msgspec.msgpack.decode(payload, type=CellCommand).body))
             else:
                 seen.append(topic)

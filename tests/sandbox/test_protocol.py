@@ -141,11 +141,11 @@ def test_deep_nesting_is_a_violation():
 def test_a_large_payload_goes_ahead_in_parts_that_fit_datagrams():
     payload = bytes(range(256)) * 1000
     conversation = idle()
-    datagrams = conversation.begin([(b"cell|a|", payload)])
+    datagrams = conversation.begin([(b"to|a|", payload)])
     assert max(map(len, datagrams)) <= protocol.DATAGRAM
     orders = [decode_order(datagram) for datagram in datagrams]
     assert b"".join(order.data for order in orders[:-1] if isinstance(order, Part)) == payload
-    assert orders[-1] == Turn(conversation.turn, [(b"cell|a|", b"")])
+    assert orders[-1] == Turn(conversation.turn, [(b"to|a|", b"")])
 
 
 def test_state_is_collected_up_to_its_limit():

@@ -202,7 +202,7 @@ def test_a_pause_and_a_sigterm_leave_a_checkpoint(world: World):
     minute(world, 1)
     world.engine.numbered(1, Pause("lunch"))
     paused = world.until(lambda: world.engine.of(Checkpoint), "the checkpoint of the pause")[0]
-    assert (True, {"tick|EURUSD|": 3, "candle|EURUSD|": 1, "cell|mine|": 3}) == (
+    assert (True, {"tick|EURUSD|": 3, "candle|EURUSD|": 1, "to|mine|": 3}) == (
         paused.paused,
         paused.position,
     )
@@ -213,7 +213,7 @@ def test_a_pause_and_a_sigterm_leave_a_checkpoint(world: World):
     cell.handle.order(Terminate("SIGTERM", 5.0))
     world.ended(cell)
     last = world.engine.of(Checkpoint)[-1]
-    assert (False, 5, 4) == (last.paused, last.position["tick|EURUSD|"], last.position["cell|mine|"])
+    assert (False, 5, 4) == (last.paused, last.position["tick|EURUSD|"], last.position["to|mine|"])
 
 
 def test_a_state_of_a_pause_begins_paused_and_its_candles_come_before_the_resume(world: World):

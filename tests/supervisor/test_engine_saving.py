@@ -133,7 +133,7 @@ def test_whatever_happens_the_last_signal_is_followed_by_a_checkpoint(steps):
 
 
 # ---- which are taken ------------------------------------------------------------------------------
-GOOD = Checkpoint(b"x" * 1024, 1, 7, {"tick|X|": 3, "candle|X|": 1, "cell|d|": 2}, 100)
+GOOD = Checkpoint(b"x" * 1024, 1, 7, {"tick|X|": 3, "candle|X|": 1, "to|d|": 2}, 100)
 
 
 def test_a_checkpoint_within_its_bounds_is_taken():

@@ -129,7 +129,7 @@ def test_the_answer_is_done_only_where_the_tape_ends(publication):
     publication.publish(frame("X", 1))
     first = publication.since(0, everything)
     assert (first.done, first.frames) == (True, [frame("X", 1)])
-    assert publication.since(first.at, everything) == Replayed([], first.at, True)
+    assert publication.since(first.at, everything) == Replayed([], first.at, True, first.at)
     publication.publish(frame("X", 2))
     assert publication.since(first.at, everything).frames == [frame("X", 2)]
 
