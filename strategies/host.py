@@ -139,7 +139,7 @@ class Host:
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Signals that did not count, by why: ``warm_up``, ``catch_up``, ``paused``, ``stopping``."""
+        """Signals that did not count, by why: ``warm_up``, ``paused``, ``stopping``."""
         return self._calls.dropped
 
     # ---- the two doors ----------------------------------------------------------------------------
@@ -152,26 +152,19 @@ class Host:
         self._wall.leave()
         self.phase = Phase.READY
 
-    def handle(self, event: Event, *, catch_up: bool = False) -> list[Signal]:
+    def handle(self, event: Event) -> list[Signal]:
         """Let the strategy answer one event; return its signals, stamped and checked.
 
-        ``catch_up`` marks data of the past that is delivered late: state follows it, signals are dropped.
         Raises ``OutOfTurn``, ``TooManyErrors`` and ``StateIncompatible``, and what no wall may hold.
         """
         kind = type(event)
         following = NEXT[self.phase].get(kind)
         if following is None:
             raise OutOfTurn(f"{kind.__name__} in phase {self.phase}")
-        if catch_up:
-            self._calls.barred = "catch_up"
-        try:
-            signals = self.market.catch_up() if kind in _DATA else []
-            signals += self._handlers[kind](event)
-            if following is Phase.RUNNING or following is Phase.PAUSED:
-                signals += self.market.on_boundaries()
-        finally:
-            if catch_up:
-                self._calls.barred = "paused" if self.phase is Phase.PAUSED else ""
+        signals = self.market.catch_up() if kind in _DATA else []
+        signals += self._handlers[kind](event)
+        if following is Phase.RUNNING or following is Phase.PAUSED:
+            signals += self.market.on_boundaries()
         self.phase = following
         if isinstance(event, Welcome) and event.paused and following is Phase.RUNNING:
             signals += self.handle(self._paused or Pause("paused before the restart"))

@@ -175,14 +175,6 @@ def test_an_exit_only_pause_lets_exits_through():
     assert host.dropped == {"paused": 1}
 
 
-def test_catching_up_drops_signals_exits_included_and_keeps_the_pause():
-    host = running(Eager())
-    host.handle(Pause("risk", exit_only=True))
-    assert host.handle(closed(candle(0)), catch_up=True) == []
-    assert host.dropped == {"catch_up": 2}
-    assert intents(host.handle(closed(candle(1)))) == ["exit_long"]
-
-
 @pytest.mark.parametrize(("ask", "expected"), [(True, ["exit_all"]), (False, [])])
 def test_signals_of_on_stop_count_only_if_asked_for(ask, expected):
     host = running(Eager())
