@@ -25,6 +25,8 @@ MARK_SHARE = 200
 """Between two marks passes so many times what one takes, if that is longer: half a per cent of the loop."""
 MARK_BYTES = 2**19
 """Bytes of marks a second, at most: the tape is there for data."""
+UNMARKED = 4 * 2**20
+"""Bytes of tape without a mark, at most, while the archive of candles cannot be written."""
 
 
 class Beat:
@@ -107,6 +109,10 @@ class Beat:
         engine.settle()
         frame = mark(engine)
         engine.publication.flush()
+        if engine.history.behind and not tape.fresh and tape.end - behind < UNMARKED:
+            # What closed before a mark is looked for in the archive alone: a full disk must not cost candles.
+            self._mark_at = monotonic + SECOND
+            return
         self._marked = len(frame), tape.append([frame])
         took = time.monotonic_ns() - monotonic
         self._mark_at = monotonic + max(MARK_EVERY, MARK_SHARE * took, len(frame) * SECOND // MARK_BYTES)

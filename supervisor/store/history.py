@@ -1,10 +1,10 @@
 """Closed candles over restarts, for warm-up: SQLite, written now and then, missed by nobody for long.
 
-Nothing here decides about a trade. So nothing here raises once it is open: what cannot be written is
-dropped and counted, what cannot be read is not there, and a damaged file is moved aside and begun anew.
-Each first trouble is told once, until it works again. A power cut may cost the last candles or the file
-(``synchronous=OFF``, sqlite.org/pragma.html#pragma_synchronous); the death of the process costs only what
-was not flushed.
+Nothing here decides about a trade. So nothing here raises once it is open: what cannot be written waits
+(``MOST`` candles; the oldest of more are dropped and counted), what cannot be read is not there, and a
+damaged file is moved aside and begun anew. Each first trouble is told once, until it works again. A power cut
+may cost the last candles or the file (``synchronous=OFF``, sqlite.org/pragma.html#pragma_synchronous); the
+death of the process costs only what was not flushed.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class History:
             return
         database = self._reach()
         if database is None:
-            self.lost += len(waiting)
+            self.add(waiting)
             return
         rows = [(c.symbol, c.timeframe, c.open_time, self._encode(c)) for c in waiting]
         try:
@@ -105,11 +105,16 @@ class History:
                 database.executemany(_WRITE, rows)
                 self._prune(database, waiting)
         except sqlite3.Error as error:
-            self.lost += len(waiting)
+            self.add(waiting)
             self._unpruned.clear()
             self._trouble(error)
         else:
             self._troubled = False
+
+    @property
+    def behind(self) -> int:
+        """How many candles wait for a ``flush``, or for the disk to have room again."""
+        return len(self._waiting)
 
     def last(self, symbol: str, timeframe: str, count: int) -> list[Candle]:
         """Return the newest ``count`` candles of one series that were flushed, ascending."""
@@ -126,8 +131,10 @@ class History:
         return []
 
     def close(self) -> None:
-        """Write what waits, and close."""
+        """Write what waits, and close; what still cannot be written is lost."""
         self.flush()
+        self.lost += len(self._waiting)
+        self._waiting.clear()
         if self._database is not None:
             self._database.close()
             self._database = None

@@ -155,19 +155,20 @@ def test_a_file_of_another_version_is_begun_anew(path, told):
         assert history.last("X", "1m", 10) == [candle(2)]
 
 
-def test_a_full_disk_is_counted_and_told_once_until_there_is_room(path, told):
+def test_a_full_disk_is_told_once_and_costs_nothing_once_there_is_room(path, told):
     with History.open(path, told.append) as history:
-        (pages,) = history._database.execute("PRAGMA page_count").fetchone()
-        for _ in range(2):
+        for start in (0, 1000):
+            (pages,) = history._database.execute("PRAGMA page_count").fetchone()
             history._database.execute(f"PRAGMA max_page_count = {pages}")
-            for start in (0, 1000):
-                history.add(candle(number) for number in range(start, start + 1000))
+            for half in (start, start + 500):
+                history.add(candle(number) for number in range(half, half + 500))
                 history.flush()
+            assert history.behind == 1000
             history._database.execute("PRAGMA max_page_count = 100000")
-            history.add([candle(1)])
             history.flush()
-        assert history.last("X", "1m", 10) == [candle(1)]
-    assert history.lost == 4000
+            assert history.behind == 0
+        assert history.last("X", "1m", 2000) == [candle(number) for number in range(2000)]
+    assert history.lost == 0
     full = (
         f"the history {path} cannot be used: database or disk is full; trading goes on, and a restart "
         "begins with fewer candles"
@@ -182,12 +183,19 @@ def test_a_place_where_nothing_can_be_made_is_told_once_and_tried_again(tmp_path
             history.add([candle(1)])
             history.flush()
             assert history.last("X", "1m", 10) == []
-        assert (len(told), history.lost) == (1, 3)
+        assert (len(told), history.behind) == (1, 3)
         assert "No such file or directory" in told[0]
         path.parent.mkdir()
         history.add([candle(2)])
         history.flush()
-        assert history.last("X", "1m", 10) == [candle(2)]
+        assert history.last("X", "1m", 10) == [candle(1), candle(2)]
+
+
+def test_what_cannot_be_written_to_the_end_is_lost_and_counted(tmp_path, told):
+    history = History.open(tmp_path / "folder" / "history.db", told.append)
+    history.add([candle(1)])
+    history.close()
+    assert (history.lost, history.behind) == (1, 0)
 
 
 def test_another_writer_delays_nobody(path, told):
@@ -198,7 +206,7 @@ def test_another_writer_delays_nobody(path, told):
         history.flush()
         other.execute("ROLLBACK")
         other.close()
-        assert history.lost == 1
+        assert history.behind == 1
         assert "database is locked" in told[0]
 
 
