@@ -17,8 +17,8 @@ from tests.chaos.world import World
 from tests.waiting import wait_until
 
 GONE_WITHIN = 3.0
-"""Seconds within which everything below a supervisor that was killed has to be gone: three times what scenario
-29 wants, because here the machine is busy. How long it took is in the table."""
+"""Seconds within which everything below a supervisor that was killed has to be gone: three times what
+scenario 29 wants, because here the machine is busy. How long it took is in the table."""
 DEADLY = ((0.7, signal.SIGKILL), (0.85, signal.SIGSEGV), (1.0, signal.SIGABRT))
 """By which signal a strategy dies, by the fault's ``variant``."""
 PIECE = 2**20

@@ -36,7 +36,7 @@ FEEDS = {"fx": "bind", "eq": "connect"}
 GRACE = 30.0
 """Longer than any publisher is stopped. One that is silent is for the engine what a quiet market is: its
 candles close by the timer, and a tick that comes afterwards is late (candles.md 4 and 5). So two runs in
-which it was silent at other moments cannot have the same candles, whoever died. Here only ticks close them."""
+which it was silent at other moments cannot have the same candles, whoever died. Here ticks close them."""
 SETTINGS: dict[str, Any] = {
     "limits": {
         "max_concurrent": 1000, "max_per_account": 1000, "memory_reserve": 0, "disk_reserve": 0,
