@@ -165,7 +165,7 @@ def decode_frame(frame: bytes) -> tuple[bytes, Any]:
     return topic, msgspec.msgpack.decode(frame.removeprefix(topic), type=kind)
 
 
-_KINDS = {b"tick": Ticks, b"candle": Candles, b"pulse": Pulse, b"cell": CellCommand, b"feed": FeedStatus}
+_KINDS = {b"tick": Ticks, b"candle": Candles, b"pulse": Pulse, b"to": CellCommand, b"feed": FeedStatus}
 
 
 class FakeCell:
