@@ -20,10 +20,10 @@ pytestmark = pytest.mark.system
 
 READS = ("status", "ps", "describe a", "feeds", "strategies", "events -n 5", "signals -n 5", "signals a -n 5")
 DONE = (
-    *READS, "top", "logs a", "events --after 3 -n 2", "start a", "pause a", "pause a", "resume a",
-    "restart a --now", "stop b --reason lunch", "stop b", "start b --no-wait", "stop --account default",
-    "start a", "stop --all", "reset-failed a", "remove b", "strategies --rescan", "--version", "--help",
-    "systemd show",
+    "status", "ps", "describe a", "top", "logs a", "events --after 3 -n 2", "signals -n 5", "feeds",
+    "start a", "pause a", "pause a", "resume a", "restart a --now", "stop b --reason lunch", "stop b",
+    "start b --no-wait", "stop --account default", "start a", "stop --all", "reset-failed a", "remove b",
+    "strategies --rescan", "--version", "--help", "systemd show",
 )  # fmt: skip
 REFUSED_OR_FAILED = {
     "start x --strategy torn": (1, "strategy torn is broken: config.json"),
