@@ -107,12 +107,13 @@ class Beat:
         if monotonic < self._mark_at and not (tape.fresh and tape.end - behind >= size):
             return
         engine.settle()
-        frame = mark(engine)
-        engine.publication.flush()
+        engine.history.flush()
         if engine.history.behind and not tape.fresh and tape.end - behind < UNMARKED:
             # What closed before a mark is looked for in the archive alone: a full disk must not cost candles.
             self._mark_at = monotonic + SECOND
-            return
+            return  # and nothing is captured: of what is, each thing is told once
+        frame = mark(engine)
+        engine.publication.flush()
         self._marked = len(frame), tape.append([frame])
         took = time.monotonic_ns() - monotonic
         self._mark_at = monotonic + max(MARK_EVERY, MARK_SHARE * took, len(frame) * SECOND // MARK_BYTES)

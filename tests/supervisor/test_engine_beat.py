@@ -24,11 +24,17 @@ class World:
         self.now = 0
         self.size = 100
         self.tape = tape
+        self.captured = 0
+        self.history = SimpleNamespace(behind=False, flush=lambda: None)
         self.publication = Publication(tape, lambda _: None)
         monkeypatch.setattr("time.monotonic_ns", lambda: self.now)
-        monkeypatch.setattr(module, "mark", lambda _: b"mark||" + bytes(self.size))
-        engine: Any = SimpleNamespace(publication=self.publication, settle=lambda: None)
+        monkeypatch.setattr(module, "mark", self.capture)
+        engine: Any = SimpleNamespace(publication=self.publication, settle=lambda: None, history=self.history)
         self.beat = Beat(engine)
+
+    def capture(self, _: Any) -> bytes:
+        self.captured += 1
+        return b"mark||" + bytes(self.size)
 
     def turn(self, later: int = 0, data: int = 0) -> int:
         """Go round once; return how many bytes of marks that cost."""
@@ -63,6 +69,17 @@ def test_marks_that_fill_a_segment_alone_are_not_made_turn_after_turn(world: Wor
     # Nor are they most of what is on the tape.
     assert 0 == world.turn(1, data=SEGMENT)
     assert world.turn(1, data=SEGMENT)
+
+
+def test_while_candles_cannot_be_archived_no_mark_is_made_and_nothing_captured(world: World) -> None:
+    """What a market captures it tells once: a capture that is thrown away would be lost (bus/stream.py)."""
+    assert world.turn()
+    world.history.behind = True
+    assert [0] * 10 == [world.turn(MARK_EVERY, data=10) for _ in range(10)]
+    assert 1 == world.captured
+    world.history.behind = False
+    assert world.turn(SECOND)
+    assert 2 == world.captured
 
 
 def test_the_larger_marks_are_the_rarer_they_come(world: World) -> None:
