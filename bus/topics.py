@@ -43,8 +43,8 @@ def cell(deployment_id: str) -> bytes:
     """Topic of the commands to one cell; payload ``CellCommand``.
 
     The last of a cell's topics by its bytes: libzmq subscribes anew in that order when a connection is made
-    (xsub.cpp, trie.cpp), so a cell that hears its own topic hears all the others too. By any other name, ticks
-    of the first moments were lost, and told again behind candles that had come after them.
+    (xsub.cpp, trie.cpp), so a cell that hears its own topic hears all the others too. By any other name,
+    ticks of the first moments were lost, and told again behind candles that had come after them.
     """
     return f"to|{deployment_id}|".encode()
 
