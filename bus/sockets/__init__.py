@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bus.sockets.cell import CellLink, split
 from bus.sockets.hub import Hub
-from bus.sockets.inward import FeedSocket, Gatekeeper, MarketSocket, ReportSocket
+from bus.sockets.inward import FeedSocket, Gatekeeper, MarketSocket, ReportSocket, folder_for_cells
 from bus.sockets.monitor import Monitor
 from bus.sockets.outward import OutSocket, ReplaySocket
 from bus.sockets.publisher import Publisher
@@ -31,5 +31,6 @@ __all__ = [
     "RecoverySocket",
     "ReplaySocket",
     "ReportSocket",
+    "folder_for_cells",
     "split",
 ]

@@ -99,6 +99,18 @@ class Gatekeeper(Owned):
             self.socket.send_multipart([version, request_id, *status, b""])
 
 
+def folder_for_cells(runtime: Path) -> Path:
+    """Make the folder of the sockets that cells see, and that is all they see of the runtime directory.
+
+    Wardens may be of other uids, so everybody may pass through it; who comes that far, the runtime
+    directory decides, which is ours alone.
+    """
+    folder = runtime / "cells"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
+    return folder
+
+
 def bind_for_cells(socket: zmq.Socket[bytes], endpoint: str) -> None:
     """Bind where cells connect; their wardens may be of other uids.
 

@@ -27,7 +27,7 @@ from bus.messages import (
     Tick,
     encode,
 )
-from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket
+from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket, folder_for_cells
 from strategies.trading.core import Core, Outcome
 from supervisor.control import EngineEvent, EngineReady, FeedTurned
 from supervisor.engine.beat import Beat
@@ -54,20 +54,11 @@ LOOK_EVERY = SECOND // 20
 COMPANY = SECOND // 1000
 """How long a fill may wait for its commit. The tick that filled an order is also what a strategy answers,
 well within that time: then both are one commit and one message, and the cell has one turn with them."""
+STALL = SECOND // 10
+SETTLE = SECOND // 20
+"""A turn that comes so late means that the engine was kept from running; then the sockets get so long."""
 POST_AFTER = SECOND // 50
 """From a commit until the journal's tables hold it, at most: what others read is behind by so much."""
-
-
-def folder_for_cells(runtime: Path) -> Path:
-    """Make the folder of the sockets that cells see, and that is all they see of the runtime directory.
-
-    Wardens may be of other uids, so everybody may pass through it; who comes that far, the runtime
-    directory decides, which is ours alone.
-    """
-    folder = runtime / "cells"
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o711)
-    return folder
 
 
 class Engine:
@@ -100,7 +91,8 @@ class Engine:
         self._ticks: list[Tick] = []
         self._outcomes: list[Outcome] = []
         self._afterwards: list[Callable[[], None]] = []
-        self._closes_at = 0
+        self._closes_at = self._woken_by = 0
+        self._away = False
         self._commits_at = NEVER
         self._posts_at = NEVER
         self.longest_turn = 0
@@ -139,15 +131,29 @@ class Engine:
     def _timeout(self) -> float:
         """Seconds until the next timer: pulse, a candle that no tick closes, a fill, the journal's tables."""
         due = min(self.beat.at, self._closes_at, self._commits_at, self._posts_at, self.saving.wake)
-        return max(0.0, (due - time.monotonic_ns()) / SECOND)
+        now = time.monotonic_ns()
+        self._woken_by = max(due, now)
+        return max(0.0, (due - now) / SECOND)
+
+    def _was_away(self, monotonic: int) -> bool:
+        """Whether the engine itself stood still (a stopped process, a paused machine, swap).
+
+        Then what has come meanwhile is still on its way into the sockets, and no clock may close a candle
+        over it: time is looked at again in a moment, once.
+        """
+        self._away = not self._away and monotonic - self._woken_by > STALL
+        if self._away:
+            self._closes_at = self.beat.at = monotonic + SETTLE
+        return self._away
 
     def _finish_turn(self) -> None:
         """Publish, close, judge what follows, commit, answer."""
         self._publish()
         monotonic = time.monotonic_ns()
-        if monotonic >= self._closes_at:
+        away = self._was_away(monotonic)
+        if monotonic >= self._closes_at and not away:
             self._close_candles(monotonic)
-        if monotonic >= self.beat.at:
+        if monotonic >= self.beat.at and not away:
             self.beat.beat(monotonic)
         if self._outcomes and (self._afterwards or monotonic >= self._commits_at):
             self._finish()

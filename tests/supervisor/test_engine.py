@@ -435,3 +435,26 @@ def cell_stats():
 
 def test_topics_of_this_file_are_those_of_the_contract() -> None:
     assert b"signal.one" == topics.signal("one")
+
+
+def test_what_came_while_the_engine_stood_still_is_in_its_candle(engine: EngineProcess) -> None:
+    publisher, cell = engine.feed(), engine.attach()
+    cell.run()
+    start = (time.time_ns() // S - 60) * S
+    send_tick(publisher, "X", start, 100.0, seq=1)
+    wait_until(cell.ticks, what="the first tick")
+    os.kill(engine.process.pid, signal.SIGSTOP)
+    stopped_at = time.monotonic()
+    for number in range(2, 10):
+        send_tick(publisher, "X", start + number * S // 10, 100.0, seq=number)
+    # Longer than the candle and its grace: by the elapsed time alone it would have been over.
+    wait_until(lambda: time.monotonic() > stopped_at + 1.6, what="1.6 s")
+    os.kill(engine.process.pid, signal.SIGCONT)
+    closed = wait_until(
+        lambda: [c for m in cell.listen() if isinstance(m, Candles) for c in m.candles] or None,
+        what="a candle",
+    )
+    assert (start + S, 9) == (closed[0].close_time, closed[0].trades)  # type: ignore[index]
+    assert [0] * 9 == [tick.flags for tick in cell.ticks()]
+    publisher.close()
+    cell.close()
