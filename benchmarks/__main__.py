@@ -22,7 +22,19 @@ import zmq
 
 from benchmarks.ratios import HEAD, Figure
 
-ALL = ("roundtrip", "throughput", "start", "crowd", "memory", "hop", "idle", "quotas", "checkpoint", "steps")
+ALL = (
+    "roundtrip",
+    "throughput",
+    "start",
+    "crowd",
+    "memory",
+    "hop",
+    "idle",
+    "quotas",
+    "checkpoint",
+    "steps",
+    "supervision",
+)
 HERE = Path(__file__).parent
 
 
