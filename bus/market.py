@@ -198,7 +198,8 @@ class Market:
             if kind == b"state":
                 before = states.get(symbol, StreamState(symbol))
                 states[symbol] = _decode_state(payload)
-                self._remember(before, behind.get(symbol, []))
+                # What an engine left that was killed before the feed was there is in its mark.
+                self._remember(before, [*before.behind, *behind.get(symbol, [])])
                 behind[symbol] = []
             elif kind in {b"tick", b"candle"}:
                 states.setdefault(symbol, StreamState(symbol))

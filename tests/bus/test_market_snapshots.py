@@ -349,6 +349,24 @@ def test_a_death_before_the_feed_is_there_again_loses_nothing():
     assert third.market.position(["A"]) == {"tick|A|": 4, "candle|A|": 2}
 
 
+def test_what_closed_before_two_deaths_is_in_the_archive_though_no_mark_follows_the_feed():
+    first = running(1, 12)
+    first.take_mark()
+    for second in (15, 21, 33, 45):
+        first.tick(trade(second, 100.0 + second))
+        first.turn(0)
+    expected = first.market.warmup(["A"], ["10s"], 100)
+    second = Engine(Feed(), Shelf(first.shelf.kept))
+    second.market.restore(first.mark[0], first.tape[first.mark[1] :])
+    second.take_mark()  # no feed is configured yet
+    second.market.revive(second.feed, lambda _: second.feed.clock, second.told.append)
+    second.market.streams["A"].wanted = 1
+    second.tick(trade(46))
+    second.turn(0)
+    third = second.again(Feed())
+    assert third.market.warmup(["A"], ["10s"], 100) == expected
+
+
 def test_numbers_go_on_where_the_feed_is_gone_and_another_brings_the_symbol():
     first = running(1, 12)
     again = Engine(Feed("other"), first.shelf)
