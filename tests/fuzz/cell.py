@@ -137,7 +137,7 @@ class Ear:
             self._watchdog.begin(1, self._now)
             self._relay._kept_turn = 0
         self._conversation.turn = TURN
-        self._intake.handed = "checkpoint"
+        self._intake.handed.ends = "checkpoint"
 
     def close(self) -> None:
         self._ward.close()

@@ -203,6 +203,8 @@ def test_s15_siblings_of_a_flapping_strategy_are_never_touched(daemon):
     daemon.site.strategy("flaps", CRASHES)
     daemon.site.strategy("counts", COUNTS, conflate=False)
     daemon.start_all(["one", "two"], "counts", account="same")
+    for name in ("one", "two"):
+        daemon.until_event("running", name)  # it is told a moment after it is so
     pids = {name: daemon.row(name)["pid"] for name in ("one", "two")}
     seq = daemon.seq
     with daemon.site.feed() as feed:
