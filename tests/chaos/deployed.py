@@ -234,5 +234,5 @@ def write(folder: Path) -> None:
     for name, body in BODIES.items():
         (folder / name).mkdir(parents=True)
         (folder / name / "strategy.py").write_text(HEAD + body)
-        config = {"name": name, "version": "1.0.0", "class": name.title(), "warmup": 50}
+        config = {"name": name, "version": "1.0.0", "class": name.title(), "warmup": 50, "conflate": False}
         (folder / name / "config.json").write_text(json.dumps(config))

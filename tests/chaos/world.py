@@ -18,7 +18,6 @@ from typing import Any
 
 from cli.client import Client
 from cli.errors import CommandError
-from supervisor.config.sections import Quota
 from supervisor.store.journal_reader import JournalReader
 from tests.chaos import deployed, market
 from tests.chaos.processes import Process, below, process
@@ -107,8 +106,6 @@ class World:
                 for name, mode in FEEDS.items()
             },
         }
-        if "conflate" in Quota.model_fields:
-            settings["quota"] = {**settings["quota"], "conflate": False}
         (self.base / "stratd.toml").write_text(toml(settings))
 
     # ---- the daemon -----------------------------------------------------------------------------
