@@ -19,12 +19,16 @@ from sandbox import births, channel, warden
 from sandbox.confine.process import close_descriptors, die_with_parent, rename_process, reset_signals
 from sandbox.confinement import Confinement
 from sandbox.fork import threads
+from sandbox.holes import fill
 from sandbox.rehearsal import rehearse
 from sandbox.settling import hide_our_own, modules_to_hide, streams
 
 PRELOAD = ("msgpack", "msgspec", "numpy", "numpy.random", "resource", "zmq", "bus.sockets", "strategies")
 """What every cell shares instead of loading: about 25 MiB and 150 ms that a cell does not pay. All that a
 warden will ever need is among it (``os.wait4`` imports ``resource``): it can open no file any more."""
+
+_KEPT: list[object] = []
+"""What fills the holes of the heap."""
 
 
 class Zygote:
@@ -127,6 +131,7 @@ def main(descriptor: int, supervisor_pid: int) -> None:
     streams()
     confinement.prepare()
     gc.collect()
+    _KEPT.extend(fill())  # last: what comes after it lies in pages of its own
     gc.freeze()
     channel.send(supervisor, births.encode(births.Awake(len(sys.modules) + len(hidden))))
     try:
