@@ -43,9 +43,14 @@ class Outcome(Struct):
     events: list[tuple[str, str, str]] = []
 
     @property
+    def passed(self) -> list[Judged]:
+        """The verdicts that let a signal through."""
+        return [r for r in self.records if type(r) is Judged and r.decision in PASSED]
+
+    @property
     def accepted(self) -> list[AcceptedSignal]:
         """What goes out to the world: made when it is asked for, which is after the commit."""
-        return [accepted_signal(r) for r in self.records if type(r) is Judged and r.decision in PASSED]
+        return [accepted_signal(judged) for judged in self.passed]
 
 
 class Turn:

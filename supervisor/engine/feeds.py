@@ -36,17 +36,20 @@ class FeedKnown(Struct, frozen=True):
 
     def moved(self, ticks: Iterable[Tick]) -> FeedKnown:
         """What it knew after it had delivered these, too."""
-        symbols, watermark = dict(self.symbols), self.watermark
+        tracks: dict[str, Track] = {}
+        watermark = self.watermark
         for tick in ticks:
             watermark = max(watermark, tick.ts)
             if tick.seq is not None:
-                track = Track(tick.symbol)
-                if tick.symbol in symbols:
-                    track.resume(symbols[tick.symbol])
+                track = tracks.get(tick.symbol)
+                if track is None:
+                    track = tracks[tick.symbol] = Track(tick.symbol)
+                    if tick.symbol in self.symbols:
+                        track.resume(self.symbols[tick.symbol])
                 track.follow(tick.seq, tick.ts)
                 track.advance(tick.ts, tick.last is not None)
-                symbols[tick.symbol] = track.known() or symbols[tick.symbol]
-        return FeedKnown(symbols, watermark, self.recovery)
+        moved = {symbol: known for symbol, track in tracks.items() if (known := track.known())}
+        return FeedKnown({**self.symbols, **moved}, watermark, self.recovery)
 
 
 class FeedPort:

@@ -66,7 +66,7 @@ class Engine:
 
     def __init__(
         self, runtime: Path, journal: Journal, tape: Tape, history: History, channel: Channel, *, epoch: int
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.epoch = epoch
         self.journal = journal
         self.core = Core(seed=journal.seed, numbered=lambda symbol: self.market.streams[symbol].tick_seq)
@@ -332,8 +332,8 @@ class Engine:
         self.publication.flush()
         for outcome in outcomes:
             self.outlet.send(outcome)
-            for signal in outcome.accepted:
-                self.saving.accepted(signal.deployment_id, time.monotonic_ns())
+            for judged in outcome.passed:
+                self.saving.accepted(judged.deployment_id, time.monotonic_ns())
             for kind, detail, deployment_id in outcome.events:
                 self.event(kind, detail, deployment_id)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -33,15 +32,6 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
 S = 1_000_000_000
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[EngineProcess]:
-    made = EngineProcess(tmp_path)
-    yield made
-    if made.control.fileno() >= 0:
-        assert 0 == made.stop(), made.stderr
-        assert "" == made.stderr
 
 
 def test_every_tick_reaches_the_cell_once_and_in_order(engine: EngineProcess) -> None:

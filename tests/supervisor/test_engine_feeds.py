@@ -17,7 +17,7 @@ from bus.sockets import Hub, Publisher
 from bus.timeframes import parse
 from supervisor.control import Configure, EngineEvent, EngineStats, FeedSpec
 from supervisor.engine.feeds import FeedPort
-from tests.supervisor.engine_harness import EngineProcess, send_tick
+from tests.supervisor.engine_harness import send_tick
 from tests.waiting import wait_until
 
 S = 1_000_000_000
@@ -192,14 +192,6 @@ def test_a_publisher_back_before_its_past_was_read_is_not_lost_with_it(bench, tm
 
 
 # ---- the same in a real engine ----------------------------------------------------------------------
-@pytest.fixture
-def engine(tmp_path):
-    made = EngineProcess(tmp_path)
-    yield made
-    assert made.stop() == 0, made.stderr
-    assert made.stderr == ""
-
-
 def closed(cell, symbol="X"):
     """The seconds at which the delivered candles of a symbol open, from ``T0``."""
     candles = [c for message in cell.listen() if isinstance(message, Candles) for c in message.candles]

@@ -30,14 +30,6 @@ REFUSALS = (
 )
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[EngineProcess]:
-    made = EngineProcess(tmp_path)
-    yield made
-    assert made.stop() == 0, made.stderr
-    assert made.stderr == ""
-
-
 class Market:
     """A feed, a cell that trades, and the configuration of both without the way out."""
 

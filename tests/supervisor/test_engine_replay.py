@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ from bus.messages import (
     TimerFired,
     Welcome,
 )
+from bus.sockets import Publisher
 from supervisor.control import Configure, Expect, FeedSpec
 from supervisor.store.tape import Tape
 from tests.supervisor.engine_harness import EngineProcess, send_tick
@@ -31,15 +32,6 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
 S = 1_000_000_000
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[EngineProcess]:
-    made = EngineProcess(tmp_path)
-    yield made
-    if made.control.fileno() >= 0:
-        assert 0 == made.stop(), made.stderr
-        assert "" == made.stderr
 
 
 def test_what_a_cell_heard_it_can_be_told_again_frame_for_frame(engine: EngineProcess) -> None:
@@ -184,6 +176,16 @@ def again(engine: EngineProcess) -> EngineProcess:
     return EngineProcess(engine.folder)
 
 
+@contextmanager
+def ended(engine: EngineProcess, publisher: Publisher) -> Iterator[None]:
+    """Whatever comes of the test, end an engine that is not the fixture's, and the feed of both."""
+    try:
+        yield
+    finally:
+        publisher.close()
+        engine.stop()
+
+
 def configured(engine: EngineProcess) -> None:
     """As the supervisor does it: who reads what, then the feed, then the living cell."""
     engine.tell(Expect("one", ["X"], ["1s"]))
@@ -207,7 +209,7 @@ def test_an_engine_goes_on_with_numbers_candles_and_prices_where_another_was_kil
     cell.close()
 
     engine = again(engine)
-    try:
+    with ended(engine, publisher):
         configured(engine)
         assert publisher.wait_for_subscriber(10)
         living = engine.attach()
@@ -231,9 +233,6 @@ def test_an_engine_goes_on_with_numbers_candles_and_prices_where_another_was_kil
         ]
         assert [1, 2, 3] == [m.seq for _, m in frames if isinstance(m, Candles)]
         living.close()
-    finally:
-        publisher.close()
-        engine.stop()
 
 
 def test_what_was_decided_and_not_told_any_more_is_told_by_the_next_engine(engine: EngineProcess) -> None:
@@ -265,7 +264,7 @@ def test_what_was_decided_and_not_told_any_more_is_told_by_the_next_engine(engin
         tape.append([frame for frame in kept if topics.of(frame) != topics.cell("one")])
 
     engine = EngineProcess(engine.folder)
-    try:
+    with ended(engine, publisher):
         configured(engine)
         living = engine.attach()
         living.run(tape=welcome.tape)
@@ -274,9 +273,6 @@ def test_what_was_decided_and_not_told_any_more_is_told_by_the_next_engine(engin
         position = replace(filled.position, unrealised=0.0)  # at the fill's own price
         assert [(1, Acked(ack)), (2, Filled(filled.fill, position))] == told
         living.close()
-    finally:
-        publisher.close()
-        engine.stop()
 
 
 def test_what_is_in_no_journal_any_more_is_not_told_again(engine: EngineProcess) -> None:
@@ -330,7 +326,7 @@ def test_a_timer_that_was_set_before_the_engine_died_fires_once(engine: EnginePr
     cell.wait_heard(TimerFired)
     cell.close()
     engine = again(engine)
-    try:
+    with ended(engine, publisher):
         configured(engine)
         assert publisher.wait_for_subscriber(10)
         living = engine.attach()
@@ -343,9 +339,6 @@ def test_a_timer_that_was_set_before_the_engine_died_fires_once(engine: EnginePr
         fired = [m.body for _, m in frames if isinstance(m, CellCommand) and isinstance(m.body, TimerFired)]
         assert [TimerFired("soon", start + n * S) for n in (2, 5, 8)] == fired
         living.close()
-    finally:
-        publisher.close()
-        engine.stop()
 
 
 def test_a_timer_fires_in_its_place_though_the_engine_died_and_the_cell_is_not_back(
@@ -360,7 +353,7 @@ def test_a_timer_fires_in_its_place_though_the_engine_died_and_the_cell_is_not_b
     cell.ask(intent="exit_all")  # that was heard
     cell.close()
     engine = again(engine)
-    try:
+    with ended(engine, publisher):
         configured(engine)
         assert publisher.wait_for_subscriber(10)
         living = engine.attach()
@@ -371,9 +364,6 @@ def test_a_timer_fires_in_its_place_though_the_engine_died_and_the_cell_is_not_b
         heard = [type(m) for m in living.heard if isinstance(m, TimerFired | Ticks)]
         assert [TimerFired, Ticks] == heard
         living.close()
-    finally:
-        publisher.close()
-        engine.stop()
 
 
 def test_warm_up_reaches_back_before_the_engine_started(engine: EngineProcess) -> None:
@@ -386,15 +376,12 @@ def test_warm_up_reaches_back_before_the_engine_started(engine: EngineProcess) -
     cell.close()
     assert 0 == engine.stop()
     engine = EngineProcess(engine.folder)
-    try:
+    with ended(engine, publisher):
         configured(engine)
         other = engine.attach("other", timeframes=["1s"], warmup=5)
         welcome = other.run()
         assert [start + n * S for n in range(2, 7)] == [candle.open_time for candle in welcome.warmup]
         other.close()
-    finally:
-        publisher.close()
-        engine.stop()
 
 
 def test_a_tape_that_nobody_can_go_on_from_is_moved_aside_and_told(engine: EngineProcess) -> None:
@@ -409,7 +396,7 @@ def test_a_tape_that_nobody_can_go_on_from_is_moved_aside_and_told(engine: Engin
     with Tape.open(folder) as tape:
         tape.append([b"mark||of another version"])
     engine = EngineProcess(engine.folder)
-    try:
+    with ended(engine, publisher):
         assert 1 == len(engine.events("tape_quarantined"))
         assert (engine.folder / "state" / "tape.damaged-1").is_dir()
         configured(engine)
@@ -417,6 +404,3 @@ def test_a_tape_that_nobody_can_go_on_from_is_moved_aside_and_told(engine: Engin
         back = living.run(tape=welcome.tape)
         assert (back.resumes, back.tape != welcome.tape) == (False, True)
         living.close()
-    finally:
-        publisher.close()
-        engine.stop()

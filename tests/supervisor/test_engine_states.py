@@ -21,15 +21,6 @@ pytestmark = pytest.mark.system
 S = 1_000_000_000
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[EngineProcess]:
-    made = EngineProcess(tmp_path)
-    yield made
-    if made.control.fileno() >= 0:
-        assert 0 == made.stop(), made.stderr
-        assert "" == made.stderr
-
-
 def journal(engine: EngineProcess) -> Path:
     return engine.folder / "state" / "journal.db"
 

@@ -7,8 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -62,14 +61,6 @@ class Lossy:
         self._thread.join()
         self.serving.close()
         self.publisher.close(0)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[EngineProcess]:
-    made = EngineProcess(tmp_path)
-    yield made
-    assert made.stop() == 0, made.stderr
-    assert made.stderr == ""
 
 
 def market(count: int) -> list[Tick]:

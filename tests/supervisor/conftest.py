@@ -1,0 +1,19 @@
+"""What several of the tests here begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.supervisor.engine_harness import EngineProcess
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[EngineProcess]:
+    made = EngineProcess(tmp_path)
+    yield made
+    if made.control.fileno() >= 0:
+        assert 0 == made.stop(), made.stderr
+        assert "" == made.stderr
