@@ -384,16 +384,18 @@ class TakeCheckpoint(Struct, array_like=True, frozen=True, tag=6):
 
 
 class Acked(Struct, array_like=True, frozen=True, tag=7):
-    """The verdict on one of the cell's signals."""
+    """The verdict on one of the cell's signals; ``seq`` is that of its record in the journal, 0 not said."""
 
     ack: SignalAck
+    seq: int = 0
 
 
 class Filled(Struct, array_like=True, frozen=True, tag=8):
-    """An execution for this deployment, and its position after it."""
+    """An execution for this deployment, and its position after it; ``seq`` as in ``Acked``."""
 
     fill: Fill
     position: Position
+    seq: int = 0
 
 
 class TimerFired(Struct, array_like=True, frozen=True, tag=9):

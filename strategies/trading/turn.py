@@ -95,7 +95,7 @@ class Turn:
             ack = SignalAck(
                 key, verdict.decision, verdict.rule, verdict.detail, signal_id, signal.number, self._now
             )
-            self.out.commands.append((grant.deployment_id, generation, Acked(ack)))
+            self.out.commands.append((grant.deployment_id, generation, Acked(ack, seq)))
         if verdict.passed:
             if signal.intent == "cancel":
                 self._cancel(grant.deployment_id, signal)
@@ -139,7 +139,7 @@ class Turn:
         )
         desk = self._state.desk(order.deployment_id)
         if desk.standing is not Standing.GONE:
-            body = Filled(fill, marked(position, tick.price))
+            body = Filled(fill, marked(position, tick.price), seq)
             self.out.commands.append((order.deployment_id, desk.grant.generation, body))
 
     def close(self, order: Order, reason: str) -> None:

@@ -60,6 +60,13 @@ class Mark(Struct, frozen=True, array_like=True):
     """Which journal, by its ``seed``; 0 is not known."""
 
 
+class Told(Struct):
+    """What cells were told behind the mark: ``ids`` of signals and fills, and the ``newest`` record."""
+
+    ids: set[str] = set()
+    newest: int = 0
+
+
 class Kept(Struct, frozen=True):
     """What a tape holds of the last engine: its last mark, and what it published after that."""
 
@@ -119,24 +126,23 @@ def resume(engine: Engine, kept: Kept) -> dict[str, FeedKnown]:
     engine.timers.restore(kept.mark.timers)
     engine.core.recall(kept.mark.prices)
     told = _heed_commands(engine, kept.mark, kept.frames)
-    if why := _tells_otherwise(engine.journal, kept.mark):
+    if why := _tells_otherwise(engine.journal, kept.mark, told):
         engine.publication.tape.renumber()
         engine.event(
             "tape_renumbered", f"{why}: what cells were told may not be in it; they begin at the present"
         )
     else:
-        _tell(engine, kept.mark, told)
+        _tell(engine, kept.mark, told.ids)
     return _see_again(engine, kept.mark, kept.frames)
 
 
-def _tells_otherwise(journal: Journal, mark: Mark) -> str:
+def _tells_otherwise(journal: Journal, mark: Mark, told: Told) -> str:
     """Say why the tape tells of another journal than this one, "" if it is this one."""
     if mark.journal_seed not in {0, journal.seed}:
         return "the journal is another than the one that the tape tells of"
-    if mark.journal_seq > journal.last_seq:
-        return (
-            f"the journal ends at {journal.last_seq}, and the tape tells of records up to {mark.journal_seq}"
-        )
+    newest = max(mark.journal_seq, told.newest)
+    if newest > journal.last_seq:
+        return f"the journal ends at {journal.last_seq}, and the tape tells of records up to {newest}"
     return ""
 
 
@@ -145,9 +151,9 @@ def timer(deployment_id: str, schedule: Schedule) -> bytes:
     return TIMERS + deployment_id.encode() + b"|" + _encode(schedule)
 
 
-def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> set[str]:
+def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> Told:
     """Take up numbers of commands, timers set and fired; return what signals and fills were told."""
-    numbers, told = engine.publication.numbers, set()
+    numbers, told = engine.publication.numbers, Told()
     numbers.update(mark.numbers)
     for frame in frames:
         topic = topics.of(frame)
@@ -160,12 +166,11 @@ def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> set[str]:
         command = _decode_command(frame.removeprefix(topic))
         numbers[owner] = command.seq
         body = command.body
-        if isinstance(body, Acked):
-            told.add(body.ack.signal_id)
-        elif isinstance(body, Filled):
-            told.add(body.fill.fill_id)
-        elif isinstance(body, TimerFired):
+        if isinstance(body, TimerFired):
             engine.timers.fired(owner, body.name, body.ts)
+        elif isinstance(body, Acked | Filled):
+            told.ids.add(body.ack.signal_id if isinstance(body, Acked) else body.fill.fill_id)
+            told.newest = max(told.newest, body.seq)
     return told
 
 
@@ -174,10 +179,10 @@ def _tell(engine: Engine, mark: Mark, told: set[str]) -> None:
     for record in engine.journal.outcomes(mark.journal_seq):
         if isinstance(record, Judged):
             if record.signal_id not in told:
-                engine.command(record.deployment_id, record.generation, Acked(_ack(record)))
+                engine.command(record.deployment_id, record.generation, Acked(_ack(record), record.seq))
         elif record.fill.fill_id not in told:
             position = marked(record.position, record.fill.price)
-            engine.command(record.fill.deployment_id, 0, Filled(record.fill, position))
+            engine.command(record.fill.deployment_id, 0, Filled(record.fill, position, record.seq))
 
 
 def _see_again(engine: Engine, mark: Mark, frames: list[bytes]) -> dict[str, FeedKnown]:

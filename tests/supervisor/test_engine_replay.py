@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -19,13 +20,17 @@ from bus.messages import (
     Missed,
     Schedule,
     Signal,
+    SignalAck,
     Signals,
     Ticks,
     TimerFired,
     Welcome,
+    encode,
 )
 from bus.sockets import Publisher
 from supervisor.control import Configure, Expect, FeedSpec
+from supervisor.engine.resume import MARK, Mark
+from supervisor.store.journal import Journal
 from supervisor.store.tape import Tape
 from tests.supervisor.engine_harness import EngineProcess, send_tick
 from tests.waiting import wait_until
@@ -243,8 +248,10 @@ def test_what_was_decided_and_not_told_any_more_is_told_by_the_next_engine(engin
     wait_until(cell.ticks, what="a tick")
     ack = cell.ask(data_as_of=start, data_key=1, ttl_ms=600_000)
     assert "accepted" == ack.decision
+    acked = Acked(ack, 1)
     send_tick(publisher, "X", start + 1, 100.0, seq=2)
     [filled] = cell.wait_filled()
+    assert (3, True) == (filled.seq, acked in cell.heard)  # between them the order was placed
     cell.close()
     engine.kill()
     # As if it had been killed between the commit and the tape.
@@ -268,10 +275,10 @@ def test_what_was_decided_and_not_told_any_more_is_told_by_the_next_engine(engin
         configured(engine)
         living = engine.attach()
         living.run(tape=welcome.tape)
-        frames, _ = living.missed(0)
-        told = [(m.seq, m.body) for _, m in frames if isinstance(m, CellCommand)]
+        replayed, _ = living.missed(0)
+        told = [(m.seq, m.body) for _, m in replayed if isinstance(m, CellCommand)]
         position = replace(filled.position, unrealised=0.0)  # at the fill's own price
-        assert [(1, Acked(ack)), (2, Filled(filled.fill, position))] == told
+        assert [(1, acked), (2, replace(filled, position=position))] == told
         living.close()
 
 
@@ -313,6 +320,38 @@ def test_what_is_in_no_journal_any_more_is_not_told_again(engine: EngineProcess)
     finally:
         publisher.close()
         engine.stop()
+
+
+def test_a_journal_that_ends_before_what_was_told_after_the_last_mark_is_found_out(
+    engine: EngineProcess,
+) -> None:
+    """A power cut took the journal's last commits, and not the end of the tape."""
+    publisher, cell = engine.feed(), engine.attach()
+    welcome = cell.run()
+    start = whole_seconds(engine)
+    send_tick(publisher, "X", start, 100.0, seq=1)
+    wait_until(cell.ticks, what="a tick")
+    assert "rejected" == cell.ask(intent="exit_all").decision
+    engine.kill()
+    with Tape.open(engine.folder / "state" / "tape") as tape:
+        _, frame = tape.last(MARK)  # type: ignore[misc] # there is one
+        marked = msgspec.msgpack.decode(frame.removeprefix(MARK), type=Mark)
+        with Journal.open(engine.folder / "state" / "journal.db") as journal:
+            assert 1 == journal.last_seq
+            tape.append([MARK + encode(replace(marked, journal_seq=1, journal_seed=journal.seed))])
+        ack = SignalAck("key", "accepted", signal_id="lost")
+        tape.append([topics.cell("one") + encode(CellCommand(1, Acked(ack, 2), 2))])
+
+    cell.close()
+    engine = EngineProcess(engine.folder)
+    with ended(engine, publisher):
+        [event] = engine.events("tape_renumbered")
+        assert "the journal ends at 1, and the tape tells of records up to 2" in event.detail
+        configured(engine)
+        living = engine.attach()
+        back = living.run(tape=welcome.tape)
+        assert (back.resumes, back.tape != welcome.tape) == (False, True)
+        living.close()
 
 
 def test_a_timer_that_was_set_before_the_engine_died_fires_once(engine: EngineProcess) -> None:
