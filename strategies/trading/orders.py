@@ -6,11 +6,17 @@ order has filled: a strategy that enters and exits between two ticks must not be
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from bus.messages import Signal
+from bus.messages import OrderType, Signal, TimeInForce
+from strategies.trading.protection import Protection
+
+Role: TypeAlias = Literal[
+    "signal", "stop_loss", "take_profit", "trailing_stop", "time_stop", "square_off", "flatten"
+]
+"""Who asked for an order: a strategy's signal, or the engine for a reason of its own."""
 
 DUST: Final = 1e-9
 """Relative size below which a quantity is the rounding error of its parts, and exactly 0.0.
@@ -20,11 +26,13 @@ and no venue trades a billionth of a position."""
 
 
 class Order(Struct, frozen=True, array_like=True, kw_only=True):
-    """A market order that waits for its tick. ``seq`` is the journal's; times are ns.
+    """An order that waits. ``seq`` is the journal's; times are event time in ns, 0 for none.
 
     ``reduce_only`` orders are clipped to what is held when they fill, so an exit never opens a position.
     ``after`` is the number of the last tick of its symbol (``Ticks.seq``) that came before its acceptance:
-    a tick is looked at again after a crash, and an order is filled by later ones only.
+    a tick is looked at again after a crash, and an order is filled by later ones only. ``filled`` is the
+    signed quantity so far, ``fees`` what that has cost. ``protect`` guards the position that it opens.
+    ``route`` "" is the paper broker. ``day`` labels the account's trading day of its acceptance.
     """
 
     order_id: str
@@ -39,6 +47,26 @@ class Order(Struct, frozen=True, array_like=True, kw_only=True):
     accepted_at: int
     seq: int
     after: int = 0
+    kind: OrderType = "market"
+    limit_price: float | None = None
+    stop_price: float | None = None
+    time_in_force: TimeInForce = "gtc"
+    expires_at: int = 0
+    triggered: bool = False
+    filled: float = 0.0
+    fees: float = 0.0
+    role: Role = "signal"
+    oco_group: str = ""
+    route: str = ""
+    protect: Protection | None = None
+    max_slippage_bps: float | None = None
+    reference_price: float | None = None
+    day: str = ""
+
+    @property
+    def left(self) -> float:
+        """The signed quantity that has not filled yet."""
+        return combine(self.quantity, -self.filled)
 
 
 class Size(Struct, frozen=True, gc=False):
