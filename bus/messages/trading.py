@@ -1,0 +1,150 @@
+"""What a strategy asks for, what comes of it, and what the outside world is told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from bus.messages.scalars import Count, Nanos, Number, Price, ShortText, Size, Symbol
+
+Intent: TypeAlias = Literal[
+    "enter_long", "enter_short", "exit_long", "exit_short", "exit_all", "target", "adjust", "cancel"
+]
+OrderType: TypeAlias = Literal["market", "limit", "stop", "stop_limit"]
+TimeInForce: TypeAlias = Literal["day", "gtc", "ioc", "fok", "gtd"]
+
+
+class Level(Struct, array_like=True, frozen=True, gc=False):
+    """A stop or target: an absolute price, or a distance from the reference price."""
+
+    kind: Literal["price", "pct", "ticks", "atr"]
+    value: Price
+
+
+class Trail(Struct, array_like=True, frozen=True, gc=False):
+    """A trailing stop; ``activation`` is the favourable distance at which it arms, None at once."""
+
+    kind: Literal["price", "pct", "ticks", "atr"]
+    value: Price
+    activation: Price | None = None
+
+
+class Reason(Struct, array_like=True, frozen=True, gc=False):
+    """Why: a short code for tables, and a sentence."""
+
+    code: Annotated[str, Meta(max_length=64)]
+    text: ShortText = ""
+
+
+class Signal(Struct, array_like=True, frozen=True, kw_only=True):
+    """What a strategy returns: what it wants, never who it is (docs/signals.md, schema 1).
+
+    Identity, account, mode and code hash come from the connection. ``timeframe``, ``data_key``,
+    ``generated_at``, ``data_as_of``, ``reference_price`` and ``number`` are stamped by the runtime:
+    they tie the signal to the event that caused it, and so to its idempotency key.
+    """
+
+    schema_version: Literal[1] = 1
+    symbol: Symbol
+    intent: Intent
+    reason: Reason | ShortText = ""
+    quantity: Price | None = None
+    notional: Price | None = None
+    target_quantity: Number | None = None
+    target_weight: Number | None = None
+    risk_pct: Annotated[float, Meta(gt=0, le=100)] | None = None
+    order_type: OrderType = "market"
+    limit_price: Price | None = None
+    stop_price: Price | None = None
+    time_in_force: TimeInForce = "day"
+    good_till: Nanos | None = None
+    stop_loss: Level | None = None
+    take_profit: Level | None = None
+    trailing_stop: Trail | None = None
+    time_stop_s: Price | None = None
+    reduce_only: bool = False
+    max_slippage_bps: Size | None = None
+    oco_group: Annotated[str, Meta(max_length=64)] | None = None
+    leg: Annotated[str, Meta(max_length=64)] = ""
+    ttl_ms: Annotated[int, Meta(gt=0, le=86_400_000)] | None = None
+    confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
+    expected_return: Number | None = None
+    horizon_s: Price | None = None
+    tags: dict[Annotated[str, Meta(max_length=64)], ShortText] = {}
+    indicators: dict[Annotated[str, Meta(max_length=64)], float | None] = {}
+    correlation_id: Annotated[str, Meta(max_length=64)] | None = None
+    parent_signal_id: Annotated[str, Meta(max_length=64)] | None = None
+    # stamped by the runtime
+    timeframe: Annotated[str, Meta(max_length=8)] = "tick"
+    data_key: Count = 0
+    data_as_of: Count = 0
+    generated_at: Count = 0
+    reference_price: Price | None = None
+    number: Count = 0
+
+
+Decision: TypeAlias = Literal["accepted", "modified", "rejected", "duplicate", "expired"]
+
+
+class SignalAck(Struct, array_like=True, frozen=True):
+    """The engine's answer to one signal. ``rule`` names why it was not accepted, else empty."""
+
+    idempotency_key: str
+    decision: Decision
+    rule: str = ""
+    detail: str = ""
+    signal_id: str = ""
+    number: int = 0
+    decided_at: int = 0
+
+
+class Fill(Struct, array_like=True, frozen=True):
+    """One execution: ``quantity`` is signed, positive for a buy."""
+
+    fill_id: str
+    signal_id: str
+    deployment_id: str
+    account_id: str
+    symbol: str
+    quantity: float
+    price: float
+    fee: float
+    at: int
+    leg: str = ""
+
+
+class Position(Struct, array_like=True, frozen=True):
+    """Signed holding of one deployment in one symbol, from fills only; average-cost basis.
+
+    ``realised`` is profit closed so far net of fees, ``unrealised`` at the last known price, None
+    while no price is known: unknown is never taken for zero.
+    """
+
+    deployment_id: str
+    symbol: str
+    quantity: float = 0.0
+    average_price: float = 0.0
+    realised: float = 0.0
+    unrealised: float | None = None
+    fees: float = 0.0
+
+
+class AcceptedSignal(Struct, frozen=True, kw_only=True):
+    """What the outside world reads on ``signals.out``: a MessagePack map. ``seq`` is the journal's."""
+
+    seq: int
+    signal_id: str
+    idempotency_key: str
+    deployment_id: str
+    strategy: str
+    version: str
+    code_hash: str
+    account_id: str
+    mode: str
+    symbol: str
+    intent: Intent
+    quantity: float | None
+    decided_at: int
+    data_as_of: int
+    signal: dict[str, Any]
