@@ -100,7 +100,10 @@ class SignalAck(Struct, array_like=True, frozen=True):
 
 
 class Fill(Struct, array_like=True, frozen=True):
-    """One execution: ``quantity`` is signed, positive for a buy."""
+    """One execution: ``quantity`` is signed, positive for a buy; ``fee`` and price in ``currency``.
+
+    ``order_id`` names the order; ``role`` is ``signal``, or why the engine itself ordered an exit.
+    """
 
     fill_id: str
     signal_id: str
@@ -112,13 +115,18 @@ class Fill(Struct, array_like=True, frozen=True):
     fee: float
     at: int
     leg: str = ""
+    order_id: str = ""
+    role: str = "signal"
+    currency: str = ""
 
 
 class Position(Struct, array_like=True, frozen=True):
     """Signed holding of one deployment in one symbol, from fills only; average-cost basis.
 
     ``realised`` is profit closed so far net of fees, ``unrealised`` at the last known price, None
-    while no price is known: unknown is never taken for zero.
+    while no price is known: unknown is never taken for zero. Money is in ``currency``, that of the
+    instrument. ``fifo_realised`` is as ``realised``, first lot in, first out; ``trip`` is what was realised,
+    net of fees, since the position was last flat.
     """
 
     deployment_id: str
@@ -128,6 +136,10 @@ class Position(Struct, array_like=True, frozen=True):
     realised: float = 0.0
     unrealised: float | None = None
     fees: float = 0.0
+    currency: str = ""
+    multiplier: float = 1.0
+    fifo_realised: float = 0.0
+    trip: float = 0.0
 
 
 class AcceptedSignal(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,10 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from bus.messages import Checkpoint, Decision, Fill, Position, Signal
-from strategies.trading.orders import Order
+from strategies.trading.figures import Figures
+from strategies.trading.latches import Latch, Scope
+from strategies.trading.orders import Order, Role
+from strategies.trading.protection import Guard
 
 
 class Judged(Struct, frozen=True, array_like=True, tag=1, kw_only=True):
@@ -60,7 +63,7 @@ class Placed(Struct, frozen=True, array_like=True, tag=3, kw_only=True):
 
 
 class Closed(Struct, frozen=True, array_like=True, tag=4, kw_only=True):
-    """An order ended without a fill: ``reason`` is ``cancelled`` or ``nothing_to_reduce``."""
+    """An order ended with something unfilled: ``reason`` is a word (``ENDINGS``), ``detail`` a sentence."""
 
     seq: int
     at: int
@@ -69,10 +72,27 @@ class Closed(Struct, frozen=True, array_like=True, tag=4, kw_only=True):
     order_id: str
     order_seq: int
     reason: str
+    detail: str = ""
+
+
+class LotMove(Struct, frozen=True, array_like=True):
+    """What a fill did to the lots of a holding, each known by the record of the fill that opened it.
+
+    ``closed`` are gone, ``left`` is what one of them has left (lot, quantity), ``opened`` the signed
+    quantity of the new one, 0.0 for none.
+    """
+
+    closed: list[int] = []
+    left: tuple[int, float] | None = None
+    opened: float = 0.0
 
 
 class Executed(Struct, frozen=True, array_like=True, tag=5, kw_only=True):
-    """An order filled, whole; ``position`` is the one after it, unmarked."""
+    """An order filled; ``position`` is the one after it, unmarked.
+
+    ``order`` is what goes on waiting, None when nothing does. ``closed`` is the profit, net of fees, of the
+    round trip that the fill ended, None where it ended none.
+    """
 
     seq: int
     at: int
@@ -80,6 +100,10 @@ class Executed(Struct, frozen=True, array_like=True, tag=5, kw_only=True):
     order_seq: int
     fill: Fill
     position: Position
+    order: Order | None = None
+    lots: LotMove | None = None
+    closed: float | None = None
+    role: Role = "signal"
 
 
 class Saved(Struct, frozen=True, array_like=True, tag=6, kw_only=True):
@@ -123,6 +147,14 @@ class KeyRing(Struct, frozen=True, array_like=True):
     keys: list[tuple[bytes, int]] = []
 
 
+class LotRing(Struct, frozen=True, array_like=True):
+    """The open lots of one holding, oldest first: (lot, signed quantity, price)."""
+
+    deployment_id: str
+    symbol: str
+    lots: list[tuple[int, float, float]] = []
+
+
 class Snapshot(Struct, frozen=True, array_like=True, tag=8, kw_only=True):
     """The state of the core after record ``seq``, in a fixed order, so that equal states are equal."""
 
@@ -131,6 +163,11 @@ class Snapshot(Struct, frozen=True, array_like=True, tag=8, kw_only=True):
     positions: list[Position] = []
     orders: list[Order] = []
     keys: list[KeyRing] = []
+    lots: list[LotRing] = []
+    guards: list[Guard] = []
+    latches: list[Latch] = []
+    figures: list[Figures] = []
+    routes: list[Routed] = []
 
 
 class Refused(Struct, frozen=True, array_like=True, tag=9, kw_only=True):
@@ -151,6 +188,88 @@ class Cleared(Struct, frozen=True, array_like=True, tag=10, kw_only=True):
     deployment_id: str
 
 
+class Amended(Struct, frozen=True, array_like=True, tag=11, kw_only=True):
+    """A waiting order changed without trading: its stop was touched."""
+
+    seq: int
+    at: int
+    order: Order
+
+
+class Guarded(Struct, frozen=True, array_like=True, tag=12, kw_only=True):
+    """A position is guarded so from here on; its peak is written down now and then."""
+
+    seq: int
+    at: int
+    guard: Guard
+
+
+class Unguarded(Struct, frozen=True, array_like=True, tag=13, kw_only=True):
+    """A position is guarded no more: it is gone, or the exit named by ``role`` has been ordered."""
+
+    seq: int
+    at: int
+    deployment_id: str
+    symbol: str
+    role: Role = "signal"
+
+
+class Latched(Struct, frozen=True, array_like=True, tag=14, kw_only=True):
+    """A deployment or an account is barred until an operator takes it back."""
+
+    seq: int
+    at: int
+    latch: Latch
+
+
+class Rearmed(Struct, frozen=True, array_like=True, tag=15, kw_only=True):
+    """An operator took a latch back: ``by`` names who, ``reason`` is theirs."""
+
+    seq: int
+    at: int
+    scope: Scope
+    name: str
+    by: str
+    reason: str
+
+
+class Measured(Struct, frozen=True, array_like=True, tag=16, kw_only=True):
+    """The figures by which limits are judged stand so: a day began, or a peak is written down."""
+
+    seq: int
+    at: int
+    figures: Figures
+
+
+class Routed(Struct, frozen=True, array_like=True, tag=17, kw_only=True):
+    """What a route said of a live order. ``status`` as in ``routing.STATUSES``; ``venue_id`` is its id there."""
+
+    seq: int
+    at: int
+    deployment_id: str
+    symbol: str
+    order_id: str
+    status: str
+    detail: str = ""
+    venue_id: str = ""
+
+
 Record: TypeAlias = (
-    Judged | Withheld | Placed | Closed | Executed | Saved | Noted | Snapshot | Refused | Cleared
+    Judged
+    | Withheld
+    | Placed
+    | Closed
+    | Executed
+    | Saved
+    | Noted
+    | Snapshot
+    | Refused
+    | Cleared
+    | Amended
+    | Guarded
+    | Unguarded
+    | Latched
+    | Rearmed
+    | Measured
+    | Routed
 )
