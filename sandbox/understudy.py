@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from bus.messages import Candle, Signal
-from strategies.api import IStrategy
-from strategies.config import StrategyConfig
-from strategies.data import MultiTimeframeData
+from strategies import Candle, IStrategy, MultiTimeframeData, Signal, StrategyConfig
 
 
 class Understudy(IStrategy):

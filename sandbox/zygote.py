@@ -23,7 +23,7 @@ from sandbox.holes import fill
 from sandbox.rehearsal import rehearse
 from sandbox.settling import hide_our_own, modules_to_hide, streams
 
-PRELOAD = ("msgpack", "msgspec", "numpy", "numpy.random", "resource", "zmq", "bus.sockets", "strategies")
+PRELOAD = ("msgpack", "msgspec", "numpy", "numpy.random", "resource", "zmq", "bus.sockets")
 """What every cell shares instead of loading: about 25 MiB and 150 ms that a cell does not pay. All that a
 warden will ever need is among it (``os.wait4`` imports ``resource``): it can open no file any more."""
 

@@ -7,7 +7,7 @@ of the instrument. None always means "no such limit", never zero.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,6 +20,9 @@ from strategies.nearest import suggestion
 TradingMode: TypeAlias = Literal["paper", "live", "backtest"]
 Percentage: TypeAlias = Annotated[float, Meta(gt=0, le=100)]
 Orders: TypeAlias = Annotated[int, Meta(gt=0)]
+
+CAPACITY: Final = 5_000
+"""Candles kept a series by default: 20 years of days, 3.5 days of minutes, 0.7 MiB when full."""
 
 
 class RiskConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, Candle, FeedStatus, Tick
 from bus.timeframes import TimeframeError, parse
+from strategies.config import CAPACITY
 from strategies.errors import NoSuchHistory
 from strategies.forming import FormingTicks, merge
 from strategies.nearest import suggestion
@@ -37,9 +38,6 @@ CANDLE_DTYPE: Final = np.dtype(
     ]
 )
 """One closed candle: times in ns UTC, ``turnover`` NaN where unknown."""
-
-CAPACITY: Final = 5_000
-"""Candles kept a series by default: 20 years of days, 3.5 days of minutes, 0.7 MiB when full."""
 
 Quality: TypeAlias = Literal["ok", "synthetic", "incomplete", "missing"]
 Candles: TypeAlias = npt.NDArray[np.void]

@@ -38,9 +38,9 @@ from strategies.books import Books
 from strategies.calls import Calls
 from strategies.checkpoints import Checkpoints
 from strategies.checkpoints import Saved as Read
-from strategies.config import StrategyConfig
+from strategies.config import CAPACITY, StrategyConfig
 from strategies.context import Context
-from strategies.data import CAPACITY, MultiTimeframeData
+from strategies.data import MultiTimeframeData
 from strategies.errors import OutOfTurn, StateCorrupt, StateIncompatible
 from strategies.market import Market
 from strategies.outputs import Saved, Update

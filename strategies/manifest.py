@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bus import timeframes, topics
 from strategies import content, schemas
-from strategies.data import CAPACITY
+from strategies.config import CAPACITY
 from strategies.errors import Problem
 from strategies.nearest import suggestion
 
