@@ -20,7 +20,7 @@ from strategies.trading.rules import RULES
 from strategies.trading.state import State
 from strategies.trading.ttl import SECOND
 from strategies.trading.turn import Outcome, Turn
-from strategies.trading.view import View
+from strategies.trading.view import Party, View
 
 __all__ = ["Core", "Grant", "Outcome"]
 
@@ -216,11 +216,13 @@ class Core:
             symbols=desk.symbols,
             timeframes=desk.timeframes,
             mode=desk.grant.trading_mode,
-            limits=desk.limits,
-            held=self._state.books.held(deployment_id, symbol),
-            buying=buying,
-            selling=selling,
+            own=Party(
+                limits=desk.limits,
+                held=self._state.books.held(deployment_id, symbol),
+                buying=buying,
+                selling=selling,
+                tokens=desk.rate.level(now),
+            ),
             waiting=waiting,
             price=self._price(symbol),
-            tokens=desk.rate.level(now),
         )

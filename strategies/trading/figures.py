@@ -11,7 +11,8 @@ class Figures(Struct, frozen=True, array_like=True, kw_only=True):
     """``day`` labels the trading day that ``start_equity`` and ``orders`` are of; None is unknown.
 
     ``peak_equity`` is since ever, or since an operator took a latch back. ``losses`` counts round trips in a
-    row that lost money; times are event time in ns, 0 for never.
+    row that lost money; times are event time in ns, 0 for never. ``locked_profit``: the day's profit once
+    reached what is to be kept of it.
     """
 
     scope: Scope
@@ -23,3 +24,4 @@ class Figures(Struct, frozen=True, array_like=True, kw_only=True):
     losses: int = 0
     last_loss_at: int = 0
     last_stop_at: int = 0
+    locked_profit: bool = False

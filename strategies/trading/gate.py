@@ -33,7 +33,7 @@ CAUSES: Final = frozenset({"tick", "timer", "feed", "fill", "bound", "stop"})
 
 def judge(signal: Signal, view: View, now: int) -> Verdict:
     """Return the verdict on ``signal`` at ``now`` (ns, the clock that stamped its data)."""
-    exits = reduces(signal, view.expected)
+    exits = reduces(signal, view.own.expected)
     early = (
         _evidence(signal)
         or _fencing(view)
@@ -50,7 +50,7 @@ def judge(signal: Signal, view: View, now: int) -> Verdict:
         return unknown
     if signal.intent == "cancel":
         return _rates(view, exits) or _cancel(signal, view)
-    sized = size(signal, view.expected, view.price)
+    sized = size(signal, view.own.expected, view.price)
     if isinstance(sized, Unsized):
         return _unsized(sized, view, exits)
     late = _quantity(sized) or _notional(sized, view) or _rates(view, exits) or _position(sized, view)
@@ -136,7 +136,7 @@ def _grant(signal: Signal, view: View, exits: bool) -> Verdict | None:
 
     A symbol that was taken from the deployment while it held it can still be exited.
     """
-    if signal.symbol not in view.symbols and not (exits and view.expected):
+    if signal.symbol not in view.symbols and not (exits and view.own.expected):
         return _refuse("symbol_not_granted", f"{signal.symbol} is not one of {_some(view.symbols)}")
     if signal.timeframe not in view.timeframes and signal.timeframe not in CAUSES:
         return _refuse("timeframe_not_granted", f"{signal.timeframe} is not one of {_some(view.timeframes)}")
@@ -189,7 +189,7 @@ def _entry(signal: Signal, view: View) -> Verdict | None:
     reason = signal.reason if isinstance(signal.reason, str) else signal.reason.code or signal.reason.text
     if not reason.strip():
         return _refuse("reason_missing", 'an entry says why: reason="..."')
-    limits = view.limits
+    limits = view.own.limits
     demanded = [name for name in _PROTECTIVE if getattr(signal, name) is not None]
     if demanded or limits.protective:
         where = "the signal" if demanded else "the risk configuration"
@@ -231,19 +231,11 @@ def _quantity(sized: Size) -> Verdict | None:
     return None
 
 
-def _worst(quantity: float, view: View) -> float:
-    """Return the position if this order fills and of the waiting ones only those on its side.
-
-    Orders of the other side may be cancelled, so they make no room (the usual pre-trade rule).
-    """
-    return view.held + (view.buying if quantity > 0 else view.selling) + quantity
-
-
 def _notional(sized: Size, view: View) -> Verdict | None:
-    limit = view.limits.max_notional
+    limit = view.own.limits.max_notional
     if limit is None or view.price is None or sized.reduce_only:
         return None
-    worth = abs(_worst(sized.quantity, view)) * view.price
+    worth = abs(view.own.worst(sized.quantity)) * view.price
     if not worth <= limit:
         return _refuse("max_notional", f"the position would be worth {worth:g}, at most {limit:g}")
     return None
@@ -252,7 +244,7 @@ def _notional(sized: Size, view: View) -> Verdict | None:
 # ---- step 8 ---------------------------------------------------------------------------------------
 def _rates(view: View, exits: bool) -> Verdict | None:
     """Judge the deployment's rate. Those of the account, of a minute and of a day belong here too."""
-    if not view.tokens >= 1:
+    if not view.own.tokens >= 1:
         return _refuse("rate", "more signals a second than granted")
     # Twice as many with exits, so that entries can never use up the room for getting out.
     allowed = MAX_OPEN_ORDERS * (2 if exits else 1)
@@ -263,10 +255,10 @@ def _rates(view: View, exits: bool) -> Verdict | None:
 
 # ---- step 9 ---------------------------------------------------------------------------------------
 def _position(sized: Size, view: View) -> Verdict | None:
-    limit = view.limits.max_position_size
+    limit = view.own.limits.max_position_size
     if limit is None or sized.reduce_only:
         return None
-    worst = abs(_worst(sized.quantity, view))
+    worst = abs(view.own.worst(sized.quantity))
     if not worst <= limit:
         return _refuse("max_position_size", f"the position would be {worst:g} units, at most {limit:g}")
     return None

@@ -13,7 +13,7 @@ from strategies.trading.gate import MAX_EVIDENCE, MAX_OPEN_ORDERS, judge
 from strategies.trading.limits import Limits
 from strategies.trading.rules import RULES
 from strategies.trading.ttl import CLOCK_SKEW, ttl
-from strategies.trading.view import Verdict, View
+from strategies.trading.view import Party, Verdict, View
 
 NOW = 1_700_000_000 * SECOND
 
@@ -36,16 +36,20 @@ VIEW = View(
     symbols=frozenset({"X", "Y"}),
     timeframes=frozenset({"1m"}),
     mode="paper",
-    limits=Limits(),
+    own=Party(),
     price=100.0,
 )
 LONG = {"held": 10.0}
 
 
 def judged(signal=ENTRY, view=None, now=NOW, **fields):
-    return judge(
-        msgspec.structs.replace(signal, **fields), msgspec.structs.replace(VIEW, **(view or {})), now
-    )
+    return judge(msgspec.structs.replace(signal, **fields), changed(VIEW, **(view or {})), now)
+
+
+def changed(view, **fields):
+    """Return ``view`` with other fields; those of the deployment itself are named without ``own``."""
+    own = {name: fields.pop(name) for name in list(fields) if name in Party.__struct_fields__}
+    return msgspec.structs.replace(view, own=msgspec.structs.replace(view.own, **own), **fields)
 
 
 # rule: (signal, its changed fields, changed view)
@@ -374,9 +378,7 @@ PRICE = st.just(100.0) | st.floats(90, 110) | st.none() | ANY_FLOAT
 def test_nothing_that_is_accepted_breaks_a_limit(intent, sizes, reduce_only, price, position):
     limits = Limits(max_position_size=5.0, max_notional=500.0)
     held, buying, selling = position
-    view = msgspec.structs.replace(
-        VIEW, held=held, buying=buying, selling=selling, waiting=1, price=price, limits=limits
-    )
+    view = changed(VIEW, held=held, buying=buying, selling=selling, waiting=1, price=price, limits=limits)
     signal = msgspec.structs.replace(ENTRY, intent=intent, reduce_only=reduce_only, **sizes)
     verdict = judge(signal, view, NOW)
     if not verdict.passed:
@@ -385,7 +387,7 @@ def test_nothing_that_is_accepted_breaks_a_limit(intent, sizes, reduce_only, pri
     assert math.isfinite(verdict.quantity)
     assert verdict.quantity != 0.0
     if verdict.reduce_only:
-        expected = view.expected
+        expected = view.own.expected
         assert abs(verdict.quantity) <= abs(expected)
         assert (verdict.quantity > 0) == (expected < 0)
     else:
