@@ -130,7 +130,10 @@ class Engine:
 
     def _timeout(self) -> float:
         """Seconds until the next timer: pulse, a candle that no tick closes, a fill, the journal's tables."""
-        due = min(self.beat.at, self._closes_at, self._commits_at, self._posts_at, self.saving.wake)
+        due = min(
+            *(self.beat.at, self._closes_at, self._commits_at, self._posts_at),
+            *(self.saving.wake, self._handle.replays.wake),
+        )
         now = time.monotonic_ns()
         self._woken_by = max(due, now)
         return max(0.0, (due - now) / SECOND)
@@ -163,6 +166,7 @@ class Engine:
             self._afterwards.clear()
         if monotonic >= self.saving.wake:
             self._ask_for_states(monotonic)
+        self._handle.replays.serve()
         self.publication.flush()
         self.beat.mark(monotonic)
         self._post(monotonic)

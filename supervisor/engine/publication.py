@@ -32,8 +32,6 @@ NUMBERED = Acked | Filled | TimerFired | Pause | Resume | Parameters
 """Commands that a strategy must not miss, and that a replay repeats."""
 PIECE = 256 * 2**10
 """Bytes of one answer to a cell that missed something, at most but for its last frame."""
-SCAN = 2**20
-"""Bytes of tape that one answer may cost to look through: some 3 ms of the engine's loop."""
 
 
 class Publication:
@@ -69,17 +67,17 @@ class Publication:
             self.flush()
             self._send(topic + encode(CellCommand(generation, body)))
 
-    def since(self, at: int, wanted: Callable[[bytes], bool]) -> Replayed:
+    def since(self, at: int, wanted: Callable[[bytes], bool], most: int) -> Replayed:
         """Return the next piece of what was published from offset ``at`` on, of the ``wanted`` topics.
 
-        Raises ``TapeGone`` if the tape does not reach back so far, ``TapeError`` if ``at`` is none of its
-        offsets.
+        At most ``most`` bytes of tape are looked through, or one frame that is longer. Raises ``TapeGone``
+        if the tape does not reach back so far, ``TapeError`` if ``at`` is none of its offsets.
         """
         self.flush()
         frames: list[bytes] = []
-        asked, size, end = at, 0, at + SCAN
+        asked, size, end = at, 0, at + most
         while size < PIECE and at < end:
-            found, at = self.tape.read(at, PIECE)
+            found, at = self.tape.read(at, min(PIECE, end - at))
             if not found:
                 break
             mine = [frame for frame in found if wanted(topics.of(frame))]

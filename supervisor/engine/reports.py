@@ -24,9 +24,9 @@ from bus.messages import (
     Welcome,
 )
 from supervisor.control import CellSaid
+from supervisor.engine.replays import Replays
 from supervisor.engine.resume import timer
 from supervisor.engine.roster import Member
-from supervisor.store.tape import TapeError
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
@@ -37,6 +37,7 @@ class Reports:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.replays = Replays(engine, self._too_short)
         self._greeted: set[tuple[str, int, int]] = set()
 
     def begin(self) -> None:
@@ -144,14 +145,11 @@ class Reports:
     @_take.register
     def _missed(self, report: Missed, member: Member) -> None:
         """Tell it again what it has not heard, a piece at a time."""
-        engine = self._engine
-        engine.market.flush()
-        try:
-            answer: CommandBody = engine.publication.since(report.at, member.reads)
-        except TapeError:
-            self._short(member, report.at)
-            answer = self._welcome(member, None, living=True)
-        engine.command(member.deployment_id, member.generation, answer)
+        self.replays.ask(member, report.at)
+
+    def _too_short(self, member: Member, at: int) -> CommandBody:
+        self._short(member, at)
+        return self._welcome(member, None, living=True)
 
     def _short(self, member: Member, at: int) -> None:
         tape = self._engine.publication.tape

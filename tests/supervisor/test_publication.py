@@ -21,6 +21,7 @@ from supervisor.engine.publication import Publication
 from supervisor.store.tape import Tape, TapeError, TapeGone
 
 ACK = Acked(SignalAck("k", "accepted"))
+MOST = 2**20
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def whole(publication: Publication, at: int = 0, wanted=everything) -> list[byte
     """Ask as a cell does until there is no more."""
     frames: list[bytes] = []
     while True:
-        answer: Replayed = publication.since(at, wanted)
+        answer: Replayed = publication.since(at, wanted, MOST)
         frames, at = frames + answer.frames, answer.at
         if answer.done:
             return frames
@@ -111,27 +112,26 @@ def test_who_missed_something_is_told_the_topics_it_reads_in_their_order(publica
 
 def test_it_is_told_in_pieces_that_are_bounded_and_miss_nothing(publication, monkeypatch):
     monkeypatch.setattr(module, "PIECE", 2000)
-    monkeypatch.setattr(module, "SCAN", 4000)
     frames = [frame("X", n) for n in range(1, 1000)]
     for each in frames:
         publication.publish(each)
     pieces, at = [], 0
     while not pieces or not pieces[-1].done:
-        pieces.append(publication.since(at, everything))
+        pieces.append(publication.since(at, everything, 4000))
         at = pieces[-1].at
     assert [each for piece in pieces for each in piece.frames] == frames
     assert max(sum(map(len, piece.frames)) for piece in pieces) <= 2 * 2000
     # Where nothing is wanted the answers still come, and each says how far it looked.
-    assert publication.since(0, lambda _: False).at <= 4000 + 2000
+    assert publication.since(0, lambda _: False, 4000).at <= 4000
 
 
 def test_the_answer_is_done_only_where_the_tape_ends(publication):
     publication.publish(frame("X", 1))
-    first = publication.since(0, everything)
+    first = publication.since(0, everything, MOST)
     assert (first.done, first.frames) == (True, [frame("X", 1)])
-    assert publication.since(first.at, everything) == Replayed([], first.at, True, first.at)
+    assert publication.since(first.at, everything, MOST) == Replayed([], first.at, True, first.at)
     publication.publish(frame("X", 2))
-    assert publication.since(first.at, everything).frames == [frame("X", 2)]
+    assert publication.since(first.at, everything, MOST).frames == [frame("X", 2)]
 
 
 def test_what_is_no_longer_on_the_tape_is_said_to_be_gone(tmp_path: Path, sent):
@@ -142,6 +142,6 @@ def test_what_is_no_longer_on_the_tape_is_said_to_be_gone(tmp_path: Path, sent):
             publication.flush()
         assert short.begin > 0
         with pytest.raises(TapeGone):
-            publication.since(0, everything)
+            publication.since(0, everything, MOST)
         with pytest.raises(TapeError):
-            publication.since(short.end + 1, everything)
+            publication.since(short.end + 1, everything, MOST)
