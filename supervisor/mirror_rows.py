@@ -13,19 +13,27 @@ import msgspec
 from msgspec import Struct
 
 from bus.messages import Checkpoint, Count, Position
+from strategies.trading.figures import Figures
+from strategies.trading.latches import Latch
 from strategies.trading.orders import Order
-from strategies.trading.records import Judged, Saved, Tally
+from strategies.trading.protection import Guard
+from strategies.trading.records import Judged, LotRing, Routed, Saved, Tally
 from strategies.trading.replies import accepted_signal
 from supervisor.mirror import Entry
 from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.tables import Deployment, Standing
 
-HASHES = ("deployments", "positions", "orders", "tallies", "checkpoints")
+HASHES = (
+    "deployments", "positions", "orders", "tallies", "checkpoints", "lots", "guards", "routes", "latches",
+    "figures",
+)  # fmt: skip
 NAMED = 5
 """Signals that cannot be read are named up to so many, and counted."""
 LARGEST = 2**62
 
 T = TypeVar("T")
+Owned = TypeVar("Owned", Position, LotRing, Guard, Routed)
+Scoped = TypeVar("Scoped", Latch, Figures)
 _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
 
@@ -115,8 +123,19 @@ def tally_row(tally: Tally) -> bytes:
     )
 
 
-def owned_rows(owned: Iterable[Position | Order]) -> dict[str, bytes]:
-    """Return rows of ``positions`` or ``orders``: a JSON list for each deployment that has any."""
+def standing_rows(copy: JournalCopy) -> dict[str, dict[str, bytes]]:
+    """Return what stands until something changes it: the rows of its hashes, by name."""
+    return {
+        "lots": owned_rows(copy.lots),
+        "guards": owned_rows(copy.guards),
+        "routes": owned_rows(copy.routes),
+        "latches": {f"{latch.scope}:{latch.name}": _json(latch) for latch in copy.latches},
+        "figures": {f"{figures.scope}:{figures.name}": _json(figures) for figures in copy.figures},
+    }
+
+
+def owned_rows(owned: Iterable[Position | Order | LotRing | Guard | Routed]) -> dict[str, bytes]:
+    """Return rows of things that deployments own: a JSON list for each deployment that has any."""
     lists: dict[str, list[Any]] = {}
     for one in owned:
         lists.setdefault(one.deployment_id, []).append(one)
@@ -130,7 +149,6 @@ def entry(judged: Judged) -> Entry:
 
 # ---- reading --------------------------------------------------------------------------------------
 _COPY = msgspec.json.Decoder(Copy).decode
-_POSITIONS = msgspec.json.Decoder(list[Position]).decode
 _ORDERS = msgspec.json.Decoder(list[Order]).decode
 _TALLY = msgspec.json.Decoder(TallyRow).decode
 _SAVED = msgspec.msgpack.Decoder(SavedRow).decode
@@ -147,10 +165,17 @@ def read_contents(contents: Contents, seq: int) -> Found:
         journal=JournalCopy(
             seq=max(seq, accepted[-1].seq if accepted else 0),
             tallies=reader.each("tallies", "tally", _tally),
-            positions=[one for mine in reader.each("positions", "positions", _positions) for one in mine],
-            orders=[one for mine in reader.each("orders", "waiting orders", _orders) for one in mine],
+            positions=[
+                one for mine in reader.each("positions", "positions", _owned(Position)) for one in mine
+            ],
+            orders=reader.every("orders", "waiting orders", _orders),
             checkpoints=reader.each("checkpoints", "checkpoint", _saved),
             accepted=accepted,
+            lots=reader.every("lots", "lots", _owned(LotRing)),
+            guards=reader.every("guards", "guards", _owned(Guard)),
+            routes=reader.every("routes", "routes", _owned(Routed)),
+            latches=reader.each("latches", "latch", _scoped(Latch)),
+            figures=reader.each("figures", "figures", _scoped(Figures)),
         ),
         unreadable=reader.unreadable,
     )
@@ -171,6 +196,9 @@ class _Reader:
             except (msgspec.DecodeError, ValueError) as error:
                 self.unreadable.append((name, f"the {what} of {name} cannot be read: {error}"))
         return found
+
+    def every(self, hash_name: str, what: str, read: Callable[[str, bytes], list[T]]) -> list[T]:
+        return [one for mine in self.each(hash_name, what, read) for one in mine]
 
     def accepted(self) -> list[Judged]:
         found, lost = [], []
@@ -196,11 +224,29 @@ def _deployment(name: str, row: bytes) -> tuple[Deployment, Standing]:
     return msgspec.structs.replace(copy.deployment, trusted_path=""), copy.standing
 
 
-def _positions(name: str, row: bytes) -> list[Position]:
-    found = _POSITIONS(row)
-    for position in found:
-        _same(position.deployment_id, name, "id")
-    return found
+def _owned(kind: type[Owned]) -> Callable[[str, bytes], list[Owned]]:
+    """Return what reads a row of things of ``kind`` that one deployment owns."""
+    decode = msgspec.json.Decoder(list[kind]).decode  # type: ignore[valid-type]  # a type at run time
+
+    def read(name: str, row: bytes) -> list[Owned]:
+        found: list[Owned] = decode(row)
+        for one in found:
+            _same(one.deployment_id, name, "id")
+        return found
+
+    return read
+
+
+def _scoped(kind: type[Scoped]) -> Callable[[str, bytes], Scoped]:
+    """Return what reads a row of the latch or the figures of one deployment or account."""
+    decode = msgspec.json.Decoder(kind).decode
+
+    def read(name: str, row: bytes) -> Scoped:
+        found = decode(row)
+        _same(f"{found.scope}:{found.name}", name, "name")
+        return found
+
+    return read
 
 
 def _orders(name: str, row: bytes) -> list[Order]:

@@ -68,6 +68,7 @@ class DaemonSource:
                 "orders": rows.owned_rows(copy.orders),
                 "tallies": {name: rows.tally_row(tally) for (name, _), tally in self._tallies.items()},
                 "checkpoints": {name: row for name, (_, row) in self._checkpoints.items()},
+                **rows.standing_rows(copy),
             },
         )
 

@@ -242,7 +242,7 @@ class Measured(Struct, frozen=True, array_like=True, tag=16, kw_only=True):
 
 
 class Routed(Struct, frozen=True, array_like=True, tag=17, kw_only=True):
-    """What a route said of a live order. ``status`` as in ``routing.STATUSES``; ``venue_id`` is its id there."""
+    """What a route said of a live order: ``status`` as in ``routing.py``, ``venue_id`` is its id there."""
 
     seq: int
     at: int

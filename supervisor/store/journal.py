@@ -21,6 +21,7 @@ from strategies.trading.records import Executed, Judged, Placed, Record, Saved, 
 from supervisor.store import journal_checkpoints as checkpoints
 from supervisor.store import journal_copy, journal_log
 from supervisor.store import journal_rows as rows
+from supervisor.store import journal_standing as standing
 from supervisor.store.journal_checkpoints import Newest
 from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.journal_file import (
@@ -194,6 +195,11 @@ class Journal:
                         )
                     ],
                     keys=rows.keys(self._execute).everything(),
+                    lots=standing.lots(self._execute),
+                    guards=standing.everything(self._execute, "guard"),
+                    latches=standing.everything(self._execute, "latch"),
+                    figures=standing.everything(self._execute, "figures"),
+                    routes=standing.everything(self._execute, "route"),
                 )
             ]
         except (sqlite3.DatabaseError, msgspec.DecodeError) as error:

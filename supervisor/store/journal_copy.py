@@ -17,10 +17,14 @@ import msgspec
 from msgspec import Struct
 
 from bus.messages import Position
+from strategies.trading.figures import Figures
+from strategies.trading.latches import Latch
 from strategies.trading.orders import Order
-from strategies.trading.records import Judged, Placed, Record, Saved, Tally
+from strategies.trading.protection import Guard
+from strategies.trading.records import Judged, LotRing, Placed, Record, Routed, Saved, Tally
 from supervisor.store import journal_checkpoints as checkpoints
 from supervisor.store import journal_rows as rows
+from supervisor.store import journal_standing as standing
 from supervisor.store.journal_rows import Execute
 
 LEAP: Final = 500_000
@@ -49,6 +53,11 @@ class JournalCopy(Struct, frozen=True, kw_only=True):
     checkpoints: list[Saved] = []
     heads: dict[str, int] = {}
     accepted: list[Judged] = []
+    lots: list[LotRing] = []
+    guards: list[Guard] = []
+    latches: list[Latch] = []
+    figures: list[Figures] = []
+    routes: list[Routed] = []
 
 
 def read(
@@ -85,6 +94,11 @@ def read(
             checkpoints=list(checkpoints.changed(execute, known, heads)),
             heads=heads,
             accepted=accepted,
+            lots=standing.lots(execute),
+            guards=standing.everything(execute, "guard"),
+            latches=standing.everything(execute, "latch"),
+            figures=standing.everything(execute, "figures"),
+            routes=standing.everything(execute, "route"),
         )
 
 
@@ -126,4 +140,6 @@ def write(database: sqlite3.Connection, copy: JournalCopy) -> None:
             "INSERT INTO positions VALUES (?, ?, ?, ?, ?)",
             (position.deployment_id, position.symbol, copy.seq, position.quantity, _encode(position)),
         )
+    things = [*copy.guards, *copy.latches, *copy.figures, *copy.routes]
+    standing.fill(database.executemany, copy.seq, things, copy.lots)
     rows.set_posted(execute, max([copy.seq, *(record.seq for record in records)]) + LEAP)

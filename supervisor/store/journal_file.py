@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from supervisor.store import journal_checkpoints as checkpoints
+from supervisor.store import journal_standing as standing
 
 Synchronous: TypeAlias = Literal["NORMAL", "FULL"]
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the schema, kept in ``PRAGMA user_version``."""
 APPLICATION: Final = 0x73744A31
 """``stJ1``: tells our file from any other SQLite database (``PRAGMA application_id``)."""
@@ -30,6 +31,7 @@ _LOG: Final = """
 -- follows from it: see meta, 'posted', for how far it does already.
 CREATE TABLE log (seq INTEGER PRIMARY KEY, records BLOB NOT NULL);
 """
+_ORDERS_OF: Final = "CREATE INDEX orders_of ON orders (deployment_id);"
 SCHEMA: Final = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 {_LOG}
@@ -43,6 +45,7 @@ CREATE INDEX signals_of ON signals (deployment_id);
 CREATE TABLE orders (
     seq INTEGER PRIMARY KEY, deployment_id TEXT NOT NULL, status TEXT NOT NULL, payload BLOB NOT NULL);
 CREATE INDEX orders_waiting ON orders (seq) WHERE status = 'waiting';
+{_ORDERS_OF}
 CREATE TABLE fills (seq INTEGER PRIMARY KEY, deployment_id TEXT NOT NULL, payload BLOB NOT NULL);
 CREATE INDEX fills_of ON fills (deployment_id);
 CREATE TABLE positions (
@@ -54,6 +57,7 @@ CREATE TABLE tallies (
     deployment_id TEXT NOT NULL, decision TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (deployment_id, decision)) WITHOUT ROWID;
 {checkpoints.SCHEMA}
+{standing.SCHEMA}
 """
 _TO_2: Final = f"""
 {_LOG}
@@ -64,7 +68,12 @@ INSERT INTO meta SELECT 'posted', ifnull(max(seq), 0) FROM (
 DELETE FROM meta WHERE name = 'floor';
 """  # noqa: S608 - constants only
 """From schema 1, which had no log: every record went into its tables at once."""
-UPGRADES: Final = {1: _TO_2 + checkpoints.UPGRADE, 2: checkpoints.UPGRADE}
+_TO_4: Final = standing.UPGRADE + _ORDERS_OF
+UPGRADES: Final = {
+    1: _TO_2 + checkpoints.UPGRADE + _TO_4,
+    2: checkpoints.UPGRADE + _TO_4,
+    3: _TO_4,
+}
 """What brings a file of that schema up to date."""
 
 
@@ -176,6 +185,7 @@ def _prepare(database: sqlite3.Connection, path: Path, synchronous: Synchronous)
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
         checkpoints.define_part(database)
+        standing.define_averages(database)
         _arrange(database, UPGRADES[version])
 
 

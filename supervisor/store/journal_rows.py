@@ -12,21 +12,29 @@ from typing import Any, Final
 import msgspec
 
 from strategies.trading.records import (
+    Amended,
     Cleared,
     Closed,
     Executed,
+    Guarded,
     Judged,
+    Latched,
+    Measured,
     Noted,
     Placed,
+    Rearmed,
     Record,
     Refused,
+    Routed,
     Saved,
     Tally,
+    Unguarded,
     Withheld,
 )
 from strategies.trading.state import Keys
 from strategies.trading.ttl import KEY_LIFE
 from supervisor.store import journal_checkpoints as checkpoints
+from supervisor.store import journal_standing as standing
 
 Execute = Callable[..., sqlite3.Cursor]
 ExecuteMany = Callable[..., sqlite3.Cursor]
@@ -58,12 +66,22 @@ class _Posting:
         self.savers: set[str] = set()
         """Whose checkpoints changed."""
         self.events: list[tuple[Any, ...]] = []
+        self.standing = standing.Posting()
+        self.changed: dict[int, bytes] = {}
+        """Orders of rows that are there already and wait on otherwise: payload by seq."""
         self._placed: dict[int, list[Any]] = {}
 
     def place(self, seq: int, owner: str, payload: bytes) -> None:
         """Let an order wait."""
         self._placed[seq] = row = [seq, owner, "waiting", payload]
         self.orders.append(row)
+
+    def change(self, order_seq: int, payload: bytes) -> None:
+        """Let an order wait on, other than before."""
+        if row := self._placed.get(order_seq):
+            row[3] = payload
+        else:
+            self.changed[order_seq] = payload
 
     def end(self, order_seq: int, status: str) -> None:
         """Let an order wait no longer."""
@@ -77,6 +95,7 @@ class _Posting:
         for statement, rows in (
             (_INSERT_SIGNAL, self.signals),
             ("INSERT INTO orders VALUES (?, ?, ?, ?)", self.orders),
+            ("UPDATE orders SET payload = ? WHERE seq = ?", [(p, seq) for seq, p in self.changed.items()]),
             ("UPDATE orders SET status = ? WHERE seq = ?", self.ended),
             ("INSERT INTO fills VALUES (?, ?, ?)", self.fills),
             ("INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)", self.positions.values()),
@@ -87,6 +106,7 @@ class _Posting:
         ):
             if rows:
                 many(statement, rows)
+        self.standing.write(many)
 
 
 def _judged(rows: _Posting, record: Judged) -> None:
@@ -110,12 +130,18 @@ def _placed(rows: _Posting, record: Placed) -> None:
 
 def _closed(rows: _Posting, record: Closed) -> None:
     rows.end(record.order_seq, record.reason)
+    rows.standing.unrouted(record.deployment_id, record.order_id)
 
 
 def _executed(rows: _Posting, record: Executed) -> None:
     position, owner = record.position, record.fill.deployment_id
     rows.fills.append((record.seq, owner, _encode(record)))
-    rows.end(record.order_seq, "filled")
+    if (order := record.order) is not None:
+        rows.change(order.seq, _encode(Placed(seq=order.seq, at=order.accepted_at, order=order)))
+    else:
+        rows.end(record.order_seq, "filled")
+        rows.standing.unrouted(owner, record.order_id)
+    rows.standing.moved(record)
     rows.positions[owner, position.symbol] = (
         owner, position.symbol, record.seq, position.quantity, _encode(position),
     )  # fmt: skip
@@ -139,6 +165,11 @@ def _noted(rows: _Posting, record: Noted) -> None:
     rows.events.append((record.seq, record.deployment_id, _encode(record)))
 
 
+def _amended(rows: _Posting, record: Amended) -> None:
+    order = record.order
+    rows.change(order.seq, _encode(Placed(seq=order.seq, at=order.accepted_at, order=order)))
+
+
 _POST: Final[dict[type, Callable[[_Posting, Any], None]]] = {
     Judged: _judged,
     Withheld: _withheld,
@@ -149,6 +180,13 @@ _POST: Final[dict[type, Callable[[_Posting, Any], None]]] = {
     Noted: _noted,
     Refused: _refused,
     Cleared: _cleared,
+    Amended: _amended,
+    Guarded: lambda rows, record: rows.standing.guarded(record),
+    Unguarded: lambda rows, record: rows.standing.unguarded(record),
+    Latched: lambda rows, record: rows.standing.latched(record),
+    Rearmed: lambda rows, record: rows.standing.rearmed(record),
+    Measured: lambda rows, record: rows.standing.measured(record),
+    Routed: lambda rows, record: rows.standing.routed(record),
 }
 """What rows each kind of record becomes."""
 
@@ -224,6 +262,7 @@ def forget(execute: Execute, deployment_id: str) -> None:
         "DELETE FROM checkpoints WHERE deployment_id = ?",
         "DELETE FROM events WHERE deployment_id = ?",
         "DELETE FROM tallies WHERE deployment_id = ?",
+        "DELETE FROM standing WHERE kind IN ('latch', 'figures') AND owner = 'deployment' AND item = ?",
     ):
         execute(statement, (deployment_id,))
 
