@@ -125,8 +125,8 @@ class Position(Struct, array_like=True, frozen=True):
 
     ``realised`` is profit closed so far net of fees, ``unrealised`` at the last known price, None
     while no price is known: unknown is never taken for zero. Money is in ``currency``, that of the
-    instrument. ``fifo_realised`` is as ``realised``, first lot in, first out; ``trip`` is what was realised,
-    net of fees, since the position was last flat.
+    instrument ("": the account's). ``fifo_realised`` is as ``realised``, first lot in, first out; ``trip`` is
+    what was realised, net of fees, since the position was last flat. ``account_id`` is that of its fills.
     """
 
     deployment_id: str
@@ -140,6 +140,7 @@ class Position(Struct, array_like=True, frozen=True):
     multiplier: float = 1.0
     fifo_realised: float = 0.0
     trip: float = 0.0
+    account_id: str = ""
 
 
 class AcceptedSignal(Struct, frozen=True, kw_only=True):

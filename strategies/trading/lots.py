@@ -1,0 +1,89 @@
+"""Lots, first in, first out: which of what was bought is still held, and what the rest has earned.
+
+A lot is one fill that opened or added; it is known by the record of that fill, so lots ascend by it. All
+lots of a holding have its side. Quantities are signed, profit is per unit of multiplier, without fees.
+
+First in, first out leaves the newest. So what a fill closes is found from the position that it leaves:
+lots are kept from the newest backwards until they make up that position, and the sum of the lots is the
+position after every fill, however many went before. Taking from the oldest instead would let the rounding
+of the two drift apart, and leave slivers of lots in a position that is flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import fsum
+from typing import Final, NamedTuple, TypeAlias
+
+from strategies.trading.errors import LedgerError
+from strategies.trading.records import LotMove
+
+HAIR: Final = 1e-12
+"""Relative to the position: what two sums of the same quantities may differ by, and no lot is split for."""
+
+
+class Lot(NamedTuple):
+    """What is left of one fill: the record that opened it, the signed quantity, the price."""
+
+    seq: int
+    quantity: float
+    price: float
+
+
+Lots: TypeAlias = tuple[Lot, ...]
+
+
+def after(lots: Lots, quantity: float, price: float, seq: int, held: float) -> tuple[Lots, float, LotMove]:
+    """Return the lots once ``quantity`` has traded at ``price``, the profit of what closed, and the move.
+
+    ``held`` is the position after the fill, ``seq`` the record of the fill.
+    """
+    if not lots or (lots[0].quantity > 0) == (quantity > 0):
+        return (*lots, Lot(seq, quantity, price)), 0.0, LotMove(opened=quantity)
+    side = 1.0 if lots[0].quantity > 0 else -1.0
+    first, over = _kept(lots, max(held * side, 0.0))
+    opened = held if held * side < 0 else 0.0
+    profits = [lot.quantity * (price - lot.price) for lot in lots[:first]]
+    left = None
+    if over:
+        front = lots[first]
+        profits.append(side * over * (price - front.price))
+        left = (front.seq, front.quantity - side * over)
+    move = LotMove([lot.seq for lot in lots[:first]], left, opened)
+    return moved(lots, move, seq, price), fsum(profits), move
+
+
+def _kept(lots: Lots, rest: float) -> tuple[int, float]:
+    """Return from where on ``lots`` make up ``rest`` (unsigned), and what the first of them has too much."""
+    first, hair = len(lots), HAIR * rest
+    while first and rest > hair:
+        first -= 1
+        rest -= abs(lots[first].quantity)
+    return first, (-rest if -rest > hair else 0.0)
+
+
+def moved(lots: Lots, move: LotMove, seq: int, price: float) -> Lots:
+    """Return ``lots`` after ``move``, as record ``seq`` of a fill at ``price`` tells it.
+
+    Raises ``LedgerError`` if the move is not one of these lots.
+    """
+    count = len(move.closed)
+    kept = lots[count:]
+    if move.closed != [lot.seq for lot in lots[:count]]:
+        raise LedgerError(f"record {seq} closes lots {move.closed}, but {[lot.seq for lot in lots]} are open")
+    if move.left is not None:
+        name, quantity = move.left
+        if not kept or kept[0].seq != name:
+            raise LedgerError(f"record {seq} takes from lot {name}, but {[lot.seq for lot in kept]} are open")
+        kept = (Lot(name, quantity, kept[0].price), *kept[1:])
+    return (*kept, Lot(seq, move.opened, price)) if move.opened else kept
+
+
+def quantity(lots: Iterable[Lot]) -> float:
+    """Return the signed quantity of all ``lots``."""
+    return fsum(lot.quantity for lot in lots)
+
+
+def profit(lots: Sequence[Lot], price: float) -> float:
+    """Return what ``lots`` have earned at ``price``, per unit of multiplier."""
+    return fsum(lot.quantity * (price - lot.price) for lot in lots)
