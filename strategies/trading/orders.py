@@ -32,7 +32,9 @@ class Order(Struct, frozen=True, array_like=True, kw_only=True):
     ``after`` is the number of the last tick of its symbol (``Ticks.seq``) that came before its acceptance:
     a tick is looked at again after a crash, and an order is filled by later ones only. ``filled`` is the
     signed quantity so far, ``fees`` what that has cost. ``protect`` guards the position that it opens.
-    ``route`` "" is the paper broker. ``day`` labels the account's trading day of its acceptance.
+    ``route`` "" is the paper broker. ``day`` labels the account's trading day of its acceptance. ``value`` is
+    what has traded so far, in money of the instrument, never negative. ``resting``: a limit order that the
+    market has seen and not filled; it fills at its limit from then on.
     """
 
     order_id: str
@@ -62,6 +64,8 @@ class Order(Struct, frozen=True, array_like=True, kw_only=True):
     max_slippage_bps: float | None = None
     reference_price: float | None = None
     day: str = ""
+    value: float = 0.0
+    resting: bool = False
 
     @property
     def left(self) -> float:
