@@ -12,6 +12,18 @@ from msgspec import Struct
 
 from bus.messages import CellStats, Position
 from bus.sessions import SessionCalendar
+from strategies.trading.latches import Latch
+from strategies.trading.protection import Guard
+from supervisor.trading_control import (
+    AccountRow,
+    Flooded,
+    OrderReport,
+    Rearm,
+    RouteOrder,
+    SetLatch,
+    TradingAnswer,
+    TradingSpec,
+)
 
 
 class FeedSpec(Struct, frozen=True, kw_only=True):
@@ -60,6 +72,7 @@ class Configure(Struct, frozen=True, array_like=True, tag=1):
     synthetic: Literal["deliver", "history_only", "off"] = "deliver"
     signals: SignalsSpec = SignalsSpec()
     checkpoint_every: float = 30.0
+    trading: TradingSpec = TradingSpec()
 
 
 class Attach(Struct, frozen=True, array_like=True, tag=2):
@@ -78,8 +91,9 @@ class Attach(Struct, frozen=True, array_like=True, tag=2):
     warmup: int
     risk: dict[str, Any] = {}
     signals_per_s: int = 200
-    fresh: bool = False
-    """Begin at the present, though there is a checkpoint: what came while it was stopped is history to it."""
+    begun: int = 0
+    """The generation that an operator last started. Of a checkpoint from before it only the state counts, not
+    the place on the tape: what came while it was stopped is history to it."""
     checkpoint_bytes: int = 2**20
     """The largest state that is kept of it."""
 
@@ -155,6 +169,9 @@ EngineOrder: TypeAlias = (
     | RefuseState
     | RestoreState
     | ClearState
+    | SetLatch
+    | Rearm
+    | OrderReport
 )
 
 
@@ -233,6 +250,10 @@ class DeploymentRow(Struct, frozen=True, kw_only=True):
     stats: CellStats
     published: int = 0
     positions: list[Position] = []
+    equity: float | None = None
+    """In its account's currency; None while a price or a rate is unknown, or the capital is."""
+    latch: Latch | None = None
+    guards: list[Guard] = []
 
 
 class EngineStats(Struct, frozen=True, array_like=True, tag=4):
@@ -248,6 +269,7 @@ class EngineStats(Struct, frozen=True, array_like=True, tag=4):
     deployments: list[DeploymentRow]
     signals_endpoint: str = ""
     replay_endpoint: str = ""
+    accounts: list[AccountRow] = []
 
 
 class StateAnswer(Struct, frozen=True, array_like=True, tag=5):
@@ -270,4 +292,14 @@ class FeedTurned(Struct, frozen=True, array_like=True, tag=6):
     symbols: list[str]
 
 
-EngineNews: TypeAlias = EngineReady | CellSaid | EngineEvent | EngineStats | StateAnswer | FeedTurned
+EngineNews: TypeAlias = (
+    EngineReady
+    | CellSaid
+    | EngineEvent
+    | EngineStats
+    | StateAnswer
+    | FeedTurned
+    | TradingAnswer
+    | RouteOrder
+    | Flooded
+)

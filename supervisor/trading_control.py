@@ -1,0 +1,120 @@
+"""What supervisor and engine say to each other of money: terms, latches, accounts, live orders (``control``)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from strategies.trading.accounts import AccountTerms
+from strategies.trading.instruments import Instruments
+from strategies.trading.latches import Latch, LatchKind, Scope
+from strategies.trading.orders import Order
+from strategies.trading.terms import Terms
+
+
+class TradingSpec(Struct, frozen=True, kw_only=True):
+    """What is traded, for whom and on which terms. An account that is not named has plain terms.
+
+    ``live`` is the first of the three opt-ins; the account's and the deployment's are the others.
+    """
+
+    instruments: Instruments = Instruments()
+    accounts: dict[str, AccountTerms] = {}
+    paper: Terms = Terms()
+    live: bool = False
+
+
+class SetLatch(Struct, frozen=True, array_like=True, tag=11):
+    """Bar a deployment or an account until it is taken back; ``TradingAnswer`` follows, once it is durable.
+
+    A weaker one than is set changes nothing. ``by`` names the operator.
+    """
+
+    scope: Scope
+    name: str
+    kind: LatchKind
+    reason: str
+    by: str
+    request: int
+
+
+class Rearm(Struct, frozen=True, array_like=True, tag=12):
+    """Take a latch back: only an operator's doing; ``TradingAnswer`` follows."""
+
+    scope: Scope
+    name: str
+    reason: str
+    by: str
+    request: int
+
+
+class OrderReport(Struct, frozen=True, array_like=True, tag=13):
+    """What a route says of a live order: whole sums so far, so that one said twice changes nothing.
+
+    ``filled`` is signed, ``average_price`` and ``fees`` are over all of it, in the instrument's currency;
+    ``at`` is the wall clock's. ``unknown``: it was sent and nobody has answered; it is being asked for.
+    """
+
+    order_id: str
+    deployment_id: str
+    symbol: str
+    status: Literal["sent", "working", "filled", "cancelled", "rejected", "expired", "unknown"]
+    filled: float = 0.0
+    average_price: float | None = None
+    fees: float = 0.0
+    venue_id: str = ""
+    detail: str = ""
+    at: int = 0
+
+
+class AccountRow(Struct, frozen=True, kw_only=True):
+    """What the engine knows of one account, once a second; money in ``currency``, None unknown."""
+
+    name: str
+    currency: str
+    capital: float | None = None
+    realised: float | None = None
+    unrealised: float | None = None
+    fees: float | None = None
+    equity: float | None = None
+    exposure: float | None = None
+    """The worth of what is held, long and short alike."""
+    day: str = ""
+    day_profit: float | None = None
+    peak_equity: float | None = None
+    orders_today: int = 0
+    open_positions: int = 0
+    latch: Latch | None = None
+
+
+class TradingAnswer(Struct, frozen=True, array_like=True, tag=7):
+    """What became of a ``SetLatch`` or ``Rearm``: in the journal, or the ``problem``.
+
+    Not ``changed``: it was so already. ``latch`` is what is set now.
+    """
+
+    request: int
+    problem: str = ""
+    changed: bool = True
+    latch: Latch | None = None
+
+
+class RouteOrder(Struct, frozen=True, array_like=True, tag=8):
+    """A live order, journalled: send it by the route that it names, under its own id and no other.
+
+    ``again``: it may have been sent before, so it is asked for first. ``cancel``: take it back.
+    """
+
+    order: Order
+    symbol_there: str
+    again: bool = False
+    cancel: bool = False
+
+
+class Flooded(Struct, frozen=True, array_like=True, tag=9):
+    """A deployment has flooded the gate for so long that it is to be ended and set aside."""
+
+    deployment_id: str
+    generation: int
+    detail: str
