@@ -1,4 +1,4 @@
-"""What supervisor and engine say to each other of money: terms, latches, accounts, live orders (``control``)."""
+"""What supervisor and engine say to each other of money: terms, latches, accounts, live orders."""
 
 from __future__ import annotations
 
