@@ -189,8 +189,8 @@ class Core:
 
     def _fill(self, tick: Tick, now: int, number: int | None) -> Outcome | None:
         turn = self._turn(now)
-        for order, price in self._state.broker.match(tick, number):
-            turn.fill(order, price, tick)
+        for match in self._state.broker.match(tick, number):
+            turn.fill(match.order, match.price, tick)
         return turn.out if turn.out.records or number is None else None
 
     def _current(self, deployment_id: str, generation: int) -> Desk | None:

