@@ -317,8 +317,8 @@ class Actor:
         if ends and self._errand.give_up(effect.generation):
             return
         match effect:
-            case lf.Spawn(generation=generation, paused=paused, fresh=fresh):
-                await self._spawn(generation, paused=paused, fresh=fresh)
+            case lf.Spawn(generation=generation, paused=paused):
+                await self._spawn(generation, paused=paused)
             case lf.Direct(verb=verb, reason=reason):
                 self._direct(verb, reason)
             case lf.Terminate(generation=generation, reason=reason, grace=grace):
@@ -332,7 +332,7 @@ class Actor:
         order = DirectOrder(self.id, self.life.instance, verb, reason)  # type: ignore[arg-type]  # one of three
         self.host.engine.tell(order)
 
-    async def _spawn(self, generation: int, *, paused: bool, fresh: bool) -> None:
+    async def _spawn(self, generation: int, *, paused: bool) -> None:
         await self.settled()
         self._bye.clear()
         mine, host = self.deployment, self.host
@@ -354,7 +354,7 @@ class Actor:
         left = self._extra_time()
         granted = inst.grant(mine, generation, code, host, extra_time=left, packages=packages)
         usage = host.usage(mine.memory, mine.cpu)
-        attach = inst.attach(granted, code, fresh=fresh)
+        attach = inst.attach(granted, code, begun=self.life.begun)
         self.instance = Instance(generation, attach, usage, self._loop.time())
         self.expect()  # it may have been given other symbols
         host.engine.tell(attach)

@@ -122,7 +122,8 @@ class Daemon:
         self._remains = Remains(self.enforcers, self.events, self._known)
         self.news.clear = self._remains.clear
         self.on_loss = {name: feed.on_loss for name, feed in settings.feeds.items()}
-        self.news.on_feed = Dependants(self.actors, self.on_loss).on_turn
+        self.dependants = Dependants(self.actors, self.on_loss)
+        self.news.on_feed = self.dependants.on_turn
         self.signals = SignalTail(settings.state_dir / "journal.db")
         self.checkpoints = Checkpoints(self.signals, self.engine)
         self.news.on_state_answer = self.checkpoints.on_answer
@@ -200,6 +201,7 @@ class Daemon:
         await self._first_engine()
         self.sampler.follow(self.processes)
         self.pulse.start()
+        self.dependants.let_go()
         self.verbs.recover()
         if self.mirror is not None:
             self.mirror.start()

@@ -48,11 +48,19 @@ class Dependants:
                 actor.submit(lf.Suspend(turned.feed, f"feed {turned.feed} is lost: {turned.detail}"))
 
     def _back(self, turned: FeedTurned) -> None:
-        for name in self._bereft.pop(turned.feed, ()):
-            if (actor := self._actors.get(name)) is None:
-                continue
-            back, again = f"feed {turned.feed} is back", self._policies.get(turned.feed) == "restart"
-            # Also where the policy is another by now: nobody else would let it go.
-            actor.submit(lf.Release(turned.feed, back))
-            if again and actor.life.state in lf.LIVING and actor.life.wanted is not lf.Wanted.STOPPED:
+        bereft = self._bereft.pop(turned.feed, set())
+        back, again = f"feed {turned.feed} is back", self._policies.get(turned.feed) == "restart"
+        for actor in self._actors.values():
+            # Also those that a daemon before this one has paused, or a policy that is another by now.
+            if actor.id in bereft or actor.life.suspended == turned.feed:
+                actor.submit(lf.Release(turned.feed, back))
+            living = actor.life.state in lf.LIVING and actor.life.wanted is not lf.Wanted.STOPPED
+            if actor.id in bereft and again and living:
                 actor.submit(lf.Restart("daemon", back))
+
+    def let_go(self) -> None:
+        """Release those that wait for a feed which is configured no more: it never comes back."""
+        for actor in self._actors.values():
+            feed = actor.life.suspended
+            if feed and feed not in self._policies:
+                actor.submit(lf.Release(feed, f"there is no feed {feed} any more"))

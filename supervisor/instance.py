@@ -76,7 +76,7 @@ def grant(
     )
 
 
-def attach(granted: CellSpec, code: Code, *, fresh: bool) -> Attach:
+def attach(granted: CellSpec, code: Code, *, begun: int) -> Attach:
     """Write down what the engine is told of a cell, so that it expects exactly this one."""
     return Attach(
         deployment_id=granted.deployment_id,
@@ -92,7 +92,7 @@ def attach(granted: CellSpec, code: Code, *, fresh: bool) -> Attach:
         warmup=code.warmup,
         risk=granted.risk,
         signals_per_s=granted.limits.signals_per_s,
-        fresh=fresh,
+        begun=begun,
         checkpoint_bytes=granted.limits.checkpoint_bytes,
     )
 

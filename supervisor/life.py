@@ -87,9 +87,9 @@ class Life(Struct, frozen=True, kw_only=True):
     none. ``timer`` numbers timers: only the one with this number, due at ``due``, may fire. ``ending`` is
     why the supervisor itself is ending the instance, ``held`` that its gate was shut from birth. ``exits``
     are the unplanned exits still in the window, ``attempt`` counts those since the last stable run.
-    ``fresh`` that an operator started it, to begin at the present, and it has not run yet; ``suspended``
-    names the feed for want of which it is paused, though it is wanted running. ``reason`` and ``actor``
-    explain the last transition.
+    ``begun`` is the generation that an operator last had begin at the present: what was saved before it does
+    not say where to go on. ``suspended`` names the feed for want of which it is paused, though it is wanted
+    running. ``reason`` and ``actor`` explain the last transition.
     """
 
     state: State = State.REGISTERED
@@ -101,7 +101,7 @@ class Life(Struct, frozen=True, kw_only=True):
     rung: Rung = Rung.NONE
     ending: Cause | None = None
     held: bool = False
-    fresh: bool = False
+    begun: int = 0
     suspended: str = ""
     since: float = 0.0
     attempt: int = 0
@@ -272,14 +272,10 @@ Event: TypeAlias = Verb | Recover | Deferred | Denied | Suspend | Release | News
 
 # ---- effects --------------------------------------------------------------------------------------
 class Spawn(Struct, frozen=True):
-    """Begin an instance; the gate must hold it ``paused`` from its first moment.
-
-    ``fresh``: an operator starts it, so it begins at the present and not where the last one was.
-    """
+    """Begin an instance; the gate must hold it ``paused`` from its first moment."""
 
     generation: int
     paused: bool = False
-    fresh: bool = False
 
 
 class Direct(Struct, frozen=True):

@@ -128,27 +128,24 @@ def _is_held(life: Life) -> bool:
     return life.wanted is Wanted.PAUSED or bool(life.suspended)
 
 
-def _spawn(life: Life, event: Event, now: float, policy: Policy, *, fresh: bool = False) -> Step:
+def _spawn(life: Life, event: Event, now: float, policy: Policy) -> Step:
     life = _enter(life, State.STARTING, now, event)
     generation = life.generation + 1
     held = _is_held(life)
     life = replace(life, generation=generation, instance=generation, rung=Rung.NONE, ending=None)
-    life = replace(life, held=held, fresh=fresh)
-    return _arm(life, now + policy.start_timeout), [Spawn(generation, paused=held, fresh=fresh)]
+    return _arm(replace(life, held=held), now + policy.start_timeout), [Spawn(generation, paused=held)]
 
 
 def _begin(life: Life, event: Event, now: float, policy: Policy) -> Step:
     """Start for an operator: where it was at rest, what came meanwhile is history to it."""
-    fresh = life.fresh or life.state is not State.BACKOFF
-    return _spawn(replace(life, wanted=Wanted.RUNNING, suspended=""), event, now, policy, fresh=fresh)
+    if life.state is not State.BACKOFF:
+        life = replace(life, begun=life.generation + 1)
+    return _spawn(replace(life, wanted=Wanted.RUNNING, suspended=""), event, now, policy)
 
 
 def _begin_again(life: Life, event: Event, now: float, policy: Policy) -> Step:
-    """Start again after the delay, or because an operator does not wait for it; a wanted pause stays.
-
-    One that was to begin at the present and died before it ran still is: all that is saved is of before.
-    """
-    return _spawn(replace(life, restarts=life.restarts + 1), event, now, policy, fresh=life.fresh)
+    """Start again after the delay, or because an operator does not wait for it; a wanted pause stays."""
+    return _spawn(replace(life, restarts=life.restarts + 1), event, now, policy)
 
 
 def _recover(life: Life, event: Recover, now: float, policy: Policy) -> Step:
@@ -175,7 +172,7 @@ def _prepared(life: Life, _event: Prepared, now: float, policy: Policy) -> Step:
     """Take the start up again: same generation, the whole time of a start."""
     held = _is_held(life)
     life = replace(_arm(life, now + policy.start_timeout), held=held, reason="")
-    return life, [Spawn(life.instance, paused=held, fresh=life.fresh)]
+    return life, [Spawn(life.instance, paused=held)]
 
 
 def _born(life: Life, event: Born, now: float, _policy: Policy) -> Step:
@@ -185,7 +182,7 @@ def _born(life: Life, event: Born, now: float, _policy: Policy) -> Step:
 def _ready(life: Life, event: Ready, now: float, policy: Policy) -> Step:
     paused = _is_held(life)
     life = _enter(life, State.PAUSED if paused else State.RUNNING, now, event)
-    life = replace(_arm(life, now + policy.stable_time), fresh=False)
+    life = _arm(life, now + policy.stable_time)
     if paused:
         # Said again although the gate may be shut: the cell had not subscribed when the gate was told.
         return life, [Direct(life.instance, "pause", "paused before it was ready")]
@@ -291,11 +288,15 @@ def _hurry(life: Life, event: Stop | Restart | Halt, now: float, policy: Policy)
 
 
 def _rest(state: State, *, forget: bool) -> Rule:
-    """No process: come to rest in ``state``. Timers die, so nothing starts by itself any more."""
+    """No process: come to rest in ``state``. Timers die, so nothing starts by itself any more.
+
+    What is still wanted is still suspended: the next daemon begins with both.
+    """
 
     def rule(life: Life, event: Event, now: float, _policy: Policy) -> Step:
         wanted = Wanted.STOPPED if forget else life.wanted
-        return replace(_arm(_enter(life, state, now, event), None), wanted=wanted, suspended=""), []
+        suspended = "" if wanted is Wanted.STOPPED else life.suspended
+        return replace(_arm(_enter(life, state, now, event), None), wanted=wanted, suspended=suspended), []
 
     return rule
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from supervisor.capacity import Capacity
 from supervisor.catalogue import Catalogue
 from supervisor.config import Settings
-from supervisor.dependants import OnLoss
+from supervisor.dependants import Dependants, OnLoss
 from supervisor.errors import SettingsError
 from supervisor.events import EventLog
 from supervisor.host import Host, policy_of
@@ -89,6 +89,7 @@ class Parts(Protocol):
     catalogue: Catalogue
     problems: dict[str, str]
     on_loss: dict[str, OnLoss]
+    dependants: Dependants
 
     @property
     def processes(self) -> dict[str, int | None]:
@@ -118,6 +119,7 @@ async def reload(daemon: Parts, reread: Callable[[], Settings]) -> None:
     daemon.catalogue.look_in(settings.strategies.path)
     daemon.on_loss.clear()
     daemon.on_loss.update({name: feed.on_loss for name, feed in settings.feeds.items()})
+    daemon.dependants.let_go()
     await daemon.tell_settings()
     changed = f"changed: {', '.join(merged.changed)}" if merged.changed else "nothing changed"
     waits = f"; to be restarted for: {', '.join(merged.waits)}" if merged.waits else ""

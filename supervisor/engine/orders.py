@@ -25,6 +25,7 @@ from supervisor.control import (
     ShutDown,
 )
 from supervisor.engine.feeds import NANOS, FeedKnown, FeedPort
+from supervisor.engine.resume import no_timers
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
@@ -118,8 +119,9 @@ class Orders:
         if fenced is not None:
             engine.saving.gone(order.deployment_id)
             self._release(fenced.attach)
-        if order.fresh:
+        if order.begun == order.generation:
             engine.timers.forget(order.deployment_id)
+            engine.publication.publish(no_timers(order.deployment_id))
         engine.core.attach(
             Grant(
                 deployment_id=order.deployment_id,

@@ -18,11 +18,13 @@ from bus.messages import (
     CommandBody,
     Hello,
     Missed,
+    Resume,
     Running,
     Schedule,
     Signals,
     Welcome,
 )
+from strategies.trading.records import Saved
 from supervisor.control import CellSaid
 from supervisor.engine.replays import Replays
 from supervisor.engine.resume import timer
@@ -91,14 +93,13 @@ class Reports:
             now = engine.event_now(time.monotonic_ns())
             welcome = Welcome(epoch=engine.epoch, now=now, tape=tape.identity, resumes=True)
         else:
-            checkpoint = engine.states.newest(member)
-            welcome = self._welcome(member, checkpoint, living=report.tape != 0)
+            welcome = self._welcome(member, engine.states.newest(member), living=report.tape != 0)
         engine.command(member.deployment_id, member.generation, welcome)
         if not member.welcomed:
             member.welcomed = True
             self._say(member, "hello")
 
-    def _welcome(self, member: Member, checkpoint: Checkpoint | None, *, living: bool) -> Welcome:
+    def _welcome(self, member: Member, saved: Saved | None, *, living: bool) -> Welcome:
         """Begin where its checkpoint was, if all since then is on the tape; else at the present."""
         engine, attach = self._engine, member.attach
         engine.market.flush()
@@ -118,18 +119,21 @@ class Reports:
             tape=tape.identity,
             at=tape.end,
         )
-        if checkpoint is None or living:
+        member.held = False
+        if saved is None or living:
             return present
+        checkpoint = saved.checkpoint
         given = replace(
             present, state=checkpoint.state, state_version=checkpoint.state_version, recovered=True
         )
-        if attach.fresh or checkpoint.epoch != tape.identity:
+        if saved.generation < attach.begun or checkpoint.epoch != tape.identity:
             return given
         # Beyond its end: after a power cut, which may cost the tape more than it cost the journal.
         reached = all(seq <= present.position.get(topic, seq) for topic, seq in checkpoint.position.items())
         if not (tape.begin <= checkpoint.at <= tape.end and reached):
             self._short(member, checkpoint.at)
             return given
+        member.held = checkpoint.paused
         return replace(
             given,
             # As many before the checkpoint as ever: what closed since, the cell will hear from the tape.
@@ -165,8 +169,10 @@ class Reports:
         self._engine.saving.running(member.deployment_id, time.monotonic_ns())
         member.base = sum(report.position.get(f"tick|{symbol}|", 0) for symbol in member.attach.symbols)
         self._engine.core.running(member.deployment_id, member.generation)
-        if member.directed is not None:
-            self._engine.command(member.deployment_id, member.generation, member.directed)
+        if member.directed is not None or member.held:
+            # Held, and nobody directs it to be: it was resumed while it had no instance.
+            directed = member.directed or Resume()
+            self._engine.command(member.deployment_id, member.generation, directed)
         self._say(member, "running")
 
     @_take.register

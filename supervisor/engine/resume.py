@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 MARK = b"mark||"
 TIMERS = b"timer|"
-"""What begins a frame for the next engine alone, ``timer|ID|`` and a ``Schedule``: a timer that was set."""
+"""What begins a frame for the next engine alone, ``timer|ID|`` and a ``Schedule``: a timer that was set. With
+nothing behind it: those of the deployment were forgotten."""
 PIECE = 2**20
 """Bytes of tape that are read at once."""
 
@@ -151,6 +152,11 @@ def timer(deployment_id: str, schedule: Schedule) -> bytes:
     return TIMERS + deployment_id.encode() + b"|" + _encode(schedule)
 
 
+def no_timers(deployment_id: str) -> bytes:
+    """Write down that a deployment has no timer any more."""
+    return TIMERS + deployment_id.encode() + b"|"
+
+
 def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> Told:
     """Take up numbers of commands, timers set and fired; return what signals and fills were told."""
     numbers, told = engine.publication.numbers, Told()
@@ -158,8 +164,7 @@ def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> Told:
     for frame in frames:
         topic = topics.of(frame)
         if topic.startswith(TIMERS):
-            asked = _decode_schedule(frame.removeprefix(topic))
-            engine.timers.set(topic[len(TIMERS) : -1].decode(), asked.name, asked.at, asked.every)
+            _heed_timer(engine, topic[len(TIMERS) : -1].decode(), frame.removeprefix(topic))
         if not topic.startswith(topics.CELLS):
             continue
         owner = topic[len(topics.CELLS) : -1].decode()
@@ -172,6 +177,14 @@ def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> Told:
             told.ids.add(body.ack.signal_id if isinstance(body, Acked) else body.fill.fill_id)
             told.newest = max(told.newest, body.seq)
     return told
+
+
+def _heed_timer(engine: Engine, owner: str, payload: bytes) -> None:
+    if not payload:
+        engine.timers.forget(owner)
+        return
+    asked = _decode_schedule(payload)
+    engine.timers.set(owner, asked.name, asked.at, asked.every)
 
 
 def _tell(engine: Engine, mark: Mark, told: set[str]) -> None:

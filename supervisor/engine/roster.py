@@ -26,6 +26,8 @@ class Member:
     welcomed: bool = False
     directed: Pause | Resume | None = None
     """What the supervisor directed last: said again once it runs, for what is said before is not heard."""
+    held: bool = False
+    """Whether it was welcomed with a state that is of a paused strategy, and so is paused."""
     loaded: int = 0
     """The checkpoint with which it was welcomed, by its number in the journal; 0 for none."""
     refused: bool = False

@@ -42,7 +42,7 @@ class States:
             engine.core.on_checkpoint(member.deployment_id, member.generation, checkpoint, time.time_ns())
         )
 
-    def newest(self, member: Member) -> Checkpoint | None:
+    def newest(self, member: Member) -> Saved | None:
         """Return the checkpoint to start an instance from, None for none; those found damaged are told."""
         engine = self._engine
         engine.settle()  # what was refused or put back in this turn counts
@@ -50,7 +50,7 @@ class States:
         if found.damaged:
             self._refuse(member.deployment_id, member.generation, found.damaged, DAMAGED, found.saved)
         member.loaded = found.saved.seq if found.saved else 0
-        return found.saved.checkpoint if found.saved else None
+        return found.saved
 
     def refuse(self, order: RefuseState) -> None:
         """Set aside the checkpoint with which an instance was welcomed: it did not load.

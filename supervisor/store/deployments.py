@@ -34,8 +34,12 @@ from supervisor.store.tables import (
     Standing,
 )
 
-SCHEMA_VERSION = 2
-ADDED: dict[int, tuple[sql.Table, str]] = {2: (DEPLOYMENTS, "trusted_path")}
+SCHEMA_VERSION = 4
+ADDED: dict[int, tuple[sql.Table, str]] = {
+    2: (DEPLOYMENTS, "trusted_path"),
+    3: (DEPLOYMENTS, "begun"),
+    4: (DEPLOYMENTS, "suspended"),
+}
 """The column that each version after the first has brought. An older database gets it, with its default."""
 KEEP_DEATHS = 20
 """Deaths kept of each deployment; the oldest go first."""
@@ -271,7 +275,7 @@ class DeploymentStore:
 
 def _bring_up(connection: sql.Connection, found: int) -> None:
     """Bring the schema from version ``found`` to ours. Safe to be cut off anywhere and begun again."""
-    # A migration tool (Alembic) would be a dependency and a folder for what is one column so far.
+    # A migration tool (Alembic) would be a dependency and a folder for what is three columns so far.
     for version in range(found + 1, SCHEMA_VERSION + 1):
         table, name = ADDED[version]
         # SQLite commits an ALTER at once, so the version may be older than what is there already.

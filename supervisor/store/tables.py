@@ -43,6 +43,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     restarts: int = 0
     reason: str = ""
     actor: str = ""
+    begun: int = 0
+    suspended: str = ""
 
     @staticmethod
     def of(life: Life) -> Standing:
@@ -56,6 +58,8 @@ class Standing(Struct, frozen=True, kw_only=True):
             restarts=life.restarts,
             reason=life.reason if life.state in DURABLE_STATES else "",
             actor=life.actor if life.state in DURABLE_STATES else "",
+            begun=life.begun,
+            suspended=life.suspended,
         )
 
     def life(self) -> Life:
@@ -116,6 +120,8 @@ DEPLOYMENTS = Table(
     Column("restarts", sql.BigInteger, nullable=False),
     Column("reason", sql.Text, nullable=False),
     Column("actor", sql.Text, nullable=False),
+    Column("begun", sql.BigInteger, nullable=False, server_default="0"),
+    Column("suspended", sql.String(64), nullable=False, server_default=""),
 )
 # SQLite counts up by itself only a primary key that is spelled INTEGER (sqlite.org/autoinc.html).
 _SERIAL = sql.BigInteger().with_variant(sql.Integer(), "sqlite")

@@ -365,3 +365,26 @@ def test_s17_who_reads_a_feed_that_died_is_paused_or_restarted_where_that_is_the
     assert (rows["c"]["generation"], rows["c"]["restarts"]) == (1, 0)
     assert {rows[name]["generation"] for name in "ab"} == {2 if on_loss == "restart" else 1}
     assert daemon.events("paused", name="c") == []
+
+
+@pytest.mark.parametrize("end", ["kill", "terminate"])
+def test_s17_who_waits_for_a_feed_waits_for_it_with_the_next_daemon_too(new_site, end):
+    site = new_site().with_feed("main", on_loss="pause")
+    site.strategy("listens", LISTENS)
+    first = site.daemon()
+    first.start("a", "listens")
+    with site.feed() as feed:
+        feed.wait_for_engine().tick()
+        first.until_said("a", "tick")
+    first.until_state("a", "paused")
+    seq = first.seq
+    getattr(first, end)()
+    second = site.daemon()
+    row = second.until_state("a", "paused", generation=2)
+    assert row["desired"] == "running"
+    assert second.events("running", name="a", after=seq) == [], "not even for a moment"
+    with site.feed() as feed:
+        feed.wait_for_engine().tick()
+        second.until_state("a", "running")
+        feed.tick()
+        second.until_said("a", "tick", 2)

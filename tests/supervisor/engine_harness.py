@@ -134,7 +134,7 @@ class EngineProcess:
             warmup=given.get("warmup", 10),
             risk=given.get("risk", {}),
             signals_per_s=given.get("signals_per_s", 1000),
-            fresh=given.get("fresh", False),
+            begun=given.get("begun", 0),
         )
         self.tell(attach)
         return FakeCell(self, attach)

@@ -88,3 +88,22 @@ def test_one_that_was_removed_meanwhile_is_passed_over():
     dependants.on_turn(LOST)
     del known["reads"]
     dependants.on_turn(BACK)
+
+
+def test_those_whom_a_daemon_before_this_one_paused_go_on_too():
+    """It was lost, and they were, before anybody could have been told here."""
+    known = actors()
+    known["reads other"].life = lf.Life(wanted=lf.Wanted.RUNNING, generation=1, suspended="main")
+    for policy in ("pause", "restart", "tell"):
+        known["reads other"].told.clear()
+        Dependants(known, {"main": policy}).on_turn(BACK)
+        assert told(known) == {"reads other": [lf.Release("main", "feed main is back")]}
+
+
+def test_who_waits_for_a_feed_that_is_configured_no_more_goes_on():
+    known = actors()
+    known["reads"].life = lf.Life(wanted=lf.Wanted.RUNNING, generation=1, suspended="main")
+    Dependants(known, {"main": "tell"}).let_go()
+    assert told(known) == {}
+    Dependants(known, {"other": "pause"}).let_go()
+    assert told(known) == {"reads": [lf.Release("main", "there is no feed main any more")]}

@@ -42,8 +42,9 @@ def reopened(store: DeploymentStore, url: str) -> DeploymentStore:
 
 def test_everything_said_of_a_deployment_comes_back(store, url):
     standing = Standing(
-        wanted=Wanted.PAUSED, state=State.QUARANTINED, generation=7, restarts=3, reason="r", actor="ann"
-    )
+        wanted=Wanted.PAUSED, state=State.QUARANTINED, generation=7, restarts=3, reason="r", actor="ann",
+        begun=5, suspended="main",
+    )  # fmt: skip
     store.save(A, standing)
     store.save(replace(A, id="b", created_at=9), Standing())
     store = reopened(store, url)
@@ -109,7 +110,7 @@ def test_a_newer_schema_is_refused_by_a_sentence_and_left_alone(store, url, tmp_
     with sqlite3.connect(tmp_path / "stratd.db") as database:
         database.execute("insert into stratd_schema values (99)")
     database.close()
-    with pytest.raises(StoreError, match=r"newer stratd \(schema 99, this one knows 2\)"):
+    with pytest.raises(StoreError, match=r"newer stratd \(schema 99, this one knows 4\)"):
         DeploymentStore(url).open()
     assert [path.name for path in tmp_path.glob("*corrupt*")] == []
 
@@ -117,7 +118,8 @@ def test_a_newer_schema_is_refused_by_a_sentence_and_left_alone(store, url, tmp_
 def as_the_first_version_wrote_it(path) -> None:
     """Take from a database of ours what the first version did not have."""
     with sqlite3.connect(path) as database:
-        database.execute("alter table deployments drop column trusted_path")
+        for column in ("trusted_path", "begun", "suspended"):
+            database.execute(f"alter table deployments drop column {column}")
         database.execute("delete from stratd_schema")
         database.execute("insert into stratd_schema values (1)")
     database.close()
@@ -139,7 +141,7 @@ def test_an_older_database_is_brought_up_and_trusts_nothing(store, url, tmp_path
     store = reopened(store, url)
     assert store.load() == [(A, Standing())]
     with sqlite3.connect(path) as database:
-        assert database.execute("select max(version) from stratd_schema").fetchall() == [(2,)]
+        assert database.execute("select max(version) from stratd_schema").fetchall() == [(4,)]
     database.close()
     store.close()
 

@@ -18,6 +18,7 @@ from bus.messages import (
     Checkpoint,
     Filled,
     Missed,
+    Resume,
     Schedule,
     Signal,
     SignalAck,
@@ -106,6 +107,8 @@ def test_an_instance_begins_where_the_checkpoint_of_the_last_one_was(engine: Eng
     assert (resumed.state, resumed.state_version, resumed.recovered) == (b"state", 3, True)
     assert (resumed.resumes, resumed.paused, resumed.tape) == (True, True, welcome.tape)
     assert (resumed.position, resumed.at) == (position, welcome.at)
+    # The supervisor has not directed it to be paused: it was resumed while it had no instance.
+    second.wait_heard(Resume)
     frames, _ = second.missed(resumed.at)
     ticks = [tick for _, message in frames if isinstance(message, Ticks) for tick in message.ticks]
     assert list(range(1, 11)) == [tick.seq for tick in ticks]
@@ -132,20 +135,31 @@ def test_a_checkpoint_beyond_the_end_of_the_tape_is_loaded_at_the_present(engine
     second.close()
 
 
-def test_an_instance_that_an_operator_starts_begins_at_the_present(engine: EngineProcess) -> None:
+def test_what_was_saved_before_an_operator_started_it_does_not_say_where_to_go_on(
+    engine: EngineProcess,
+) -> None:
     publisher, first = engine.feed(), engine.attach()
     welcome = first.run()
     start = time.time_ns()
     send_tick(publisher, "X", start, 100.0, seq=1)
     wait_until(first.ticks, what="a tick")
-    first.say(Checkpoint(b"state", 1, welcome.tape, welcome.position, welcome.at))
+    first.say(Checkpoint(b"old", 1, welcome.tape, welcome.position, welcome.at))
     first.ask(data_as_of=start, data_key=1)
     first.close()
-    second = engine.attach(generation=2, fresh=True)
-    fresh: Welcome = second.run()
-    assert (fresh.resumes, fresh.state, fresh.position["tick|X|"]) == (False, b"state", 1)
+    # The second dies before its first checkpoint, and the third goes on as it would have.
+    for generation in (2, 3):
+        cell = engine.attach(generation=generation, begun=2)
+        fresh: Welcome = cell.run()
+        assert (fresh.resumes, fresh.state, fresh.position["tick|X|"]) == (False, b"old", 1)
+        if generation == 3:
+            cell.say(Checkpoint(b"new", 1, fresh.tape, fresh.position, fresh.at))
+            cell.ask(data_as_of=start, data_key=1, number=2)
+        cell.close()
+    fourth = engine.attach(generation=4, begun=2)
+    resumed = fourth.run()
+    assert (resumed.resumes, resumed.state, resumed.at) == (True, b"new", fresh.at)
     publisher.close()
-    second.close()
+    fourth.close()
 
 
 def test_who_asks_for_what_is_not_on_the_tape_begins_at_the_present(engine: EngineProcess) -> None:
@@ -377,6 +391,34 @@ def test_a_timer_that_was_set_before_the_engine_died_fires_once(engine: EnginePr
         frames, _ = living.missed(0)
         fired = [m.body for _, m in frames if isinstance(m, CellCommand) and isinstance(m.body, TimerFired)]
         assert [TimerFired("soon", start + n * S) for n in (2, 5, 8)] == fired
+        living.close()
+
+
+def test_a_timer_of_before_an_operators_start_is_forgotten_though_the_engine_died_at_once(
+    engine: EngineProcess,
+) -> None:
+    publisher, cell = engine.feed(), engine.attach()
+    cell.run()
+    start = whole_seconds(engine)
+    send_tick(publisher, "X", start, 100.0, seq=1)
+    wait_until(cell.ticks, what="a tick")
+    cell.say(Schedule("old", start + 2 * S))
+    cell.ask(intent="exit_all")  # that was heard
+    cell.close()
+    cell = engine.attach(generation=2, begun=2)
+    cell.run()
+    cell.close()
+    engine = again(engine)
+    with ended(engine, publisher):
+        configured(engine)
+        assert publisher.wait_for_subscriber(10)
+        living = engine.attach(generation=3, begun=2)
+        living.run()
+        living.say(Schedule("new", start + 2 * S))
+        living.ask(intent="exit_all")
+        send_tick(publisher, "X", start + 3 * S, 100.0, seq=2)
+        wait_until(living.ticks, what="a tick")
+        assert ["new"] == [m.name for m in living.heard if isinstance(m, TimerFired)]
         living.close()
 
 

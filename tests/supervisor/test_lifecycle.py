@@ -42,6 +42,7 @@ from supervisor.life import (
     comes_back,
 )
 from supervisor.lifecycle import TABLE, ImpossibleEventError, backoff_delay, cause_of, step
+from supervisor.store.tables import Standing
 
 POLICY = Policy()
 
@@ -74,7 +75,7 @@ def test_start_goes_through_starting_and_warming_to_running():
     life, effects = step(Life(), Start("ann", "morning"), 5.0, POLICY)
     assert (life.state, life.wanted, life.generation, life.due) == (State.STARTING, Wanted.RUNNING, 1, 65.0)
     assert (life.actor, life.reason, life.since) == ("ann", "morning", 5.0)
-    assert effects == [Spawn(1, fresh=True)]
+    assert effects == [Spawn(1)]
     life, effects = step(life, Born(1), 6.0, POLICY)
     assert (life.state, life.due, effects) == (State.WARMING, 65.0, [])
     life, effects = step(life, Ready(1), 7.0, POLICY)
@@ -88,12 +89,12 @@ def test_what_it_needs_is_made_first_with_a_time_of_its_own_and_then_the_start_g
     assert [] == effects
     life, effects = step(life, Prepared(1), 200.0, POLICY)
     assert (State.STARTING, 260.0, "") == (life.state, life.due, life.reason)
-    assert [Spawn(1, fresh=True)] == effects
+    assert [Spawn(1)] == effects
 
 
 def test_one_that_was_paused_while_it_waited_for_what_it_needs_starts_held():
     life, effects = live_through(Life(), Start(), Preparing(1, 9.0, "x"), Pause(), Prepared(1))
-    assert [Spawn(1, fresh=True), Spawn(1, paused=True, fresh=True)] == effects
+    assert [Spawn(1), Spawn(1, paused=True)] == effects
     life, effects = live_through(life, Born(1), Ready(1))
     assert State.PAUSED is life.state
 
@@ -101,7 +102,7 @@ def test_one_that_was_paused_while_it_waited_for_what_it_needs_starts_held():
 def test_what_it_needs_comes_too_late_for_one_that_is_being_stopped():
     life, effects = live_through(Life(), Start(), Preparing(1, 9.0, "x"), Stop(), Prepared(1))
     assert State.STOPPING is life.state
-    assert [Spawn(1, fresh=True), Terminate(1, "", POLICY.terminate_grace)] == effects
+    assert [Spawn(1), Terminate(1, "", POLICY.terminate_grace)] == effects
     life, effects = live_through(life, Ended(1, "operator"), Prepared(1), Preparing(1, 9.0, "x"))
     assert (State.STOPPED, []) == (life.state, effects)
 
@@ -118,7 +119,7 @@ def test_start_of_a_running_one_changes_nothing():
 
 def test_a_second_start_does_not_begin_a_second_instance():
     _, effects = live_through(Life(), Start(), Start(), Born(1), Start(), Ready(1), Start())
-    assert effects == [Spawn(1, fresh=True)]
+    assert effects == [Spawn(1)]
 
 
 def test_not_ready_in_time_ends_with_a_stack_and_counts_as_failure():
@@ -201,23 +202,23 @@ def test_what_the_daemon_itself_could_not_start_is_tried_for_as_long_as_it_takes
     assert life.due - now == POLICY.delay_cap, "rarely, in the end"
 
 
-def test_what_begins_at_the_present_does_so_until_it_has_run():
+def test_what_began_at_the_present_never_goes_on_from_before_that():
     """Dead before its first checkpoint, it would go on where it was stopped, hours ago."""
-    life, _ = step(Life(), Start(), 0.0, POLICY)
-    for generation in (2, 3):
+    life, _ = step(Life(state=State.STOPPED, generation=4), Start(), 0.0, POLICY)
+    for generation in (6, 7):
         life = crash(step(life, Born(life.instance), 1.0, POLICY)[0], 1.0)
-        life, effects = step(life, Due(life.timer), life.due, POLICY)
-        assert [Spawn(generation, fresh=True)] == effects
-    life, _ = live_through(life, Born(3), Ready(3))
-    life = crash(life, 100.0)
-    assert [Spawn(4)] == step(life, Due(life.timer), life.due, POLICY)[1]
+        life, _ = step(life, Due(life.timer), life.due, POLICY)
+        assert (life.generation, life.begun) == (generation, 5)
+    life = crash(live_through(life, Born(7), Ready(7))[0], 100.0)
+    life, _ = step(Standing.of(life).life(), Recover(unobserved=True), 0.0, POLICY)
+    assert (life.generation, life.begun) == (8, 5), "the next daemon knows it, too"
 
 
 def test_start_leaves_quarantine_but_keeps_the_tally_and_reset_clears_it():
     life = replace(crash(running(), 1.0, Policy(max_exits=0)), attempt=9)
     assert life.state is State.QUARANTINED
     started, effects = step(life, Start(), 2.0, POLICY)
-    assert (started.exits, effects) == ((1.0,), [Spawn(2, fresh=True)])
+    assert (started.exits, effects) == ((1.0,), [Spawn(2)])
     reset, effects = step(life, Reset(), 2.0, POLICY)
     assert (reset.state, reset.exits, reset.attempt, effects) == (State.STOPPED, (), 0, [])
 
@@ -291,7 +292,7 @@ def test_pause_and_resume_are_idempotent_and_tell_the_engine_once():
 def test_pause_before_ready_is_paused_when_ready():
     life, effects = live_through(Life(), Start(), Pause(), Ready(1))
     assert life.state is State.PAUSED
-    assert effects == [Spawn(1, fresh=True), Direct(1, "pause", "paused before it was ready")]
+    assert effects == [Spawn(1), Direct(1, "pause", "paused before it was ready")]
 
 
 def test_resume_before_ready_opens_the_gate_that_birth_shut():
@@ -361,7 +362,7 @@ def test_what_there_is_no_room_for_stays_as_it_is_and_says_why():
     life, effects = step(left, Deferred(reason="refused by max_concurrent"), 9.0, POLICY)
     assert (life.state, life.wanted, effects) == (State.STOPPED, Wanted.RUNNING, [])
     assert life.reason == "refused by max_concurrent"
-    assert step(life, Start(), 10.0, POLICY)[1] == [Spawn(4, fresh=True)]
+    assert step(life, Start(), 10.0, POLICY)[1] == [Spawn(4)]
 
 
 LOST, BACK = Suspend("main", "feed main is lost"), Release("main", "feed main is back")
@@ -401,6 +402,20 @@ def test_one_that_dies_without_its_feed_comes_back_paused_until_the_feed_does():
     assert step(life, Due(life.timer), life.due, POLICY)[1] == [Spawn(2)]
 
 
+def test_the_next_daemon_knows_for_want_of_which_feed_it_is_paused():
+    suspended, _ = step(running(), LOST, 1.0, POLICY)
+    halted, _ = live_through(suspended, Halt(), Ended(1, "shutdown"))
+    waiting, _ = live_through(crash(suspended, 2.0), Halt())
+    for left in (suspended, halted, waiting):  # the first of a daemon that was killed
+        life, effects = step(Standing.of(left).life(), Recover(), 0.0, POLICY)
+        assert (life.wanted, effects) == (Wanted.RUNNING, [Spawn(2, paused=True)])
+        life, _ = live_through(life, Born(2), Ready(2))
+        assert life.state is State.PAUSED
+        assert step(life, BACK, 9.0, POLICY)[1] == [Direct(2, "resume", "feed main is back")]
+        life, effects = live_through(Standing.of(left).life(), BACK, Recover())
+        assert effects == [Spawn(2)], "back before it was begun again"
+
+
 def test_one_that_is_at_rest_is_not_suspended_nor_begins_so():
     for life in (Life(), Life(state=State.FAILED, wanted=Wanted.RUNNING, generation=1, suspended="main")):
         assert step(step(life, BACK, 1.0, POLICY)[0], Start(), 2.0, POLICY)[1][0].paused is False
@@ -418,7 +433,7 @@ def test_what_the_host_must_not_run_fails_without_an_instance_and_stays_wanted()
     life, effects = step(before, Denied(reason="refused by sandbox: no seccomp"), 1.0, POLICY)
     assert (life.state, life.wanted, life.generation, effects) == (State.FAILED, Wanted.PAUSED, 4, [])
     assert (life.reason, life.actor) == ("refused by sandbox: no seccomp", "daemon")
-    assert step(life, Start(), 2.0, POLICY)[1] == [Spawn(5, fresh=True)]
+    assert step(life, Start(), 2.0, POLICY)[1] == [Spawn(5)]
     quarantined = Life(state=State.QUARANTINED, reason="crash_loop", generation=4)
     assert step(quarantined, Denied(reason="why"), 1.0, POLICY) == (quarantined, [])
 
@@ -510,10 +525,12 @@ def test_no_sequence_of_events_breaks_the_promises(script, policy, chance):
 
 def test_only_an_operators_start_begins_at_the_present() -> None:
     backing_off = crash(running(), 1.0)
-    assert step(backing_off, Start(), 1.1, POLICY)[1] == [Spawn(2)]
-    assert step(Life(wanted=Wanted.RUNNING, generation=7), Recover(), 0.0, POLICY)[1] == [Spawn(8)]
-    at_rest = Life(state=State.STOPPED, generation=3)
-    assert step(at_rest, Start(), 0.0, POLICY)[1] == [Spawn(4, fresh=True)]
+    assert step(backing_off, Start(), 1.1, POLICY)[0].begun == 1
+    assert step(Life(wanted=Wanted.RUNNING, generation=7, begun=3), Recover(), 0.0, POLICY)[0].begun == 3
+    assert live_through(running(), Restart(), Ended(1, "operator"))[0].begun == 1
+    for at_rest in (State.REGISTERED, State.STOPPED, State.FAILED, State.QUARANTINED):
+        life = Life(state=at_rest, generation=3, begun=1)
+        assert step(life, Start(), 0.0, POLICY)[0].begun == 4
 
 
 def test_what_is_wanted_comes_back_unless_it_was_given_up() -> None:
