@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from bus.messages import Candle, FeedStatus, Fill, Position, Signal, SignalAck
+from bus.messages import Candle, FeedStatus, Fill, OrderUpdate, Position, Signal, SignalAck
 from strategies.books import ClosedTrade
 from strategies.config import StrategyConfig
 from strategies.context import Context
@@ -39,18 +39,6 @@ class StopReason(Struct, frozen=True):
 
     def __str__(self) -> str:
         return self.text
-
-
-class OrderUpdate(Struct, frozen=True, kw_only=True):
-    """A change of one order at the broker; ``filled`` is the signed quantity so far."""
-
-    order_id: str
-    signal_id: str
-    symbol: str
-    status: Literal["working", "partially_filled", "filled", "cancelled", "rejected", "expired"]
-    filled: float = 0.0
-    detail: str = ""
-    at: int = 0
 
 
 class IStrategy(ABC):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from bus.messages import Fill, Position, Signal, SignalAck
+from bus.messages import Fill, OrderUpdate, Position, Signal, SignalAck
 
 if TYPE_CHECKING:
     from strategies.snapshot import HostState
@@ -110,9 +110,18 @@ class Books:
         self.open_orders = {order.signal_id: order for order in state.open_orders}
         self.unjudged = {signal.number: signal for signal in state.unjudged}
 
-    def fill(self, fill: Fill, position: Position) -> ClosedTrade | None:
-        """Take an execution; return the round trip that it ended, if it did (through zero as well)."""
-        self.open_orders.pop(fill.signal_id, None)
+    def change(self, order: OrderUpdate) -> None:
+        """Take word of an order: one that has ended is open no more."""
+        if order.status not in {"working", "partially_filled"}:
+            self.open_orders.pop(order.signal_id, None)
+
+    def fill(self, fill: Fill, position: Position, left: float = 0.0) -> ClosedTrade | None:
+        """Take an execution, of an order that has ``left`` to fill.
+
+        Return the round trip that it ended, if it did (through zero as well).
+        """
+        if not left:
+            self.open_orders.pop(fill.signal_id, None)
         symbol, before = fill.symbol, self.positions.get(fill.symbol)
         held = before.quantity if before is not None else 0.0
         self.positions[symbol] = position

@@ -7,6 +7,7 @@ from bus.messages import (
     FeedStatus,
     Fill,
     Level,
+    OrderUpdate,
     Position,
     Reason,
     Signal,
@@ -14,7 +15,7 @@ from bus.messages import (
     Tick,
     Trail,
 )
-from strategies.api import BaseStrategy, IStrategy, JsonValue, OrderUpdate, SignalReturn, StopReason
+from strategies.api import BaseStrategy, IStrategy, JsonValue, SignalReturn, StopReason
 from strategies.books import Account, ClosedTrade, OpenOrder
 from strategies.config import RiskConfig, StrategyConfig
 from strategies.context import Context

@@ -21,6 +21,7 @@ from bus.messages import (
     Candles,
     FeedStatus,
     Filled,
+    OrderChanged,
     Parameters,
     Pause,
     Pulse,
@@ -114,6 +115,7 @@ class Host:
             TakeCheckpoint: self._checkpoint,
             Acked: self._acked,
             Filled: self._filled,
+            OrderChanged: self._order_changed,
         }
 
     # ---- what others read -------------------------------------------------------------------------
@@ -298,7 +300,7 @@ class Host:
     def _filled(self, event: Filled) -> list[Signal]:
         fill, position = event.fill, event.position
         self.market.forward(fill.at)
-        trade = self._books.fill(fill, position)
+        trade = self._books.fill(fill, position, event.left)
         cause = Cause("fill", fill.at, fill.at)
         signals: list[Signal] = []
         if "on_fill" in self._wrote:
@@ -307,8 +309,18 @@ class Host:
             signals += self._calls.ask("on_position_closed", cause, self.strategy.on_position_closed, trade)
         return signals
 
+    def _order_changed(self, event: OrderChanged) -> list[Signal]:
+        order = event.order
+        self.market.forward(order.at)
+        self._books.change(order)
+        if "on_order_update" not in self._wrote:
+            return []
+        return self._calls.ask(
+            "on_order_update", Cause("order", order.at, order.at), self.strategy.on_order_update, order
+        )
 
-_OUTCOMES = ("on_signal_result", "on_fill", "on_position_closed")
+
+_OUTCOMES = ("on_signal_result", "on_fill", "on_position_closed", "on_order_update")
 _DATA = frozenset({Ticks, Candles, Pulse, TimerFired})
 """Before these, what closed while the strategy was away is caught up with."""
 

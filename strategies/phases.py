@@ -11,6 +11,7 @@ from bus.messages import (
     Candles,
     FeedStatus,
     Filled,
+    OrderChanged,
     Parameters,
     Pause,
     Pulse,
@@ -24,7 +25,8 @@ from bus.messages import (
 
 Event: TypeAlias = (
     Ticks | Candles | FeedStatus | Pulse
-    | Welcome | Pause | Resume | Stop | Parameters | TakeCheckpoint | Acked | Filled | TimerFired
+    | Welcome | Pause | Resume | Stop | Parameters | TakeCheckpoint | Acked | Filled | OrderChanged
+    | TimerFired
 )  # fmt: skip
 
 
@@ -39,7 +41,8 @@ class Phase(StrEnum):
 
 
 _DATA: Final = (
-    Ticks, Candles, FeedStatus, Pulse, TimerFired, Acked, Filled, Parameters, TakeCheckpoint,
+    Ticks, Candles, FeedStatus, Pulse, TimerFired, Acked, Filled, OrderChanged, Parameters,
+    TakeCheckpoint,
 )  # fmt: skip
 NEXT: Final[Mapping[Phase, Mapping[type, Phase]]] = {
     Phase.CREATED: {Stop: Phase.STOPPED},

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from bus.messages.market import Candle
-from bus.messages.trading import Fill, Position, SignalAck
+from bus.messages.trading import Fill, OrderUpdate, Position, SignalAck
 
 
 class Welcome(Struct, array_like=True, frozen=True, tag=1):
@@ -72,11 +72,15 @@ class Acked(Struct, array_like=True, frozen=True, tag=7):
 
 
 class Filled(Struct, array_like=True, frozen=True, tag=8):
-    """An execution for this deployment, and its position after it; ``seq`` as in ``Acked``."""
+    """An execution for this deployment, and its position after it; ``seq`` as in ``Acked``.
+
+    ``left`` is the signed quantity of the order that goes on waiting.
+    """
 
     fill: Fill
     position: Position
     seq: int = 0
+    left: float = 0.0
 
 
 class TimerFired(Struct, array_like=True, frozen=True, tag=9):
@@ -99,8 +103,25 @@ class Replayed(Struct, array_like=True, frozen=True, tag=10):
     since: int = -1
 
 
+class OrderChanged(Struct, array_like=True, frozen=True, tag=11):
+    """An order of this deployment changed other than by a fill; ``seq`` as in ``Acked``."""
+
+    order: OrderUpdate
+    seq: int = 0
+
+
 CommandBody: TypeAlias = (
-    Welcome | Pause | Resume | Stop | Parameters | TakeCheckpoint | Acked | Filled | TimerFired | Replayed
+    Welcome
+    | Pause
+    | Resume
+    | Stop
+    | Parameters
+    | TakeCheckpoint
+    | Acked
+    | Filled
+    | TimerFired
+    | Replayed
+    | OrderChanged
 )
 
 
@@ -108,7 +129,7 @@ class CellCommand(Struct, array_like=True, frozen=True):
     """Topic ``to|ID|``. A warden ignores a live command that is not for its own generation.
 
     ``seq`` numbers the commands of one deployment that are on the tape, from 1: Pause, Resume, Parameters,
-    Acked, Filled, TimerFired. The others (0) are of the moment and never come again.
+    Acked, Filled, OrderChanged, TimerFired. The others (0) are of the moment and never come again.
     """
 
     generation: int

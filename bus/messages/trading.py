@@ -143,6 +143,21 @@ class Position(Struct, array_like=True, frozen=True):
     account_id: str = ""
 
 
+class OrderUpdate(Struct, array_like=True, frozen=True, kw_only=True):
+    """A change of one order at the broker; ``filled`` is the signed quantity so far.
+
+    ``detail`` says in words why it ended with something unfilled.
+    """
+
+    order_id: str
+    signal_id: str
+    symbol: str
+    status: Literal["working", "partially_filled", "filled", "cancelled", "rejected", "expired"]
+    filled: float = 0.0
+    detail: str = ""
+    at: int = 0
+
+
 class AcceptedSignal(Struct, frozen=True, kw_only=True):
     """What the outside world reads on ``signals.out``: a MessagePack map. ``seq`` is the journal's."""
 

@@ -19,6 +19,7 @@ from bus.messages import (
     CellCommand,
     CommandBody,
     Filled,
+    OrderChanged,
     Parameters,
     Pause,
     Replayed,
@@ -28,7 +29,7 @@ from bus.messages import (
 )
 from supervisor.store.tape import Tape
 
-NUMBERED = Acked | Filled | TimerFired | Pause | Resume | Parameters
+NUMBERED = Acked | Filled | OrderChanged | TimerFired | Pause | Resume | Parameters
 """Commands that a strategy must not miss, and that a replay repeats."""
 PIECE = 256 * 2**10
 """Bytes of one answer to a cell that missed something, at most but for its last frame."""

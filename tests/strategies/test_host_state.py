@@ -6,12 +6,15 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from bus.messages import (
     Acked,
     FeedStatus,
     Fill,
     Filled,
+    OrderChanged,
+    OrderUpdate,
     Parameters,
     Pause,
     Position,
@@ -259,6 +262,52 @@ def test_an_accepted_signal_is_an_open_order_until_its_fill():
     assert (order.signal_id, order.signal.intent) == ("s1", "enter_long")
     host.handle(filled(1.0, 1.0))
     assert host.ctx.open_orders() == ()
+
+
+def with_an_order(strategy):
+    host = running(strategy)
+    host.handle(closed(candle(0)))
+    host.handle(Acked(SignalAck("k", "accepted", signal_id="s1", number=1)))
+    return host
+
+
+def changed(status: str, **fields) -> OrderChanged:
+    return OrderChanged(OrderUpdate(order_id="o", signal_id="s1", symbol="A", status=status, **fields))
+
+
+class Asking(Quiet):
+    """Asks once, and again when an order ends without its fill."""
+
+    def on_candle_complete(self, timeframe, candle, data):
+        return buy()
+
+    def on_order_update(self, order):
+        return buy(reason=order.status) if order.status == "expired" else None
+
+
+def test_an_order_that_is_filled_in_part_stays_open():
+    host = with_an_order(Asking())
+    first = filled(1.0, 1.0)
+    host.handle(replace(first, left=2.0))
+    assert ["s1"] == [order.signal_id for order in host.ctx.open_orders()]
+    host.handle(filled(2.0, 3.0))
+    assert () == host.ctx.open_orders()
+
+
+@pytest.mark.parametrize("status", ["cancelled", "rejected", "expired"])
+def test_an_order_that_ended_without_its_fill_is_open_no_more(status):
+    host = with_an_order(Asking())
+    host.handle(changed("working"))
+    assert 1 == len(host.ctx.open_orders())
+    host.handle(changed(status, at=T0 + 5))
+    assert () == host.ctx.open_orders()
+    assert T0 + 5 <= host.ctx.now
+
+
+def test_a_strategy_may_answer_what_became_of_its_order():
+    host = with_an_order(Asking())
+    [signal] = host.handle(changed("expired", at=T0 + 5))
+    assert ("order", "expired", T0 + 5) == (signal.timeframe, signal.reason, signal.data_as_of)
 
 
 def test_callbacks_for_verdicts_and_fills_that_nobody_wrote_are_not_named_but_the_books_are_kept():
