@@ -172,6 +172,11 @@ class Daemon:
     # ---- start ----------------------------------------------------------------------------------
     async def start(self) -> None:
         """Bring everything up. Raises ``Failed`` with a sentence; then ``stop`` still has to be called."""
+        await self.launch()
+        await self.go_on()
+
+    async def launch(self) -> None:
+        """Start zygote and engine, which then import what they need: there is time for that here, too."""
         self.premises.enter()
         if self.premises.damaged:
             self.problems["identity"] = self.premises.damaged
@@ -192,12 +197,15 @@ class Daemon:
         self.events.note("sandbox", summary(self.host.survey, self.host.require))
         for problem in self.problems.values():
             self.events.note("problem", problem)
+        self.cells.start()
         self.mirror = await open_mirror(self)
         await self._open_packages()
         await self.rescan()
         await self._load()  # before the engine, which is told of them first of all
-        self.cells.start()
         self.engine.start()
+
+    async def go_on(self) -> None:
+        """Once the engine is ready: have everything as it was wanted."""
         await self._first_engine()
         self.sampler.follow(self.processes)
         self.pulse.start()

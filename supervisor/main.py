@@ -11,20 +11,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from sandbox.nursery import NurseryError
 from supervisor import calendars
-from supervisor.api.peers import Peer
-from supervisor.api.server import ApiServer
 from supervisor.config import Settings, load
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed
 from supervisor.paths import config_path
-from supervisor.port import Port
 from supervisor.premises import check_packages
+
+if TYPE_CHECKING:
+    from supervisor.api.server import ApiServer
 
 
 def serve(settings: Settings, *, config: Path | None = None) -> int:
@@ -50,21 +50,11 @@ async def _serve(settings: Settings, config: Path | None, reread: Callable[[], S
     api: ApiServer | None = None
     try:
         try:
-            await daemon.start()
+            await daemon.launch()
         except NurseryError as error:
             raise Failed(f"no cell can be started: {error}") from None
-
-        def refused(peer: Peer) -> None:
-            daemon.events.note("peer_refused", str(peer))
-
-        api = ApiServer(
-            Port(daemon),
-            settings.api_socket,
-            version=metadata.version("stratd"),
-            group=settings.api.group,
-            max_body=settings.api.max_body,
-            on_refused=refused,
-        )
+        api = _api(daemon, settings)
+        await daemon.go_on()
         await api.start()
         await daemon.run_until_stopped()
         await daemon.stop_deployments()
@@ -73,6 +63,21 @@ async def _serve(settings: Settings, config: Path | None, reread: Callable[[], S
             await api.close()
         await daemon.stop()
     return 0
+
+
+def _api(daemon: Daemon, settings: Settings) -> ApiServer:
+    # Here, while zygote and engine import on the other processors: FastAPI takes 300 ms of a start.
+    from supervisor.api.server import ApiServer  # noqa: PLC0415
+    from supervisor.port import Port  # noqa: PLC0415
+
+    return ApiServer(
+        Port(daemon),
+        settings.api_socket,
+        version=metadata.version("stratd"),
+        group=settings.api.group,
+        max_body=settings.api.max_body,
+        on_refused=lambda peer: daemon.events.note("peer_refused", str(peer)),
+    )
 
 
 def configure_log(settings: Settings) -> None:
