@@ -65,8 +65,13 @@ def round_up(value: float, step: float | None) -> float:
 
 
 def worse_price(price: float, side: int, tick_size: float | None) -> float:
-    """Return ``price`` on the grid, rounded against who trades: a buy (``side`` 1) up, a sell down."""
-    return round_up(price, tick_size) if side > 0 else round_down(price, tick_size)
+    """Return ``price`` on the grid, rounded against who trades: a buy (``side`` 1) up, a sell down.
+
+    Never below one tick: the lowest price that there is.
+    """
+    if tick_size is None:
+        return price
+    return round_up(price, tick_size) if side > 0 else max(round_down(price, tick_size), tick_size)
 
 
 def _noise(count: float) -> float:

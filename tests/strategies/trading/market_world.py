@@ -1,0 +1,41 @@
+"""Orders, candles and terms made short, for tests of matching and of the paper broker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bus.messages import Candle
+from strategies.trading.instruments import Instrument
+from strategies.trading.orders import Order
+from strategies.trading.terms import Terms
+
+SEEN = 1_000
+"""When the data behind every order was stamped (ns)."""
+PLAIN = Instrument(symbol="X")
+FREE = Terms()
+
+
+def order(quantity: float = 1.0, **fields: Any) -> Order:
+    """Return an order of deployment ``d`` for X; a price of a stop or limit makes it one of that kind."""
+    stop, limit = fields.get("stop_price"), fields.get("limit_price")
+    kinds = {
+        (False, False): "market",
+        (True, False): "stop",
+        (False, True): "limit",
+        (True, True): "stop_limit",
+    }
+    defaults: dict[str, Any] = {
+        "order_id": "o1", "signal_id": "s", "deployment_id": "d", "account_id": "A", "symbol": "X",
+        "reduce_only": False, "leg": "", "data_as_of": SEEN, "accepted_at": 2_000, "seq": 1,
+        "kind": kinds[stop is not None, limit is not None],
+    }  # fmt: skip
+    return Order(quantity=quantity, **(defaults | fields))
+
+
+def candle(open_: float, high: float, low: float, close: float, **fields: Any) -> Candle:
+    """Return a closed one of X over [1000, 2000) with a volume of 1,000."""
+    defaults: dict[str, Any] = {
+        "symbol": "X", "timeframe": "1m", "open_time": 1_000, "close_time": 2_000, "volume": 1_000.0,
+        "turnover": 1.0,
+    }  # fmt: skip
+    return Candle(open=open_, high=high, low=low, close=close, **(defaults | fields))
