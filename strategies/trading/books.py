@@ -1,79 +1,115 @@
-"""Positions from fills and from nothing else: average cost, realised and unrealised profit.
+"""The books: every position and its lots, from fills and from nothing else.
 
-Quantities and prices are doubles. Quantities that cancel give exactly 0.0 (``orders.DUST``). Money is
-right to a relative 1e-9 of what was turned over: after any fills in any order, for one instrument,
-
-    realised + unrealised  ==  cash paid and received (fees included) + quantity * last price
-
-Average cost, not FIFO: the profit of a partial close is measured against the mean entry price of what
-is held. The total is the same either way; only its split between realised and unrealised differs.
+A fill is entered in two steps, as bookkeeping has them: ``entry`` says what it would change, and refuses
+what must not be entered; ``post`` enters that. In between it is written down. So whoever replays posts only
+and ends with the same books, whatever instruments and accounts look like by then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from bus.messages import Fill, Position
-from strategies.trading.orders import combine
+from strategies.trading import lots as fifo
+from strategies.trading.accounts import Ledger, Settled
+from strategies.trading.errors import LedgerError
+from strategies.trading.lots import Lot, Lots
+from strategies.trading.positions import after, gain, marked, same_side
+from strategies.trading.records import LotMove, LotRing
+
+__all__ = ["Books", "Entry", "after", "marked"]
+
+LARGEST: Final = 1e18
+"""No fill has a larger number in it: so no sum and no product of the books can leave the finite ones."""
+
+AGREES: Final = 1e-9
+"""How far, relative to a position, the sum of its lots may be from it: the promise of ``orders.DUST``."""
 
 
-def after(position: Position, quantity: float, price: float, fee: float = 0.0) -> Position:
-    """Return ``position`` once ``quantity`` (signed, not zero) has traded at ``price``.
+class Entry(Struct, frozen=True):
+    """What one fill changes: the position after it, unmarked, and the move of its lots.
 
-    ``realised`` is net of every fee so far, those of entries included: a fee is lost when it is paid.
-    The mark is left unknown, since the caller knows the price.
+    ``closed`` is the profit, net of fees, of the round trip that it ended; None where it ended none.
     """
-    held = position.quantity
-    now = combine(held, quantity)
-    profit = 0.0
-    if held == 0.0:
-        average = price
-    elif (held > 0) == (quantity > 0):  # added to
-        average = (position.average_price * held + price * quantity) / (held + quantity)
-    else:
-        closed = min(abs(held), abs(quantity))
-        profit = closed * (price - position.average_price) * (1 if held > 0 else -1)
-        flipped = now != 0.0 and (now > 0) != (held > 0)
-        average = price if flipped else position.average_price
-    return replace(
-        position,
-        quantity=now,
-        average_price=average if now else 0.0,
-        realised=position.realised + profit - fee,
-        unrealised=None,
-        fees=position.fees + fee,
-    )
 
-
-def marked(position: Position, price: float | None) -> Position:
-    """Return ``position`` with its profit at ``price``; None while it is unknown and something is held."""
-    if position.quantity == 0.0:
-        return replace(position, unrealised=0.0)
-    if price is None:
-        return replace(position, unrealised=None)
-    return replace(position, unrealised=(price - position.average_price) * position.quantity)
+    position: Position
+    lots: LotMove
+    closed: float | None
 
 
 class Books:
-    """The positions of every deployment. ``apply`` is the only way in while trading."""
+    """Positions by deployment and symbol, and the money of accounts. Refuses before it changes anything."""
 
     def __init__(self) -> None:
         self._positions: dict[str, dict[str, Position]] = {}
+        self._lots: dict[tuple[str, str], Lots] = {}
+        self._settled: dict[tuple[str, str], Settled] = {}
+        self._holders: dict[str, dict[tuple[str, str], None]] = {}
+        """Account -> its positions, by deployment and symbol."""
+        self._ledgers: dict[str, Ledger] = {}
+        """Account -> its ledger, until something of it changes."""
 
-    def apply(self, fill: Fill) -> Position:
-        """Enter one fill and return the position after it, unmarked."""
-        position = after(self.position(fill.deployment_id, fill.symbol), fill.quantity, fill.price, fill.fee)
-        self.put(position)
-        return position
+    # ---- fills ------------------------------------------------------------------------------------
+    def entry(self, fill: Fill, seq: int, multiplier: float = 1.0) -> Entry:
+        """Return what ``fill``, told by record ``seq``, changes; nothing is changed yet.
 
-    def put(self, position: Position) -> None:
-        """Take over a position as it stands: from a snapshot of the journal."""
-        self._positions.setdefault(position.deployment_id, {})[position.symbol] = replace(
-            position, unrealised=None
-        )
+        What is held keeps its multiplier and its currency until it is flat. From flat on it may be of
+        another account or currency: then it begins anew, and what it realised is settled (``Settled``).
+        Raises ``LedgerError`` with the sentence of ``refusal``.
+        """
+        if problem := self.refusal(fill, multiplier):
+            raise LedgerError(problem)
+        before = self._before(fill)
+        now = after(before, fill.quantity, fill.price, fill.fee, multiplier)
+        mine = self.lots(fill.deployment_id, fill.symbol)
+        _, profit, move = fifo.after(mine, fill.quantity, fill.price, seq, now.quantity)
+        gained = profit * before.multiplier - fill.fee
+        closed = None
+        if before.quantity and not (now.quantity and same_side(before.quantity, now.quantity)):
+            closed = before.trip + gain(before, fill.quantity, fill.price) - fill.fee
+        return Entry(replace(now, fifo_realised=before.fifo_realised + gained), move, closed)
 
+    def post(self, position: Position, move: LotMove | None, seq: int, price: float) -> None:
+        """Enter what an entry said, as record ``seq`` of a fill at ``price`` tells it.
+
+        ``move`` is None in a record of before lots were kept: both ways of cost begin to differ from here.
+        """
+        if move is None:
+            self.put(replace(position, fifo_realised=position.realised))
+        else:
+            mine = self.lots(position.deployment_id, position.symbol)
+            self.put(position, fifo.moved(mine, move, seq, price))
+
+    def apply(self, fill: Fill, seq: int, multiplier: float = 1.0) -> Entry:
+        """Enter one fill at once and return what it changed: for books that nobody replays."""
+        entry = self.entry(fill, seq, multiplier)
+        self.post(entry.position, entry.lots, seq, fill.price)
+        return entry
+
+    def refusal(self, fill: Fill, multiplier: float = 1.0) -> str | None:
+        """Return in a sentence why ``fill`` must not be entered, or None: asked of fills from outside."""
+        for name, number in (
+            ("quantity", fill.quantity), ("price", fill.price), ("fee", fill.fee), ("multiplier", multiplier),
+        ):  # fmt: skip
+            if not abs(number) <= LARGEST:
+                return f"fill {fill.fill_id}: {name} is {number}, not a number from -1e18 to 1e18"
+        if fill.quantity == 0.0:
+            return f"fill {fill.fill_id}: quantity is 0; above 0 buys and below 0 sells"
+        if multiplier <= 0.0:
+            return f"fill {fill.fill_id}: multiplier of {fill.symbol} is {multiplier:g}, not above 0"
+        held = self.position(fill.deployment_id, fill.symbol)
+        if held.quantity and held.account_id not in {"", fill.account_id}:
+            return (
+                f"fill {fill.fill_id}: account is {fill.account_id!r}, but {fill.deployment_id} holds "
+                f"{held.quantity:g} {fill.symbol} for {held.account_id!r}: close that first"
+            )
+        return None
+
+    # ---- what is held -----------------------------------------------------------------------------
     def held(self, deployment_id: str, symbol: str) -> float:
         """Return the signed quantity that ``deployment_id`` holds of ``symbol``."""
         position = self._positions.get(deployment_id, _NOTHING).get(symbol)
@@ -84,10 +120,30 @@ class Books:
         found = self._positions.get(deployment_id, _NOTHING).get(symbol)
         return Position(deployment_id, symbol) if found is None else found
 
+    def lots(self, deployment_id: str, symbol: str) -> Lots:
+        """Return the open lots, oldest first."""
+        return self._lots.get((deployment_id, symbol), ())
+
     def of(self, deployment_id: str, price: Callable[[str], float | None]) -> list[Position]:
         """Return every position of ``deployment_id``, flat ones with their profit too, by symbol."""
         mine = self._positions.get(deployment_id, _NOTHING)
         return [marked(mine[symbol], price(symbol)) for symbol in sorted(mine)]
+
+    def of_account(self, account_id: str, price: Callable[[str], float | None]) -> list[Position]:
+        """Return every position of ``account_id``, flat ones too, by deployment and symbol."""
+        return [
+            marked(self._positions[owner][symbol], price(symbol))
+            for owner, symbol in sorted(self._holders.get(account_id, ()))
+        ]
+
+    def ledger(self, account_id: str) -> Ledger:
+        """Return the money of ``account_id`` (``accounts.equity``); added up again only after a change."""
+        found = self._ledgers.get(account_id)
+        if found is None:
+            mine = (self._positions[owner][symbol] for owner, symbol in self._holders.get(account_id, ()))
+            gone = (one for one in self._settled.values() if one.account_id == account_id)
+            found = self._ledgers[account_id] = Ledger.of(mine, gone)
+        return found
 
     def everything(self) -> Iterable[Position]:
         """Yield every position, unmarked, by deployment and symbol."""
@@ -95,11 +151,89 @@ class Books:
             mine = self._positions[deployment_id]
             yield from (mine[symbol] for symbol in sorted(mine))
 
+    # ---- snapshots --------------------------------------------------------------------------------
+    def rings(self) -> list[LotRing]:
+        """Return all open lots by deployment and symbol, each oldest first."""
+        return [LotRing(*key, [*self._lots[key]]) for key in sorted(self._lots)]
+
+    def settled(self) -> list[Settled]:
+        """Return what accounts have realised in positions that are gone, by account and currency."""
+        return [self._settled[key] for key in sorted(self._settled)]
+
+    def put(self, position: Position, lots: Sequence[tuple[int, float, float]] | None = None) -> None:
+        """Take over a position as it stands, with its lots; without them it becomes one at its average.
+
+        Raises ``LedgerError`` where the lots are not the position.
+        """
+        mine = _opening(position) if lots is None else tuple(Lot(*lot) for lot in lots)
+        if not abs(fifo.quantity(mine) - position.quantity) <= AGREES * abs(position.quantity):
+            raise LedgerError(
+                f"the lots of {position.deployment_id} in {position.symbol} are {fifo.quantity(mine):g}, "
+                f"its position is {position.quantity:g}: they must agree"
+            )
+        owner, symbol = position.deployment_id, position.symbol
+        before = self.position(owner, symbol)
+        if _parts(before, position.account_id, position.currency):
+            self._settle(before)
+        self._drop(before)
+        self._positions.setdefault(owner, {})[symbol] = replace(position, unrealised=None)
+        self._holders.setdefault(position.account_id, {})[owner, symbol] = None
+        self._ledgers.pop(position.account_id, None)
+        if mine:
+            self._lots[owner, symbol] = mine
+
+    def put_settled(self, settled: Settled) -> None:
+        """Take over what an account has realised in positions that are gone."""
+        self._settled[settled.account_id, settled.currency] = settled
+        self._ledgers.pop(settled.account_id, None)
+
     def drop_flat(self, deployment_id: str) -> None:
-        """Forget the positions of ``deployment_id`` in which nothing is held."""
-        kept = {s: p for s, p in self._positions.pop(deployment_id, {}).items() if p.quantity}
-        if kept:
-            self._positions[deployment_id] = kept
+        """Forget the positions of ``deployment_id`` in which nothing is held; their money is settled."""
+        for position in list(self._positions.get(deployment_id, _NOTHING).values()):
+            if not position.quantity:
+                self._settle(position)
+                self._drop(position)
+
+    def _before(self, fill: Fill) -> Position:
+        """Return the position that ``fill`` finds, of its account."""
+        position = self.position(fill.deployment_id, fill.symbol)
+        if position.quantity:
+            return replace(position, account_id=fill.account_id)
+        if _parts(position, fill.account_id, fill.currency):
+            position = Position(fill.deployment_id, fill.symbol)
+        return replace(position, account_id=fill.account_id, currency=fill.currency)
+
+    def _settle(self, position: Position) -> None:
+        """Add what a position realised to its account."""
+        if not (position.realised or position.fees):
+            return
+        key = position.account_id, position.currency
+        before = self._settled.get(key) or Settled(*key)
+        self.put_settled(
+            Settled(*key, before.realised + position.realised, before.fees + position.fees),
+        )
+
+    def _drop(self, position: Position) -> None:
+        owner, symbol = position.deployment_id, position.symbol
+        mine, theirs = self._positions.get(owner, {}), self._holders.get(position.account_id, {})
+        mine.pop(symbol, None)
+        theirs.pop((owner, symbol), None)
+        self._lots.pop((owner, symbol), None)
+        self._ledgers.pop(position.account_id, None)
+        if not mine:
+            self._positions.pop(owner, None)
+        if not theirs:
+            self._holders.pop(position.account_id, None)
 
 
-_NOTHING: dict[str, Position] = {}
+def _opening(position: Position) -> Lots:
+    """Return what is held as one lot at its average price: nothing is known of its fills."""
+    return (Lot(0, position.quantity, position.average_price),) if position.quantity else ()
+
+
+def _parts(position: Position, account_id: str, currency: str) -> bool:
+    """Whether what was of one account or currency goes on in another; "" is that of before they were kept."""
+    return position.account_id not in {"", account_id} or position.currency not in {"", currency}
+
+
+_NOTHING: Final[dict[str, Position]] = {}

@@ -23,7 +23,7 @@ def test_adding_averages_the_cost():
 
 
 def test_reducing_realises_against_the_average_and_keeps_it():
-    assert run((4.0, 100.0), (-1.0, 110.0)) == Position("d", "X", 3.0, 100.0, realised=10.0)
+    assert run((4.0, 100.0), (-1.0, 110.0)) == Position("d", "X", 3.0, 100.0, realised=10.0, trip=10.0)
 
 
 def test_closing_a_short_realises_the_fall():
@@ -103,11 +103,11 @@ def fill(symbol, quantity, price):
 
 def test_books_keep_deployments_and_symbols_apart_and_mark_each_at_its_price():
     books = Books()
-    books.apply(fill("Y", 1.0, 10.0))
-    books.apply(fill("X", 2.0, 100.0))
+    books.apply(fill("Y", 1.0, 10.0), 1)
+    books.apply(fill("X", 2.0, 100.0), 2)
     assert books.of("d", {"X": 101.0}.get) == [
-        Position("d", "X", 2.0, 100.0, unrealised=2.0),
-        Position("d", "Y", 1.0, 10.0, unrealised=None),
+        Position("d", "X", 2.0, 100.0, unrealised=2.0, account_id="A"),
+        Position("d", "Y", 1.0, 10.0, unrealised=None, account_id="A"),
     ]
     assert books.of("other", {}.get) == []
     assert books.held("d", "X") == 2.0
@@ -115,7 +115,7 @@ def test_books_keep_deployments_and_symbols_apart_and_mark_each_at_its_price():
 
 def test_dropping_the_flat_keeps_what_is_held():
     books = Books()
-    for each in (fill("X", 1.0, 10.0), fill("X", -1.0, 11.0), fill("Y", 1.0, 10.0)):
-        books.apply(each)
+    for seq, each in enumerate((fill("X", 1.0, 10.0), fill("X", -1.0, 11.0), fill("Y", 1.0, 10.0))):
+        books.apply(each, seq)
     books.drop_flat("d")
     assert [position.symbol for position in books.everything()] == ["Y"]
