@@ -1,6 +1,7 @@
 """What holds of the repository as a whole: guards that neither ruff, mypy nor import-linter can express."""
 
 import ast
+import graphlib
 import importlib.util
 import json
 import re
@@ -48,6 +49,31 @@ def calls(tree, module, *names):
                 yield node.lineno
         elif isinstance(node, ast.ImportFrom) and node.module == module:
             yield from (node.lineno for alias in node.names if alias.name in names)
+
+
+def loaded(body):
+    """Every import that loading a module carries out, but for those that only types need."""
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
+            yield from loaded([*node.body, *node.orelse])
+        elif isinstance(node, ast.Try):
+            yield from loaded(node.body)
+
+
+def test_no_module_is_loaded_on_the_way_to_itself():
+    modules = {
+        name_of(path).removesuffix(".py").removesuffix("/__init__"): path for path in sources(*PACKAGES)
+    }
+    imports = {name: set() for name in modules}
+    for name, path in modules.items():
+        for node in loaded(ast.parse(path.read_text()).body):
+            # "from package import module" needs the package, too: its name is looked up there.
+            base = [node.module] if isinstance(node, ast.ImportFrom) else []
+            found = [*base, *(".".join([*base, alias.name]) for alias in node.names)]
+            imports[name] |= {one.replace(".", "/") for one in found} & modules.keys() - {name}
+    list(graphlib.TopologicalSorter(imports).static_order())  # a CycleError names the circle
 
 
 def test_a_process_is_forked_in_one_file():

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from supervisor.config import layers
+from supervisor.config.layers import Layer, from_credentials, from_environment, from_toml, merge
 from supervisor.config.messages import explain
 from supervisor.config.sections import (
     Api,
@@ -101,15 +101,15 @@ def load(
     uid = os.geteuid() if uid is None else uid
     path = config_path(environ, uid, file)
     named = file is not None or bool(environ.get("STRATD_CONFIG"))
-    toml = layers.from_toml(path) if named or path.exists() else layers.Layer({})
-    said = (*layers.from_environment(environ), layers.from_credentials(environ), toml)
-    defaults = layers.Layer(
+    toml = from_toml(path) if named or path.exists() else Layer({})
+    said = (*from_environment(environ), from_credentials(environ), toml)
+    defaults = Layer(
         {
             "state_dir": str(default_state_dir(environ, uid)),
             "runtime_dir": str(default_runtime_dir(environ, uid)),
         },
     )
     try:
-        return Settings(**layers.merge((*said, defaults)))
+        return Settings(**merge((*said, defaults)))
     except ValidationError as error:
         raise SettingsError(explain(error, Settings, said)) from None
