@@ -29,7 +29,8 @@ class Protection(Struct, frozen=True, array_like=True, kw_only=True):
 
     ``atr`` and ``tick_size`` are what distances of these kinds are multiples of, None where unknown.
     ``square_off_at`` is event time in ns, 0 for none. ``widest_stop`` is the configured stop in percent of
-    the entry: the stop may be no further away, whatever the average entry comes to.
+    the entry, ``widest_trail`` the configured trail in percent of the best price: stop and trailing stop may
+    be no further away, whatever entry and price come to, and in whatever kind they were asked for.
 
     Percent is of the average entry, but of the best price for the distance of a trailing stop, as brokers
     have it. The kind "price" is an absolute price for a stop or a target, and a distance for a trail.
@@ -43,17 +44,18 @@ class Protection(Struct, frozen=True, array_like=True, kw_only=True):
     atr: float | None = None
     tick_size: float | None = None
     widest_stop: float | None = None
+    widest_trail: float | None = None
 
     @property
     def asks(self) -> bool:
-        """Whether it names anything to guard against; ``tick_size`` and ``atr`` are only units."""
+        """Whether it names anything to guard against: units do not, nor does how wide a trail may be."""
         levels = (self.stop_loss, self.take_profit, self.trailing_stop, self.time_stop_s, self.widest_stop)
         return self.square_off_at != 0 or any(each is not None for each in levels)
 
 
 def problem(protect: Protection) -> str:
     """Return why ``protect`` cannot be held (a number that is none, a unit that is unknown), "" if it can."""
-    for name in ("time_stop_s", "widest_stop"):
+    for name in ("time_stop_s", "widest_stop", "widest_trail"):
         number: float | None = getattr(protect, name)
         if number is not None and not known(number):
             return f"{name} is {number!r}, not a finite number above zero"
@@ -91,7 +93,12 @@ def trail_price(protect: Protection, side: int, peak: float) -> float | None:
     trail = protect.trailing_stop
     if trail is None:
         return None
-    return reachable(peak - side * distance(trail.kind, trail.value, protect, peak))
+    stands = reachable(peak - side * distance(trail.kind, trail.value, protect, peak))
+    if protect.widest_trail is None:
+        return stands
+    return tighter(
+        side, stands, reachable(peak - side * distance("pct", protect.widest_trail, protect, peak))
+    )
 
 
 def activates(protect: Protection, side: int, entry: float, price: float) -> bool:

@@ -35,8 +35,7 @@ from strategies.trading.levels import (
 )
 
 __all__ = [
-    "Guard", "Protection", "adjust", "after_fill", "begin_trail", "build", "followed", "moved",
-    "worth_keeping",
+    "Guard", "Protection", "adjust", "after_fill", "bare", "build", "followed", "moved", "worth_keeping",
 ]  # fmt: skip
 
 SECOND: Final = 1_000_000_000
@@ -99,23 +98,30 @@ def after_fill(
     return moved(guard, fill, position, protect, after=after)
 
 
-def build(fill: Fill, position: Position, protect: Protection, *, seq: int, after: int) -> Guard | None:
-    """Return the guard of a position that ``fill`` opened, or None if ``protect`` asks for nothing."""
-    bare = Guard(
-        deployment_id=fill.deployment_id,
-        account_id=fill.account_id,
-        symbol=fill.symbol,
+def bare(position: Position, account_id: str, *, at: int, seq: int, after: int) -> Guard:
+    """Return a guard that guards against nothing yet: what ``adjust`` begins with where there is none.
+
+    ``at`` stands for the opening of the position, which nobody wrote down.
+    """
+    return Guard(
+        deployment_id=position.deployment_id,
+        account_id=account_id,
+        symbol=position.symbol,
         seq=seq,
         after=after,
         side=_sign(position.quantity),
         entry=position.average_price,
-        opened_at=fill.at,
+        opened_at=at,
         protect=Protection(),
-        signal_id=fill.signal_id,
-        leg=fill.leg,
-        since=fill.at,
+        since=at,
     )
-    guard = _demanding(bare, protect, fill.price, fill.at)
+
+
+def build(fill: Fill, position: Position, protect: Protection, *, seq: int, after: int) -> Guard | None:
+    """Return the guard of a position that ``fill`` opened, or None if ``protect`` asks for nothing."""
+    begun = bare(position, fill.account_id, at=fill.at, seq=seq, after=after)
+    begun = replace(begun, signal_id=fill.signal_id, leg=fill.leg)
+    guard = _demanding(begun, protect, fill.price, fill.at)
     return None if guard.empty else guard
 
 
@@ -183,11 +189,14 @@ def _demanding(guard: Guard, asked: Protection, price: float | None, at: int) ->
         expires_at=_earlier(guard.expires_at, _limit(asked.time_stop_s, at)),
         square_off_at=_earlier(guard.square_off_at, asked.square_off_at),
     )
-    trail, units = asked.trailing_stop, (asked.atr, asked.tick_size)
-    known_already = trail == guard.protect.trailing_stop and (
-        trail is None or trail.kind in _UNITLESS or units == (guard.protect.atr, guard.protect.tick_size)
-    )
-    return _placed(new if trail is None or known_already else begin_trail(new, price))
+    begins = asked.trailing_stop is not None and not _same_trail(asked, guard.protect)
+    return _placed(begin_trail(new, price) if begins else new)
+
+
+def _same_trail(one: Protection, other: Protection) -> bool:
+    trail, units = one.trailing_stop, (one.atr, one.tick_size)
+    unitless = trail is None or trail.kind in _UNITLESS
+    return trail == other.trailing_stop and (unitless or units == (other.atr, other.tick_size))
 
 
 def _placed(guard: Guard) -> Guard:
@@ -217,6 +226,7 @@ def _overlaid(guard: Guard, asked: Protection) -> Protection:
         atr=asked.atr,
         tick_size=asked.tick_size,
         widest_stop=tighter(-1, old.widest_stop, asked.widest_stop),  # the smaller one
+        widest_trail=tighter(-1, old.widest_trail, asked.widest_trail),
     )
 
 

@@ -45,9 +45,9 @@ class Holding:
         return self.guard
 
 
-def tick(bid=None, ask=None, last=None, ts=T0 + SECOND, flags=0, symbol="X"):
+def tick(bid=None, ask=None, last=None, ts=T0 + SECOND, *, flags=0, symbol="X"):
     return Tick(symbol, ts, last, None, bid, ask, flags=flags)
 
 
-def candle(open_, high, low, close, at=T0, length=60 * SECOND, **fields):
-    return Candle("X", "1m", at, at + length, open_, high, low, close, 1.0, **fields)
+def candle(open_, high, low, close, at=T0, **fields):
+    return Candle("X", "1m", at, at + 60 * SECOND, open_, high, low, close, 1.0, **fields)

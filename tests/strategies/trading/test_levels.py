@@ -47,7 +47,7 @@ def test_nothing_asked_for_stands_nowhere():
     )  # fmt: skip
     assert not activates(nothing, 1, 100.0, 1e9)
     assert not nothing.asks
-    assert not Protection(atr=1.0, tick_size=0.1).asks
+    assert not Protection(atr=1.0, tick_size=0.1, widest_trail=1.0).asks
     assert Protection(square_off_at=1).asks
     assert Protection(widest_stop=1.0).asks
 
@@ -58,6 +58,17 @@ def test_the_configured_stop_is_the_widest_that_there_is(side, stands):
         assert stands == stop_price(Protection(stop_loss=level, widest_stop=2.0), side, 100.0)
     closer = 100.0 - side
     assert closer == stop_price(Protection(stop_loss=Level("pct", 1.0), widest_stop=2.0), side, 100.0)
+
+
+@pytest.mark.parametrize(("side", "peak", "stands"), [(1, 200.0, 196.0), (-1, 50.0, 51.0)])
+def test_the_configured_trail_is_the_widest_that_there_is(side, peak, stands):
+    # A trail of 5 is 5 % at 100, and 10 % once a short is at 50.
+    protect = Protection(trailing_stop=Trail("price", 5.0), widest_trail=2.0)
+    assert stands == trail_price(protect, side, peak)
+    assert peak - side * 0.5 == trail_price(
+        Protection(trailing_stop=Trail("price", 0.5), widest_trail=2.0), side, peak
+    )
+    assert trail_price(Protection(widest_trail=2.0), side, peak) is None
 
 
 def test_what_no_price_reaches_is_no_level():
@@ -115,6 +126,7 @@ def test_a_number_that_is_none_is_refused_and_would_close_at_once(number):
     ):
         assert repr(number) in problem(protect)
         assert stop_price(protect, 1, 100.0) == 100.0
+    assert problem(Protection(widest_trail=number))
     assert problem(Protection(time_stop_s=number))
     assert problem(Protection(trailing_stop=Trail("pct", 1.0, number)))
     assert problem(Protection(take_profit=Level("price", number)))

@@ -10,6 +10,7 @@ from strategies.trading.protection import (
     Protection,
     adjust,
     after_fill,
+    bare,
     begin_trail,
     build,
     followed,
@@ -163,6 +164,13 @@ def test_the_widest_stop_binds_whatever_the_average_comes_to():
     assert holding.guard.protect.widest_stop == 3.0
     holding.fill(1.0, 110.0, Protection(widest_stop=5.0))
     assert holding.guard.protect.widest_stop == 3.0
+
+
+def test_the_widest_trail_stays_whatever_is_asked_for_later():
+    holding = Holding()
+    holding.fill(1.0, 100.0, Protection(trailing_stop=Trail("pct", 2.0), widest_trail=2.0))
+    added = holding.fill(1.0, 100.0, Protection(trailing_stop=Trail("price", 50.0), widest_trail=9.0))
+    assert (added.protect.widest_trail, followed(added, 200.0).trail_stop) == (2.0, 196.0)
 
 
 def test_each_part_of_one_fill_leads_to_the_same_guard_as_the_whole():
@@ -363,6 +371,14 @@ def test_beginning_a_trail_at_no_price_keeps_the_stop_that_stood():
     made = followed(guard(trailing_stop=Trail("pct", 10.0)), 120.0)
     begun = begin_trail(made, None)
     assert (begun.peak, begun.armed, begun.trail_stop) == (None, False, 108.0)
+
+
+def test_a_position_without_a_guard_gets_one_by_adjusting_a_bare_one():
+    nothing = bare(position(-2.0, 101.0), "acct", at=T0, seq=4, after=9)
+    assert nothing.empty
+    made = adjust(nothing, Protection(stop_loss=Level("pct", 1.0), time_stop_s=1.0), 100.0, after=9)
+    assert (made.side, made.entry, made.stop, made.account_id) == (-1, 101.0, 102.01, "acct")
+    assert (made.seq, made.after, made.since, made.expires_at) == (4, 9, T0, T0 + SECOND)
 
 
 def test_a_guard_reads_back_as_it_was_written():

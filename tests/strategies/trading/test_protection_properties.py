@@ -40,6 +40,7 @@ ASKED = st.builds(
     atr=st.none() | st.sampled_from([0.75, 1.5]),
     tick_size=st.sampled_from([None, 0.01]),
     widest_stop=st.none() | st.sampled_from([2.0, 10.0]),
+    widest_trail=st.none() | st.sampled_from([1.0, 3.0]),
 )
 STEP = st.one_of(
     st.tuples(st.just("price"), CENTS | NO_PRICE),
@@ -84,6 +85,18 @@ def test_no_stop_and_no_time_ever_loosens(side, asked, steps):
             assert old == 0 or 0 < new <= old, name
         assert after.after >= before.after
         assert after.since >= before.since
+
+
+@given(st.sampled_from([1, -1]), ASKED, st.lists(STEP, max_size=30))
+def test_no_stop_is_ever_further_away_than_configured(side, asked, steps):
+    """Whatever is bought at whatever price, and asked for in whatever kind."""
+    for _, after, _ in walk(side, asked, steps):
+        protect = after.protect
+        if protect.widest_stop is not None:
+            assert not better(side, exact(after.entry * (1 - side * protect.widest_stop / 100)), after.stop)
+        if protect.widest_trail is not None and after.armed:
+            widest = exact(after.peak * (1 - side * protect.widest_trail / 100))
+            assert not better(side, widest, after.trail_stop)
 
 
 @given(st.sampled_from([1, -1]), ASKED, st.lists(STEP, max_size=30))
@@ -172,7 +185,7 @@ def life(guards, ticks, first=1):
 def test_a_crash_at_any_tick_gives_the_same_exits(asked, quotes, data):
     """Marks write peaks down now and then; after a crash all ticks since the last mark are seen again."""
     ticks = [
-        tick(bid, ask, last, T0 + number * SECOND, flags)
+        tick(bid, ask, last, T0 + number * SECOND, flags=flags)
         for number, (bid, ask, last, flags) in enumerate(quotes, 1)
     ]
     made = []

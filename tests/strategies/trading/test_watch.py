@@ -115,9 +115,14 @@ def test_the_trailing_stop_acts_once_price_comes_back_by_its_distance(side):
 
 @pytest.mark.parametrize(
     ("stop", "trail", "role"),
-    [(95.0, 97.0, "trailing_stop"), (97.0, 95.0, "stop_loss"), (96.0, 96.0, "stop_loss"), (None, 96.0, "trailing_stop"),
-     (96.0, None, "stop_loss")],
-)  # fmt: skip
+    [
+        (95.0, 97.0, "trailing_stop"),
+        (97.0, 95.0, "stop_loss"),
+        (96.0, 96.0, "stop_loss"),
+        (None, 96.0, "trailing_stop"),
+        (96.0, None, "stop_loss"),
+    ],
+)
 def test_of_two_stops_the_closer_one_gives_its_name(stop, trail, role):
     made = replace(guard(**BOTH), stop=stop, trail_stop=trail)
     assert watch(made, 90.0, T0)[1] == role
