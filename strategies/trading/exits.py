@@ -1,4 +1,4 @@
-"""What follows when a guard acts: the order that closes the position, and the orders that must not outlive it.
+"""What follows when a guard acts: the order that closes the position, and the orders that end with it.
 
 The exit is a market order for all that is held, which only reduces. It fills like any other, at the first
 tick behind the one that made the guard act: errs neither way on average, by one tick each way. It waits
