@@ -18,7 +18,7 @@ from bus import topics
 from bus.agenda import NEVER
 from bus.captured import MarketState, StreamState
 from bus.clock import MARK_EVERY, MARKS, RECORDED, FeedClock
-from bus.messages import Bar, Candle, Candles, Tick, encode
+from bus.messages import Bar, Candle, Tick, encode
 from bus.past import HISTORY
 from bus.shared import Archive, NoArchive, Send, Shared, Source
 from bus.stream import LEAP, Stream
@@ -29,7 +29,6 @@ __all__ = [
     "FeedClock", "Market", "MarketState", "Source", "Stream", "StreamState",
 ]  # fmt: skip
 
-_decode_candles = msgspec.msgpack.Decoder(Candles).decode
 _decode_state = msgspec.msgpack.Decoder(StreamState).decode
 
 
@@ -199,23 +198,15 @@ class Market:
                 before = states.get(symbol, StreamState(symbol))
                 states[symbol] = _decode_state(payload)
                 # What an engine left that was killed before the feed was there is in its mark.
-                self._remember(before, [*before.behind, *behind.get(symbol, [])])
+                self._shared.remember(before, [*before.behind, *behind.get(symbol, [])])
                 behind[symbol] = []
             elif kind in {b"tick", b"candle"}:
                 states.setdefault(symbol, StreamState(symbol))
                 behind.setdefault(symbol, []).append(frame)
         for symbol, one in states.items():
             self.stream(symbol).restore(one, behind[symbol])
-            self._remember(one, [])
+            self._shared.remember(one, [])
         self._shared.archive.flush()
-
-    def _remember(self, state: StreamState, frames: Iterable[bytes]) -> None:
-        """Put into the archive what closed before a state and may not be there yet."""
-        archive, topic = self._shared.archive, topics.candle(state.symbol)
-        archive.add(state.withheld)
-        for frame in frames:
-            if frame.startswith(topic):
-                archive.add(_decode_candles(frame[len(topic) :]).candles)
 
     def abandon(self, feeds: Container[str]) -> None:
         """Go on with no symbol of an engine before this one whose feed is none of ``feeds``.
@@ -226,8 +217,7 @@ class Market:
         for stream in self.streams.values():
             left = stream.left
             if left is not None and left.feed not in feeds:
-                self._remember(left, left.behind)
-                stream.left = None
+                stream.part()
                 self._shared.untold.add(stream.symbol)
 
     def revive(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, takewhile
 
 from bus.messages import Candle
 from bus.shared import Archive
@@ -47,7 +48,8 @@ class Past:
     def of(self, timeframe: str, fits: Callable[[Candle], bool]) -> deque[Candle]:
         """Return the candles of a timeframe, ascending.
 
-        Those from the archive are only taken if the newest ``fits``, and are like it.
+        Of those from the archive, the newest up to one that does not fit: the archive keeps what was made
+        before the feed was set otherwise, and what comes before that would have a hole in it.
         """
         kept = self._candles[timeframe]
         until = self._unread.pop(timeframe, None)
@@ -56,11 +58,10 @@ class Past:
         if kept:  # a first tick out of order begins earlier than it was thought to
             until = min(until, kept[0].open_time)
         room = HISTORY - len(kept)
+        self._archive.flush()
         past = self._archive.last(self._symbol, timeframe, HISTORY)
-        past = [candle for candle in past if candle.close_time <= until]
-        if past and room and fits(past[-1]):
-            kind = past[-1].price_kind
-            kept.extendleft(candle for candle in reversed(past[-room:]) if candle.price_kind == kind)
+        ours = takewhile(fits, (candle for candle in reversed(past) if candle.close_time <= until))
+        kept.extendleft(islice(ours, room))
         return kept
 
     def clear(self) -> None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+import msgspec
+
+from bus import topics
 from bus.candles import SymbolCandles
+from bus.captured import StreamState
 from bus.clock import FeedClock
-from bus.messages import Bar, Candle, Tick
+from bus.messages import Bar, Candle, Candles, Tick
 from bus.sessions import SessionCalendar
 from bus.timeframes import Timeframe
 
 Send = Callable[[bytes], object]
+
+_decode_candles = msgspec.msgpack.Decoder(Candles).decode
 
 
 class Source(Protocol):
@@ -71,3 +77,11 @@ class Shared:
         self.record = record
         self.archive = archive
         self.untold: set[str] = set()
+
+    def remember(self, state: StreamState, frames: Iterable[bytes]) -> None:
+        """Put into the archive what closed before a state or among ``frames``, and may not be there yet."""
+        topic = topics.candle(state.symbol)
+        self.archive.add(state.withheld)
+        for frame in frames:
+            if frame.startswith(topic):
+                self.archive.add(_decode_candles(frame[len(topic) :]).candles)

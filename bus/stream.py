@@ -78,10 +78,17 @@ class Stream:
 
         It goes by the feed's clock, unless another one is given.
         """
-        self.source, self._sample, self.left = source, sample, None
+        self.part()
+        self.source, self._sample = source, sample
         self._shared.untold.add(self.symbol)
         self.follow(clock or source.clock)
         self.build()
+
+    def part(self) -> None:
+        """Go on with nothing that an engine before this one left: its candles are in the archive then."""
+        if self.left is not None:
+            self._shared.remember(self.left, self.left.behind)
+            self.left = None
 
     def follow(self, clock: FeedClock) -> None:
         """Go by ``clock`` from now on."""

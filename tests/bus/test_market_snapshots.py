@@ -355,8 +355,8 @@ def test_what_closed_before_two_deaths_is_in_the_archive_though_no_mark_follows_
     for second in (15, 21, 33, 45):
         first.tick(trade(second, 100.0 + second))
         first.turn(0)
-    expected = first.market.warmup(["A"], ["10s"], 100)
     second = Engine(Feed(), Shelf(first.shelf.kept))
+    expected = first.market.warmup(["A"], ["10s"], 100)
     second.market.restore(first.mark[0], first.tape[first.mark[1] :])
     second.take_mark()  # no feed is configured yet
     second.market.revive(second.feed, lambda _: second.feed.clock, second.told.append)
@@ -377,6 +377,23 @@ def test_numbers_go_on_where_the_feed_is_gone_and_another_brings_the_symbol():
     again.turn(0)
     assert again.market.position(["A"])["tick|A|"] == 3
     assert again.market.streams["A"].left is None
+
+
+def test_what_closed_behind_the_mark_is_warm_up_though_another_feed_brings_the_symbol_first():
+    """The feed that brought it is still to be opened: its port is taken."""
+    first = running(1, 12)
+    first.take_mark()
+    for second in (25, 31):
+        first.tick(trade(second))
+        first.turn(0)
+    again = Engine(Feed("other"), Shelf(first.shelf.kept))
+    expected = first.market.warmup(["A"], ["10s"], 9)
+    again.market.restore(first.mark[0], first.tape[first.mark[1] :])
+    again.want("A", "10s")
+    again.tick(trade(45))
+    again.turn(0)
+    assert again.market.warmup(["A"], ["10s"], 9)[:3] == expected
+    assert [(c.open_time - T0) // SECOND for c in expected] == [0, 10, 20]
 
 
 def test_what_a_feed_left_that_is_no_more_is_carried_on_by_nobody():
@@ -447,6 +464,28 @@ def test_an_archive_of_another_calendar_or_price_is_not_mixed_in():
         again.tick(trade(3700))
         assert again.market.warmup(["A"], ["1h"], 10) == []
     assert first.market.warmup(["A"], ["1h"], 10) == []
+
+
+def test_of_an_archive_nothing_is_taken_from_before_the_feed_was_set_otherwise():
+    """There and back again: what lies before is of the same price, with a hole in it."""
+
+    def made(number, **otherwise):
+        begin = T0 + number * 10 * SECOND
+        candle = Candle("A", "10s", begin, begin + 10 * SECOND, 1.0, 1.0, 1.0, 1.0, 1.0)
+        return msgspec.structs.replace(candle, **otherwise)
+
+    for strange in (
+        made(1, price_kind="bid"),
+        made(1, open_time=T0 + 11 * SECOND),  # as a calendar has it whose sessions begin at another second
+    ):
+        shelf = Shelf()
+        shelf.add([made(0), strange, made(2), made(3)])
+        shelf.flush()
+        again = Engine(Feed(), shelf)
+        again.want("A", "10s")
+        again.tick(trade(45))
+        kept = [(c.open_time - T0) // SECOND for c in again.market.warmup(["A"], ["10s"], 9)]
+        assert kept == [20, 30]
 
 
 def test_no_more_is_kept_than_history_holds():
