@@ -176,7 +176,8 @@ class Books:
         if _parts(before, position.account_id, position.currency):
             self._settle(before)
         self._drop(before)
-        self._positions.setdefault(owner, {})[symbol] = replace(position, unrealised=None)
+        unmarked = position if position.unrealised is None else replace(position, unrealised=None)
+        self._positions.setdefault(owner, {})[symbol] = unmarked
         self._holders.setdefault(position.account_id, {})[owner, symbol] = None
         self._ledgers.pop(position.account_id, None)
         if mine:
@@ -197,11 +198,12 @@ class Books:
     def _before(self, fill: Fill) -> Position:
         """Return the position that ``fill`` finds, of its account."""
         position = self.position(fill.deployment_id, fill.symbol)
-        if position.quantity:
-            return replace(position, account_id=fill.account_id)
-        if _parts(position, fill.account_id, fill.currency):
+        currency = position.currency if position.quantity else fill.currency
+        if (position.account_id, position.currency) == (fill.account_id, currency):
+            return position
+        if _parts(position, fill.account_id, currency):
             position = Position(fill.deployment_id, fill.symbol)
-        return replace(position, account_id=fill.account_id, currency=fill.currency)
+        return replace(position, account_id=fill.account_id, currency=currency)
 
     def _settle(self, position: Position) -> None:
         """Add what a position realised to its account."""
