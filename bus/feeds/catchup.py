@@ -36,6 +36,9 @@ LIMIT = 1000
 """Messages asked for at once: what one turn of the engine can well deliver."""
 PIECES = 65_536
 """Pieces that one recovery may have: more than a publisher can hold, so whoever sends more has no end."""
+USELESS = 1000
+"""Pieces in a row that may leave the asker with what it had: of bars, which have no numbers, or of nothing,
+from a publisher that still looks. Whoever sends more only keeps what is live from being delivered."""
 
 
 class State(StrEnum):
@@ -85,6 +88,8 @@ class CatchUp:
         self._missed_at = 0
         self._cursor = 0
         self._pieces = 0
+        self._had: dict[str, int] | None = None
+        self._useless = 0
 
     @property
     def room(self) -> bool:
@@ -107,7 +112,8 @@ class CatchUp:
 
     def ask_anew(self) -> None:
         """Ask somebody else: nothing of the answers so far means anything to him."""
-        self._cursor = self._pieces = 0
+        self._cursor = self._pieces = self._useless = 0
+        self._had = None
 
     def heard(self, now: int) -> None:
         """Take note that the publisher lives: who was away gets the whole time for an answer again."""
@@ -123,6 +129,8 @@ class CatchUp:
     def question(self, have: dict[str, int], now: int) -> Question:
         """Make the question for what comes after ``have``."""
         self._asked_at = now
+        self._useless = self._useless + 1 if have == self._had else 0
+        self._had = have
         return Question(have, LIMIT, self._cursor)
 
     def take(self, answer: Answer) -> list[tuple[bytes, bytes]]:
@@ -133,6 +141,10 @@ class CatchUp:
                 raise RecoveryRefused("no_progress", "more is promised, nothing is given")
             if self._pieces > PIECES:
                 raise RecoveryRefused("no_progress", f"more than {PIECES} pieces, and no end")
+            if self._useless >= USELESS:
+                raise RecoveryRefused(
+                    "no_progress", f"{USELESS} pieces in a row with nothing new, and no end"
+                )
         self._go(Word.PIECE if answer.more else Word.LAST)
         self._cursor = answer.cursor
         self.judged = 0 if answer.more else 1

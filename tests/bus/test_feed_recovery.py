@@ -227,6 +227,29 @@ def test_an_answer_that_promises_more_and_gives_nothing_is_refused():
         asking().take(Answer(True))
 
 
+@pytest.mark.parametrize("messages", [[], [(b"tick.X", b"known")]])
+def test_who_gives_nothing_new_is_asked_no_more(messages):
+    """However far it says that it has come: what is live waits for it meanwhile."""
+    machine = asking()
+    machine.question({"X": 5}, 0)
+    for piece in range(catchup.USELESS):
+        machine.take(Answer(True, messages, cursor=piece + 1))
+        machine.question({"X": 5}, 0)
+    with pytest.raises(RecoveryRefused, match="nothing new"):
+        machine.take(Answer(True, messages, cursor=catchup.USELESS + 1))
+
+
+def test_one_new_message_now_and_then_is_progress():
+    machine = asking()
+    have = {"X": 5}
+    for piece in range(3 * catchup.USELESS):
+        machine.question(dict(have), 0)
+        machine.take(Answer(True, cursor=piece + 1))
+        if piece % (catchup.USELESS - 1) == 0:
+            have["X"] += 1
+    assert machine.state is State.ASKING
+
+
 def test_answers_without_end_have_one(monkeypatch):
     monkeypatch.setattr(catchup, "PIECES", 3)
     machine = asking()
