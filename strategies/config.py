@@ -28,15 +28,20 @@ CAPACITY: Final = 5_000
 class RiskConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The limits that the engine holds a deployment to (signals.md); the strategy only reads them.
 
-    ``trailing_stop_activation`` is the favourable move in percent at which the trailing stop arms,
-    ``max_drawdown`` percent from the peak of the deployment's equity, ``time_stop`` seconds.
+    ``max_notional`` is of the position in one symbol, ``max_exposure`` of all together. The favourable move
+    in percent at which the trailing stop arms is ``trailing_stop_activation``. ``max_drawdown`` is percent
+    from the peak of the deployment's equity; ``time_stop`` and what ends in ``_s`` or ``_after_stop`` are
+    seconds. ``allowed_sessions`` ("HH:MM-HH:MM") and ``square_off_at`` ("HH:MM") are local times of the
+    symbol's calendar.
     """
 
     max_position_size: Price | None = None
     max_notional: Price | None = None
+    max_exposure: Price | None = None
     max_open_positions: Orders | None = None
     max_orders_per_min: Orders | None = None
     max_orders_per_day: Orders | None = None
+    max_identical_orders_per_min: Orders | None = None
     max_daily_loss: Price | None = None
     max_daily_loss_percentage: Percentage | None = None
     max_drawdown: Percentage | None = None

@@ -221,6 +221,7 @@ class Core:
                 held=self._state.books.held(deployment_id, symbol),
                 buying=buying,
                 selling=selling,
+                due=self._state.broker.due(deployment_id, symbol) if buying or selling else 0.0,
                 tokens=desk.rate.level(now),
             ),
             waiting=waiting,

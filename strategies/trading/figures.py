@@ -1,8 +1,13 @@
-"""The figures of a trading day by which limits are judged, for one deployment or one account."""
+"""The figures of a trading day by which limits are judged, for one deployment or one account.
+
+They follow records: what an order, a round trip and a stop do to them is here, and needs no price. What a
+price does to them (a new day, a peak) is computed beforehand, in ``risk``, and written down.
+"""
 
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from strategies.trading.latches import Scope
 
@@ -25,3 +30,38 @@ class Figures(Struct, frozen=True, array_like=True, kw_only=True):
     last_loss_at: int = 0
     last_stop_at: int = 0
     locked_profit: bool = False
+
+
+def begun(figures: Figures, day: str) -> Figures:
+    """Return the figures at the beginning of the trading day ``day``; the same again changes nothing.
+
+    What the day begins with is unknown until it is measured. The losses in a row and when they were stay:
+    a night does not end a cooldown that is to last longer.
+    """
+    if figures.day == day:
+        return figures
+    return replace(figures, day=day, start_equity=None, orders=0, locked_profit=False)
+
+
+def ordered(figures: Figures, day: str) -> Figures:
+    """Count one order that was accepted on ``day`` (``Order.day``)."""
+    today = begun(figures, day)
+    return replace(today, orders=today.orders + 1)
+
+
+def round_trip(figures: Figures, profit: float, at: int) -> Figures:
+    """Count a round trip that ended at ``at`` with ``profit``, net of fees (``Executed.closed``).
+
+    A loss lengthens the run of losses, a profit ends it; one that broke even does neither, as in the
+    statistics of a backtest. A profit that is not known to be one counts as a loss.
+    """
+    if profit == 0.0:
+        return figures
+    if profit > 0.0:
+        return replace(figures, losses=0)
+    return replace(figures, losses=figures.losses + 1, last_loss_at=max(figures.last_loss_at, at))
+
+
+def stopped(figures: Figures, at: int) -> Figures:
+    """Note that a stop (the first or a trailing one) ended a position at ``at``."""
+    return replace(figures, last_stop_at=max(figures.last_stop_at, at))

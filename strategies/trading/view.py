@@ -17,9 +17,10 @@ from strategies.trading.desk import Standing
 from strategies.trading.figures import Figures
 from strategies.trading.instruments import Instrument
 from strategies.trading.latches import Latch
+from strategies.trading.levels import Protection
 from strategies.trading.limits import Limits
 from strategies.trading.orders import combine
-from strategies.trading.protection import Guard, Protection
+from strategies.trading.protection import Guard
 
 Clearance: TypeAlias = Literal["none", "clear", "denied", "unreachable"]
 """What the remote risk service says of an account's live trading: ``none`` is configured, or its answer."""
@@ -52,7 +53,8 @@ class Party(Struct, frozen=True, kw_only=True):
     """A deployment or its account, as the limits of either see it.
 
     ``held``, ``buying`` and ``selling`` are signed units of the signal's symbol: what is held, and the sums
-    of the orders that wait; of an account those of all its deployments. ``elsewhere`` is the worth of every
+    of the orders that wait; of an account those of all its deployments. ``due`` is the signed sum of those
+    that trade at the next tick whatever it brings: market orders. ``elsewhere`` is the worth of every
     other holding, orders that wait to open or add to one included, each without its sign, in the account's
     currency; None while a price or a rate among them is unknown. ``open_elsewhere`` counts those holdings,
     each being one deployment's in one symbol.
@@ -67,6 +69,7 @@ class Party(Struct, frozen=True, kw_only=True):
     held: float = 0.0
     buying: float = 0.0
     selling: float = 0.0
+    due: float = 0.0
     elsewhere: float | None = 0.0
     open_elsewhere: int = 0
     equity: float | None = None
@@ -78,10 +81,12 @@ class Party(Struct, frozen=True, kw_only=True):
 
     @property
     def expected(self) -> float:
-        """The position once every waiting order has filled."""
-        if not (self.buying or self.selling):
-            return self.held
-        return combine(self.held, combine(self.buying, self.selling))
+        """The position after the next tick, by which signals are sized.
+
+        A limit or stop order that rests may never trade: were it counted, a stop of the strategy's own would
+        leave nothing to exit. What it may come to is in ``worst``.
+        """
+        return combine(self.held, self.due) if self.due else self.held
 
     def worst(self, quantity: float) -> float:
         """Return the position if an order of ``quantity`` fills and of those that wait only its side.
@@ -94,6 +99,7 @@ class Party(Struct, frozen=True, kw_only=True):
 ALWAYS: Final = Session()
 NOBODY: Final = Party()
 PAPER_ONLY: Final = LiveGrant()
+PLAIN: Final = Instrument(symbol="")
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -102,8 +108,8 @@ class View(Struct, frozen=True, kw_only=True):
     ``own`` is the deployment, ``account`` all that trades in its name. ``waiting`` counts the orders of the
     deployment that wait in this symbol; for a cancel only those that it means. ``price`` is the last known
     one and ``rate`` what one unit of the instrument's currency is worth in the account's. ``instrument`` None
-    is one of which nothing is known: no grid, no lots, a multiplier of 1. ``guard`` is what guards the
-    position now.
+    is one whose terms cannot be read, which bars entries. ``guard`` is what guards the position now: a bare
+    one (``protect=Protection()``) where nothing does, so that it can be adjusted too; None for no position.
     """
 
     standing: Standing
@@ -118,7 +124,7 @@ class View(Struct, frozen=True, kw_only=True):
     waiting: int = 0
     price: float | None = None
     rate: float | None = 1.0
-    instrument: Instrument | None = None
+    instrument: Instrument | None = PLAIN
     session: Session = ALWAYS
     guard: Guard | None = None
     live: LiveGrant = PAPER_ONLY

@@ -8,12 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.messages import Level, Reason, Signal, Trail
+from strategies.trading.caps import MAX_OPEN_ORDERS
 from strategies.trading.desk import SECOND, Standing
-from strategies.trading.gate import MAX_EVIDENCE, MAX_OPEN_ORDERS, judge
+from strategies.trading.figures import Figures
+from strategies.trading.gate import MAX_EVIDENCE, judge
+from strategies.trading.instruments import Instrument
+from strategies.trading.latches import Latch
+from strategies.trading.levels import Protection
 from strategies.trading.limits import Limits
+from strategies.trading.protection import Guard
 from strategies.trading.rules import RULES
 from strategies.trading.ttl import CLOCK_SKEW, ttl
-from strategies.trading.view import Party, Verdict, View
+from strategies.trading.view import LiveGrant, Party, Session, Verdict, View
 
 NOW = 1_700_000_000 * SECOND
 
@@ -40,6 +46,12 @@ VIEW = View(
     price=100.0,
 )
 LONG = {"held": 10.0}
+LIVE = {"mode": "live", "live": LiveGrant(config=True, account=True, deployment=True)}
+PARTY = set(Party.__struct_fields__)
+GUARD = Guard(
+    deployment_id="d", account_id="A", symbol="X", seq=1, after=7, side=1, entry=98.0, opened_at=1,
+    protect=Protection(stop_loss=Level("price", 92.0)), stop=92.0,
+)  # fmt: skip
 
 
 def judged(signal=ENTRY, view=None, now=NOW, **fields):
@@ -48,8 +60,23 @@ def judged(signal=ENTRY, view=None, now=NOW, **fields):
 
 def changed(view, **fields):
     """Return ``view`` with other fields; those of the deployment itself are named without ``own``."""
-    own = {name: fields.pop(name) for name in list(fields) if name in Party.__struct_fields__}
+    own = {name: fields.pop(name) for name in list(fields) if name in PARTY}
     return msgspec.structs.replace(view, own=msgspec.structs.replace(view.own, **own), **fields)
+
+
+TODAY = Figures(scope="deployment", name="d", day="d", start_equity=1000.0, peak_equity=1000.0)
+LIMIT = {"order_type": "limit", "limit_price": 99.0}
+CARRIED = dict.fromkeys(("equity",), 1000.0) | {"figures": TODAY}
+TICKS = Instrument(symbol="X", tick_size=0.5, lot_size=1.0, min_quantity=2.0)
+LATCH = Latch(scope="deployment", name="d", kind="lock", rule="max_drawdown", reason="why", at=1)
+
+
+def latched(kind):
+    return {"latch": msgspec.structs.replace(LATCH, kind=kind)}
+
+
+def limited(figures=TODAY, equity=1000.0, **limits):
+    return {"limits": Limits(**limits), "figures": figures, "equity": equity}
 
 
 # rule: (signal, its changed fields, changed view)
@@ -61,22 +88,50 @@ REFUSED = {
     "paused": (EXIT, {}, LONG | {"standing": Standing.PAUSED}),
     "exit_only": (ENTRY, {}, {"standing": Standing.EXIT_ONLY}),
     "stopping": (EXIT, {}, LONG | {"standing": Standing.STOPPING}),
+    "latch_pause": (EXIT, {}, LONG | latched("pause")),
+    "latch_exit_only": (ENTRY, {}, latched("exit_only")),
+    "latch_flatten": (ENTRY, {}, latched("flatten")),
+    "latch_lock": (EXIT, {}, LONG | latched("lock")),
+    "cooldown_after_loss": (
+        ENTRY, {}, limited(
+            msgspec.structs.replace(TODAY, losses=3, last_loss_at=NOW - SECOND),
+            cooldown_after_loss=3, cooldown_after_loss_s=60.0,
+        ),
+    ),
+    "cooling_off_after_stop": (
+        ENTRY, {}, limited(
+            msgspec.structs.replace(TODAY, last_stop_at=NOW - SECOND), cooling_off_after_stop=60.0
+        ),
+    ),
     "duplicate": (EXIT, {}, LONG | {"duplicate": True}),
     "unstamped": (ENTRY, {"data_as_of": 0}, {}),
     "clock_skew": (ENTRY, {"data_as_of": NOW + CLOCK_SKEW + 1}, {}),
     "ttl": (ENTRY, {"data_as_of": NOW - 16 * SECOND}, {}),
     "symbol_not_granted": (ENTRY, {"symbol": "Z"}, {}),
     "timeframe_not_granted": (EXIT, {"timeframe": "1h"}, LONG),
-    "mode_unsupported": (ENTRY, {}, {"mode": "live"}),
+    "mode_unsupported": (EXIT, {}, LONG | {"mode": "real"}),
+    "live_not_granted": (ENTRY, {}, {"mode": "live"}),
+    "session_closed": (ENTRY, {}, {"session": Session(open=False)}),
+    "session_unknown": (ENTRY, {}, {"session": Session(open=None)}),
+    "session_not_allowed": (
+        ENTRY, {}, {"session": Session(minute=570), "limits": Limits(allowed_sessions=((600, 660),))},
+    ),
+    "squared_off": (ENTRY, {}, {"session": Session(square_off_at=NOW)}),
     "number_invalid": (EXIT, {"quantity": math.nan}, LONG),
     "reason_missing": (ENTRY, {"reason": " "}, {}),
-    "intent_unsupported": (ENTRY, {"intent": "adjust"}, {}),
-    "order_type_unsupported": (EXIT, {"order_type": "limit", "limit_price": 9.0}, LONG),
-    "time_in_force_unsupported": (EXIT, {"time_in_force": "ioc"}, LONG),
-    "instruction_unsupported": (EXIT, {"max_slippage_bps": 5.0}, LONG),
+    "instrument_unknown": (ENTRY, {}, {"instrument": None}),
+    "order_price_missing": (EXIT, {"order_type": "limit"}, LONG),
     "order_price_unexpected": (EXIT, {"stop_price": 9.0}, LONG),
-    "protective_unsupported": (ENTRY, {"stop_loss": Level("pct", 1.0)}, {}),
-    "limit_unsupported": (ENTRY, {}, {"limits": Limits(not_held=("max_daily_loss",))}),
+    "off_tick_grid": (EXIT, LIMIT | {"limit_price": 99.2}, LONG | {"instrument": TICKS}),
+    "time_in_force_unsupported": (
+        EXIT, {"order_type": "stop", "stop_price": 99.0, "time_in_force": "ioc"}, LONG,
+    ),
+    "good_till_invalid": (EXIT, LIMIT | {"time_in_force": "gtd"}, LONG),
+    "instruction_unsupported": (EXIT, LIMIT | {"max_slippage_bps": 5.0}, LONG),
+    "protective_unknown": (ENTRY, {"stop_loss": Level("ticks", 4.0)}, {}),
+    "stop_side": (ENTRY, {"stop_loss": Level("price", 101.0)}, {}),
+    "target_side": (ENTRY, {"take_profit": Level("price", 99.0)}, {}),
+    "limit_unsupported": (ENTRY, {}, {"limits": Limits(unheld=("max_moon_phase",))}),
     "limit_invalid": (ENTRY, {}, {"limits": Limits(invalid=("max_notional is nan",))}),
     "price_unknown": (ENTRY, {}, {"price": None}),
     "reference_unknown": (ENTRY, {"reference_price": None}, {}),
@@ -84,18 +139,44 @@ REFUSED = {
     "sizing_ambiguous": (ENTRY, {"notional": 5.0}, {}),
     "sizing_missing": (ENTRY, {"quantity": None}, {}),
     "sizing_not_allowed": (EXIT, {"intent": "exit_all", "quantity": 1.0}, LONG),
-    "sizing_unsupported": (ENTRY, {"quantity": None, "risk_pct": 1.0}, {}),
-    "quantity_out_of_range": (ENTRY, {"quantity": None, "notional": 1e15}, {"price": 1e-9}),
+    "stop_missing": (ENTRY, {"quantity": None, "risk_pct": 1.0}, {}),
+    "quantity_out_of_range": (
+        ENTRY, {"quantity": None, "notional": 1e15, "reference_price": 1e-9}, {"price": 1e-9},
+    ),
+    "below_lot": (ENTRY, {"quantity": 0.5}, {"instrument": TICKS}),
+    "below_min_quantity": (ENTRY, {"quantity": 1.0}, {"instrument": TICKS}),
     "max_notional": (ENTRY, {}, {"limits": Limits(max_notional=99.0)}),
     "rate": (EXIT, {}, LONG | {"tokens": 0.9}),
     "open_orders": (ENTRY, {}, {"waiting": MAX_OPEN_ORDERS}),
+    "max_orders_per_min": (ENTRY, {}, limited(max_orders_per_min=3) | {"orders_minute": 3}),
+    "max_orders_per_day": (
+        ENTRY, {}, limited(msgspec.structs.replace(TODAY, orders=3), max_orders_per_day=3),
+    ),
+    "max_identical_orders_per_min": (
+        ENTRY, {}, limited(max_identical_orders_per_min=2) | {"identical": 2},
+    ),
     "no_position": (EXIT, {}, {}),
     "already_at_target": (ENTRY, {"intent": "target", "quantity": None, "target_quantity": 10.0}, LONG),
     "reduce_only": (
         ENTRY, {"intent": "target", "quantity": None, "target_quantity": 11.0, "reduce_only": True}, LONG,
     ),
     "nothing_to_cancel": (ENTRY, {"intent": "cancel", "quantity": None}, {}),
+    "nothing_to_adjust": (ENTRY, {"intent": "adjust", "quantity": None}, LONG | {"guard": GUARD}),
+    "adjust_refused": (
+        ENTRY, {"intent": "adjust", "quantity": None, "stop_loss": Level("price", 91.0)},
+        LONG | {"guard": GUARD},
+    ),
     "max_position_size": (ENTRY, {}, {"limits": Limits(max_position_size=0.5)}),
+    "max_open_positions": (ENTRY, {}, limited(max_open_positions=2) | {"open_elsewhere": 2}),
+    "figures_unknown": (ENTRY, {}, limited(None, max_orders_per_day=3)),
+    "equity_unknown": (ENTRY, {}, limited(equity=None, max_daily_loss=50.0)),
+    "exposure_unknown": (ENTRY, {}, limited(max_exposure=500.0) | {"elsewhere": None}),
+    "max_exposure": (ENTRY, {}, limited(max_exposure=500.0) | {"elsewhere": 401.0}),
+    "max_daily_loss": (ENTRY, {}, limited(equity=949.0, max_daily_loss=50.0)),
+    "max_drawdown": (ENTRY, {}, limited(equity=899.0, max_drawdown=10.0)),
+    "daily_profit_lock": (ENTRY, {}, limited(equity=1050.0, daily_profit_lock=50.0)),
+    "remote_denied": (ENTRY, {}, LIVE | {"clearance": "denied"}),
+    "remote_unreachable": (ENTRY, {}, LIVE | {"clearance": "unreachable"}),
 }  # fmt: skip
 DECISIONS = {"duplicate": "duplicate", "ttl": "expired"}
 
@@ -103,8 +184,6 @@ DECISIONS = {"duplicate": "duplicate", "ttl": "expired"}
 @pytest.mark.parametrize("rule", REFUSED)
 def test_rule(rule):
     signal, fields, view = REFUSED[rule]
-    if rule == "quantity_out_of_range":
-        fields = fields | {"reference_price": 1e-9}
     verdict = judged(signal, view, **fields)
     assert (verdict.decision, verdict.rule) == (DECISIONS.get(rule, "rejected"), rule)
     assert verdict.quantity is None
@@ -112,23 +191,59 @@ def test_rule(rule):
 
 
 def test_every_rule_is_tried_above():
-    assert set(REFUSED) | {"clipped_to_position"} == set(RULES)
+    modified = {rule for rule, each in RULES.items() if each.decision == "modified"}
+    assert modified == {"lot_rounded", "slippage_unbounded", "clipped_to_position"}
+    assert set(REFUSED) | modified == set(RULES)
+
+
+BINDS_THE_DEPLOYMENT_ONLY = {"adjust_refused", "nothing_to_adjust"}
+OF_A_PARTY = [rule for rule, (_, _, view) in REFUSED.items() if set(view) & PARTY - {"held"}]
+
+
+@pytest.mark.parametrize("rule", OF_A_PARTY)
+def test_what_binds_a_deployment_binds_its_account_too(rule):
+    signal, fields, view = REFUSED[rule]
+    bound = {name: view[name] for name in view if name in PARTY and name != "held"}
+    others = {name: view[name] for name in view if name not in bound}
+    account = msgspec.structs.replace(Party(), **bound)
+    verdict = judged(signal, others | {"account": account}, **fields)
+    assert (verdict.decision, verdict.rule) == ("rejected", rule)
+    assert "the account" in verdict.detail
+
+
+@pytest.mark.parametrize("rule", [rule for rule in OF_A_PARTY if REFUSED[rule][0] is ENTRY])
+def test_no_limit_keeps_anybody_in_a_position(rule):
+    _, _, view = REFUSED[rule]
+    verdict = judged(EXIT, LONG | {name: value for name, value in view.items() if name != "held"})
+    assert verdict == Verdict("accepted", quantity=-10.0, reduce_only=True, time_in_force="day")
 
 
 def test_an_entry_in_order_is_accepted_with_its_signed_quantity():
-    assert judged() == Verdict("accepted", quantity=1.0)
-    assert judged(intent="enter_short") == Verdict("accepted", quantity=-1.0)
+    assert judged() == Verdict("accepted", quantity=1.0, time_in_force="day")
+    assert judged(intent="enter_short") == Verdict("accepted", quantity=-1.0, time_in_force="day")
 
 
 def test_an_exit_of_more_than_is_held_is_cut_down_and_said_to_be():
     assert judged(EXIT, LONG, quantity=11.0) == Verdict(
-        "modified", "clipped_to_position", "cut down to the 10 units that are held", -10.0, reduce_only=True
+        "modified",
+        "clipped_to_position",
+        "cut down to the 10 units that are held",
+        -10.0,
+        reduce_only=True,
+        time_in_force="day",
+        changes={"quantity": -10.0},
     )
 
 
 def test_an_exit_sees_the_entry_that_still_waits_for_its_tick():
-    waiting = {"buying": 10.0, "waiting": 1}
-    assert judged(EXIT, waiting) == Verdict("accepted", quantity=-10.0, reduce_only=True)
+    waiting = {"buying": 10.0, "due": 10.0, "waiting": 1}
+    assert judged(EXIT, waiting).quantity == -10.0
+
+
+def test_an_exit_does_not_count_on_orders_that_may_never_trade():
+    """A stop of the strategy's own that rests would leave nothing to exit."""
+    resting = LONG | {"selling": -10.0, "waiting": 1}
+    assert judged(EXIT, resting).quantity == -10.0
 
 
 def test_a_cancel_is_accepted_while_something_waits_and_orders_nothing():
@@ -152,7 +267,7 @@ def test_each_step_answers_before_the_next():
         "current": False, "warm": False, "duplicate": True, "symbols": frozenset({"Y"}), "tokens": 0.0,
         "limits": Limits(max_position_size=0.5),
     }  # fmt: skip
-    fields = {"tags": {str(n): "x" * 256 for n in range(16)}, "data_as_of": 1, "time_in_force": "fok"}
+    fields = {"tags": {str(n): "x" * 256 for n in range(16)}, "data_as_of": 1, "limit_price": 9.0}
     mends = [
         ("too_large", {"tags": {}}, {}),
         ("stale_generation", {}, {"current": True}),
@@ -160,7 +275,7 @@ def test_each_step_answers_before_the_next():
         ("duplicate", {}, {"duplicate": False}),
         ("ttl", {"data_as_of": NOW}, {}),
         ("symbol_not_granted", {}, {"symbols": frozenset({"X"})}),
-        ("time_in_force_unsupported", {"time_in_force": "day"}, {}),
+        ("order_price_unexpected", {"limit_price": None}, {}),
         ("rate", {}, {"tokens": 1.0}),
         ("max_position_size", {}, {"limits": Limits()}),
     ]
@@ -185,12 +300,17 @@ def test_a_rate_answers_before_a_question_of_position():
         ({"reference_price": None}, {}),
         ({"reference_price": 1000.0}, {}),
         ({"reason": ""}, {}),
-        ({"trailing_stop": Trail("pct", 1.0)}, {}),
+        ({"trailing_stop": Trail("ticks", 1.0)}, {}),
         ({}, {"price": None}),
         ({}, {"price": math.nan}),
         ({}, {"limits": Limits(invalid=("max_notional is nan",))}),
-        ({}, {"limits": Limits(protective=("stop_loss_percentage",))}),
-        ({}, {"limits": Limits(not_held=("max_drawdown",))}),
+        ({}, {"limits": Limits(unheld=("max_moon_phase",))}),
+        ({}, {"instrument": None}),
+        ({}, {"rate": None, "limits": Limits(max_notional=1e9)}),
+        ({}, {"rate": math.nan, "limits": Limits(max_notional=1e9)}),
+        ({}, {"session": Session(open=False)}),
+        ({}, {"session": Session(open=None)}),
+        ({}, {"mode": "live"}),
         ({}, {"limits": Limits(max_position_size=0.0, max_notional=0.0)}),
         ({}, {"standing": Standing.EXIT_ONLY}),
         ({}, {"standing": Standing.DRAINING}),
@@ -200,27 +320,14 @@ def test_a_rate_answers_before_a_question_of_position():
 )
 def test_what_bars_an_entry_lets_an_exit_through(fields, view):
     assert judged(ENTRY, view, **fields).decision in {"rejected", "expired"}
-    assert judged(EXIT, LONG | view, **fields) == Verdict("accepted", quantity=-10.0, reduce_only=True)
+    verdict = judged(EXIT, LONG | view, **fields)
+    assert verdict == Verdict("accepted", quantity=-10.0, reduce_only=True, time_in_force="day")
 
 
 def test_a_symbol_taken_from_the_deployment_can_still_be_exited():
     view = LONG | {"symbols": frozenset({"Y"})}
     assert judged(EXIT, view).decision == "accepted"
     assert judged(EXIT, {"symbols": frozenset({"Y"})}).rule == "symbol_not_granted"
-
-
-@pytest.mark.parametrize("name", ["stop_loss", "take_profit"])
-def test_no_exit_that_an_entry_demands_is_silently_left_out(name):
-    verdict = judged(**{name: Level("pct", 1.0)})
-    assert verdict.rule == "protective_unsupported"
-    assert name in verdict.detail
-
-
-def test_protection_in_the_risk_configuration_is_named():
-    verdict = judged(view={"limits": Limits(protective=("stop_loss_percentage",))})
-    assert verdict.detail == (
-        "the risk configuration demands stop_loss_percentage, which the engine does not hold yet"
-    )
 
 
 def test_a_structured_reason_needs_a_code_or_a_text():
@@ -232,13 +339,8 @@ def test_a_structured_reason_needs_a_code_or_a_text():
 @pytest.mark.parametrize(
     ("fields", "detail"),
     [
-        ({"time_in_force": "fok"}, "time_in_force fok: only day and gtc exist yet"),
-        ({"good_till": NOW}, "good_till: only day and gtc exist yet"),
-        ({"max_slippage_bps": 1.0}, "max_slippage_bps is given and would not be obeyed yet"),
-        ({"oco_group": "g"}, "oco_group is given and would not be obeyed yet"),
         ({"limit_price": 1.0}, "limit_price is given, and a market order takes none"),
         ({"stop_price": 1.0}, "stop_price is given, and a market order takes none"),
-        ({"order_type": "stop"}, "order_type stop: only market exists yet"),
         ({"data_as_of": NOW - 16 * SECOND}, "its data is 16.000 s old, at most 15 s"),
         ({"data_as_of": NOW + 6 * SECOND}, "its data is 6.000 s ahead of the clock, at most 5 s"),
         ({"symbol": "Z"}, "Z is not one of X, Y"),
