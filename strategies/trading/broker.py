@@ -148,8 +148,8 @@ class PaperBroker:
             sides[sells] = combine(sides[sells], left)
         return sides[0], sides[1], len(orders)
 
-    def at_market(self, deployment_id: str, symbol: str) -> float:
-        """Return the signed sum of what waits for nothing but the next event: market orders, hit stops."""
+    def due(self, deployment_id: str, symbol: str) -> float:
+        """Return the signed sum of what waits for nothing but the next tick: market orders, hit stops."""
         total = 0.0
         for order in self.waiting(deployment_id, symbol):
             if order.kind == "market" or (order.kind == "stop" and order.triggered):
@@ -187,7 +187,9 @@ class PaperBroker:
     def match(self, tick: Tick, number: int | None = None, venue: Venue = FRICTIONLESS_VENUE) -> list[Match]:
         """Return what ``tick`` does to the orders of its symbol, in the order to carry it out.
 
-        ``number`` is said of a tick that may have been looked at before: then older orders only.
+        ``number`` is the tick's among those of its symbol, if it has one: it does nothing to orders accepted
+        after it, and what it does something to is marked as having had it (``Order.after``). So a tick that
+        is seen again after a crash does what it would have done, and none of it twice.
         """
         waiting = self._symbols.get(tick.symbol)
         if waiting is None or waiting.sleeps(tick):
@@ -195,15 +197,16 @@ class PaperBroker:
         instrument = venue.instrument(tick.symbol)
         found: list[Match] = []
         for mine in waiting.by_age():
-            event = _Event(self, venue, next(iter(mine.values())))
+            event = _Event(self, venue, next(iter(mine.values())), number=number or 0)
             for order in mine.values():
-                if order.route or (number is not None and number <= order.after):
+                if order.route or (number and number <= order.after):
                     continue
                 now = event.standing(order)
                 if now is not None:
-                    match = on_tick(
-                        now, tick, venue.terms(now), instrument, taken=event.taken, held=event.held
-                    )
+                    terms = venue.terms(now)
+                    match = on_tick(now, tick, terms, instrument, taken=event.taken, held=event.held)
+                    if match is None and event.taken and number and on_tick(now, tick, terms, instrument):
+                        match = Match(order=now, at=tick.ts)  # others had the volume that it would have had
                     event.take(match)
             found += event.matches
         return found
@@ -216,7 +219,7 @@ class PaperBroker:
         instrument = venue.instrument(candle.symbol)
         found: list[Match] = []
         for mine in waiting.by_age():
-            event = _Event(self, venue, next(iter(mine.values())), candle.open_time)
+            event = _Event(self, venue, next(iter(mine.values())), opened=candle.open_time)
             alone = [on_bar(o, candle, venue.terms(o), instrument) for o in mine.values() if not o.route]
             for draft in sequence([match for match in alone if match is not None], candle):
                 now = event.standing(mine[draft.order.order_id])
@@ -239,16 +242,21 @@ class PaperBroker:
 class _Event:
     """One tick or bar for the orders of one deployment: what the ones looked at so far leave of it.
 
-    ``entered`` is the signed quantity of entries inside a bar that opened at ``opened``.
+    ``entered`` is the signed quantity of entries inside a bar that opened at ``opened``; ``number`` that of
+    a tick, if it has one.
     """
 
-    def __init__(self, broker: PaperBroker, venue: Venue, oldest: Order, opened: int = 0) -> None:
+    def __init__(
+        self, broker: PaperBroker, venue: Venue, oldest: Order, *, number: int = 0, opened: int = 0
+    ) -> None:
         self.matches: list[Match] = []
         self.taken = 0.0
         self.held = venue.held(oldest.deployment_id, oldest.symbol) if venue.held else None
         self.entered = 0.0
         self._broker = broker
         self._venue = venue
+        self._symbol = oldest.symbol
+        self._number = number
         self._opened = opened
         self._changed: dict[str, Order | None] = {}
 
@@ -271,6 +279,8 @@ class _Event:
                 self._note(other)
 
     def _note(self, match: Match) -> None:
+        if self._number and match.order.symbol == self._symbol:
+            match = replace(match, order=replace(match.order, after=self._number))
         self.matches.append(match)
         self._changed[match.order.order_id] = None if match.done else match.order
 

@@ -1,10 +1,12 @@
-"""Orders, candles and terms made short, for tests of matching and of the paper broker."""
+"""Orders, ticks, candles and terms made short, for tests of matching and of the paper broker."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from bus.messages import Candle
+from bus.messages import Candle, Tick
+from strategies.trading.broker import PaperBroker, Venue
+from strategies.trading.execution import Match
 from strategies.trading.instruments import Instrument
 from strategies.trading.orders import Order
 from strategies.trading.terms import Terms
@@ -39,3 +41,35 @@ def candle(open_: float, high: float, low: float, close: float, **fields: Any) -
         "turnover": 1.0,
     }  # fmt: skip
     return Candle(open=open_, high=high, low=low, close=close, **(defaults | fields))
+
+
+BAR = candle(100.0, 105.0, 95.0, 102.0)
+HALF = Venue(terms=lambda _: Terms(volume_share=0.5))
+
+
+def trade(price: float, size: float | None = None, ts: int = 1_001, symbol: str = "X") -> Tick:
+    return Tick(symbol, ts, last=price, size=size)
+
+
+def broker(*orders: Order) -> PaperBroker:
+    made = PaperBroker()
+    for each in orders:
+        made.place(each)
+    return made
+
+
+def holding(held: float, terms: Terms = FREE, instrument: Instrument = PLAIN) -> Venue:
+    return Venue(terms=lambda _: terms, instrument=lambda _: instrument, held=lambda _d, _s: held)
+
+
+def told(matches: list[Match]) -> list[tuple[str, float, str]]:
+    return [(m.order.order_id, m.quantity, m.why or m.done) for m in matches]
+
+
+def carry_out(made: PaperBroker, matches: list[Match]) -> None:
+    """Do to the broker what its owner does once each match is recorded."""
+    for match in matches:
+        if match.done:
+            made.remove(match.order.deployment_id, match.order.symbol, match.order.order_id)
+        else:
+            made.replace(match.order)
