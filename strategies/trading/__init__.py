@@ -16,7 +16,13 @@ The engine drives it live, a backtest with history: one and the same code. Who n
     desk       one deployment as the gate sees it: generation, standing, rates, counts
     view       what the gate looks at, and what it answers
     gate       judge(signal, view, now) -> Verdict
-    broker     the paper broker: which order a tick fills, and at what price
+    instruments  what is traded: price grid, lots, multiplier, currency, names at venues
+    terms      what trading costs on paper: commission, slippage, latency, volume
+    commission, slippage  what a fill costs, and how far from the market's price it is
+    execution  from the price at which an order trades to what becomes of it
+    matching   which tick or bar fills which order, and where the market stands then
+    waiting    the orders of one symbol, and the prices between which all of them sleep
+    broker     the paper broker: what orders have to do with each other
     replies    what the world reads of a signal
     state      everything that is known, changed by records only
     turn       the consequences of one input, each a record first
