@@ -2,9 +2,9 @@ import msgspec
 import pytest
 
 from bus.messages import Checkpoint, Filled, Position
+from strategies.trading.caps import MAX_OPEN_ORDERS
 from strategies.trading.core import Core
 from strategies.trading.desk import LISTED_BURST
-from strategies.trading.caps import MAX_OPEN_ORDERS
 from strategies.trading.records import Closed, Executed, Judged, Noted, Placed, Saved, Tally, Withheld
 from tests.strategies.trading.trading_world import (
     SECOND,
