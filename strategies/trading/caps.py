@@ -40,7 +40,8 @@ def rates(view: View, exits: bool) -> Refusal | None:
     if not view.own.tokens >= 1:
         return Refusal("rate", "more signals a second than granted")
     if not view.account.tokens >= 1:
-        return Refusal("rate", "more signals a second than granted to the account")
+        # A rule of its own: whoever is refused for what others sent does not flood.
+        return Refusal("account_rate", "more signals a second than granted to the account")
     # Twice as many with exits, so that entries can never use up the room for getting out.
     allowed = MAX_OPEN_ORDERS * (2 if exits else 1)
     if view.waiting >= allowed:

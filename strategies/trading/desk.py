@@ -17,12 +17,17 @@ LISTED_PER_S: Final = 20
 """Refusals a second that are journalled and answered one by one; the rest of a flood is summed up.
 
 Without it a child that loops over a bad signal would fill the disk at the speed of its pipe."""
+LULL: Final = 1 * SECOND
+"""A flood is over once nothing was refused for so long: whoever is over the rate once a second is no flood."""
 LISTED_BURST: Final = 1_000
 """What one callback may return (bus/messages.Signals), so a single bad batch is always listed whole."""
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """What the supervisor granted to one instance: the identity that every signal of it gets."""
+    """What the supervisor granted to one instance: the identity that every signal of it gets.
+
+    An instance that is refused for its rate for ``flood_after_s`` without a lull is to be ended.
+    """
 
     deployment_id: str
     generation: int
@@ -35,6 +40,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     timeframes: list[str] = []
     risk: dict[str, Any] = {}
     signals_per_s: int = 200
+    flood_after_s: float = 10.0
 
 
 class Standing(Enum):
@@ -91,12 +97,32 @@ class Bucket:
         self._tokens -= 1
 
 
+class Flood:
+    """Refusals for their rate that go on without a lull: since when.
+
+    Time is an argument (ns). A clock that runs backwards makes a flood neither longer nor end.
+    """
+
+    __slots__ = ("_last", "_since")
+
+    def __init__(self) -> None:
+        self._since = 0
+        self._last = 0
+
+    def note(self, now: int) -> float:
+        """Note a refusal at ``now``; return for how many seconds they have gone on."""
+        if not self._last or now - self._last > LULL:
+            self._since = now
+        self._last = max(self._last, now)
+        return max(0, now - self._since) / SECOND
+
+
 class Desk:
     """The mutable state of one deployment beside its books and orders. Outlives its instances."""
 
     __slots__ = (
-        "_listing", "counts", "flushed_at", "grant", "limits", "rate", "standing", "symbols", "timeframes",
-        "warm", "withheld",
+        "_flood", "_listing", "counts", "flushed_at", "grant", "limits", "rate", "standing", "symbols",
+        "timeframes", "warm", "withheld",
     )  # fmt: skip
 
     def __init__(self, deployment_id: str) -> None:
@@ -107,6 +133,7 @@ class Desk:
         self.timeframes: frozenset[str] = frozenset()
         self.limits = Limits()
         self.rate = Bucket(1, 1)
+        self._flood: Flood | None = Flood()
         self._listing = Bucket(LISTED_PER_S, LISTED_BURST)
         self.counts: Counter[str] = Counter()
         self.withheld: Counter[tuple[int, Decision, str]] = Counter()
@@ -122,6 +149,7 @@ class Desk:
         if grant.generation > self.grant.generation or self.standing is Standing.GONE:
             self.standing, self.warm = Standing.OPEN, False
             self.rate = Bucket(grant.signals_per_s, max(1, grant.signals_per_s))
+            self._flood = Flood()
         self.grant = grant
         self.symbols = frozenset(grant.symbols)
         self.timeframes = frozenset(grant.timeframes)
@@ -138,6 +166,20 @@ class Desk:
             return False
         self._listing.take()
         return True
+
+    def flooding(self, refused: bool, now: int) -> str:
+        """Return why the instance is to be ended, "" if it is not; said once an instance.
+
+        ``refused``: a signal was, for its own rate. What is let through in between is no lull, since a flood
+        gets its share of the bucket too.
+        """
+        if not refused or self._flood is None:
+            return ""
+        lasted = self._flood.note(now)
+        if lasted < self.grant.flood_after_s:
+            return ""
+        self._flood = None
+        return f"more than {self.grant.signals_per_s} signals a second for {lasted:.1f} s"
 
     def count(self, decision: Decision, times: int = 1) -> None:
         """Count a verdict; a modified signal is an accepted one."""

@@ -88,6 +88,7 @@ RULES: Final[dict[str, Rule]] = {
     "max_notional": Rule(7, "the position would be worth more than allowed"),
     # 8 rates
     "rate": Rule(8, "more signals a second than granted"),
+    "account_rate": Rule(8, "more signals a second than granted to all deployments of the account"),
     "open_orders": Rule(8, "too many orders of this symbol wait already"),
     "max_orders_per_min": Rule(8, "as many orders as allowed were accepted in the last minute"),
     "max_orders_per_day": Rule(8, "as many orders as allowed were accepted today"),

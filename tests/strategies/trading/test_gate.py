@@ -147,6 +147,7 @@ REFUSED = {
     "below_min_quantity": (ENTRY, {"quantity": 1.0}, {"instrument": TICKS}),
     "max_notional": (ENTRY, {}, {"limits": Limits(max_notional=99.0)}),
     "rate": (EXIT, {}, LONG | {"tokens": 0.9}),
+    "account_rate": (EXIT, {}, LONG | {"account": Party(tokens=0.9)}),
     "open_orders": (ENTRY, {}, {"waiting": MAX_OPEN_ORDERS}),
     "max_orders_per_min": (ENTRY, {}, limited(max_orders_per_min=3) | {"orders_minute": 3}),
     "max_orders_per_day": (
@@ -207,7 +208,7 @@ def test_what_binds_a_deployment_binds_its_account_too(rule):
     others = {name: view[name] for name in view if name not in bound}
     account = msgspec.structs.replace(Party(), **bound)
     verdict = judged(signal, others | {"account": account}, **fields)
-    assert (verdict.decision, verdict.rule) == ("rejected", rule)
+    assert (verdict.decision, verdict.rule) == ("rejected", {"rate": "account_rate"}.get(rule, rule))
     assert "the account" in verdict.detail
 
 
