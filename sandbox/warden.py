@@ -23,6 +23,7 @@ from bus.sockets import CellLink
 from sandbox import protocol
 from sandbox.births import Spawn
 from sandbox.channel import close_all
+from sandbox.confine.process import go_on_with
 from sandbox.confinement import Confinement
 from sandbox.deaths import died
 from sandbox.exchange import Ending, Exchange
@@ -359,6 +360,7 @@ def main(
     born = time.monotonic()
     ward = Ward.fork(cell, confinement, groups)
     close_all(groups)
+    go_on_with(control)  # one that somebody stopped sees the end of its supervisor, too
     supervisor = Supervisor(socket.socket(fileno=control))
 
     def limited() -> None:

@@ -7,6 +7,7 @@ else. Run as ``python -B -s -P -m sandbox.zygote DESCRIPTOR SUPERVISOR_PID`` by 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -16,7 +17,13 @@ import socket
 import sys
 
 from sandbox import births, channel, warden
-from sandbox.confine.process import close_descriptors, die_with_parent, rename_process, reset_signals
+from sandbox.confine.process import (
+    ParentGone,
+    close_descriptors,
+    die_with_parent,
+    rename_process,
+    reset_signals,
+)
 from sandbox.confinement import Confinement
 from sandbox.fork import threads
 from sandbox.holes import fill
@@ -141,4 +148,5 @@ def main(descriptor: int, supervisor_pid: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    with contextlib.suppress(ParentGone):  # nobody is there who could be told anything
+        main(int(sys.argv[1]), int(sys.argv[2]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import resource
 import signal
@@ -46,6 +47,17 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         raise ParentGone(f"process {parent} is gone")
+
+
+def go_on_with(descriptor: int) -> None:
+    """Go on, if stopped (SIGSTOP), whenever something comes at ``descriptor`` or its other end is closed.
+
+    The kernel sends SIGCONT then (F_SETSIG of fcntl(2)): it continues even who is pid 1 of a namespace, which
+    any other signal of this kind cannot end, and interrupts nobody who runs.
+    """
+    fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGCONT)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def become_subreaper() -> None:

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from sandbox.confine.process import die_with_parent
+from sandbox.confine.process import ParentGone, die_with_parent
 from supervisor.control import EngineEvent
 from supervisor.engine.channel import Channel, SupervisorGone
 from supervisor.engine.loop import Engine
@@ -32,7 +32,10 @@ def main() -> int:
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
     options = parser.parse_args()
-    die_with_parent(options.parent)
+    try:
+        die_with_parent(options.parent)
+    except ParentGone:
+        return 0  # nobody is there who could be told anything
     # The supervisor decides when the engine ends; a Ctrl-C in its terminal goes to the whole group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)

@@ -40,6 +40,18 @@ def test_s29_killed_it_takes_nineteen_strategies_along(site):
     wait_until(none_alive(below), timeout=10, what="every process gone, within a second")
 
 
+def test_s29_a_cell_that_is_stopped_goes_too(site):
+    """Nobody lets it go on: what ends a cell has to reach a warden that is stopped, and its strategy."""
+    daemon = site.daemon()
+    daemon.start_all(["a", "b"])
+    stopped = [daemon.warden("a"), daemon.strategy("b"), daemon.warden("b")]
+    for one in stopped:
+        one.kill(signal.SIGSTOP)
+    wait_until(lambda: {one.state for one in stopped} == {"T"}, what="all of them stopped")
+    below = daemon.kill()
+    wait_until(none_alive(below), timeout=10, what="every process gone")
+
+
 def test_s30_no_strategy_dies_with_a_thread_of_the_daemon(new_site):
     site = new_site(before=THREADS_COME_AND_GO)
     daemon = site.daemon()
@@ -104,6 +116,24 @@ def test_s31_a_child_whose_parent_died_before_it_could_tie_its_life_to_it_exits(
     assert born.returncode == -signal.SIGKILL
     assert born.stdout.startswith("process ")
     assert born.stdout.endswith(" is gone\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("supervisor.engine", "--control-fd", "0", "--parent", "1", "--runtime", ".", "--state", "."),
+        ("sandbox.zygote", "0", "1"),
+    ],
+    ids=["engine", "zygote"],
+)
+def test_s31_what_is_born_of_a_dead_daemon_ends_without_a_word(command, tmp_path):
+    """Process 1 stands for whoever adopts an orphan: it is not who started this one."""
+    born = subprocess.run(
+        [sys.executable, "-B", "-P", "-m", *command],
+        cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (born.returncode, born.stdout, born.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def strays(daemon: Daemon) -> list[bytes]:
