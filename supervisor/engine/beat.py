@@ -50,6 +50,7 @@ class Beat:
         for feed in engine.feeds.values():
             feed.check(now, engine.publish_status)
         engine.orders.retry()
+        engine.refusals.look(monotonic)
         self._mark_whom_to_ask()
         self._fire_late(monotonic)
         engine.outlet.bind()

@@ -12,15 +12,11 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import msgspec
-
 from bus import topics
 from bus.agenda import NEVER
 from bus.market import Market, Stream
 from bus.messages import (
-    DECODE_ERRORS,
     Bar,
-    CellReport,
     CommandBody,
     FeedStatus,
     TakeCheckpoint,
@@ -36,6 +32,7 @@ from supervisor.engine.feeds import FeedPort
 from supervisor.engine.orders import Orders
 from supervisor.engine.outlet import Outlet
 from supervisor.engine.publication import Publication
+from supervisor.engine.refusals import Refusals
 from supervisor.engine.reports import Reports
 from supervisor.engine.resume import Kept, resume
 from supervisor.engine.roster import Roster
@@ -85,6 +82,7 @@ class Engine:
         self.history = history
         self.market = Market(epoch, publish, record=publish, archive=history)
         self.orders = Orders(self)
+        self.refusals = Refusals(self.event)
         self._handle = Reports(self)
         self.beat = Beat(self)
         self._refused: set[str] = set()
@@ -295,18 +293,8 @@ class Engine:
     def _take_reports(self) -> None:
         self._publish()
         self._handle.begin()
-        decode = _decode_report
         for user, payload in self._reports.drain():
-            member = self.roster.by_user(user)
-            if member is None:
-                self.event("report_fenced", f"a report of {user}, which is not attached, was dropped")
-                continue
-            try:
-                report = decode(payload)
-            except DECODE_ERRORS as error:
-                self.event("report_refused", str(error), member.deployment_id, member.generation)
-                continue
-            self._handle.take(member, report)
+            self._handle.hear(user, payload)
 
     def _admit(self, user: str, token: str) -> bool:
         admitted = self.roster.admits(user, token)
@@ -392,6 +380,3 @@ class Engine:
         self.journal.close()
         self.history.close()
         self.publication.tape.close()
-
-
-_decode_report = msgspec.msgpack.Decoder(CellReport).decode

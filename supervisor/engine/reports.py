@@ -7,10 +7,12 @@ from functools import singledispatchmethod
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from bus import topics
 from bus.messages import (
+    DECODE_ERRORS,
     Beat,
     Bye,
     CellReport,
@@ -28,7 +30,8 @@ from strategies.trading.records import Saved
 from supervisor.control import CellSaid
 from supervisor.engine.replays import Replays
 from supervisor.engine.resume import timer
-from supervisor.engine.roster import Member
+from supervisor.engine.roster import Member, owner_of
+from supervisor.engine.timers import PER_CELL
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
@@ -45,6 +48,24 @@ class Reports:
     def begin(self) -> None:
         """Begin with what one turn of the loop has to take."""
         self._greeted.clear()
+
+    def hear(self, user: str, payload: bytes) -> None:
+        """Take a message of the connection ``user`` in; refused is what is no report, or no member's."""
+        member = self._engine.roster.by_user(user)
+        if member is None:
+            why = f"a report of {user}, which is not attached, was dropped"
+            self._engine.refusals.note("report_fenced", why, *owner_of(user), time.monotonic_ns())
+            return
+        try:
+            report = _decode(payload)
+        except DECODE_ERRORS as error:
+            self._refuse(member, "report_refused", str(error))
+            return
+        self.take(member, report)
+
+    def _refuse(self, member: Member, kind: str, why: str) -> None:
+        now = time.monotonic_ns()
+        self._engine.refusals.note(kind, why, member.deployment_id, member.generation, now)
 
     def take(self, member: Member, report: CellReport) -> None:
         """Take one report in; outcomes are committed and answered at the end of the turn.
@@ -197,12 +218,12 @@ class Reports:
             # In its place, so that with the next engine it fires where it would have with this one.
             engine.publication.publish(timer(member.deployment_id, report))
         else:
-            engine.event(
-                "timer_refused",
-                f"timer {report.name!r}: at most 64 timers a deployment",
-                member.deployment_id,
-                member.generation,
+            self._refuse(
+                member, "timer_refused", f"timer {report.name!r}: at most {PER_CELL} timers a deployment"
             )
 
     def _say(self, member: Member, word: str) -> None:
         self._engine.channel.tell(CellSaid(member.deployment_id, member.generation, word))  # type: ignore[arg-type]
+
+
+_decode = msgspec.msgpack.Decoder(CellReport).decode

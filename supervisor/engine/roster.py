@@ -105,5 +105,11 @@ class Roster:
         return member is not None and hmac.compare_digest(member.attach.token.encode(), token.encode())
 
 
+def owner_of(user: str) -> tuple[str, int]:
+    """Return deployment and generation of a connection that was admitted."""
+    deployment_id, _, generation = user.rpartition(":")
+    return deployment_id, int(generation)
+
+
 def _user(attach: Attach) -> str:
     return f"{attach.deployment_id}:{attach.generation}"

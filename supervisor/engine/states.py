@@ -36,7 +36,8 @@ class States:
         engine, attach = self._engine, member.attach
         why = objection(checkpoint, attach.checkpoint_bytes, len(attach.symbols))
         if why:
-            engine.event("checkpoint_refused", f"not kept: {why}", member.deployment_id, member.generation)
+            owner, now = member.deployment_id, time.monotonic_ns()
+            engine.refusals.note("checkpoint_refused", f"not kept: {why}", owner, member.generation, now)
             return
         engine.take(
             engine.core.on_checkpoint(member.deployment_id, member.generation, checkpoint, time.time_ns())
