@@ -49,6 +49,8 @@ RETRY = 0.02
 """Seconds between two tries to send what the engine does not take."""
 BEAT = 1.0
 """Seconds between two heartbeats."""
+SELDOM = 5.0
+"""The same of a strategy that had no market data meanwhile: its counters stand still."""
 LEAVING = 1.0
 """Seconds that the last reports get to leave for the engine, and a stopped strategy to exit."""
 SIGTERM_GRACE = 5.0
@@ -104,6 +106,7 @@ class Warden:
             take_orders=self._take_orders,
         )
         self._lag = 0.0
+        self._told = -1  # ticks and candles as of the last heartbeat
         self._answered = False
         self._fresh = False
         self._running = False
@@ -256,10 +259,11 @@ class Warden:
         self._outbox.flush()
         self._tell(now)
         self._fresh = self._output.behind  # what it printed in its last turns is in the log soon
-        if self._answered and now - self._beat_at >= BEAT:
+        had = self._intake.handed.ticks + self._intake.handed.candles
+        if self._answered and now - self._beat_at >= (BEAT if had != self._told else SELDOM):
             stats = self._relay.stats(self._lag, self._watchdog.call)
             self._outbox.put(messages.encode(messages.Beat(stats)))
-            self._beat_at, self._answered, self._lag = now, False, 0.0
+            self._beat_at, self._answered, self._lag, self._told = now, False, 0.0, had
 
     def _greet(self, now: float) -> None:
         """Say hello to an engine that has not welcomed us, and that we run to one that has again."""

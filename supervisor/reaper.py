@@ -11,36 +11,38 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Iterable
 
 
 def children() -> list[int]:
     """Return the pids of our children (proc(5): /proc/PID/task/TID/children, all threads)."""
     found: list[int] = []
-    for task in Path("/proc/self/task").iterdir():
-        try:
-            found += map(int, (task / "children").read_text().split())
-        except OSError:  # the thread ended, or a kernel without CONFIG_PROC_CHILDREN
-            continue
+    # By name: a Path for each would cost more than the file.
+    for thread in os.listdir("/proc/self/task"):  # noqa: PTH208
+        # It may have ended, or this is a kernel without CONFIG_PROC_CHILDREN.
+        with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/children", "rb") as file:  # noqa: PTH123
+            found += map(int, file.read().split())
     return found
 
 
 class Reaper:
-    """Looks at our children; ``known`` are those that belong to somebody. Returns events, (kind, detail)."""
+    """Looks at ``ours``, our children; ``known`` are those that belong to somebody.
+
+    Returns events, (kind, detail).
+    """
 
     def __init__(self) -> None:
         self._ended: set[int] = set()
         self._killed: set[int] = set()
 
-    def kill_orphans(self, known: Collection[int]) -> list[tuple[str, str]]:
+    def kill_orphans(self, ours: Iterable[int], known: Collection[int]) -> list[tuple[str, str]]:
         """Kill what outlived its cell, however often it is asked until it is gone; told once.
 
         None is left if nothing is returned and ``left`` is 0. One call is not enough: whoever was killed may
         have had children, which become ours when it dies.
         """
         done, left = [], set()
-        for pid in children():
+        for pid in ours:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 # Our own child until we reap it, so the pid cannot be another's by now.
                 if pid not in known and not _has_ended(pid) and os.getsid(pid) != os.getsid(0):
@@ -56,10 +58,10 @@ class Reaper:
         """How many of those that were killed lived when they were looked at last."""
         return len(self._killed)
 
-    def reap(self, known: Collection[int]) -> list[tuple[str, str]]:
+    def reap(self, ours: Iterable[int], known: Collection[int]) -> list[tuple[str, str]]:
         """Reap what had ended at the last call already; to be called once a second."""
         done: list[tuple[str, str]] = []
-        ended = {pid for pid in children() if pid not in known and _has_ended(pid)}
+        ended = {pid for pid in ours if pid not in known and _has_ended(pid)}
         for pid in ended & self._ended:
             with contextlib.suppress(ChildProcessError):
                 done.append(("reaped", f"process {pid}, an orphan, {_reap(pid)}"))

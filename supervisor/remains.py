@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from supervisor.enforcers import Enforcers
 from supervisor.events import EventLog
-from supervisor.reaper import Reaper
+from supervisor.reaper import Reaper, children
 
 DYING = 1.0
 """Seconds that everything gets to be gone when the daemon ends."""
@@ -34,10 +34,10 @@ class Remains:
 
     def look(self) -> None:
         """Once a second: end what got away from a cell that lives, and reap what ended."""
-        self._end_orphans()
+        ours, known = children(), self._known()
+        self._tell(self._reaper.kill_orphans(ours, known))
         self._enforcers.tidy()
-        for kind, detail in self._reaper.reap(self._known()):
-            self._events.note(kind, detail)
+        self._tell(self._reaper.reap(ours, known))
 
     async def leave_nobody(self) -> None:
         """End what would outlive this daemon as somebody else's child."""
@@ -47,6 +47,9 @@ class Remains:
             await asyncio.sleep(PAUSE)
 
     def _end_orphans(self) -> bool:
-        for kind, detail in self._reaper.kill_orphans(self._known()):
-            self._events.note(kind, detail)
+        self._tell(self._reaper.kill_orphans(children(), self._known()))
         return not self._reaper.left
+
+    def _tell(self, events: list[tuple[str, str]]) -> None:
+        for kind, detail in events:
+            self._events.note(kind, detail)

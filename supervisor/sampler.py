@@ -2,10 +2,11 @@
 
 Rules of this file. Most passes look at the memory of the strategies and nothing else, because memory is what
 can be gone in a quarter of a second; every fourth reads processor time too (``supervisor.pulse``). psutil is
-the reader of record. Between its readings a descriptor of /proc/PID/statm that is kept open, at an eighth of
-the cost, says whether the memory grew; if it did, psutil reads it. Our own halves of the cells, the wardens,
-take turns: each is read in one of four full passes. What is not read in a pass is as it was read last. That
-is what keeps 100 cells well below a hundredth of a core (benchmarks/quotas.py).
+the reader of record: of memory it reads each process in one of four full passes. In all others a descriptor
+of /proc/PID/statm that is kept open, at an eighth of the cost, says whether that of a strategy grew; if it
+did, psutil reads it. Our own halves of the cells, the wardens, are read in their turn alone. What is not read
+in a pass is as it was read last. That is what keeps 100 cells well below a hundredth of a core
+(benchmarks/quotas.py).
 A ``psutil.Process`` is kept from a process's birth to its end, so readings of one
 process compare with each other. Never ``children(recursive=True)``: it walks all of /proc for each cell.
 Where nothing keeps a strategy from forking (``forks``), what it forked is found in a full pass and counted
@@ -34,7 +35,7 @@ CPU_READINGS = 11
 GROWN = 2**20
 """Bytes more than at psutil's last reading at which it reads again: what is less can wait for its turn."""
 TURNS = 4
-"""Passes with processor time in which each warden is read once."""
+"""Full passes in which psutil reads the memory of each process once, and all that is read of a warden."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -94,21 +95,30 @@ class _Own:
 class _Watched:
     """One process, the bytes that it was born with, and what was read of it last.
 
-    ``turn`` is the pass in which it is read, of ``TURNS``; None for every pass. ``child``: a strategy forked
-    it, and its end is not the end of the instance.
+    ``ours``: a warden. ``child``: a strategy forked it, and its end is not the end of the instance.
     """
 
     def __init__(
-        self, process: psutil.Process, inherited: int, turn: int | None, *, child: bool = False
+        self, process: psutil.Process, inherited: int, *, ours: bool = False, child: bool = False
     ) -> None:
         self.process = process
         self.child = child
+        self.ours = ours
         self.inherited = inherited
-        self.turn = turn
         self.rss = 0
         self.cpu = 0.0
         self._resident = 0
-        self._statm = None if turn is not None else os.open(f"/proc/{process.pid}/statm", os.O_RDONLY)
+        self._statm = None if ours else os.open(f"/proc/{process.pid}/statm", os.O_RDONLY)
+
+    def read(self, number: int) -> None:
+        """Take what a full pass takes of it, that of this number."""
+        its_turn = number % TURNS == self.process.pid % TURNS
+        if its_turn:
+            self.read_memory()
+        else:
+            self.look_at_memory()
+        if its_turn or not self.ours:
+            self.read_cpu()
 
     def read_memory(self) -> None:
         """Read what is resident of its own."""
@@ -116,7 +126,10 @@ class _Watched:
         self.rss = max(0, self._resident - self.inherited)
 
     def look_at_memory(self) -> None:
-        """Read it if it grew. The descriptor is of this process, and of no other that gets its pid."""
+        """Read it if it grew; a warden's not.
+
+        The descriptor is of this process, and of no other that gets its pid.
+        """
         if self._statm is None:
             return
         try:
@@ -205,7 +218,7 @@ class Sampler:
         try:
             process = psutil.Process(pid)
             rss = process.memory_info().rss
-            watched = _Watched(process, min(rss, self._inheritable), pid % TURNS if ours else None)
+            watched = _Watched(process, min(rss, self._inheritable), ours=ours)
         except (psutil.Error, OSError):
             return False
         try:
@@ -273,7 +286,7 @@ class Sampler:
         if not cpu:
             return
         sizes = {one.process.pid: one.rss + one.inherited for one in family}
-        todo = [one.process.pid for one in family if one.turn is None]
+        todo = [one.process.pid for one in family if not one.ours]
         while todo:
             parent = todo.pop()
             for pid in children(parent):
@@ -283,7 +296,7 @@ class Sampler:
                     process = psutil.Process(pid)
                     # The pages that it shares with its parent are counted there, as the zygote's are nowhere.
                     born_with = min(process.memory_info().rss, sizes[parent])
-                    family.append(_Watched(process, born_with, None, child=True))
+                    family.append(_Watched(process, born_with, child=True))
                     sizes[pid] = born_with
                     todo.append(pid)
         if self._watched.get(instance) is not family:  # it was removed meanwhile
@@ -291,10 +304,9 @@ class Sampler:
 
     def _read(self, watched: tuple[_Watched, ...], spent: float, *, cpu: bool) -> Sample:
         for one in watched:
-            if not cpu:
+            if cpu:
+                one.read(self._pass)
+            else:
                 one.look_at_memory()
-            elif one.turn is None or one.turn == self._pass % TURNS:
-                one.read_memory()
-                one.read_cpu()
         used = spent + sum(one.cpu for one in watched) if cpu else None
         return Sample(self._clock(), used, sum(one.rss for one in watched))

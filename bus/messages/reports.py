@@ -63,7 +63,7 @@ class CellStats(Struct, array_like=True, frozen=True):
 
 
 class Beat(Struct, array_like=True, frozen=True, tag=4):
-    """Once a second while the strategy answers: proof of life of its main loop, with its counters."""
+    """Proof of life of its main loop, with its counters: once a second, every five while it has no data."""
 
     stats: CellStats
 
