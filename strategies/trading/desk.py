@@ -18,7 +18,7 @@ LISTED_PER_S: Final = 20
 
 Without it a child that loops over a bad signal would fill the disk at the speed of its pipe."""
 LULL: Final = 1 * SECOND
-"""A flood is over once nothing was refused for so long: whoever is over the rate once a second is no flood."""
+"""A flood is over once nothing was refused for so long: who is over the rate once a second is none."""
 LISTED_BURST: Final = 1_000
 """What one callback may return (bus/messages.Signals), so a single bad batch is always listed whole."""
 
