@@ -73,6 +73,17 @@ def differences(expected: Story, got: Story) -> list[str]:
     return told
 
 
+def refused(rows: Iterable[Row], compared: Collection[str], until: Mapping[str, int]) -> list[str]:
+    """Return what the ``compared`` asked for in vain: a rule took it, it was not lost on the way."""
+    times = Counter(
+        (row["deployment_id"], row["symbol"], row["rule"])
+        for row in rows
+        if row["verdict"] in {"rejected", "expired"} and row["deployment_id"] in compared
+        and row["data_as_of"] <= until[row["symbol"]]
+    )  # fmt: skip
+    return [f"{name} {symbol}: {n} refused by {rule}" for (name, symbol, rule), n in sorted(times.items())]
+
+
 def repeated(rows: Iterable[Row]) -> list[str]:
     """Return which keys were accepted more than once."""
     keys = Counter(row["idempotency_key"] for row in rows if row["verdict"] in PASSED)

@@ -5,6 +5,9 @@ fill. Their quantities count what they have seen, so that an event which is lost
 signal after it. The position-dependent one cannot be the same in two runs, because fills come when they
 come; of it, and of everybody, it is checked that orders, fills and positions agree (``accounts``). Victims
 end themselves: their state does not say when, so that a replay does not do it again.
+
+A third of all candles asks for something, and what is asked for tells of all of them: whoever was away for
+long asks for everything at once, and a symbol has no more than a hundred orders that wait (``open_orders``).
 """
 
 from __future__ import annotations
@@ -57,15 +60,19 @@ class Swing(Counted):
     def on_candle_complete(self, timeframe, candle, data):
         closes = data.history(timeframe, 8, candle.symbol)["close"]
         number = self.count(candle.symbol, timeframe)
-        return order(candle.symbol, candle.close >= closes.mean(), 1 + number % 9, timeframe)
+        if number % 3 == 0:
+            return order(candle.symbol, candle.close >= closes.mean(), 1 + number // 3 % 9, timeframe)
 """,
-    # Nothing but what is in each candle: whoever differs while this does not has lost a memory of his own.
+    # Nothing but what is in the last candles: whoever differs while this does not has lost a memory of
+    # his own.
     "echo": """\
 class Echo(Counted):
     def on_candle_complete(self, timeframe, candle, data):
-        content = (candle.open, candle.high, candle.low, candle.close, candle.volume, candle.trades)
-        quantity = 1 + zlib.crc32(repr(content).encode()) % 997
-        return order(candle.symbol, candle.close >= candle.open, quantity, timeframe)
+        length = candle.close_time - candle.open_time
+        if candle.close_time // length % 3 == 0:
+            content = data.history(timeframe, 4, candle.symbol).tobytes()
+            quantity = 1 + zlib.crc32(content) % 997
+            return order(candle.symbol, candle.close >= candle.open, quantity, timeframe)
 """,
     # Every tick counts: a moving average of them, a signal at every eleventh.
     "ticker": """\
@@ -92,7 +99,7 @@ class Ticker(Counted):
 class Chance(Counted):
     def on_candle_complete(self, timeframe, candle, data):
         number = self.count(timeframe)
-        if self.ctx.rng.random() < 0.7:
+        if self.ctx.rng.random() < 0.3:
             return order(candle.symbol, number % 2, int(self.ctx.rng.integers(1, 10)), timeframe)
 """,
     # Ticks and candles together, in the order in which they came; every kind of value in its state.
@@ -110,7 +117,8 @@ class Ledger(Counted):
 
     def on_candle_complete(self, timeframe, candle, data):
         quantity = 1 + (int(self.turnover) + int(self.bins[3]) + self.ctx.kv.get("ticks", 0)) % 97
-        return order(candle.symbol, quantity % 2, quantity, timeframe)
+        if self.count(timeframe) % 3 == 0:
+            return order(candle.symbol, quantity % 2, quantity, timeframe)
 
     def save_state(self):
         return {**super().save_state(), "turnover": self.turnover, "bins": self.bins}
@@ -145,7 +153,8 @@ class Holder(Counted):
 class Boundary(Counted):
     def on_boundary(self, ts, closed, data):
         number, closes = self.count("boundary"), data.history("5s", 12)["close"]
-        return order(data.symbol, closes[-1] >= closes[0], 1 + len(closed) + number % 5)
+        if number % 3 == 0:
+            return order(data.symbol, closes[-1] >= closes[0], 1 + len(closed) + number // 3 % 5)
 """,
     # Indicators that remember everything since their first candle.
     "gauge": """\
@@ -156,7 +165,7 @@ class Gauge(Counted):
 
     def on_candle_complete(self, timeframe, candle, data):
         ema, rsi = (gauge.value for gauge in self.gauges)
-        if ema == ema and rsi == rsi:
+        if self.count(timeframe) % 3 == 0 and ema == ema and rsi == rsi:
             exact = int(ema * 1e12) + int(rsi * 1e9)
             return order(candle.symbol, candle.close >= ema, 1 + exact % 97, timeframe)
 """,

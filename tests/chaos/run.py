@@ -169,24 +169,31 @@ class Run:
     def _settle(self) -> None:
         """Wait until everybody runs and nothing more comes of the ticks that were sent.
 
-        Verdicts on later data do not count: after the last tick, timers go on closing candles.
+        Verdicts on later data do not count: after the last tick, timers go on closing candles. Whoever comes
+        further is waited for: a victim that dies at every sixtieth candle is long behind the others.
         """
         world = self._world
         until = {one.symbol: one.last for one in world.markets.values()}
         since, deadline, seq = time.monotonic(), time.monotonic() + PATIENCE, 0
+        reached: Counter[tuple[str, str]] = Counter()
         while time.monotonic() < deadline:
             until_due(time.monotonic() + 4 * LOOK_EVERY)
             self._look()
             rows = world.signals(after=seq)
             seq = rows[-1]["seq"] if rows else seq
-            came = any(row["data_as_of"] and row["data_as_of"] <= until[row["symbol"]] for row in rows)
+            came = [row for row in rows if row["data_as_of"] and row["data_as_of"] <= until[row["symbol"]]]
+            for row in came:
+                who = (row["deployment_id"], row["symbol"])
+                if row["data_as_of"] > reached[who]:
+                    reached[who] = row["data_as_of"]
+                    deadline = time.monotonic() + PATIENCE
             there = sum(row["state"] == "running" for row in world.rows().values())
             if came or there < len(self._deployments):
                 since = time.monotonic()
             elif time.monotonic() - since >= QUIET:
                 return
         states = Counter(row["state"] for row in world.rows().values())
-        self.findings.append(f"not quiet after {PATIENCE:g} s: {dict(states)}")
+        self.findings.append(f"not quiet, and no further for {PATIENCE:g} s: {dict(states)}")
 
     # ---- judging --------------------------------------------------------------------------------
     def _judge(self, census: Census) -> None:
@@ -205,6 +212,7 @@ class Run:
             self.findings.append(str(error))
         compared = {one.id for one in self._deployments if one.compared}
         until = {one.symbol: one.last for one in world.markets.values()}
+        self.findings += accounts.refused(rows, compared, until)
         self.findings += accounts.repeated(rows)
         self.findings += accounts.overtaken(rows)
         self.findings += accounts.unbalanced(rows, fills, positions)

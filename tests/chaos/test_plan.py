@@ -119,6 +119,20 @@ def test_every_difference_is_told(after, expected):
     assert told([row("k1"), row("k2", quantity=2.0, at=2)], after) == expected
 
 
+def test_what_a_rule_took_is_told_by_its_name():
+    rows = [
+        {**row("k1", verdict="rejected"), "rule": "open_orders"},
+        {**row("k2", verdict="rejected"), "rule": "open_orders"},
+        {**row("k3", verdict="expired"), "rule": "ttl"},
+        {**row("k4", verdict="duplicate"), "rule": "duplicate"},
+        {**row("k5", "victim", verdict="rejected"), "rule": "rate"},
+        {**row("k6", verdict="rejected", at=101), "rule": "rate"},
+        {**row("k7"), "rule": ""},
+    ]
+    told = accounts.refused(rows, {"a"}, {"S": 100})
+    assert told == ["a S: 2 refused by open_orders", "a S: 1 refused by ttl"]
+
+
 def test_a_key_that_was_accepted_twice_is_told():
     assert accounts.repeated([row(), row(verdict="duplicate")]) == []
     assert accounts.repeated([row(), row(at=2)]) == ["key k1 was accepted 2 times"]
