@@ -25,7 +25,7 @@ from supervisor.control import (
     ShutDown,
 )
 from supervisor.engine.feeds import NANOS, FeedKnown, FeedPort
-from supervisor.engine.resume import no_timers
+from supervisor.engine.resume import gone, no_timers
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
@@ -196,7 +196,10 @@ class Orders:
     @_do.register
     def _forget(self, order: Forget) -> None:
         engine = self._engine
+        engine.settle()
         engine.timers.drop(order.deployment_id)
+        engine.publication.numbers.pop(order.deployment_id, None)
+        engine.publication.publish(gone(order.deployment_id))
         engine.take(engine.core.forget(order.deployment_id, engine.event_now(time.monotonic_ns())))
         # After the commit: what was judged in this very turn goes too.
         engine.after_commit(lambda: engine.journal.forget(order.deployment_id))

@@ -40,6 +40,8 @@ MARK = b"mark||"
 TIMERS = b"timer|"
 """What begins a frame for the next engine alone, ``timer|ID|`` and a ``Schedule``: a timer that was set. With
 nothing behind it: those of the deployment were forgotten."""
+GONE = b"gone|"
+"""What begins another, ``gone|ID|``: the deployment was removed. One of its name begins with 1 again."""
 PIECE = 2**20
 """Bytes of tape that are read at once."""
 
@@ -152,6 +154,11 @@ def timer(deployment_id: str, schedule: Schedule) -> bytes:
     return TIMERS + deployment_id.encode() + b"|" + _encode(schedule)
 
 
+def gone(deployment_id: str) -> bytes:
+    """Write down that a deployment was removed."""
+    return GONE + deployment_id.encode() + b"|"
+
+
 def no_timers(deployment_id: str) -> bytes:
     """Write down that a deployment has no timer any more."""
     return TIMERS + deployment_id.encode() + b"|"
@@ -165,6 +172,9 @@ def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> Told:
         topic = topics.of(frame)
         if topic.startswith(TIMERS):
             _heed_timer(engine, topic[len(TIMERS) : -1].decode(), frame.removeprefix(topic))
+        if topic.startswith(GONE):
+            engine.timers.drop(topic[len(GONE) : -1].decode())
+            numbers.pop(topic[len(GONE) : -1].decode(), None)
         if not topic.startswith(topics.CELLS):
             continue
         owner = topic[len(topics.CELLS) : -1].decode()

@@ -65,14 +65,27 @@ class Checkpointer:
             self._pruning = None
 
     def _work(self) -> None:
-        with contextlib.closing(sqlite3.connect(self._path, timeout=2.0, isolation_level=None)) as database:
-            database.execute("PRAGMA synchronous = NORMAL")
-            while not self._stop.wait(EVERY):
+        database: sqlite3.Connection | None = None
+        while not self._stop.wait(EVERY):
+            if self._tape is not None:
+                with contextlib.suppress(TapeError):
+                    self._tape.sync()
+            # A full disk, a locked file or no descriptor to be had: the writer's to report. Tried again.
+            with contextlib.suppress(OSError, sqlite3.Error):
+                database = database or self._connect()
                 self._prune(database)
-                if self._tape is not None:
-                    with contextlib.suppress(TapeError):
-                        self._tape.sync()
-                # A full disk or a locked file is the writer's to report.
-                with contextlib.suppress(OSError, sqlite3.Error):
-                    if self._log.stat().st_size > LONG:
-                        database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                if self._log.stat().st_size > LONG:
+                    database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        if database is not None:
+            database.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        # rw: a journal is made by its writer alone (sqlite.org/uri.html).
+        place = f"{self._path.absolute().as_uri()}?mode=rw"
+        database = sqlite3.connect(place, uri=True, timeout=2.0, isolation_level=None)
+        try:
+            database.execute("PRAGMA synchronous = NORMAL")
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database

@@ -29,7 +29,7 @@ from bus.messages import (
     encode,
 )
 from bus.sockets import Publisher
-from supervisor.control import Configure, Expect, FeedSpec
+from supervisor.control import Configure, Detach, Expect, FeedSpec, Forget
 from supervisor.engine.resume import MARK, Mark
 from supervisor.store.journal import Journal
 from supervisor.store.tape import Tape
@@ -444,6 +444,33 @@ def test_a_timer_fires_in_its_place_though_the_engine_died_and_the_cell_is_not_b
         wait_until(living.ticks, what="a tick")
         heard = [type(m) for m in living.heard if isinstance(m, TimerFired | Ticks)]
         assert [TimerFired, Ticks] == heard
+        living.close()
+
+
+def test_of_a_deployment_that_was_removed_no_number_goes_on_to_one_of_its_name(engine: EngineProcess) -> None:
+    publisher, cell = engine.feed(), engine.attach()
+    cell.run()
+    cell.ask(intent="exit_all")
+    cell.say(Schedule("old", whole_seconds(engine)))
+    cell.ask(intent="exit_all")  # that was heard
+    cell.close()
+    engine.tell(Detach("one", 1))
+    engine.tell(Forget("one"))
+    other = engine.attach("other")
+    other.run()  # so that is done
+    other.close()
+    engine = again(engine)
+    with ended(engine, publisher):
+        configured(engine)
+        living = engine.attach()
+        assert 0 == living.run().position["to|one|"]
+        living.ask(intent="exit_all")
+        frames, _ = living.missed(living.heard[0].at)
+        assert [1] == [m.seq for _, m in frames if isinstance(m, CellCommand)]
+        assert publisher.wait_for_subscriber(10)
+        send_tick(publisher, "X", time.time_ns(), 100.0, seq=1)
+        wait_until(living.ticks, what="a tick")
+        assert [] == [m for m in living.heard if isinstance(m, TimerFired)]
         living.close()
 
 

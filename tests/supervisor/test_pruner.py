@@ -110,3 +110,31 @@ def test_the_thread_prunes_a_running_journal_when_its_time_has_come(path, monkey
         finally:
             beside_it.close()
         assert reader.events(limit=1)[0].seq == 101
+
+
+@pytest.mark.system
+def test_the_thread_goes_on_though_the_journal_could_not_be_opened_at_first(path, monkeypatch):
+    """Ended by that, it would neither copy the log back nor sync the tape, and nobody would know."""
+    monkeypatch.setattr(pruner, "EVERY", 0.0)
+    monkeypatch.setattr(checkpointer, "KEEP", 10)
+    monkeypatch.setattr(checkpointer, "EVERY", 0.01)
+    tried = []
+    connect = sqlite3.connect
+
+    def refuse(*arguments, **options):
+        tried.append(arguments)
+        if len(tried) < 3:
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(*arguments, **options)
+
+    with Journal.open(path) as journal, JournalReader.open(path) as reader:
+        journal.append([noted(seq) for seq in range(1, 101)])
+        journal.post()
+        monkeypatch.setattr(checkpointer.sqlite3, "connect", refuse)
+        beside_it = Checkpointer(path)
+        beside_it.start()
+        try:
+            wait_until(lambda: len(reader.events(limit=1000)) == 10, what="ten events left")
+        finally:
+            beside_it.close()
+    assert len(tried) == 3
