@@ -2,13 +2,12 @@
 
 A strategy asks for them with the signal that enters, and the risk configuration may demand them besides.
 From the first fill on they are the engine's: they act while the strategy is paused, hangs or is dead, and
-they are in the journal. ``levels.py`` says where they stand, ``watch.py`` when they act, ``guards.py`` holds
-them all.
+they are journalled. ``levels.py`` says where they stand, ``watch.py`` when they act, ``guards.py`` has all.
 
 Two rules. **A stop never loosens**: adding to a position moves its average entry, and a stop in percent of
 it moves along only if that takes it closer; a strategy may tighten a stop and not widen it. **Everything is
 in the struct**: a guard is made from a fill and from what was written into its order, so the journal gives
-the same one whatever the configuration says meanwhile.
+the same one whatever the configuration says.
 """
 
 from __future__ import annotations
@@ -189,14 +188,16 @@ def _demanding(guard: Guard, asked: Protection, price: float | None, at: int) ->
         expires_at=_earlier(guard.expires_at, _limit(asked.time_stop_s, at)),
         square_off_at=_earlier(guard.square_off_at, asked.square_off_at),
     )
-    begins = asked.trailing_stop is not None and not _same_trail(asked, guard.protect)
-    return _placed(begin_trail(new, price) if begins else new)
+    return _placed(begin_trail(new, price) if _trails_anew(guard.protect, asked, new.protect) else new)
 
 
-def _same_trail(one: Protection, other: Protection) -> bool:
-    trail, units = one.trailing_stop, (one.atr, one.tick_size)
-    unitless = trail is None or trail.kind in _UNITLESS
-    return trail == other.trailing_stop and (unitless or units == (other.atr, other.tick_size))
+def _trails_anew(old: Protection, asked: Protection, new: Protection) -> bool:
+    """Whether the trailing stop of ``new`` is another than that of ``old``, or held to another width."""
+    trail = asked.trailing_stop
+    if trail is None or new.widest_trail != old.widest_trail:
+        return new.widest_trail != old.widest_trail
+    units = trail.kind in _UNITLESS or (asked.atr, asked.tick_size) == (old.atr, old.tick_size)
+    return trail != old.trailing_stop or not units
 
 
 def _placed(guard: Guard) -> Guard:

@@ -44,11 +44,11 @@ def watch(guard: Guard, price: float | None, now: int) -> tuple[Guard, Role | No
     Looking at the same price again changes nothing. Who is told a role orders the exit and drops the guard.
     """
     if price is not None and known(price):
+        guard = followed(guard, price)
         if (stopped := _stopped(guard, price)) is not None:
             return guard, stopped[0]
         if _taken(guard, price):
             return guard, "take_profit"
-        guard = followed(guard, price)
     return guard, due(guard, now)
 
 

@@ -173,6 +173,14 @@ def test_the_widest_trail_stays_whatever_is_asked_for_later():
     assert (added.protect.widest_trail, followed(added, 200.0).trail_stop) == (2.0, 196.0)
 
 
+def test_a_width_that_is_configured_later_holds_from_the_fill_that_brings_it():
+    holding = Holding()
+    holding.fill(1.0, 100.0, Protection(trailing_stop=Trail("pct", 10.0)))
+    holding.guard = followed(holding.guard, 120.0)
+    added = holding.fill(1.0, 119.0, Protection(widest_trail=2.0))
+    assert (added.peak, added.armed, added.trail_stop) == (119.0, True, 116.62)
+
+
 def test_each_part_of_one_fill_leads_to_the_same_guard_as_the_whole():
     protect = Protection(
         stop_loss=Level("atr", 2.0), take_profit=Level("ticks", 40.0), trailing_stop=Trail("atr", 1.0),

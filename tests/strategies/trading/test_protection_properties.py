@@ -108,7 +108,7 @@ def test_a_price_acts_exactly_when_it_is_at_or_beyond_a_level(side, asked, steps
         real = price is not None and 0 < price < math.inf
         beyond = real and any(
             stop is not None and (price <= stop if side > 0 else price >= stop)
-            for stop in (before.stop, before.trail_stop)
+            for stop in (after.stop, after.trail_stop)  # a trail of no known width acts at its own peak
         )
         assert beyond == (role in {"stop_loss", "trailing_stop"})
         if not real:
