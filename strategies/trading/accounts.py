@@ -17,7 +17,7 @@ from msgspec import Struct
 from bus.messages import Position
 from bus.sessions import SessionCalendar, TradingDay, WeeklySegment
 from strategies.trading.money import Rates
-from strategies.trading.positions import unrealised
+from strategies.trading.positions import unrealised, value
 
 DAY_S: Final = 86_400
 
@@ -26,7 +26,8 @@ class AccountTerms(Struct, frozen=True, kw_only=True):
     """What is configured of an account. ``capital`` None is unknown: what needs it is refused.
 
     ``risk`` holds the fields of ``RiskConfig``, for all of its deployments together. Its trading day begins
-    ``day_starts`` seconds after midnight in ``zone``.
+    ``day_starts`` seconds after midnight in ``zone``. ``signals_per_s`` is for all of its deployments
+    together.
     """
 
     name: str
@@ -37,6 +38,7 @@ class AccountTerms(Struct, frozen=True, kw_only=True):
     risk: dict[str, Any] = {}
     zone: str = "UTC"
     day_starts: int = 0
+    signals_per_s: int = 1_000
 
 
 def terms_of(accounts: Mapping[str, AccountTerms], name: str) -> AccountTerms:
@@ -149,12 +151,10 @@ def exposure(
     missing: list[str] = []
     values: dict[str, list[float | None]] = {}
     for one in ledger.open:
-        last = price(one.symbol)
-        known = last is not None and isfinite(last)
-        if not known:
+        worth = value(one, price(one.symbol))
+        if worth is None:
             missing.append(f"price of {one.symbol}")
-        value = one.quantity * last * one.multiplier if last is not None and known else None
-        values.setdefault(one.currency, []).append(value)
+        values.setdefault(one.currency, []).append(worth)
     sizes = {name: [None if one is None else abs(one) for one in mine] for name, mine in values.items()}
     gross = _together({name: total(mine) for name, mine in sizes.items()}, rates, currency, missing)
     net = _together({name: total(mine) for name, mine in values.items()}, rates, currency, missing)

@@ -69,7 +69,7 @@ class Books:
         _, profit, move = fifo.after(mine, fill.quantity, fill.price, seq, now.quantity)
         gained = profit * before.multiplier - fill.fee
         closed = None
-        if before.quantity and not (now.quantity and same_side(before.quantity, now.quantity)):
+        if before.quantity and not same_side(before.quantity, now.quantity):
             closed = before.trip + gain(before, fill.quantity, fill.price) - fill.fee
         return Entry(replace(now, fifo_realised=before.fifo_realised + gained), move, closed)
 
@@ -90,7 +90,7 @@ class Books:
         self.post(entry.position, entry.lots, seq, fill.price)
         return entry
 
-    def refusal(self, fill: Fill, multiplier: float = 1.0) -> str | None:
+    def refusal(self, fill: Fill, multiplier: float) -> str | None:
         """Return in a sentence why ``fill`` must not be entered, or None: asked of fills from outside."""
         for name, number in (
             ("quantity", fill.quantity), ("price", fill.price), ("fee", fill.fee), ("multiplier", multiplier),
@@ -128,6 +128,15 @@ class Books:
         """Return every position of ``deployment_id``, flat ones with their profit too, by symbol."""
         mine = self._positions.get(deployment_id, _NOTHING)
         return [marked(mine[symbol], price(symbol)) for symbol in sorted(mine)]
+
+    def accounts(self) -> list[str]:
+        """Return the accounts that hold something or did, sorted."""
+        return sorted({*self._holders, *(account for account, _ in self._settled)} - {""})
+
+    def of_deployment(self, deployment_id: str) -> list[Position]:
+        """Return every position of ``deployment_id``, unmarked, by symbol."""
+        mine = self._positions.get(deployment_id, _NOTHING)
+        return [mine[symbol] for symbol in sorted(mine)]
 
     def of_account(self, account_id: str, price: Callable[[str], float | None]) -> list[Position]:
         """Return every position of ``account_id``, flat ones too, by deployment and symbol."""

@@ -12,10 +12,11 @@ of the two drift apart, and leave slivers of lots in a position that is flat.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import fsum
+from math import copysign, fsum
 from typing import Final, NamedTuple, TypeAlias
 
 from strategies.trading.errors import LedgerError
+from strategies.trading.positions import same_side
 from strategies.trading.records import LotMove
 
 HAIR: Final = 1e-12
@@ -38,9 +39,9 @@ def after(lots: Lots, quantity: float, price: float, seq: int, held: float) -> t
 
     ``held`` is the position after the fill, ``seq`` the record of the fill.
     """
-    if not lots or (lots[0].quantity > 0) == (quantity > 0):
-        return (*lots, Lot(seq, quantity, price)), 0.0, LotMove(opened=quantity)
-    side = 1.0 if lots[0].quantity > 0 else -1.0
+    if not lots or same_side(lots[0].quantity, quantity):
+        return _opened(lots, Lot(seq, quantity, price)), 0.0, LotMove(opened=quantity)
+    side = copysign(1.0, lots[0].quantity)
     first, over = _kept(lots, max(held * side, 0.0))
     opened = held if held * side < 0 else 0.0
     profits = [lot.quantity * (price - lot.price) for lot in lots[:first]]
@@ -65,7 +66,7 @@ def _kept(lots: Lots, rest: float) -> tuple[int, float]:
 def moved(lots: Lots, move: LotMove, seq: int, price: float) -> Lots:
     """Return ``lots`` after ``move``, as record ``seq`` of a fill at ``price`` tells it.
 
-    Raises ``LedgerError`` if the move is not one of these lots.
+    Raises ``LedgerError`` if the move is not one of these lots, or older than one of them.
     """
     count = len(move.closed)
     kept = lots[count:]
@@ -76,7 +77,14 @@ def moved(lots: Lots, move: LotMove, seq: int, price: float) -> Lots:
         if not kept or kept[0].seq != name:
             raise LedgerError(f"record {seq} takes from lot {name}, but {[lot.seq for lot in kept]} are open")
         kept = (Lot(name, quantity, kept[0].price), *kept[1:])
-    return (*kept, Lot(seq, move.opened, price)) if move.opened else kept
+    return _opened(kept, Lot(seq, move.opened, price)) if move.opened else kept
+
+
+def _opened(lots: Lots, lot: Lot) -> Lots:
+    """Return ``lots`` and a new one behind them: what opened last is known by the greatest number."""
+    if lots and lots[-1].seq >= lot.seq:
+        raise LedgerError(f"record {lot.seq} opens a lot after that of record {lots[-1].seq}")
+    return (*lots, lot)
 
 
 def quantity(lots: Iterable[Lot]) -> float:

@@ -11,7 +11,7 @@ in, first out (lots.py) has the same total; only its split between realised and 
 
 from __future__ import annotations
 
-from math import isfinite
+from math import copysign, isfinite
 
 from msgspec.structs import replace
 
@@ -31,8 +31,8 @@ def after(
     """
     held = position.quantity
     now = combine(held, quantity)
-    same = now != 0.0 and (held == 0.0 or same_side(now, held))  # round trip as before
-    if held and same_side(held, quantity):  # added to; exact where the price is the average
+    same = held == 0.0 or same_side(held, now)  # round trip as before
+    if same_side(held, quantity):  # added to; exact where the price is the average
         share = quantity / (held + quantity)
         average = position.average_price + (price - position.average_price) * share
     else:
@@ -53,10 +53,10 @@ def after(
 def gain(position: Position, quantity: float, price: float) -> float:
     """Return the profit, fees apart, of what ``quantity`` (signed) closes of ``position`` at ``price``."""
     held = position.quantity
-    if held == 0.0 or same_side(held, quantity):
+    if not same_side(held, -quantity):
         return 0.0
-    closed = min(abs(held), abs(quantity))
-    return closed * (price - position.average_price) * (1 if held > 0 else -1) * position.multiplier
+    closed = copysign(min(abs(held), abs(quantity)), held)
+    return closed * (price - position.average_price) * position.multiplier
 
 
 def marked(position: Position, price: float | None) -> Position:
@@ -73,6 +73,15 @@ def unrealised(position: Position, price: float | None) -> float | None:
     return (price - position.average_price) * position.quantity * position.multiplier
 
 
+def value(position: Position, price: float | None) -> float | None:
+    """Return what the holding is worth at ``price``, signed; None while that is unknown, or no number."""
+    if position.quantity == 0.0:
+        return 0.0
+    if price is None or not isfinite(price):
+        return None
+    return position.quantity * price * position.multiplier
+
+
 def same_side(one: float, other: float) -> bool:
-    """Whether two quantities, neither of them zero, are both long or both short."""
-    return (one > 0) == (other > 0)
+    """Whether two quantities are both long or both short; zero is neither."""
+    return (one > 0 and other > 0) or (one < 0 and other < 0)

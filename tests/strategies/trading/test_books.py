@@ -89,6 +89,7 @@ def test_the_multiplier_of_a_fill_is_that_of_what_it_closes():
     assert (10.0, 10.0, 10.0) == (entry.position.realised, entry.position.fifo_realised, entry.closed)
     opened = books_of().entry(fill(quantity=1.0), 1, 50.0)
     assert 50.0 == opened.position.multiplier
+    assert 1.0 == books_of().entry(fill(quantity=1.0), 1).position.multiplier
 
 
 # ---- what is refused --------------------------------------------------------------------------------
@@ -125,7 +126,7 @@ def test_a_fill_that_may_be_entered_has_nothing_against_it():
         fill(fee=-1.0),
         fill(symbol="Y", account="B"),
     ):
-        assert books.refusal(fine) is None
+        assert books.refusal(fine, 1.0) is None
     assert books.refusal(fill(), 1e18) is None
 
 
@@ -269,11 +270,20 @@ def test_a_position_of_before_accounts_and_currencies_were_kept_takes_those_of_i
     books = Books()
     books.put(Position("d", "X", 0.0, realised=7.0, fees=1.0, fifo_realised=7.0))
     books.put(Position("d", "Y", 1.0, 90.0, realised=5.0, fifo_realised=5.0))
-    assert {"": 12.0} == books.ledger("").realised
+    books.put(Position("d", "Z", 0.0, realised=1.0, currency="USD"))
+    assert {"": 12.0, "USD": 1.0} == books.ledger("").realised
     books.apply(fill("X"), 1)
     books.apply(fill("Y", -1.0), 2)
-    assert {"": 15.0, "USD": 7.0} == books.ledger("A").realised
+    books.apply(fill("Z"), 3)
+    assert {"": 15.0, "USD": 8.0} == books.ledger("A").realised
     assert (Ledger(), []) == (books.ledger(""), books.settled())
+
+
+def test_a_flat_position_of_before_currencies_were_kept_takes_that_of_its_next_fill():
+    books = Books()
+    books.put(Position("d", "X", 0.0, realised=7.0, account_id="A"))
+    books.apply(fill(), 1)
+    assert ({"USD": 7.0}, []) == (books.ledger("A").realised, books.settled())
 
 
 def test_settled_money_is_part_of_its_ledger():

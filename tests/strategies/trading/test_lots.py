@@ -89,6 +89,14 @@ def test_a_move_that_is_not_of_these_lots_is_refused():
         fifo.moved(THREE, LotMove([1, 2, 5, 6]), 9, 100.0)
 
 
+def test_lots_ascend_by_the_record_that_opened_them():
+    for seq in (4, 5):
+        with pytest.raises(LedgerError, match=f"record {seq} opens a lot after that of record 5"):
+            fifo.after(THREE, 1.0, 100.0, seq, 7.0)
+    assert 6 == fifo.after(THREE, 1.0, 100.0, 6, 7.0)[0][-1].seq
+    assert (Lot(3, -1.0, 100.0),) == fifo.after(THREE, -7.0, 100.0, 3, -1.0)[0]
+
+
 def test_quantity_and_profit_are_those_of_all_lots():
     assert 6.0 == fifo.quantity(THREE)
     assert -6.0 == fifo.quantity(SHORT)

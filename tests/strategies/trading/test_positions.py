@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from bus.messages import Position
-from strategies.trading.positions import after, gain, marked, unrealised
+from strategies.trading.positions import after, gain, marked, same_side, unrealised, value
 
 EMPTY = Position("d", "X")
 
@@ -118,3 +118,16 @@ def test_a_mark_is_the_profit_of_what_is_held():
 
 def test_a_fill_leaves_the_mark_unknown():
     assert after(marked(run((1.0, 100.0)), 101.0), 1.0, 100.0).unrealised is None
+
+
+def test_what_is_held_is_worth_its_price_times_its_multiplier():
+    assert -2020.0 == value(Position("d", "X", -2.0, 100.0, multiplier=10.0), 101.0)
+    assert -20.0 == value(Position("d", "X", 2.0), -10.0)
+    assert [None] * 3 == [value(Position("d", "X", 2.0), price) for price in (None, nan, inf)]
+    assert [0.0] * 2 == [value(EMPTY, price) for price in (None, 7.0)]
+
+
+def test_zero_is_on_no_side():
+    assert [True, True] == [same_side(*pair) for pair in ((1.0, 2.0), (-1.0, -2.0))]
+    unlike = ((1.0, -2.0), (-1.0, 2.0), (0.0, 1.0), (0.0, -1.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 0.0))
+    assert [False] * 7 == [same_side(*pair) for pair in unlike]
