@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.trading.desk import DIRECTIONS, SECOND, Bucket, Desk, Grant, Standing
+from strategies.trading.desk import DIRECTIONS, LULL, SECOND, Bucket, Desk, Grant, Standing
 
 S = Standing
 
@@ -94,3 +94,67 @@ def test_no_clock_however_wild_gives_more_than_burst_and_rate_allow(times):
             bucket.take()
             taken += 1
     assert taken <= 3 + 2 * newest / SECOND + 1e-6
+
+
+# ---- floods ---------------------------------------------------------------------------------------
+START = 1_700_000_000 * SECOND
+
+
+def flooding(subject, seconds, every=0.1, start=START, refused=True):
+    """Return what was said of a flood that goes on for ``seconds``, and when."""
+    said = []
+    for number in range(round(seconds / every) + 1):
+        now = start + round(number * every * SECOND)
+        if why := subject.flooding(refused, now):
+            said.append((round((now - start) / SECOND, 3), why))
+    return said
+
+
+def test_an_instance_that_is_over_its_rate_for_too_long_is_to_be_ended_and_said_so_once():
+    assert flooding(desk(), 30) == [(10.0, "more than 200 signals a second for 10.0 s")]
+
+
+def test_how_long_is_too_long_is_granted():
+    subject = Desk("d")
+    subject.attach(Grant(deployment_id="d", generation=1, signals_per_s=5, flood_after_s=2.0))
+    assert flooding(subject, 30) == [(2.0, "more than 5 signals a second for 2.0 s")]
+
+
+def test_signals_that_are_let_through_are_no_flood():
+    assert flooding(desk(), 30, refused=False) == []
+
+
+def test_what_is_let_through_in_between_is_no_lull():
+    subject = desk()
+    assert flooding(subject, 9) == []
+    subject.flooding(False, START + 9 * SECOND)
+    assert flooding(subject, 1.1, start=START + 9 * SECOND) != []
+
+
+@pytest.mark.parametrize(("every", "floods"), [(LULL / SECOND, True), (LULL / SECOND + 0.1, False)])
+def test_a_lull_ends_a_flood(every, floods):
+    assert bool(flooding(desk(), 60, every)) is floods
+
+
+def test_a_new_instance_begins_without_a_flood():
+    subject = desk(1)
+    assert flooding(subject, 9.5) == []
+    subject.attach(Grant(deployment_id="d", generation=2))
+    assert flooding(subject, 9.5, start=START + 10 * SECOND) == []
+    assert flooding(subject, 1, start=START + 20 * SECOND) != []
+
+
+def test_the_same_instance_attached_again_floods_on():
+    subject = desk(1)
+    assert flooding(subject, 9.5) == []
+    subject.attach(Grant(deployment_id="d", generation=1))
+    assert flooding(subject, 1, start=START + round(9.6 * SECOND)) != []
+
+
+def test_a_clock_that_runs_backwards_makes_no_flood_longer_and_ends_none():
+    subject = desk()
+    assert flooding(subject, 5) == []
+    assert flooding(subject, 5, start=START - 1000 * SECOND) == []
+    assert flooding(subject, 6, start=START + 5 * SECOND) == [
+        (5.0, "more than 200 signals a second for 10.0 s")
+    ]
