@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.messages import Level, Reason, Signal, Trail
+from strategies.trading import protection
 from strategies.trading.caps import MAX_OPEN_ORDERS
 from strategies.trading.desk import SECOND, Standing
 from strategies.trading.figures import Figures
-from strategies.trading.gate import MAX_EVIDENCE, judge
+from strategies.trading.gate import MAX_EVIDENCE, judge, live
 from strategies.trading.instruments import Instrument
 from strategies.trading.latches import Latch
 from strategies.trading.levels import Protection
@@ -463,29 +464,364 @@ def test_a_target_that_is_not_finite_is_named(value):
     assert judged(intent="target", quantity=None, target_quantity=value).rule == "number_invalid"
 
 
+# ---- what the order is to be ----------------------------------------------------------------------
+CLOSES = Session(closes_at=NOW + 3600 * SECOND)
+
+
+def test_the_verdict_says_what_the_order_is_to_be():
+    verdict = judged(
+        view={"session": CLOSES}, order_type="stop_limit", limit_price=102.0, stop_price=101.0, oco_group="g"
+    )
+    assert verdict == Verdict(
+        "accepted",
+        quantity=1.0,
+        kind="stop_limit",
+        limit_price=102.0,
+        stop_price=101.0,
+        time_in_force="day",
+        expires_at=CLOSES.closes_at,
+        oco_group="g",
+    )
+
+
+def test_a_market_entry_keeps_its_bound_on_slippage_and_an_exit_does_not():
+    assert judged(max_slippage_bps=5.0).max_slippage_bps == 5.0
+    assert judged(EXIT, LONG, max_slippage_bps=5.0) == Verdict(
+        "modified",
+        "slippage_unbounded",
+        "max_slippage_bps was dropped: an exit takes the price that there is",
+        -10.0,
+        reduce_only=True,
+        time_in_force="day",
+        changes={"max_slippage_bps": ""},
+    )
+
+
+def test_an_odd_quantity_is_rounded_down_to_lots_and_said_to_be():
+    verdict = judged(view={"instrument": TICKS}, quantity=3.7)
+    assert verdict == Verdict(
+        "modified",
+        "lot_rounded",
+        "cut down to 3 units, which are whole lots",
+        3.0,
+        time_in_force="day",
+        changes={"quantity": 3.0},
+    )
+
+
+def test_a_limit_is_judged_by_the_quantity_that_is_left():
+    view = {"instrument": TICKS, "limits": Limits(max_position_size=3.0)}
+    assert judged(view=view, quantity=3.7).decision == "modified"
+    assert judged(view=view, quantity=4.0).rule == "max_position_size"
+
+
+@pytest.mark.parametrize(
+    ("fields", "quantity"),
+    [
+        ({"notional": 1000.0}, 2.5),  # 1,000 of the account's at 100 * 5 * 0.8
+        ({"notional": 1000.0, "order_type": "limit", "limit_price": 80.0}, 3.125),
+        ({"notional": 1000.0, "order_type": "stop", "stop_price": 125.0}, 2.0),
+        ({"risk_pct": 1.0, "stop_loss": Level("price", 95.0)}, 5.0),  # 100 lost in 5 points of 4 each
+        ({"risk_pct": 1.0, "stop_loss": Level("pct", 10.0)}, 2.5),
+        (
+            {
+                "risk_pct": 1.0, "stop_loss": Level("price", 70.0), "order_type": "limit",
+                "limit_price": 80.0,
+            }, 2.5,
+        ),
+        ({"intent": "enter_short", "risk_pct": 1.0, "stop_loss": Level("price", 105.0)}, -5.0),
+        ({"intent": "enter_short", "risk_pct": 1.0, "stop_loss": Level("pct", 10.0)}, -2.5),
+        ({"intent": "target", "target_weight": 0.5}, 12.5),  # 5,000 at 400 a unit
+        ({"intent": "target", "target_weight": -0.5}, -12.5),
+    ],
+)  # fmt: skip
+def test_sizes_in_money_are_of_the_account_and_of_the_price_of_the_order(fields, quantity):
+    view = {
+        "instrument": Instrument(symbol="X", multiplier=5.0), "rate": 0.8,
+        "account": Party(equity=10_000.0),
+    }  # fmt: skip
+    verdict = judged(view=view, quantity=None, **fields)
+    assert (verdict.decision, verdict.quantity) == ("accepted", quantity)
+
+
+def test_the_worth_of_a_position_is_in_the_accounts_currency():
+    view = {"instrument": Instrument(symbol="X", multiplier=5.0), "rate": 0.8}
+    assert judged(view=view | {"limits": Limits(max_notional=400.0)}).decision == "accepted"
+    assert judged(view=view | {"limits": Limits(max_notional=399.0)}).rule == "max_notional"
+
+
+@pytest.mark.parametrize(
+    ("intent", "limit_price", "worth"), [("enter_short", 110.0, 110.0), ("enter_long", 90.0, 100.0)]
+)
+def test_the_worth_of_an_order_is_at_the_worse_of_its_price_and_the_markets(intent, limit_price, worth):
+    order = {"intent": intent, "order_type": "limit", "limit_price": limit_price}
+    assert judged(view={"limits": Limits(max_notional=worth)}, **order).decision == "accepted"
+    assert judged(view={"limits": Limits(max_notional=worth - 0.01)}, **order).rule == "max_notional"
+
+
+def test_a_stop_too_near_to_size_by_is_refused():
+    view = {"account": Party(equity=1000.0)}
+    assert judged(view=view, quantity=None, risk_pct=1.0, stop_loss=Level("price", 100.0)).rule == "stop_side"
+
+
+# ---- what guards the position ---------------------------------------------------------------------
+def test_the_order_brings_what_guards_its_position():
+    verdict = judged(
+        view={"instrument": TICKS, "limits": Limits.of({"stop_loss_percentage": 2, "time_stop": 60})},
+        quantity=2.0,
+        stop_loss=Level("ticks", 10.0),
+    )
+    assert verdict.protect == Protection(
+        stop_loss=Level("ticks", 10.0), time_stop_s=60.0, widest_stop=2.0, tick_size=0.5
+    )
+
+
+def test_the_account_guards_what_the_deployment_does_not():
+    view = {
+        "limits": Limits.of({"stop_loss_percentage": 3}),
+        "account": Party(limits=Limits.of({"stop_loss_percentage": 2, "take_profit_percentage": 4})),
+        "session": Session(square_off_at=NOW + 1),
+    }
+    assert judged(view=view).protect == Protection(
+        widest_stop=2.0, take_profit=Level("pct", 4.0), square_off_at=NOW + 1
+    )
+
+
+def test_without_anything_asked_or_configured_nothing_guards():
+    assert judged().protect is None
+
+
+def test_an_exit_brings_nothing_that_guards():
+    view = LONG | {"limits": Limits.of({"stop_loss_percentage": 3})}
+    assert judged(EXIT, view, stop_loss=Level("price", 101.0)).protect is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "stop", "rule"),
+    [
+        ({}, 99.5, ""),
+        ({}, 100.5, "stop_side"),  # beyond what the strategy saw
+        ({"order_type": "limit", "limit_price": 98.0}, 97.0, ""),
+        ({"order_type": "limit", "limit_price": 98.0}, 99.0, "stop_side"),
+        ({"order_type": "stop", "stop_price": 103.0}, 102.0, ""),
+    ],
+)
+def test_a_stop_is_on_the_losing_side_of_the_price_at_which_the_order_is_to_trade(fields, stop, rule):
+    assert judged(stop_loss=Level("price", stop), **fields).rule == rule
+
+
+def test_a_short_position_is_guarded_above():
+    assert judged(intent="enter_short", stop_loss=Level("price", 101.0)).decision == "accepted"
+    assert judged(intent="enter_short", stop_loss=Level("price", 99.0)).rule == "stop_side"
+
+
+# ---- adjusts --------------------------------------------------------------------------------------
+ADJUST = msgspec.structs.replace(ENTRY, intent="adjust", quantity=None, reason="")
+
+
+def test_an_adjust_says_what_the_guard_is_to_have():
+    verdict = judged(ADJUST, LONG | {"guard": GUARD}, stop_loss=Level("price", 95.0))
+    assert verdict == Verdict("accepted", adjust=Protection(stop_loss=Level("price", 95.0)))
+
+
+def test_a_position_that_nothing_guards_can_be_guarded_later():
+    bare = msgspec.structs.replace(GUARD, protect=Protection(), stop=None)
+    verdict = judged(ADJUST, LONG | {"guard": bare}, stop_loss=Level("pct", 5.0))
+    assert verdict == Verdict("accepted", adjust=Protection(stop_loss=Level("pct", 5.0)))
+
+
+def test_an_adjusted_target_is_held_to_the_configured_one():
+    view = LONG | {"guard": GUARD, "limits": Limits.of({"take_profit_percentage": 4})}
+    verdict = judged(ADJUST, view, take_profit=Level("pct", 9.0))
+    assert verdict.adjust == Protection(take_profit=Level("pct", 4.0))
+
+
+def test_an_adjust_is_refused_in_the_words_of_the_guard():
+    verdict = judged(ADJUST, LONG | {"guard": GUARD}, stop_loss=Level("price", 91.0))
+    assert verdict.detail == protection.adjust(
+        GUARD, Protection(stop_loss=Level("price", 91.0)), 100.0, after=7
+    )
+
+
+def test_without_a_position_there_is_nothing_to_adjust():
+    assert judged(ADJUST, stop_loss=Level("price", 95.0)).rule == "no_position"
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"standing": Standing.EXIT_ONLY}, {"price": None}, {"instrument": None}, {"rate": None},
+        latched("exit_only"), {"session": Session(open=False)}, {"waiting": 2 * MAX_OPEN_ORDERS - 1},
+        {"limits": Limits(invalid=("x",))}, limited(equity=0.0, max_daily_loss=1.0),
+    ],
+)  # fmt: skip
+def test_a_tighter_stop_is_let_through_like_an_exit(view):
+    assert judged(ADJUST, LONG | {"guard": GUARD} | view, stop_loss=Level("price", 95.0)).passed
+
+
+def test_adjusts_and_cancels_are_held_to_the_rate():
+    for signal in (ADJUST, msgspec.structs.replace(ADJUST, intent="cancel")):
+        assert judged(signal, LONG | {"guard": GUARD, "waiting": 1, "tokens": 0.0}).rule == "rate"
+
+
+# ---- hours, modes, latches ------------------------------------------------------------------------
+def test_a_square_off_that_is_to_come_lets_entries_through():
+    assert judged(view={"session": Session(square_off_at=NOW + 1)}).decision == "accepted"
+    verdict = judged(view={"session": Session(square_off_at=NOW - 90 * SECOND)})
+    assert verdict.detail == "positions of this trading day were squared off 90 s ago"
+
+
+@pytest.mark.parametrize(
+    ("minute", "rule"), [(599, "session_not_allowed"), (600, ""), (660, "session_not_allowed")]
+)
+def test_entries_are_let_through_in_allowed_sessions(minute, rule):
+    view = {"session": Session(minute=minute), "limits": Limits(allowed_sessions=((600, 660),))}
+    assert judged(view=view).rule == rule
+
+
+def test_a_refused_session_is_told_with_the_local_time():
+    limits = Limits(allowed_sessions=((600, 660),))
+    verdict = judged(view={"session": Session(minute=545), "limits": limits})
+    assert verdict.detail == "09:05 is in no allowed session of the deployment"
+    unknown = judged(view={"session": Session(minute=None), "limits": limits})
+    assert unknown.detail == "an unknown time is in no allowed session of the deployment"
+
+
+@pytest.mark.parametrize("missing", ["config", "account", "deployment"])
+def test_live_trading_needs_all_three_to_allow_it(missing):
+    assert judged(view=LIVE).decision == "accepted"
+    grant = msgspec.structs.replace(LIVE["live"], **{missing: False})
+    verdict = judged(view=LIVE | {"live": grant})
+    assert verdict.detail == f"live trading is not allowed by: {missing}"
+
+
+def test_what_is_held_live_can_be_exited_whatever_allows_it():
+    assert judged(EXIT, LONG | {"mode": "live"}).decision == "accepted"
+    assert judged(EXIT, {"mode": "live"}).rule == "no_position"
+
+
+@pytest.mark.parametrize(
+    ("clearance", "rule"),
+    [("none", ""), ("clear", ""), ("denied", "remote_denied"), ("unreachable", "remote_unreachable")],
+)
+def test_live_entries_fail_closed_without_the_remote_risk_service(clearance, rule):
+    assert judged(view=LIVE | {"clearance": clearance}).rule == rule
+    assert judged(view={"clearance": clearance}).decision == "accepted"  # paper asks nobody
+    assert judged(EXIT, LONG | LIVE | {"clearance": clearance}).decision == "accepted"
+
+
+def test_an_opt_in_that_is_no_boolean_is_none():
+    assert live(LiveGrant(config=1, account=True, deployment=True)).rule == "live_not_granted"
+
+
+def test_a_latch_is_told_with_its_reason_and_whose_it_is():
+    verdict = judged(view=latched("lock"))
+    assert verdict.detail == (
+        "the deployment is latched (lock) by max_drawdown: why; an operator takes it back"
+    )
+    nameless = {"latch": msgspec.structs.replace(LATCH, reason="")}
+    assert judged(view={"account": Party(**nameless)}).detail == (
+        "the account is latched (lock) by max_drawdown; an operator takes it back"
+    )
+
+
+def test_a_cancel_passes_under_a_latch_that_lets_exits_through():
+    cancel = {"intent": "cancel", "quantity": None}
+    assert judged(view=latched("flatten") | {"waiting": 1}, **cancel).decision == "accepted"
+    assert judged(view=latched("pause") | {"waiting": 1}, **cancel).rule == "latch_pause"
+
+
+# ---- limits, exactly ------------------------------------------------------------------------------
+@pytest.mark.parametrize("who", ["own", "account"])
+@pytest.mark.parametrize(
+    ("limits", "good", "bad"),
+    [
+        ({"max_orders_per_min": 3}, {"orders_minute": 2}, {"orders_minute": 3}),
+        ({"max_identical_orders_per_min": 3}, {"identical": 2}, {"identical": 3}),
+        (
+            {"max_orders_per_day": 3},
+            {"figures": msgspec.structs.replace(TODAY, orders=2)},
+            {"figures": msgspec.structs.replace(TODAY, orders=3)},
+        ),
+        ({"max_open_positions": 3}, {"open_elsewhere": 2}, {"open_elsewhere": 3}),
+        ({"max_exposure": 500.0}, {"elsewhere": 400.0}, {"elsewhere": 400.1}),
+        ({"max_exposure": 500.0}, {"elsewhere": 200.0, "held": 2.0}, {"elsewhere": 200.0, "held": 2.1}),
+        ({"max_exposure": 500.0}, {"held": 3.0, "buying": 1.0}, {"held": 3.0, "buying": 1.1}),
+        ({"max_notional": 500.0}, {"held": 3.0, "buying": 1.0}, {"held": 3.0, "buying": 1.1}),
+        ({"max_position_size": 5.0}, {"held": 3.0, "buying": 1.0}, {"held": 3.0, "buying": 1.1}),
+        ({"max_position_size": 5.0}, {"held": 3.0, "selling": -3.0}, {"held": 4.1, "selling": -3.0}),
+    ],
+)
+def test_a_limit_may_be_reached_and_not_passed(who, limits, good, bad):
+    for fields, passes in ((good, True), (bad, False)):
+        party = msgspec.structs.replace(Party(), limits=Limits(**limits), **fields)
+        assert judge(ENTRY, msgspec.structs.replace(VIEW, **{who: party}), NOW).passed is passes
+
+
+@pytest.mark.parametrize("holds", [{"held": 1.0}, {"held": -1.0}, {"buying": 1.0}, {"selling": -1.0}])
+def test_what_is_open_already_is_no_position_more(holds):
+    full = {"limits": Limits(max_open_positions=1), "open_elsewhere": 1}
+    assert judged(view=full).rule == "max_open_positions"
+    assert judged(view=full | holds).decision == "accepted"
+    # An account that holds the symbol for others counts this one as one more.
+    account = msgspec.structs.replace(Party(), **full | holds)
+    assert judged(view={"account": account}).rule == "max_open_positions"
+    assert judged(view={"account": account} | holds).decision == "accepted"
+
+
+def test_a_rate_that_is_not_known_judges_no_limit():
+    for limits in (Limits(max_notional=1e9), Limits(max_exposure=1e9)):
+        assert judged(view={"limits": limits}).decision == "accepted"
+        assert judged(view={"limits": limits, "rate": None}).rule in {"price_unknown", "exposure_unknown"}
+        assert judged(view={"limits": limits, "rate": math.nan}).rule in {"max_notional", "max_exposure"}
+    assert (
+        judged(view={"rate": None}).decision == "accepted"
+    )  # a quantity needs none where nothing is limited
+
+
 # ---- for all inputs -------------------------------------------------------------------------------
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
 SIZE = st.none() | st.floats(0.01, 6) | st.floats(-6, 6) | ANY_FLOAT
 PRICE = st.just(100.0) | st.floats(90, 110) | st.none() | ANY_FLOAT
+LEVEL = st.none() | st.builds(Level, st.sampled_from(["price", "pct", "ticks", "atr"]), PRICE)
+COUNTED = st.integers(0, 6)
+UNKNOWABLE = st.none() | st.floats(0, 600) | ANY_FLOAT
+BOUND = Limits(
+    max_position_size=5.0, max_notional=500.0, max_exposure=900.0, max_open_positions=3, max_orders_per_min=4,
+    max_orders_per_day=5, max_identical_orders_per_min=3, max_daily_loss=100.0, max_drawdown=50.0,
+)  # fmt: skip
+FIGURES = st.none() | st.builds(
+    Figures,
+    scope=st.just("account"), name=st.just("A"), start_equity=UNKNOWABLE, peak_equity=UNKNOWABLE,
+    orders=COUNTED,
+)  # fmt: skip
+PARTIES = st.builds(
+    Party,
+    limits=st.just(BOUND), held=st.floats(-5, 5), buying=st.floats(0, 5), selling=st.floats(-5, 0),
+    due=st.floats(-1, 1), elsewhere=UNKNOWABLE, open_elsewhere=COUNTED, equity=UNKNOWABLE, figures=FIGURES,
+    orders_minute=COUNTED, identical=COUNTED,
+)  # fmt: skip
+ASKED = st.fixed_dictionaries({
+    "intent": st.sampled_from(["enter_long", "enter_short", "exit_long", "exit_short", "exit_all", "target"]),
+    "quantity": SIZE, "notional": st.none() | SIZE, "target_quantity": st.none() | SIZE,
+    "target_weight": st.none() | SIZE, "risk_pct": st.none() | SIZE, "reference_price": PRICE,
+    "reduce_only": st.booleans(), "stop_loss": LEVEL, "take_profit": LEVEL,
+    "order_type": st.sampled_from(["market", "limit", "stop", "stop_limit"]),
+    "limit_price": st.none() | PRICE, "stop_price": st.none() | PRICE,
+})  # fmt: skip
+WORLD = st.fixed_dictionaries({
+    "price": PRICE, "rate": st.just(1.0) | UNKNOWABLE, "own": PARTIES, "account": PARTIES,
+    "waiting": st.integers(0, 3), "instrument": st.sampled_from([None, TICKS, Instrument(symbol="X")]),
+})  # fmt: skip
 
 
-@given(
-    intent=st.sampled_from(["enter_long", "enter_short", "exit_long", "exit_short", "exit_all", "target"]),
-    sizes=st.fixed_dictionaries(
-        {"quantity": SIZE, "notional": st.none() | SIZE, "target_quantity": SIZE, "reference_price": PRICE}
-    ),
-    reduce_only=st.booleans(),
-    price=PRICE,
-    position=st.tuples(st.floats(-5, 5), st.floats(0, 5), st.floats(-5, 0)),
-)
-def test_nothing_that_is_accepted_breaks_a_limit(intent, sizes, reduce_only, price, position):
-    limits = Limits(max_position_size=5.0, max_notional=500.0)
-    held, buying, selling = position
-    view = changed(VIEW, held=held, buying=buying, selling=selling, waiting=1, price=price, limits=limits)
-    signal = msgspec.structs.replace(ENTRY, intent=intent, reduce_only=reduce_only, **sizes)
-    verdict = judge(signal, view, NOW)
+@given(ASKED, WORLD)
+def test_nothing_that_is_accepted_breaks_a_limit(fields, world):
+    view = msgspec.structs.replace(VIEW, **world)
+    verdict = judge(msgspec.structs.replace(ENTRY, **fields), view, NOW)
     if not verdict.passed:
         assert verdict.rule in RULES
+        assert verdict.detail
         return
     assert math.isfinite(verdict.quantity)
     assert verdict.quantity != 0.0
@@ -493,7 +829,34 @@ def test_nothing_that_is_accepted_breaks_a_limit(intent, sizes, reduce_only, pri
         expected = view.own.expected
         assert abs(verdict.quantity) <= abs(expected)
         assert (verdict.quantity > 0) == (expected < 0)
-    else:
-        worst = abs(held + (buying if verdict.quantity > 0 else selling) + verdict.quantity)
+        return
+    for party in (view.own, view.account):
+        worst = abs(party.held + (party.buying if verdict.quantity > 0 else party.selling) + verdict.quantity)
         assert worst <= 5.0
-        assert worst * price <= 500.0
+        assert worst * view.price * view.rate <= 500.0
+        assert party.elsewhere + worst * view.price * view.rate <= 900.0
+        assert party.orders_minute < 4
+        assert party.identical < 3
+        assert party.figures.orders < 5
+        assert party.figures.start_equity - party.equity <= 100.0 + 1e-6
+        assert party.figures.peak_equity - party.equity <= party.figures.peak_equity / 2 + 1e-6
+        is_open = view.own.held or view.own.buying or view.own.selling
+        assert is_open or party.open_elsewhere < 3
+
+
+@given(ASKED, WORLD)
+def test_the_same_question_has_the_same_answer(fields, world):
+    signal, view = msgspec.structs.replace(ENTRY, **fields), msgspec.structs.replace(VIEW, **world)
+    assert judge(signal, view, NOW) == judge(signal, view, NOW)
+
+
+@given(
+    WORLD,
+    st.sampled_from([Session(open=None), Session(open=False), Session()]),
+    st.sampled_from(["none", "clear", "denied", "unreachable"]),
+    st.sampled_from(["paper", "live", "backtest"]),
+)
+def test_whoever_holds_something_can_always_exit_all_of_it(world, session, clearance, mode):
+    world["own"] = msgspec.structs.replace(world["own"], held=3.0, due=0.0)
+    view = msgspec.structs.replace(VIEW, session=session, clearance=clearance, mode=mode, **world)
+    assert judge(EXIT, view, NOW).quantity == -3.0
