@@ -15,8 +15,9 @@ bid, as FX venues do; else by trades), and then a market order at that very pric
 over the stop it fills where the market stands, never at the better stop (SEC, investor bulletin on stop
 orders: the stop price is no guaranteed execution price). A wide spread triggers it: errs against.
 
-*Limit.* Takes what is better than its limit when it arrives; what then rests fills at its limit even where
-the market jumps beyond it: errs against. Trades at the limit fill it, since price-time priority is unknown:
+*Limit.* Takes what is better than its limit when it arrives. What rests (from the start, if its limit is away
+from the price that the strategy saw) fills at its limit even where the market jumps beyond it: errs
+against. Trades at the limit fill it, since price-time priority is unknown:
 errs towards it, and ``trade_through`` is the remedy. A quote of the other side at the limit always does:
 whoever offers there has taken all who stood before.
 
@@ -74,7 +75,7 @@ def on_tick(
     offer = offered(order.quantity > 0, tick)
     if offer is None:
         return None
-    return _judge(order, offer, Setting(terms, instrument, taken, held), at_limit=order.resting)
+    return _judge(order, offer, Setting(terms, instrument, taken, held), at_limit=_rests(order))
 
 
 def on_bar(
@@ -167,6 +168,14 @@ def _judge(order: Order, offer: Offer, setting: Setting, *, at_limit: bool) -> M
             offer = Offer(price=limit, at=offer.at, size=offer.size, passive=True)
     match = execute(order, offer, setting)
     return match or _changed(before, order, offer.at)
+
+
+def _rests(order: Order) -> bool:
+    """Whether ``order`` is in the book: seen before, or a limit away from the price that its strategy saw."""
+    limit, seen = order.limit_price, order.reference_price
+    if order.resting or order.kind != "limit" or limit is None or seen is None:
+        return order.resting
+    return limit < seen if order.quantity > 0 else limit > seen
 
 
 def _range(order: Order, candle: Candle, size: float | None, setting: Setting) -> Match | None:

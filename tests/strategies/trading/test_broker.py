@@ -97,15 +97,15 @@ def test_orders_whose_time_is_over_are_told_and_wait_until_they_are_removed():
 
 # ---- what is to come of it ------------------------------------------------------------------------------
 def test_pending_sums_what_is_left_of_buys_and_sells_apart_for_one_deployment_only():
-    orders = [order(q, order_id=str(i)) for i, q in enumerate([1.0, 2.0, -4.0])]
+    orders = [order(q, order_id=str(i)) for i, q in enumerate([0.5, 2.5, -3.5, -0.5])]
     partly = order(10.0, order_id="partly", filled=7.0)
     made = broker(*orders, partly, order(50.0, deployment_id="other"))
-    assert (6.0, -4.0, 4) == made.pending("d", "X")
+    assert (6.0, -4.0, 5) == made.pending("d", "X")
     assert (0.0, 0.0, 0) == made.pending("d", "Y")
 
 
 def test_of_a_group_only_the_largest_on_each_side_is_pending():
-    group = [order(q, order_id=str(i), oco_group="g") for i, q in enumerate([3.0, 5.0, -2.0, -7.0, 4.0])]
+    group = [order(q, order_id=str(i), oco_group="g") for i, q in enumerate([0.5, 5.0, -0.25, -7.0, 4.0])]
     other = order(100.0, order_id="h", oco_group="h")
     assert (107.0, -7.0, 7) == broker(*group, other, order(2.0, order_id="x")).pending("d", "X")
 

@@ -154,6 +154,24 @@ def test_a_limit_order_that_was_not_reached_rests_and_then_fills_at_its_limit(qu
 
 
 @pytest.mark.parametrize(
+    ("quantity", "seen", "price"),
+    [
+        (1.0, 100.5, 100.0),  # a buy below what was seen waits in the book from the start
+        (1.0, 100.0, 98.0),
+        (1.0, 99.0, 98.0),
+        (1.0, None, 98.0),
+        (1.0, NAN, 98.0),
+        (-1.0, 99.5, 100.0),
+        (-1.0, 100.0, 102.0),
+        (-1.0, 101.0, 102.0),
+    ],
+)
+def test_a_limit_away_from_the_price_that_was_seen_gets_no_better_one(quantity, seen, price):
+    made = order(quantity, limit_price=100.0, reference_price=seen)
+    assert hit(made, trade(100.0 - 2 * quantity)) == (quantity, price, "filled")
+
+
+@pytest.mark.parametrize(
     ("tick", "through", "fills"),
     [
         (trade(100.0), False, True),
