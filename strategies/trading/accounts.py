@@ -202,7 +202,7 @@ def trading_day(now: int, zone: str, day_starts: int) -> TradingDay:
     """
     day = _calendar(zone, day_starts).day(now)
     if day is None:  # its days follow on each other without a gap
-        raise AssertionError(f"no trading day at {now} in {zone}")
+        raise AssertionError
     return day
 
 

@@ -48,7 +48,7 @@ class Books:
         self._positions: dict[str, dict[str, Position]] = {}
         self._lots: dict[tuple[str, str], Lots] = {}
         self._settled: dict[tuple[str, str], Settled] = {}
-        self._holders: dict[str, dict[tuple[str, str], None]] = {}
+        self._holders: dict[str, dict[tuple[str, str], Position]] = {}
         """Account -> its positions, by deployment and symbol."""
         self._ledgers: dict[str, Ledger] = {}
         """Account -> its ledger, until something of it changes."""
@@ -140,16 +140,14 @@ class Books:
 
     def of_account(self, account_id: str, price: Callable[[str], float | None]) -> list[Position]:
         """Return every position of ``account_id``, flat ones too, by deployment and symbol."""
-        return [
-            marked(self._positions[owner][symbol], price(symbol))
-            for owner, symbol in sorted(self._holders.get(account_id, ()))
-        ]
+        mine = self._holders.get(account_id, {})
+        return [marked(mine[key], price(mine[key].symbol)) for key in sorted(mine)]
 
     def ledger(self, account_id: str) -> Ledger:
         """Return the money of ``account_id`` (``accounts.equity``); added up again only after a change."""
         found = self._ledgers.get(account_id)
         if found is None:
-            mine = (self._positions[owner][symbol] for owner, symbol in self._holders.get(account_id, ()))
+            mine = self._holders.get(account_id, {}).values()
             gone = (one for one in self._settled.values() if one.account_id == account_id)
             found = self._ledgers[account_id] = Ledger.of(mine, gone)
         return found
@@ -185,9 +183,9 @@ class Books:
         if _parts(before, position.account_id, position.currency):
             self._settle(before)
         self._drop(before)
-        unmarked = position if position.unrealised is None else replace(position, unrealised=None)
+        unmarked = replace(position, unrealised=None)
         self._positions.setdefault(owner, {})[symbol] = unmarked
-        self._holders.setdefault(position.account_id, {})[owner, symbol] = None
+        self._holders.setdefault(position.account_id, {})[owner, symbol] = unmarked
         self._ledgers.pop(position.account_id, None)
         if mine:
             self._lots[owner, symbol] = mine

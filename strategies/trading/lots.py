@@ -19,8 +19,8 @@ from strategies.trading.errors import LedgerError
 from strategies.trading.positions import same_side
 from strategies.trading.records import LotMove
 
-HAIR: Final = 1e-12
-"""Relative to the position: what two sums of the same quantities may differ by, and no lot is split for."""
+HAIR: Final = 2.0**-40
+"""Relative to the position, some 1e-12: what two sums of the same may differ by, and no lot is split for."""
 
 
 class Lot(NamedTuple):
@@ -41,16 +41,16 @@ def after(lots: Lots, quantity: float, price: float, seq: int, held: float) -> t
     """
     if not lots or same_side(lots[0].quantity, quantity):
         return _opened(lots, Lot(seq, quantity, price)), 0.0, LotMove(opened=quantity)
-    side = copysign(1.0, lots[0].quantity)
-    first, over = _kept(lots, max(held * side, 0.0))
-    opened = held if held * side < 0 else 0.0
+    rest = abs(held) if same_side(lots[0].quantity, held) else 0.0
+    first, over = _kept(lots, rest)
     profits = [lot.quantity * (price - lot.price) for lot in lots[:first]]
     left = None
     if over:
         front = lots[first]
-        profits.append(side * over * (price - front.price))
-        left = (front.seq, front.quantity - side * over)
-    move = LotMove([lot.seq for lot in lots[:first]], left, opened)
+        part = copysign(over, front.quantity)
+        profits.append(part * (price - front.price))
+        left = (front.seq, front.quantity - part)
+    move = LotMove([lot.seq for lot in lots[:first]], left, 0.0 if rest else held)
     return moved(lots, move, seq, price), fsum(profits), move
 
 

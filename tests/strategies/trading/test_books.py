@@ -231,10 +231,11 @@ def test_dropping_the_last_position_leaves_no_trace_but_its_money():
     books.drop_flat("nobody")
 
 
-def test_what_earned_nothing_leaves_nothing_to_settle():
+def test_what_earned_nothing_leaves_nothing_at_all():
     books = books_of(fill(), fill(quantity=-1.0))
     books.drop_flat("d")
     assert [] == books.settled()
+    assert vars(Books()) == vars(books)
 
 
 def test_fees_without_profit_are_settled_and_so_is_profit_without_fees():
@@ -272,6 +273,7 @@ def test_a_position_of_before_accounts_and_currencies_were_kept_takes_those_of_i
     books.put(Position("d", "Y", 1.0, 90.0, realised=5.0, fifo_realised=5.0))
     books.put(Position("d", "Z", 0.0, realised=1.0, currency="USD"))
     assert {"": 12.0, "USD": 1.0} == books.ledger("").realised
+    assert Ledger() == books.ledger("A")
     books.apply(fill("X"), 1)
     books.apply(fill("Y", -1.0), 2)
     books.apply(fill("Z"), 3)

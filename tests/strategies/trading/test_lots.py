@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from strategies.trading import lots as fifo
 from strategies.trading.errors import LedgerError
-from strategies.trading.lots import Lot
+from strategies.trading.lots import HAIR, Lot
 from strategies.trading.orders import combine
 from strategies.trading.records import LotMove
 
@@ -67,6 +67,14 @@ def test_no_lot_is_split_for_rounding():
     lots = (Lot(1, 0.1, 100.0), Lot(2, 0.19999999999999996, 110.0))
     kept, _, move = fifo.after(lots, -0.1, 100.0, 9, 0.2)
     assert (lots[1:], LotMove([1])) == (kept, move)
+
+
+@pytest.mark.parametrize(("much", "splits"), [(HAIR, False), (2 * HAIR, True)])
+def test_a_hair_more_or_less_than_a_lot_splits_none_and_two_do(much, splits):
+    more, less = Lot(2, 1.0 + much, 110.0), Lot(2, 1.0 - much, 110.0)
+    moves = [fifo.after((Lot(1, 1.0, 100.0), lot), -1.0, 100.0, 9, 1.0)[2] for lot in (more, less)]
+    whole = LotMove([1])
+    assert ([LotMove([1], (2, 1.0)), LotMove([], (1, much))] if splits else [whole, whole]) == moves
 
 
 def test_more_than_rounding_splits_a_lot():
