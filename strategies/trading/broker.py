@@ -108,6 +108,10 @@ class PaperBroker:
         """Return the waiting orders that a cancel means: those of ``leg``, or all when it is empty."""
         return [order for order in self.waiting(deployment_id, symbol) if not leg or order.leg == leg]
 
+    def symbols(self, deployment_id: str) -> list[str]:
+        """Return the symbols in which orders of a deployment wait, sorted."""
+        return sorted(name for name, waiting in self._symbols.items() if deployment_id in waiting.orders)
+
     def everything(self) -> list[Order]:
         """Return every order that waits, by acceptance."""
         every = (o for w in self._symbols.values() for mine in w.orders.values() for o in mine.values())
@@ -164,8 +168,6 @@ class PaperBroker:
         ``standing`` tells how an order stands when not all that was found is carried out yet, None: ended.
         """
         order = match.order
-        if not order.oco_group or not match.quantity:
-            return []
         over = match.done == "filled" or match.why == "nothing_to_reduce"
         before = combine(order.left, match.quantity)
         group = self._groups.get((order.deployment_id, order.oco_group), {})

@@ -106,8 +106,8 @@ def test_pending_sums_what_is_left_of_buys_and_sells_apart_for_one_deployment_on
 
 def test_of_a_group_only_the_largest_on_each_side_is_pending():
     group = [order(q, order_id=str(i), oco_group="g") for i, q in enumerate([0.5, 5.0, -0.25, -7.0, 4.0])]
-    other = order(100.0, order_id="h", oco_group="h")
-    assert (107.0, -7.0, 7) == broker(*group, other, order(2.0, order_id="x")).pending("d", "X")
+    other = order(0.25, order_id="h", oco_group="h")
+    assert (7.25, -7.0, 7) == broker(*group, other, order(2.0, order_id="x")).pending("d", "X")
 
 
 def test_due_is_what_the_next_event_fills():
