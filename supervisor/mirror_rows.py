@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from bus.messages import Checkpoint, Count, Position
+from strategies.trading.accounts import Settled
 from strategies.trading.figures import Figures
 from strategies.trading.latches import Latch
 from strategies.trading.orders import Order
@@ -25,7 +26,7 @@ from supervisor.store.tables import Deployment, Standing
 
 HASHES = (
     "deployments", "positions", "orders", "tallies", "checkpoints", "lots", "guards", "routes", "latches",
-    "figures",
+    "figures", "settled",
 )  # fmt: skip
 NAMED = 5
 """Signals that cannot be read are named up to so many, and counted."""
@@ -130,6 +131,7 @@ def standing_rows(copy: JournalCopy) -> dict[str, dict[str, bytes]]:
         "guards": owned_rows(copy.guards),
         "routes": owned_rows(copy.routes),
         "latches": {f"{latch.scope}:{latch.name}": _json(latch) for latch in copy.latches},
+        "settled": {f"{one.account_id}:{one.currency}": _json(one) for one in copy.settled},
         "figures": {f"{figures.scope}:{figures.name}": _json(figures) for figures in copy.figures},
     }
 
@@ -150,6 +152,7 @@ def entry(judged: Judged) -> Entry:
 # ---- reading --------------------------------------------------------------------------------------
 _COPY = msgspec.json.Decoder(Copy).decode
 _ORDERS = msgspec.json.Decoder(list[Order]).decode
+_SETTLED = msgspec.json.Decoder(Settled).decode
 _TALLY = msgspec.json.Decoder(TallyRow).decode
 _SAVED = msgspec.msgpack.Decoder(SavedRow).decode
 _JUDGED = msgspec.msgpack.Decoder(Judged).decode
@@ -176,6 +179,7 @@ def read_contents(contents: Contents, seq: int) -> Found:
             routes=reader.every("routes", "routes", _owned(Routed)),
             latches=reader.each("latches", "latch", _scoped(Latch)),
             figures=reader.each("figures", "figures", _scoped(Figures)),
+            settled=reader.each("settled", "money", _settled),
         ),
         unreadable=reader.unreadable,
     )
@@ -235,6 +239,12 @@ def _owned(kind: type[Owned]) -> Callable[[str, bytes], list[Owned]]:
         return found
 
     return read
+
+
+def _settled(name: str, row: bytes) -> Settled:
+    found = _SETTLED(row)
+    _same(f"{found.account_id}:{found.currency}", name, "account and currency")
+    return found
 
 
 def _scoped(kind: type[Scoped]) -> Callable[[str, bytes], Scoped]:

@@ -1,13 +1,14 @@
 """What is to guard the position that an entry opens: the signal's stop and target, and the configured ones.
 
-Of two the tighter counts, so a configured exit cannot be loosened by asking for another. Levels in percent
-are compared as they are; others at the price at which the order is to trade (its limit or stop price, else
-the one that the strategy saw). The configured stop goes along as ``Protection.widest_stop``, which holds
-whatever the entry comes to.
+Of two the tighter counts, so a configured exit cannot be loosened by asking for another. Targets, and what
+arms a trail, are compared at the price at which the order is to trade (its limit or stop price, else the one
+that the strategy saw). The configured widths of stop and trail go along as ``widest_stop`` and
+``widest_trail``, which hold whatever entry and best price come to.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -70,14 +71,25 @@ def unheld(protect: Protection, side: int, entry: float) -> Refusal | None:
 def tightest(
     wanted: Protection | None, configured: Iterable[Protection | None], entry: float, square_off_at: int = 0
 ) -> Protection | None:
-    """Return the tighter of what the signal wants and what is configured, each by each; None for nothing."""
-    merged = wanted
-    for limit in configured:
-        if limit is not None:
-            merged = limit if merged is None else _tighter(merged, limit, entry)
-    if not square_off_at:
-        return merged
-    return replace(merged or Protection(), square_off_at=square_off_at)
+    """Return the tighter of what the signal wants and what is configured, each by each; None for nothing.
+
+    ``configured`` is in percent and seconds (``Limits.protect``), ``wanted`` in anything.
+    """
+    limits = [limit for limit in configured if limit is not None]
+    if not limits and not square_off_at:
+        return wanted
+    own = wanted or _NOTHING
+    return Protection(
+        stop_loss=own.stop_loss,
+        take_profit=_nearest(own, limits, entry),
+        trailing_stop=_trail(own, limits, entry),
+        time_stop_s=_least(own.time_stop_s, [limit.time_stop_s for limit in limits]),
+        square_off_at=square_off_at,
+        atr=own.atr,
+        tick_size=own.tick_size,
+        widest_stop=_least(own.widest_stop, [limit.widest_stop for limit in limits]),
+        widest_trail=_least(own.widest_trail, [limit.widest_trail for limit in limits]),
+    )
 
 
 def within_target(asked: Protection, configured: Iterable[Protection | None], entry: float) -> Protection:
@@ -87,48 +99,50 @@ def within_target(asked: Protection, configured: Iterable[Protection | None], en
     """
     if asked.take_profit is None:
         return asked
-    for limit in configured:
-        if limit is not None:
-            asked = replace(asked, take_profit=_nearer(asked, limit, entry))
-    return asked
+    limits = [limit for limit in configured if limit is not None]
+    return replace(asked, take_profit=_nearest(asked, limits, entry))
 
 
-def _tighter(wanted: Protection, limit: Protection, entry: float) -> Protection:
-    """``limit`` is in percent and seconds (``Limits.protect``); ``wanted`` in anything."""
-    return replace(
-        wanted,
-        take_profit=_nearer(wanted, limit, entry),
-        trailing_stop=_trail(wanted, limit, entry),
-        time_stop_s=_least(wanted.time_stop_s, limit.time_stop_s),
-        widest_stop=_least(wanted.widest_stop, limit.widest_stop),
-    )
+_NOTHING: Final = Protection()
 
 
-def _nearer(wanted: Protection, limit: Protection, entry: float) -> Level | None:
-    one, other = wanted.take_profit, limit.take_profit
-    if one is None or other is None:
-        return one or other
-    away = abs(one.value - entry) if one.kind == "price" else distance(one.kind, one.value, wanted, entry)
-    return one if away <= distance(other.kind, other.value, limit, entry) else other
+def _nearest(own: Protection, limits: list[Protection], entry: float) -> Level | None:
+    nearest = own.take_profit
+    if nearest is None:
+        away = math.inf
+    else:
+        value = abs(nearest.value - entry) if nearest.kind == "price" else nearest.value
+        away = distance(nearest.kind, value, own, entry)
+    for limit in limits:
+        other = limit.take_profit
+        if other is not None and (at := distance(other.kind, other.value, limit, entry)) < away:
+            nearest, away = other, at
+    return nearest
 
 
-def _trail(wanted: Protection, limit: Protection, entry: float) -> Trail | None:
-    """Return a trail as near as the nearer and armed as early as the earlier: no looser than either."""
-    one, other = wanted.trailing_stop, limit.trailing_stop
-    if one is None or other is None:
-        return one or other
-    near = distance(one.kind, one.value, wanted, entry) <= distance(other.kind, other.value, limit, entry)
-    kept, basis, rest, of = (one, wanted, other, limit) if near else (other, limit, one, wanted)
-    if kept.activation is None or rest.activation is None:
+def _trail(own: Protection, limits: list[Protection], entry: float) -> Trail | None:
+    """Return the trail of the signal, else the nearest that is configured, armed as early as the earliest.
+
+    A configured width holds besides, as ``widest_trail``, wherever the best price comes to be.
+    """
+    trails = [limit.trailing_stop for limit in limits if limit.trailing_stop is not None]
+    if not trails:
+        return own.trailing_stop
+    earliest = min(0.0 if trail.activation is None else trail.activation for trail in trails)
+    kept = own.trailing_stop
+    if kept is None:
+        return Trail("pct", min(trail.value for trail in trails), earliest or None)
+    if kept.activation is None or not earliest:
         return Trail(kept.kind, kept.value)
-    arms = distance(rest.kind, rest.activation, of, entry)
-    if arms >= distance(kept.kind, kept.activation, basis, entry):
-        return kept
-    return Trail(kept.kind, kept.value, arms / distance(kept.kind, 1.0, basis, entry))
+    arms, unit = earliest * entry / 100, distance(kept.kind, 1.0, own, entry)
+    return kept if kept.activation * unit <= arms else Trail(kept.kind, kept.value, arms / unit)
 
 
-def _least(one: float | None, other: float | None) -> float | None:
-    return min((each for each in (one, other) if each is not None), default=None)
+def _least(one: float | None, others: list[float | None]) -> float | None:
+    for other in others:
+        if one is None or (other is not None and other < one):
+            one = other
+    return one
 
 
 def _said(name: str, level: Level | Trail) -> str:

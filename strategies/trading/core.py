@@ -11,16 +11,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from bus.messages import Checkpoint, Position, Signal, Tick
+from bus.messages import Candle, Checkpoint, Position, Signal, Tick
+from strategies.trading.dealing import Dealing
 from strategies.trading.desk import Desk, Grant, Standing, Verb
+from strategies.trading.execution import WHY
+from strategies.trading.figures import Figures
 from strategies.trading.gate import judge
 from strategies.trading.identity import idempotency_key
-from strategies.trading.records import Record, Saved, Snapshot, Tally
+from strategies.trading.latches import Latch, LatchKind
+from strategies.trading.oversight import Oversight
+from strategies.trading.prices import Prices
+from strategies.trading.protection import Guard
+from strategies.trading.recent import Recent
+from strategies.trading.records import Forgotten, Guarded, Judged, Record, Saved, Snapshot, Tally
+from strategies.trading.routing import Report, settle
 from strategies.trading.rules import RULES
+from strategies.trading.setup import Setup
 from strategies.trading.state import State
 from strategies.trading.ttl import SECOND
 from strategies.trading.turn import Outcome, Turn
-from strategies.trading.view import Party, View
+from strategies.trading.view import Verdict
+from strategies.trading.viewing import Viewing
+from strategies.trading.world import Party, World
 
 __all__ = ["Core", "Grant", "Outcome"]
 
@@ -28,22 +40,29 @@ RATE_STEP: Final = RULES["rate"].step
 
 
 class Core:
-    """Gate, paper broker and books behind one door. ``seed`` tells the ids of two journals apart.
+    """Gate, paper broker and books behind one door. ``seed`` tells the ids of two journals apart."""
 
-    ``numbered`` tells the number of the last tick of a symbol that was handed in; without it no tick may be
-    handed in a second time (``see_again``).
-    """
-
-    def __init__(self, *, seed: int = 0, numbered: Callable[[str], int] = lambda _: 0) -> None:
+    def __init__(self, *, seed: int = 0, setup: Setup | None = None) -> None:
         self._seed = seed
-        self._numbered = numbered
-        self._state = State()
-        self._last: dict[str, Tick] = {}
+        self._begin(World(State(), setup or Setup(), Prices()))
+
+    def _begin(self, world: World) -> None:
+        self._world = world
+        self._state = world.state
+        self._oversight = Oversight(self._world)
+        self._recent = Recent()
+        self._viewing = Viewing(self._world, self._oversight, self._recent)
 
     # ---- what the supervisor decides --------------------------------------------------------------
+    def configure(self, setup: Setup) -> None:
+        """Go by other instruments, accounts or terms from now on."""
+        self._world.configure(setup)
+        self._oversight.changed()
+
     def attach(self, grant: Grant) -> None:
         """Expect signals of this instance, once it is warm; every older generation is fenced out."""
         self._state.desk(grant.deployment_id).attach(grant)
+        self._oversight.changed()
 
     def detach(self, deployment_id: str, generation: int) -> None:
         """Accept nothing more from this instance. Its orders and positions stay."""
@@ -65,38 +84,76 @@ class Core:
 
         What it still holds is kept, since money does not vanish with a name. Keys stay for their time.
         """
-        turn = self._turn(now)
+        turn, dealing = self._turn(now)
         for order in self._state.broker.everything():
             if order.deployment_id == deployment_id:
-                turn.close(order, "cancelled")
-        self._state.desks.pop(deployment_id, None)
-        self._state.books.drop_flat(deployment_id)
+                dealing.end(order, "cancelled", "its deployment was removed")
+        settled = self._state.books.settled()
+        turn.write(Forgotten, deployment_id=deployment_id)
+        dealing.settle(settled)
+        self._oversight.changed()
+        return turn.out
+
+    def latch(self, party: Party, kind: LatchKind, reason: str, by: str, now: int) -> Outcome:
+        """Bar a deployment or an account by an operator's word; no records where it is so already."""
+        turn, _ = self._turn(now)
+        why = f"{reason or 'no reason given'} ({by})"
+        self._oversight.latch(turn, party, kind, "operator", why, operator=True)
+        return turn.out
+
+    def rearm(self, party: Party, reason: str, by: str, now: int) -> Outcome:
+        """Take a latch back by an operator's word; no records where none is set."""
+        turn, _ = self._turn(now)
+        self._oversight.rearm(turn, party, by, reason or "no reason given")
         return turn.out
 
     # ---- what cells send --------------------------------------------------------------------------
     def on_signals(self, deployment_id: str, generation: int, signals: list[Signal], now: int) -> Outcome:
         """Judge the signals of one callback, in order; each sees what the ones before it did."""
-        turn = self._turn(now)
+        turn, dealing = self._turn(now)
         desk = self._state.desk(deployment_id)
+        account = desk.grant.account_id
         for signal in signals:
             key = idempotency_key(deployment_id, signal)
-            verdict = judge(signal, self._view(desk, generation, signal, key, now), now)
+            verdict = judge(signal, self._viewing.view(turn, desk, generation, signal, key), now)
             if verdict.passed or RULES[verdict.rule].step > RATE_STEP:
                 desk.rate.take()
+                self._recent.take(account)
             if verdict.passed or desk.may_list(now):
-                turn.answer(desk, generation, signal, key.hex(), verdict)
+                judged = turn.judged(desk, generation, signal, key.hex(), verdict)
+                if verdict.passed:
+                    self._carry_out(dealing, judged, verdict)
             else:
                 desk.withheld[generation, verdict.decision, verdict.rule] += 1
+            self._note_flood(turn, desk, generation, verdict, now)
         if desk.withheld and now - desk.flushed_at >= SECOND:
             turn.sum_up(desk)
         return turn.out
+
+    def _carry_out(self, dealing: Dealing, judged: Judged, verdict: Verdict) -> None:
+        signal = judged.signal
+        if signal.intent == "cancel":
+            for order in self._state.broker.cancellable(judged.deployment_id, signal.symbol, signal.leg):
+                dealing.cancel(order, "the strategy cancelled it")
+        elif signal.intent == "adjust":
+            dealing.adjust(signal, verdict, judged.deployment_id)
+        elif verdict.quantity is not None:
+            dealing.place(judged, verdict, verdict.quantity)
+            if not verdict.reduce_only:
+                self._recent.add(judged.deployment_id, judged.account_id, signal, judged.at)
+
+    def _note_flood(self, turn: Turn, desk: Desk, generation: int, verdict: Verdict, now: int) -> None:
+        """Have an instance ended that has been over its rate for too long."""
+        if desk.grant.generation == generation and (why := desk.flooding(verdict.rule == "rate", now)):
+            turn.note("flood", why, desk.grant.deployment_id)
+            turn.out.floods.append((desk.grant.deployment_id, generation, why))
 
     def on_checkpoint(self, deployment_id: str, generation: int, checkpoint: Checkpoint, now: int) -> Outcome:
         """Keep a strategy's state, behind every signal that it sent before; not that of a fenced one.
 
         ``now`` is of the wall clock.
         """
-        turn = self._turn(now)
+        turn, _ = self._turn(now)
         if self._current(deployment_id, generation):
             turn.save(deployment_id, generation, checkpoint)
         else:
@@ -105,66 +162,164 @@ class Core:
 
     def refuse_checkpoint(self, deployment_id: str, checkpoint: int, why: str, now: int) -> Outcome:
         """Mark the checkpoint of record ``checkpoint`` as bad; ``now`` is of the wall clock."""
-        turn = self._turn(now)
+        turn, _ = self._turn(now)
         turn.refuse(deployment_id, checkpoint, why)
         return turn.out
 
     def restore_checkpoint(self, saved: Saved, now: int) -> Outcome:
         """Make an older checkpoint the newest of its deployment; ``now`` is of the wall clock."""
-        turn = self._turn(now)
+        turn, _ = self._turn(now)
         turn.save(saved.deployment_id, saved.generation, saved.checkpoint)
         return turn.out
 
     def clear_checkpoints(self, deployment_id: str, now: int) -> Outcome:
         """Drop every checkpoint of a deployment; ``now`` is of the wall clock."""
-        turn = self._turn(now)
+        turn, _ = self._turn(now)
         turn.clear(deployment_id)
         return turn.out
 
     # ---- what the market does ---------------------------------------------------------------------
     def on_tick(self, tick: Tick, now: int) -> Outcome | None:
-        """Fill what waits for this tick; None at once when nothing does."""
-        self._last[tick.symbol] = tick
-        if not self._state.broker.waits(tick.symbol):
-            return None
-        # Protective exits, which act on every tick of a symbol that is held, will be judged here.
-        return self._fill(tick, now, None)
+        """Let a tick fill, stop and close what it does; None at once when it concerns nothing."""
+        self._world.prices.take(tick)
+        return self._see(tick, now, None)
 
     def see_again(self, tick: Tick, number: int, now: int) -> Outcome | None:
         """Take tick ``number`` of its symbol anew: a crash may have come before its fills were kept.
 
-        It fills what was accepted before it came and still waits: exactly what it would have filled.
+        It does what it would have done to what was there before it came and still is.
         """
-        self._last[tick.symbol] = tick
-        return self._fill(tick, now, number) if self._state.broker.waits(tick.symbol) else None
+        self._world.prices.take_again(tick, number)
+        outcome = self._see(tick, now, number)
+        return outcome if outcome is not None and outcome.records else None
+
+    def _see(self, tick: Tick, now: int, number: int | None) -> Outcome | None:
+        symbol, state = tick.symbol, self._state
+        waits, guarded = state.broker.waits(symbol), state.guards.watches(symbol)
+        if not (waits or guarded or self._oversight.binds(symbol)):
+            return None
+        turn, dealing = self._turn(now)
+        if guarded:
+            # What was held before this tick: first of all it is closed.
+            for guard, role in state.guards.look(tick, now, number):
+                dealing.acted(guard, role, tick, tick.ts)
+        for match in state.broker.match(tick, number, self._world.venue()):
+            dealing.carry_out(match)
+        self._look(turn, symbol, tick, number)
+        return turn.out
+
+    def _look(self, turn: Turn, symbol: str, tick: Tick, number: int | None) -> None:
+        """Judge the limits that the price binds; what is closed for them is filled by the same tick."""
+        if turn.out.records:
+            self._oversight.changed()
+        before = len(turn.out.records)
+        self._oversight.look(turn, symbol, None if number is None else tick.ts)
+        if len(turn.out.records) > before:
+            for match in self._state.broker.match(tick, number, self._world.venue()):
+                if match.order.role == "flatten":
+                    Dealing(turn, self._world).carry_out(match)
+            self._oversight.changed()
+
+    def on_bar(self, candle: Candle, now: int) -> Outcome:
+        """Let a closed candle fill and close what it does, where there are no ticks: in a backtest."""
+        symbol, state = candle.symbol, self._state
+        self._world.prices.take(Tick(symbol, candle.close_time, candle.close))
+        turn, dealing = self._turn(now)
+        dealing.by_bar(candle)
+        self._oversight.changed()
+        self._oversight.look(turn, symbol)
+        if state.broker.waits(symbol):
+            self._oversight.changed()
+        return turn.out
 
     def last_ticks(self) -> list[Tick]:
         """Return the last tick of each symbol, for ``recall``."""
-        return list(self._last.values())
+        return self._world.prices.everything()
 
-    def recall(self, ticks: Iterable[Tick]) -> None:
-        """Know these as the last ticks of their symbols: after a crash their prices are still the last."""
-        self._last.update((tick.symbol, tick) for tick in ticks)
+    def recall(self, ticks: Iterable[Tick], numbers: Iterable[tuple[str, int]] = ()) -> None:
+        """Know these as the last ticks of their symbols: after a crash their prices are still the last.
+
+        ``numbers`` are those of the last ticks by symbol.
+        """
+        self._world.prices.recall(ticks, numbers)
+
+    def on_price(self, symbol: str, price: float, at: int) -> Outcome | None:
+        """Take a price of a feed that brings bars and no ticks: it does what a trade at it would do."""
+        self._world.prices.set(symbol, price, at)
+        return self._see(Tick(symbol, at, price), at, None)
+
+    def dealt(self, deployment_id: str, account_id: str, at: int) -> None:
+        """Know of a fill that the journal has, before ticks of about its time are seen again."""
+        self._oversight.dealt(deployment_id, account_id, at)
 
     def set_price(self, symbol: str, price: float | None, at: int) -> None:
         """Take a price that came by no tick (a feed's bar); None makes it unknown, which bars entries."""
-        if price is None:
-            self._last.pop(symbol, None)
-        else:
-            self._last[symbol] = Tick(symbol, at, price)
+        self._world.prices.set(symbol, price, at)
 
-    def pulse(self, now: int) -> Outcome:
-        """Sum up what floods of refusals left unlisted. Call it once a second."""
-        turn = self._turn(now)
+    def pulse(self, now: int, clock: Callable[[str], int] | None = None) -> Outcome:
+        """Do what time alone brings: ends of orders, time stops, square-offs. Call it once a second.
+
+        ``clock`` tells the event time of a symbol; ``now`` is for all where it is not given.
+        """
+        turn, dealing = self._turn(now)
         for desk in self._state.desks.values():
             if desk.withheld:
                 turn.sum_up(desk)
+        at = clock or (lambda _: now)
+        for symbol in sorted({order.symbol for order in self._state.broker.everything()}):
+            for order in self._state.broker.expire(at(symbol), symbol):
+                dealing.end(order, "expired", WHY["expired"], status="expired")
+        for guard, role in self._state.guards.due(at):
+            dealing.acted(guard, role, None, at(guard.symbol))
+        self._oversight.days(turn)
+        return turn.out
+
+    def keep(self, now: int) -> Outcome:
+        """Write down the peaks that have moved: before each mark of the tape."""
+        turn, _ = self._turn(now)
+        for guard in self._state.guards.moved(self._world.prices.number):
+            turn.write(Guarded, guard=guard)
+        self._oversight.moved(turn)
+        return turn.out
+
+    # ---- what routes say --------------------------------------------------------------------------
+    def on_report(self, report: Report, now: int) -> Outcome:
+        """Take what a route says of a live order: whole sums so far, so one said twice changes nothing."""
+        turn, dealing = self._turn(now)
+        settle(turn, dealing, self._world, self._oversight, report)
+        if turn.out.records:
+            self._oversight.changed()
         return turn.out
 
     # ---- what others ask --------------------------------------------------------------------------
+    @property
+    def world(self) -> World:
+        """What decisions are made from: to be read."""
+        return self._world
+
     def positions(self, deployment_id: str) -> list[Position]:
         """Return its positions at the last known prices, flat ones with their profit too, by symbol."""
-        return self._state.books.of(deployment_id, self._price)
+        return self._state.books.of(deployment_id, self._world.prices.price)
+
+    def guards(self, deployment_id: str) -> list[Guard]:
+        """Return what guards the positions of a deployment, as it stands."""
+        found = (
+            self._state.guards.of(deployment_id, one.symbol)
+            for one in self._state.books.of_deployment(deployment_id)
+        )
+        return [guard for guard in found if guard is not None]
+
+    def latched(self, party: Party) -> Latch | None:
+        """Return the latch that is set on a deployment or an account."""
+        return self._state.latches.get(party)
+
+    def account(self, name: str) -> Party:
+        """Return the party that an account is."""
+        return "account", name
+
+    def figures(self, party: Party) -> Figures:
+        """Return the figures of a deployment or an account, as they stand."""
+        return self._oversight.figures(party)
 
     def counts(self, deployment_id: str) -> Tally:
         """Return its verdicts so far, those of a flood not yet summed up included."""
@@ -179,51 +334,18 @@ class Core:
         """Rebuild the state from the journal, ascending ``seq``; a ``Snapshot`` replaces what was before."""
         for record in records:
             if isinstance(record, Snapshot):
-                self._state = State.of(record)
+                self._begin(World(State.of(record), self._world.setup, self._world.prices))
             else:
                 self._state.apply(record)
+        self._oversight.changed()
 
     # ---- inside -----------------------------------------------------------------------------------
-    def _turn(self, now: int) -> Turn:
-        return Turn(self._state, self._seed, now, self._numbered)
-
-    def _fill(self, tick: Tick, now: int, number: int | None) -> Outcome | None:
-        turn = self._turn(now)
-        for match in self._state.broker.match(tick, number):
-            turn.fill(match.order, match.price, tick)
-        return turn.out if turn.out.records or number is None else None
+    def _turn(self, now: int) -> tuple[Turn, Dealing]:
+        turn = Turn(self._state, self._seed, now)
+        return turn, Dealing(turn, self._world)
 
     def _current(self, deployment_id: str, generation: int) -> Desk | None:
         desk = self._state.desks.get(deployment_id)
         if desk is None or desk.standing is Standing.GONE or desk.grant.generation != generation:
             return None
         return desk
-
-    def _price(self, symbol: str) -> float | None:
-        tick = self._last.get(symbol)
-        return None if tick is None else tick.price
-
-    def _view(self, desk: Desk, generation: int, signal: Signal, key: bytes, now: int) -> View:
-        deployment_id, symbol = desk.grant.deployment_id, signal.symbol
-        buying, selling, waiting = self._state.broker.pending(deployment_id, symbol)
-        if waiting and signal.intent == "cancel":
-            waiting = len(self._state.broker.cancellable(deployment_id, symbol, signal.leg))
-        return View(
-            standing=desk.standing,
-            current=desk.grant.generation == generation,
-            warm=desk.warm,
-            duplicate=self._state.keys.known(deployment_id, symbol, key),
-            symbols=desk.symbols,
-            timeframes=desk.timeframes,
-            mode=desk.grant.trading_mode,
-            own=Party(
-                limits=desk.limits,
-                held=self._state.books.held(deployment_id, symbol),
-                buying=buying,
-                selling=selling,
-                due=self._state.broker.due(deployment_id, symbol) if buying or selling else 0.0,
-                tokens=desk.rate.level(now),
-            ),
-            waiting=waiting,
-            price=self._price(symbol),
-        )

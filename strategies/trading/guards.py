@@ -63,6 +63,14 @@ class Guards:
                 acting.append((seen, role))
         return acting
 
+    def on(self, symbol: str) -> list[Guard]:
+        """Return the guards of a symbol as they stand now, by their beginning."""
+        return sorted(self._live.get(symbol, _NONE).values(), key=lambda guard: guard.seq)
+
+    def move(self, guard: Guard) -> None:
+        """Take a guard as a price has left it; it is journalled so when its stop has moved (``moved``)."""
+        self._live[guard.symbol][guard.deployment_id] = guard
+
     def due(self, clock: Callable[[str], int]) -> list[tuple[Guard, Role]]:
         """Return the guards whose time has come without a tick; ``clock`` tells a symbol's event time."""
         acting: list[tuple[Guard, Role]] = []

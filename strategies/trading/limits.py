@@ -98,6 +98,19 @@ class Limits(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def needs_capital(self) -> bool:
+        """Whether a limit is a share of equity, so that profit alone does not judge it."""
+        return self.max_daily_loss_percentage is not None or self.max_drawdown is not None
+
+    @property
+    def caps_holdings(self) -> bool:
+        """Whether a limit is judged by what is held and waits, in one symbol or together."""
+        return not (
+            self.max_position_size is self.max_notional is self.max_exposure is None
+            and self.max_open_positions is None
+        )
+
+    @property
     def counts_orders(self) -> bool:
         """Whether the orders of the last minute have to be known."""
         return self.max_orders_per_min is not None or self.max_identical_orders_per_min is not None
@@ -196,6 +209,7 @@ def _protection(fields: Mapping[str, Any]) -> Protection | None:
         return None
     return Protection(
         widest_stop=stop,
+        widest_trail=trail,
         take_profit=None if target is None else Level("pct", target),
         trailing_stop=None if trail is None else Trail("pct", trail, fields.get("trailing_stop_activation")),
         time_stop_s=seconds,

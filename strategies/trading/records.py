@@ -12,6 +12,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from bus.messages import Checkpoint, Decision, Fill, Position, Signal
+from strategies.trading.accounts import Settled
 from strategies.trading.figures import Figures
 from strategies.trading.latches import Latch, Scope
 from strategies.trading.orders import Order, Role
@@ -73,6 +74,8 @@ class Closed(Struct, frozen=True, array_like=True, tag=4, kw_only=True):
     order_seq: int
     reason: str
     detail: str = ""
+    signal_id: str = ""
+    filled: float = 0.0
 
 
 class LotMove(Struct, frozen=True, array_like=True):
@@ -168,6 +171,7 @@ class Snapshot(Struct, frozen=True, array_like=True, tag=8, kw_only=True):
     latches: list[Latch] = []
     figures: list[Figures] = []
     routes: list[Routed] = []
+    settled: list[Settled] = []
 
 
 class Refused(Struct, frozen=True, array_like=True, tag=9, kw_only=True):
@@ -254,6 +258,22 @@ class Routed(Struct, frozen=True, array_like=True, tag=17, kw_only=True):
     venue_id: str = ""
 
 
+class Forgotten(Struct, frozen=True, array_like=True, tag=18, kw_only=True):
+    """A deployment was removed: its counts, figures and flat positions go; its account keeps the money."""
+
+    seq: int
+    at: int
+    deployment_id: str
+
+
+class Parted(Struct, frozen=True, array_like=True, tag=19, kw_only=True):
+    """What an account has realised in positions that are gone comes to so much."""
+
+    seq: int
+    at: int
+    settled: Settled
+
+
 Record: TypeAlias = (
     Judged
     | Withheld
@@ -272,4 +292,6 @@ Record: TypeAlias = (
     | Rearmed
     | Measured
     | Routed
+    | Forgotten
+    | Parted
 )

@@ -81,11 +81,12 @@ def assess(limits: Limits, figures: Figures | None, equity: float | None) -> Bre
     """
     if figures is None or not _known(equity):
         return None
-    detail = _loss(limits, figures.start_equity, equity)
-    if detail:
+    start, highest = figures.start_equity, figures.peak_equity
+    if _known(start) and (detail := _loss(limits, start, equity)):
         return Breach("max_daily_loss", detail, limits.on_breach)
-    detail = _drawdown(limits, figures.peak_equity, equity)
-    return Breach("max_drawdown", detail, limits.on_breach) if detail else None
+    if _known(highest) and (detail := _drawdown(limits, highest, equity)):
+        return Breach("max_drawdown", detail, limits.on_breach)
+    return None
 
 
 def barred(limits: Limits, figures: Figures | None, equity: float | None) -> Refusal | None:
@@ -94,14 +95,16 @@ def barred(limits: Limits, figures: Figures | None, equity: float | None) -> Ref
         return None
     if figures is None or not _known(equity):
         return Refusal("equity_unknown", "equity is unknown, so loss and drawdown cannot be judged")
-    if not _known(figures.start_equity) or not _known(figures.peak_equity):
+    start, highest = figures.start_equity, figures.peak_equity
+    if not _known(start) or not _known(highest):
         return Refusal("equity_unknown", "the equity that the day began with is unknown")
-    if locked(limits, figures, equity).locked_profit:
-        return Refusal(
-            "daily_profit_lock", f"the day's profit reached {limits.daily_profit_lock:g} and is kept"
-        )
-    breach = assess(limits, figures, equity)
-    return Refusal(breach.rule, breach.detail) if breach else None
+    wanted = limits.daily_profit_lock
+    if wanted is not None and (figures.locked_profit or equity - start >= wanted):
+        return Refusal("daily_profit_lock", f"the day's profit reached {wanted:g} and is kept")
+    if detail := _loss(limits, start, equity):
+        return Refusal("max_daily_loss", detail)
+    detail = _drawdown(limits, highest, equity)
+    return Refusal("max_drawdown", detail) if detail else None
 
 
 def cooling(limits: Limits, figures: Figures | None, now: int) -> Refusal | None:
@@ -132,21 +135,20 @@ def _left(since: int, seconds: float, now: int) -> float:
     return seconds - (now - since) / SECOND
 
 
-def _loss(limits: Limits, start: float | None, equity: float) -> str:
-    if not _known(start):
-        return ""
+def _loss(limits: Limits, start: float, equity: float) -> str:
     lost, least = start - equity, CENT * max(abs(start), abs(equity))
-    if limits.max_daily_loss is not None and lost > limits.max_daily_loss + least:
-        return f"lost {lost:g} today, at most {limits.max_daily_loss:g}"
+    most = limits.max_daily_loss
+    if most is not None and lost > most + least:
+        return f"lost {lost:g} today, at most {most:g}"
     share = limits.max_daily_loss_percentage
     if share is not None and lost > start * share / 100 + least:
         return f"lost {lost:g} today of {start:g}, at most {share:g} %"
     return ""
 
 
-def _drawdown(limits: Limits, highest: float | None, equity: float) -> str:
+def _drawdown(limits: Limits, highest: float, equity: float) -> str:
     share = limits.max_drawdown
-    if share is None or not _known(highest):
+    if share is None:
         return ""
     if highest - equity > highest * share / 100 + CENT * max(abs(highest), abs(equity)):
         return f"{highest - equity:g} below the peak of {highest:g}, at most {share:g} %"

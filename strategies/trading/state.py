@@ -1,8 +1,8 @@
 """What the core knows, and the one function that changes it: ``State.apply(record)``.
 
 Living and recovering are the same walk over the same records, so they end in the same state. What is not
-in a record is not recovered on purpose: prices (unknown until the next tick), the level of the rates'
-buckets (full again), and which instances run (the supervisor attaches them anew).
+in a record is not recovered on purpose: prices (those of the last mark, else unknown until the next tick),
+the level of the rates' buckets (full again), and which instances run (the supervisor attaches them anew).
 """
 
 from __future__ import annotations
@@ -13,51 +13,39 @@ from typing import Any, Final
 from strategies.trading.books import Books
 from strategies.trading.broker import PaperBroker
 from strategies.trading.desk import Desk
+from strategies.trading.figures import Figures
+from strategies.trading.following import followed, owners
+from strategies.trading.guards import Guards
+from strategies.trading.keys import Keys
+from strategies.trading.latches import Latch, Scope
 from strategies.trading.records import (
+    Amended,
     Cleared,
     Closed,
     Executed,
+    Forgotten,
+    Guarded,
     Judged,
-    KeyRing,
+    Latched,
+    Measured,
     Noted,
+    Parted,
     Placed,
+    Rearmed,
     Record,
     Refused,
+    Routed,
     Saved,
     Snapshot,
+    Unguarded,
     Withheld,
 )
-from strategies.trading.ttl import KEY_LIFE
 
-
-class Keys:
-    """Idempotency keys of accepted signals, by deployment and symbol, each with its acceptance (ns).
-
-    A key is forgotten when the same deployment has a signal for the same symbol accepted ``KEY_LIFE``
-    later. No other clock will do: each feed has its own time, and one of them may be a recording.
-    """
-
-    def __init__(self) -> None:
-        self._keys: dict[tuple[str, str], dict[bytes, int]] = {}
-
-    def known(self, deployment_id: str, symbol: str, key: bytes) -> bool:
-        """Whether a signal with this key was accepted before."""
-        return key in self._keys.get((deployment_id, symbol), ())
-
-    def remember(self, deployment_id: str, symbol: str, key: bytes, at: int) -> None:
-        """Keep the key of a signal that was accepted at ``at``, and forget those too old to matter."""
-        mine = self._keys.setdefault((deployment_id, symbol), {})
-        mine[key] = at
-        while mine[oldest := next(iter(mine))] < at - KEY_LIFE:
-            del mine[oldest]
-
-    def everything(self) -> list[KeyRing]:
-        """Return all keys by deployment and symbol, each by acceptance."""
-        return [KeyRing(*owner, list(mine.items())) for owner, mine in sorted(self._keys.items())]
+__all__ = ["Keys", "State"]
 
 
 class State:
-    """Sequence, desks, books, waiting orders and the keys of accepted signals."""
+    """Sequence, desks, books, orders, guards, latches, figures, and the keys of accepted signals."""
 
     def __init__(self) -> None:
         self.seq = 0
@@ -65,6 +53,11 @@ class State:
         self.books = Books()
         self.broker = PaperBroker()
         self.keys = Keys()
+        self.guards = Guards()
+        self.latches: dict[tuple[Scope, str], Latch] = {}
+        self.figures: dict[tuple[Scope, str], Figures] = {}
+        self.routes: dict[str, Routed] = {}
+        """What was last said of live orders, by their id."""
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> State:
@@ -82,14 +75,22 @@ class State:
                 duplicate=tally.duplicate,
                 expired=tally.expired,
             )
+        lots = {(ring.deployment_id, ring.symbol): ring.lots for ring in snapshot.lots}
+        for settled in snapshot.settled:
+            state.books.put_settled(settled)
         for position in snapshot.positions:
-            state.books.put(position)
+            state.books.put(position, lots.get((position.deployment_id, position.symbol)))
         for order in snapshot.orders:
             state.broker.place(order)
+        for guard in snapshot.guards:
+            state.guards.put(guard)
+        state.latches = {(latch.scope, latch.name): latch for latch in snapshot.latches}
+        state.figures = {(one.scope, one.name): one for one in snapshot.figures}
+        state.routes = {routed.order_id: routed for routed in snapshot.routes}
         return state
 
     def snapshot(self) -> Snapshot:
-        """Return everything that ``apply`` has brought about."""
+        """Return everything that ``apply`` has brought about, in an order that depends on nothing else."""
         tallies = [self.desks[name].tally() for name in sorted(self.desks)]
         return Snapshot(
             seq=self.seq,
@@ -101,6 +102,12 @@ class State:
             positions=list(self.books.everything()),
             orders=self.broker.everything(),
             keys=self.keys.everything(),
+            lots=self.books.rings(),
+            guards=self.guards.everything(),
+            latches=[self.latches[key] for key in sorted(self.latches)],
+            figures=[self.figures[key] for key in sorted(self.figures)],
+            routes=[self.routes[key] for key in sorted(self.routes)],
+            settled=self.books.settled(),
         )
 
     def desk(self, deployment_id: str) -> Desk:
@@ -110,12 +117,20 @@ class State:
             found = self.desks[deployment_id] = Desk(deployment_id)
         return found
 
+    def measures(self, scope: Scope, name: str) -> Figures:
+        """Return the figures of a deployment or an account; new ones are of no day yet."""
+        return self.figures.get((scope, name)) or Figures(scope=scope, name=name)
+
     def apply(self, record: Record) -> None:
         """Change the state by one record: the present one's only, never one before it."""
         if record.seq <= self.seq:
             raise ValueError(f"record {record.seq} after record {self.seq}: the journal has two writers")
         self.seq = record.seq
         _APPLY[type(record)](self, record)
+
+    def measure(self, owner: Figures) -> None:
+        """Take figures as they stand."""
+        self.figures[owner.scope, owner.name] = owner
 
 
 def _judged(state: State, record: Judged) -> None:
@@ -131,15 +146,52 @@ def _withheld(state: State, record: Withheld) -> None:
 
 def _placed(state: State, record: Placed) -> None:
     state.broker.place(record.order)
+    _follow(state, record)
 
 
 def _closed(state: State, record: Closed) -> None:
     state.broker.remove(record.deployment_id, record.symbol, record.order_id)
+    state.routes.pop(record.order_id, None)
+
+
+def _amended(state: State, record: Amended) -> None:
+    state.broker.replace(record.order)
 
 
 def _executed(state: State, record: Executed) -> None:
-    state.broker.remove(record.fill.deployment_id, record.fill.symbol, record.order_id)
-    state.books.put(record.position)
+    fill = record.fill
+    if record.order is not None:
+        state.broker.replace(record.order)
+    else:
+        state.broker.remove(fill.deployment_id, fill.symbol, record.order_id)
+        state.routes.pop(record.order_id, None)
+    state.books.post(record.position, record.lots, record.seq, fill.price)
+    _follow(state, record)
+
+
+def _follow(state: State, record: Placed | Executed) -> None:
+    for owner in owners(record):
+        state.measure(followed(state.measures(*owner), record))
+
+
+def _forgotten(state: State, record: Forgotten) -> None:
+    name = record.deployment_id
+    state.desks.pop(name, None)
+    state.latches.pop(("deployment", name), None)
+    state.figures.pop(("deployment", name), None)
+    state.books.drop_flat(name)
+
+
+def _latched(state: State, record: Latched) -> None:
+    state.latches[record.latch.scope, record.latch.name] = record.latch
+
+
+def _rearmed(state: State, record: Rearmed) -> None:
+    state.latches.pop((record.scope, record.name), None)
+
+
+def _routed(state: State, record: Routed) -> None:
+    state.routes[record.order_id] = record
 
 
 def _nothing(_state: State, _record: Record) -> None:
@@ -151,7 +203,16 @@ _APPLY: Final[dict[type, Callable[[State, Any], None]]] = {
     Withheld: _withheld,
     Placed: _placed,
     Closed: _closed,
+    Amended: _amended,
     Executed: _executed,
+    Guarded: lambda state, record: state.guards.put(record.guard),
+    Unguarded: lambda state, record: state.guards.drop(record.deployment_id, record.symbol),
+    Latched: _latched,
+    Rearmed: _rearmed,
+    Measured: lambda state, record: state.measure(record.figures),
+    Routed: _routed,
+    Forgotten: _forgotten,
+    Parted: lambda state, record: state.books.put_settled(record.settled),
     Saved: _nothing,
     Noted: _nothing,
     Refused: _nothing,

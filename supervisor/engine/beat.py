@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from bus import topics
@@ -54,7 +54,7 @@ class Beat:
         self._mark_whom_to_ask()
         self._fire_late(monotonic)
         engine.outlet.bind()
-        engine.take(engine.core.pulse(engine.event_now(monotonic)))
+        engine.take(engine.core.pulse(engine.event_now(monotonic), self._clock(monotonic)))
         publication = engine.publication
         publication.flush()
         pulse = Pulse(engine.epoch, engine.event_now(monotonic), self._moved(), publication.tape.end)
@@ -107,6 +107,9 @@ class Beat:
         size, behind = self._marked
         if monotonic < self._mark_at and not (tape.fresh and tape.end - behind >= size):
             return
+        kept = engine.core.keep(engine.event_now(monotonic))
+        if kept.records:
+            engine.take(kept)
         engine.settle()
         engine.history.flush()
         if engine.history.behind and not tape.fresh and tape.end - behind < UNMARKED:
@@ -118,6 +121,16 @@ class Beat:
         self._marked = len(frame), tape.append([frame])
         took = time.monotonic_ns() - monotonic
         self._mark_at = monotonic + max(MARK_EVERY, MARK_SHARE * took, len(frame) * SECOND // MARK_BYTES)
+
+    def _clock(self, monotonic: int) -> Callable[[str], int]:
+        """Return what tells the event time of a symbol: its feed's, as it goes on without ticks."""
+        streams, now = self._engine.market.streams, self._engine.event_now(monotonic)
+
+        def clock(symbol: str) -> int:
+            stream = streams.get(symbol)
+            return stream.clock.now(monotonic) if stream is not None and stream.source is not None else now
+
+        return clock
 
     def _patience(self) -> int:
         """How long the wall clock waits for a tick from before a timer, and for candles to close, ns."""

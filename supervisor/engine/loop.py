@@ -39,6 +39,7 @@ from supervisor.engine.roster import Roster
 from supervisor.engine.saving import Saving
 from supervisor.engine.states import States
 from supervisor.engine.timers import Timers
+from supervisor.engine.trading import Trading
 from supervisor.store.history import History
 from supervisor.store.journal import Journal
 from supervisor.store.tape import Tape
@@ -66,7 +67,8 @@ class Engine:
     ) -> None:
         self.epoch = epoch
         self.journal = journal
-        self.core = Core(seed=journal.seed, numbered=lambda symbol: self.market.streams[symbol].tick_seq)
+        self.core = Core(seed=journal.seed)
+        self.trading = Trading(self, journal.path.with_name("trading.setup"))
         self.channel = channel
         self.roster = Roster()
         self.timers = Timers()
@@ -102,6 +104,7 @@ class Engine:
     def go_on(self, kept: Kept) -> None:
         """Begin where the engine before this one was. Call it once, before ``run``."""
         self.core.restore(self.journal.recover())
+        self.trading.recall()
         self.orders.known = resume(self, kept)
         self.settle()
 
@@ -266,7 +269,9 @@ class Engine:
 
     def _take_bar(self, stream: Stream, bar: Bar) -> None:
         self.market.take_bar(stream, bar)
-        self.core.set_price(bar.symbol, bar.close, bar.open_time)
+        outcome = self.core.on_price(bar.symbol, bar.close, bar.open_time)
+        if outcome is not None and outcome.records:
+            self.take(outcome)
 
     def _adopt(self, feed: FeedPort, sample: Tick | Bar) -> Stream | None:
         """The stream of a symbol first heard on ``feed``; None if another feed already brings it."""
@@ -324,6 +329,7 @@ class Engine:
         self.publication.flush()
         for outcome in outcomes:
             self.outlet.send(outcome)
+            self.trading.send(outcome)
             for judged in outcome.passed:
                 self.saving.accepted(judged.deployment_id, time.monotonic_ns())
             for kind, detail, deployment_id in outcome.events:

@@ -26,6 +26,7 @@ from supervisor.control import (
 )
 from supervisor.engine.feeds import NANOS, FeedKnown, FeedPort
 from supervisor.engine.resume import gone, no_timers
+from supervisor.trading_control import OrderReport, Rearm, SetLatch
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
@@ -57,6 +58,7 @@ class Orders:
         engine = self._engine
         engine.outlet.configure(order.signals)
         engine.saving.every = int(order.checkpoint_every * NANOS)
+        engine.trading.configure(order.trading)
         self._calendars = order.calendars
         wanted = {spec.name: spec for spec in order.feeds}
         self._unopened = {name: one for name, one in self._unopened.items() if wanted.get(name) == one[0]}
@@ -137,6 +139,8 @@ class Orders:
                 signals_per_s=order.signals_per_s,
             )
         )
+        if order.trading_mode == "live":
+            engine.journal.use_full_sync()
         engine.timers.reads(order.deployment_id, order.symbols)
         self._want(order.symbols, order.timeframes)
 
@@ -215,6 +219,18 @@ class Orders:
     @_do.register
     def _clear_state(self, order: ClearState) -> None:
         self._engine.states.clear(order)
+
+    @_do.register
+    def _set_latch(self, order: SetLatch) -> None:
+        self._engine.trading.latch(order)
+
+    @_do.register
+    def _rearm(self, order: Rearm) -> None:
+        self._engine.trading.rearm(order)
+
+    @_do.register
+    def _order_report(self, order: OrderReport) -> None:
+        self._engine.trading.report(order)
 
     @_do.register
     def _shut_down(self, _order: ShutDown) -> None:

@@ -25,9 +25,21 @@ from msgspec import Struct
 
 from bus import topics
 from bus.captured import MarketState
-from bus.messages import Acked, CellCommand, Filled, Schedule, SignalAck, Tick, Ticks, TimerFired
+from bus.messages import (
+    Acked,
+    CellCommand,
+    Filled,
+    OrderChanged,
+    OrderUpdate,
+    Schedule,
+    SignalAck,
+    Tick,
+    Ticks,
+    TimerFired,
+)
 from strategies.trading.books import marked
-from strategies.trading.records import Judged
+from strategies.trading.dealing import ENGINE
+from strategies.trading.records import Closed, Executed, Judged
 from supervisor.engine.feeds import FeedKnown
 from supervisor.engine.timers import TimerState
 from supervisor.store.tape import Tape, TapeError
@@ -127,7 +139,8 @@ def resume(engine: Engine, kept: Kept) -> dict[str, FeedKnown]:
         return {}
     engine.market.restore(kept.mark.market, kept.frames)
     engine.timers.restore(kept.mark.timers)
-    engine.core.recall(kept.mark.prices)
+    streams = engine.market.streams
+    engine.core.recall(kept.mark.prices, ((symbol, one.tick_seq) for symbol, one in streams.items()))
     told = _heed_commands(engine, kept.mark, kept.frames)
     if why := _tells_otherwise(engine.journal, kept.mark, told):
         engine.publication.tape.renumber()
@@ -186,6 +199,9 @@ def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> Told:
         elif isinstance(body, Acked | Filled):
             told.ids.add(body.ack.signal_id if isinstance(body, Acked) else body.fill.fill_id)
             told.newest = max(told.newest, body.seq)
+        elif isinstance(body, OrderChanged):
+            told.ids.add(f"{body.seq}")
+            told.newest = max(told.newest, body.seq)
     return told
 
 
@@ -201,16 +217,24 @@ def _tell(engine: Engine, mark: Mark, told: set[str]) -> None:
     """Tell what was decided and is not on the tape: the engine died between its two writes."""
     for record in engine.journal.outcomes(mark.journal_seq):
         if isinstance(record, Judged):
-            if record.signal_id not in told:
+            # What the engine asked for itself was no strategy's question.
+            if record.signal_id not in told and record.signal.timeframe != ENGINE:
                 engine.command(record.deployment_id, record.generation, Acked(_ack(record), record.seq))
+        elif isinstance(record, Closed):
+            if f"{record.seq}" not in told:
+                engine.command(record.deployment_id, 0, OrderChanged(_ended(record), record.seq))
         elif record.fill.fill_id not in told:
             position = marked(record.position, record.fill.price)
-            engine.command(record.fill.deployment_id, 0, Filled(record.fill, position, record.seq))
+            left = record.order.left if record.order is not None else 0.0
+            engine.command(record.fill.deployment_id, 0, Filled(record.fill, position, record.seq, left))
 
 
 def _see_again(engine: Engine, mark: Mark, frames: list[bytes]) -> dict[str, FeedKnown]:
     """Hand the core the ticks behind the mark; return what the feeds knew after them."""
     delivered: dict[str, list[Tick]] = defaultdict(list)
+    for record in engine.journal.outcomes(mark.journal_seq):
+        if isinstance(record, Executed):
+            engine.core.dealt(record.fill.deployment_id, record.fill.account_id, record.fill.at)
     for frame in frames:
         topic = topics.of(frame)
         if not topic.startswith(topics.TICKS):
@@ -223,6 +247,19 @@ def _see_again(engine: Engine, mark: Mark, frames: list[bytes]) -> dict[str, Fee
         if left is not None:
             delivered[left.feed] += ticks.ticks
     return {name: known.moved(delivered[name]) for name, known in mark.feeds.items()}
+
+
+def _ended(closed: Closed) -> OrderUpdate:
+    status = closed.reason if closed.reason in {"rejected", "expired"} else "cancelled"
+    return OrderUpdate(
+        order_id=closed.order_id,
+        signal_id=closed.signal_id,
+        symbol=closed.symbol,
+        status=status,  # type: ignore[arg-type]  # one of the three
+        filled=closed.filled,
+        detail=(closed.detail or closed.reason)[:256],
+        at=closed.at,
+    )
 
 
 def _ack(judged: Judged) -> SignalAck:

@@ -21,13 +21,23 @@ def engine_stats(engine: Engine, now: int, loop_ns_max: int) -> EngineStats:
             stats=member.stats,
             published=engine.published(member.attach.symbols) - member.base if member.running else 0,
             positions=engine.core.positions(member.deployment_id),
+            equity=engine.core.world.money(("deployment", member.deployment_id)).equity,
+            latch=engine.core.latched(("deployment", member.deployment_id)),
+            guards=engine.core.guards(member.deployment_id),
         )
         for member in engine.roster.members()
     ]
     feeds = [feed.row() for feed in engine.feeds.values()]
     out = engine.outlet
     return EngineStats(
-        now, engine.journal.last_seq, loop_ns_max, feeds, rows, out.endpoint, out.replay_endpoint
+        now,
+        engine.journal.last_seq,
+        loop_ns_max,
+        feeds,
+        rows,
+        out.endpoint,
+        out.replay_endpoint,
+        engine.trading.accounts(),
     )
 
 

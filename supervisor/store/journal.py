@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 import msgspec
 
 from bus.messages import AcceptedSignal, Checkpoint, Position
-from strategies.trading.records import Executed, Judged, Placed, Record, Saved, Snapshot
+from strategies.trading.records import Closed, Executed, Judged, Placed, Record, Saved, Snapshot
 from supervisor.store import journal_checkpoints as checkpoints
 from supervisor.store import journal_copy, journal_log
 from supervisor.store import journal_rows as rows
@@ -200,6 +200,7 @@ class Journal:
                     latches=standing.everything(self._execute, "latch"),
                     figures=standing.everything(self._execute, "figures"),
                     routes=standing.everything(self._execute, "route"),
+                    settled=standing.everything(self._execute, "settled"),
                 )
             ]
         except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
@@ -224,8 +225,8 @@ class Journal:
         """Return the checkpoint of record ``seq``; None if there is none, or it is refused or damaged."""
         return self._read(lambda: checkpoints.good(self._execute, deployment_id, seq))
 
-    def outcomes(self, after_seq: int) -> list[Judged | Executed]:
-        """Return the verdicts and executions after record ``after_seq``, ascending."""
+    def outcomes(self, after_seq: int) -> list[Judged | Executed | Closed]:
+        """Return the verdicts, executions and ends of orders after record ``after_seq``, ascending."""
         self.post()
         return outcomes_after(self._database, self.path, after_seq)
 

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from bus.messages import Position
+from strategies.trading.accounts import Settled
 from strategies.trading.figures import Figures
 from strategies.trading.latches import Latch
 from strategies.trading.orders import Order
@@ -58,6 +59,7 @@ class JournalCopy(Struct, frozen=True, kw_only=True):
     latches: list[Latch] = []
     figures: list[Figures] = []
     routes: list[Routed] = []
+    settled: list[Settled] = []
 
 
 def read(
@@ -99,6 +101,7 @@ def read(
             latches=standing.everything(execute, "latch"),
             figures=standing.everything(execute, "figures"),
             routes=standing.everything(execute, "route"),
+            settled=standing.everything(execute, "settled"),
         )
 
 
@@ -140,6 +143,6 @@ def write(database: sqlite3.Connection, copy: JournalCopy) -> None:
             "INSERT INTO positions VALUES (?, ?, ?, ?, ?)",
             (position.deployment_id, position.symbol, copy.seq, position.quantity, _encode(position)),
         )
-    things = [*copy.guards, *copy.latches, *copy.figures, *copy.routes]
+    things = [*copy.guards, *copy.latches, *copy.figures, *copy.routes, *copy.settled]
     standing.fill(database.executemany, copy.seq, things, copy.lots)
     rows.set_posted(execute, max([copy.seq, *(record.seq for record in records)]) + LEAP)

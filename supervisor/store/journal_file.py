@@ -31,6 +31,10 @@ _LOG: Final = """
 -- follows from it: see meta, 'posted', for how far it does already.
 CREATE TABLE log (seq INTEGER PRIMARY KEY, records BLOB NOT NULL);
 """
+_ENDS: Final = """
+-- Orders that ended with something unfilled.
+CREATE TABLE ends (seq INTEGER PRIMARY KEY, deployment_id TEXT NOT NULL, payload BLOB NOT NULL);
+"""
 _ORDERS_OF: Final = "CREATE INDEX orders_of ON orders (deployment_id);"
 SCHEMA: Final = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -48,6 +52,7 @@ CREATE INDEX orders_waiting ON orders (seq) WHERE status = 'waiting';
 {_ORDERS_OF}
 CREATE TABLE fills (seq INTEGER PRIMARY KEY, deployment_id TEXT NOT NULL, payload BLOB NOT NULL);
 CREATE INDEX fills_of ON fills (deployment_id);
+{_ENDS}
 CREATE TABLE positions (
     deployment_id TEXT NOT NULL, symbol TEXT NOT NULL, seq INTEGER NOT NULL, quantity REAL NOT NULL,
     payload BLOB NOT NULL, PRIMARY KEY (deployment_id, symbol)) WITHOUT ROWID;
@@ -68,7 +73,7 @@ INSERT INTO meta SELECT 'posted', ifnull(max(seq), 0) FROM (
 DELETE FROM meta WHERE name = 'floor';
 """  # noqa: S608 - constants only
 """From schema 1, which had no log: every record went into its tables at once."""
-_TO_4: Final = standing.UPGRADE + _ORDERS_OF
+_TO_4: Final = standing.UPGRADE + _ENDS + _ORDERS_OF
 UPGRADES: Final = {
     1: _TO_2 + checkpoints.UPGRADE + _TO_4,
     2: checkpoints.UPGRADE + _TO_4,

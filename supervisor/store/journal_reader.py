@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypeVar
 import msgspec
 
 from bus.messages import AcceptedSignal, Checkpoint, Fill, Position
-from strategies.trading.records import Executed, Judged, Noted, Saved, Withheld
+from strategies.trading.records import Closed, Executed, Judged, Noted, Saved, Withheld
 from strategies.trading.replies import accepted_signal, signal_row, withheld_row
 from supervisor.store import journal_checkpoints as checkpoints
 from supervisor.store import journal_copy, journal_log
@@ -35,7 +35,7 @@ _LARGEST: Final = 2**63 - 1
 """Largest integer of SQLite (sqlite.org/datatype3.html)."""
 _SIGNAL: Final = msgspec.msgpack.Decoder(Judged | Withheld).decode
 _FILL: Final = msgspec.msgpack.Decoder(Executed).decode
-_OUTCOME: Final = msgspec.msgpack.Decoder(Judged | Withheld | Executed).decode
+_OUTCOME: Final = msgspec.msgpack.Decoder(Judged | Withheld | Executed | Closed).decode
 _POSITION: Final = msgspec.msgpack.Decoder(Position).decode
 _EVENT: Final = msgspec.msgpack.Decoder(Noted).decode
 
@@ -163,11 +163,17 @@ def accepted_after(
     return [accepted_signal(judged) for judged in _rows(database, path, query, [after_seq, limit], _SIGNAL)]
 
 
-def outcomes_after(database: sqlite3.Connection, path: Path, after_seq: int) -> list[Judged | Executed]:
-    """Return verdicts and executions after ``after_seq``, ascending; of a flood only what was listed."""
+def outcomes_after(
+    database: sqlite3.Connection, path: Path, after_seq: int
+) -> list[Judged | Executed | Closed]:
+    """Return verdicts, executions and ends of orders after ``after_seq``, ascending.
+
+    Of a flood only what was listed.
+    """
     query = (
         "SELECT payload FROM (SELECT seq, payload FROM signals WHERE seq > ?1 "
-        "UNION ALL SELECT seq, payload FROM fills WHERE seq > ?1) ORDER BY seq"
+        "UNION ALL SELECT seq, payload FROM fills WHERE seq > ?1 "
+        "UNION ALL SELECT seq, payload FROM ends WHERE seq > ?1) ORDER BY seq"
     )
     found = _rows(database, path, query, [after_seq], _OUTCOME)
     return [record for record in found if not isinstance(record, Withheld)]

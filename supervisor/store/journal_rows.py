@@ -16,11 +16,13 @@ from strategies.trading.records import (
     Cleared,
     Closed,
     Executed,
+    Forgotten,
     Guarded,
     Judged,
     Latched,
     Measured,
     Noted,
+    Parted,
     Placed,
     Rearmed,
     Record,
@@ -65,6 +67,7 @@ class _Posting:
         """Owners of no checkpoint before a record: (owner, seq)."""
         self.savers: set[str] = set()
         """Whose checkpoints changed."""
+        self.ends: list[tuple[Any, ...]] = []
         self.events: list[tuple[Any, ...]] = []
         self.standing = standing.Posting()
         self.changed: dict[int, bytes] = {}
@@ -90,8 +93,10 @@ class _Posting:
         else:
             self.ended.append((status, order_seq))
 
-    def write(self, many: ExecuteMany) -> None:
+    def write(self, database: sqlite3.Connection) -> None:
         """Write them, in the open transaction."""
+        many = database.executemany
+        self.standing.write(database)
         for statement, rows in (
             (_INSERT_SIGNAL, self.signals),
             ("INSERT INTO orders VALUES (?, ?, ?, ?)", self.orders),
@@ -102,11 +107,11 @@ class _Posting:
             (checkpoints.INSERT, self.checkpoints),
             (checkpoints.REFUSE, self.refused),
             (checkpoints.CLEAR, self.cleared),
+            ("INSERT INTO ends VALUES (?, ?, ?)", self.ends),
             ("INSERT INTO events VALUES (?, ?, ?)", self.events),
         ):
             if rows:
                 many(statement, rows)
-        self.standing.write(many)
 
 
 def _judged(rows: _Posting, record: Judged) -> None:
@@ -126,10 +131,12 @@ def _withheld(rows: _Posting, record: Withheld) -> None:
 
 def _placed(rows: _Posting, record: Placed) -> None:
     rows.place(record.seq, record.order.deployment_id, _encode(record))
+    rows.standing.follow(record)
 
 
 def _closed(rows: _Posting, record: Closed) -> None:
     rows.end(record.order_seq, record.reason)
+    rows.ends.append((record.seq, record.deployment_id, _encode(record)))
     rows.standing.unrouted(record.deployment_id, record.order_id)
 
 
@@ -142,6 +149,7 @@ def _executed(rows: _Posting, record: Executed) -> None:
         rows.end(record.order_seq, "filled")
         rows.standing.unrouted(owner, record.order_id)
     rows.standing.moved(record)
+    rows.standing.follow(record)
     rows.positions[owner, position.symbol] = (
         owner, position.symbol, record.seq, position.quantity, _encode(position),
     )  # fmt: skip
@@ -170,6 +178,10 @@ def _amended(rows: _Posting, record: Amended) -> None:
     rows.change(order.seq, _encode(Placed(seq=order.seq, at=order.accepted_at, order=order)))
 
 
+def _nothing(_rows: _Posting, _record: Record) -> None:
+    """The rows of a removed deployment go one by one (``forget``)."""
+
+
 _POST: Final[dict[type, Callable[[_Posting, Any], None]]] = {
     Judged: _judged,
     Withheld: _withheld,
@@ -187,6 +199,8 @@ _POST: Final[dict[type, Callable[[_Posting, Any], None]]] = {
     Rearmed: lambda rows, record: rows.standing.rearmed(record),
     Measured: lambda rows, record: rows.standing.measured(record),
     Routed: lambda rows, record: rows.standing.routed(record),
+    Forgotten: _nothing,
+    Parted: lambda rows, record: rows.standing.parted(record),
 }
 """What rows each kind of record becomes."""
 
@@ -196,7 +210,7 @@ def post(database: sqlite3.Connection, records: Iterable[Record]) -> None:
     rows = _Posting()
     for record in records:
         _POST[type(record)](rows, record)
-    rows.write(database.executemany)
+    rows.write(database)
     checkpoints.trim(database.execute, rows.savers)
 
 
@@ -219,7 +233,7 @@ def size(execute: Execute) -> int:
     """Return how many rows of records there are."""
     (count,) = execute(
         "SELECT (SELECT count(*) FROM signals) + (SELECT count(*) FROM orders) "
-        "+ (SELECT count(*) FROM fills) + (SELECT count(*) FROM events)"
+        "+ (SELECT count(*) FROM fills) + (SELECT count(*) FROM ends) + (SELECT count(*) FROM events)"
     ).fetchone()
     return int(count)
 
@@ -258,6 +272,7 @@ def forget(execute: Execute, deployment_id: str) -> None:
         "UPDATE signals SET counted = 0 WHERE deployment_id = ?",
         "DELETE FROM orders WHERE deployment_id = ? AND status <> 'waiting'",
         "DELETE FROM fills WHERE deployment_id = ?",
+        "DELETE FROM ends WHERE deployment_id = ?",
         "DELETE FROM positions WHERE deployment_id = ? AND quantity = 0",
         "DELETE FROM checkpoints WHERE deployment_id = ?",
         "DELETE FROM events WHERE deployment_id = ?",
@@ -299,7 +314,7 @@ def drop_unneeded(execute: Execute, up_to: int, most: int) -> int:
     execute(counting, (most,))
     dropped = execute(f"DELETE FROM signals WHERE seq IN {piece}", (most,)).rowcount  # noqa: S608 - constants
     execute(f"DELETE FROM temp.pruned WHERE seq IN {piece}", (most,))  # noqa: S608 - as above
-    for table, which in (("orders", "AND status <> 'waiting'"), ("fills", ""), ("events", "")):
+    for table, which in (("orders", "AND status <> 'waiting'"), ("fills", ""), ("ends", ""), ("events", "")):
         chosen = f"SELECT seq FROM {table} WHERE seq <= ? {which} ORDER BY seq LIMIT ?"  # noqa: S608 - as above
         dropped += execute(f"DELETE FROM {table} WHERE seq IN ({chosen})", (up_to, most)).rowcount  # noqa: S608
     return dropped

@@ -16,8 +16,10 @@ import msgspec
 from msgspec.structs import replace
 
 from bus.messages import Position
+from strategies.trading.accounts import Settled
 from strategies.trading.figures import Figures
-from strategies.trading.latches import Latch
+from strategies.trading.following import followed, owners
+from strategies.trading.latches import Latch, Scope
 from strategies.trading.protection import Guard
 from strategies.trading.records import (
     Executed,
@@ -25,6 +27,8 @@ from strategies.trading.records import (
     Latched,
     LotRing,
     Measured,
+    Parted,
+    Placed,
     Rearmed,
     Routed,
     Unguarded,
@@ -34,8 +38,8 @@ Execute = Callable[..., sqlite3.Cursor]
 ExecuteMany = Callable[..., sqlite3.Cursor]
 
 SCHEMA: Final = """
--- The last word on each guard (owner: deployment, item: symbol), latch and figures (scope, name), and on each
--- live order (deployment, order).
+-- The last word on each guard (owner: deployment, item: symbol), latch and figures (scope, name), live order
+-- (deployment, order), and on what an account realised in positions that are gone (account, currency).
 CREATE TABLE standing (
     kind TEXT NOT NULL, owner TEXT NOT NULL, item TEXT NOT NULL, seq INTEGER NOT NULL, payload BLOB NOT NULL,
     PRIMARY KEY (kind, owner, item)) WITHOUT ROWID;
@@ -52,9 +56,16 @@ UPDATE positions SET payload = first_in_first_out(payload);
 """  # noqa: S608 - constants only
 """From schema 3, which knew no lots; needs ``define_averages``. What is held becomes one lot at its average
 price, and what was realised by average cost counts as realised first in, first out too: so both agree."""
-KINDS: Final[dict[str, type]] = {"guard": Guard, "latch": Latch, "figures": Figures, "route": Routed}
+KINDS: Final[dict[str, type]] = {
+    "guard": Guard,
+    "latch": Latch,
+    "figures": Figures,
+    "route": Routed,
+    "settled": Settled,
+}
 
 _encode: Final = msgspec.msgpack.Encoder().encode
+_FIGURES: Final = msgspec.msgpack.Decoder(Figures).decode
 
 
 class Posting:
@@ -64,9 +75,14 @@ class Posting:
         self._rows: dict[tuple[str, str, str], tuple[int, bytes] | None] = {}
         self._lots: dict[tuple[str, str, int], tuple[float, float] | None] = {}
         self._shrunk: list[tuple[float, str, str, int]] = []
+        self._follows: dict[tuple[Scope, str], list[Placed | Executed | Measured]] = {}
 
-    def write(self, many: ExecuteMany) -> None:
+    def write(self, database: sqlite3.Connection) -> None:
         """Write it, in the open transaction."""
+        many = database.executemany
+        for owner, records in self._follows.items():
+            figures = _followed(database.execute, owner, records)
+            self._rows["figures", *owner] = records[-1].seq, _encode(figures)
         gone = [key for key, row in self._rows.items() if row is None]
         kept = [(*key, *row) for key, row in self._rows.items() if row is not None]
         closed = [key for key, row in self._lots.items() if row is None]
@@ -102,7 +118,17 @@ class Posting:
     def measured(self, record: Measured) -> None:
         """Figures stand so."""
         figures = record.figures
-        self._rows["figures", figures.scope, figures.name] = record.seq, _encode(figures)
+        self._follows[figures.scope, figures.name] = [record]
+
+    def follow(self, record: Placed | Executed) -> None:
+        """Figures follow an order or a fill."""
+        for owner in owners(record):
+            self._follows.setdefault(owner, []).append(record)
+
+    def parted(self, record: Parted) -> None:
+        """What an account realised elsewhere stands so."""
+        settled = record.settled
+        self._rows["settled", settled.account_id, settled.currency] = record.seq, _encode(settled)
 
     def routed(self, record: Routed) -> None:
         """A live order is where it is."""
@@ -129,6 +155,18 @@ class Posting:
                 self._shrunk.append((quantity, owner, symbol, lot))
         if move.opened:
             self._lots[owner, symbol, record.seq] = move.opened, fill.price
+
+
+def _followed(
+    execute: Execute, owner: tuple[Scope, str], records: list[Placed | Executed | Measured]
+) -> Figures:
+    """Return figures after ``records``: from their row, or from what the first of these says they are."""
+    query = "SELECT payload FROM standing WHERE kind = 'figures' AND owner = ? AND item = ?"
+    row = execute(query, owner).fetchone()
+    figures = _FIGURES(row[0]) if row else Figures(scope=owner[0], name=owner[1])
+    for record in records:
+        figures = record.figures if isinstance(record, Measured) else followed(figures, record)
+    return figures
 
 
 def define_averages(database: sqlite3.Connection) -> None:
@@ -172,11 +210,13 @@ def fill(many: ExecuteMany, seq: int, standing: Iterable[Any], rings: Iterable[L
     )
 
 
-def _named(thing: Guard | Latch | Figures | Routed) -> tuple[str, str, str]:
+def _named(thing: Guard | Latch | Figures | Routed | Settled) -> tuple[str, str, str]:
     if isinstance(thing, Guard):
         return "guard", thing.deployment_id, thing.symbol
     if isinstance(thing, Latch):
         return "latch", thing.scope, thing.name
     if isinstance(thing, Figures):
         return "figures", thing.scope, thing.name
+    if isinstance(thing, Settled):
+        return "settled", thing.account_id, thing.currency
     return "route", thing.deployment_id, thing.order_id

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from strategies.trading.accounts import AccountTerms
+from strategies.trading.setup import Setup
 from supervisor.store.journal import Journal
 from tests.strategies.trading.trading_world import T0, grant, running_core, signal, tick
 
 
 def main() -> None:
     journal = Journal.open(Path(sys.argv[1]))
-    core = running_core(grant(signals_per_s=10**9))
+    unlimited = Setup(accounts={"A": AccountTerms(name="A", signals_per_s=10**9)})
+    core = running_core(grant(signals_per_s=10**9), setup=unlimited)
     core.restore(journal.recover())
     core.attach(grant(signals_per_s=10**9))
     core.running("d", 1)

@@ -1,16 +1,27 @@
 import msgspec
 import pytest
 
-from bus.messages import Checkpoint, Filled, Position
+from bus.messages import Checkpoint, Filled, OrderChanged, Position
 from strategies.trading.caps import MAX_OPEN_ORDERS
 from strategies.trading.core import Core
 from strategies.trading.desk import LISTED_BURST
-from strategies.trading.records import Closed, Executed, Judged, Noted, Placed, Saved, Tally, Withheld
+from strategies.trading.records import (
+    Closed,
+    Executed,
+    Forgotten,
+    Judged,
+    Noted,
+    Placed,
+    Saved,
+    Tally,
+    Withheld,
+)
 from tests.strategies.trading.trading_world import (
     SECOND,
     T0,
     acks,
     grant,
+    holding,
     running_core,
     signal,
     tick,
@@ -24,8 +35,8 @@ def send(core, *signals, now=T0, deployment_id="d", generation=1):
 
 # ---- after a crash --------------------------------------------------------------------------------
 def test_a_tick_that_is_seen_again_fills_only_what_was_accepted_before_it_came():
-    seen = {"X": 7}
-    core = running_core(numbered=seen.__getitem__)
+    core = running_core()
+    core.recall([tick(100.0)], [("X", 7)])
     [_, placed] = send(core, signal()).records
     assert placed.order.after == 7
     # The tick that the strategy answered lies on the tape too, and is handed in anew.
@@ -37,19 +48,17 @@ def test_a_tick_that_is_seen_again_fills_only_what_was_accepted_before_it_came()
 
 def test_seeing_again_what_was_missed_ends_where_never_missing_it_ends():
     ticks = [tick(100.0 + n, ts=T0 + n) for n in range(1, 6)]
-    seen = {"X": 0}
 
     def run(lost_after: int) -> list[Position]:
-        core, records = running_core(numbered=lambda symbol: seen[symbol]), []
+        core, records = running_core(), []
         for number, each in enumerate(ticks, 1):
             if number == lost_after:  # the engine dies: what it knew and had not journalled is gone
-                core = running_core(numbered=lambda symbol: seen[symbol])
+                core = running_core()
                 core.restore(records)
                 for again, old in enumerate(ticks[:number], 1):
                     if (out := core.see_again(old, again, old.ts)) is not None:
                         records += out.records
                 continue
-            seen["X"] = number
             if (out := core.on_tick(each, each.ts)) is not None:
                 records += out.records
             if number == 2:
@@ -99,9 +108,9 @@ def test_the_first_tick_afterwards_fills_it_and_the_strategy_is_told_with_its_po
     assert (deployment_id, generation) == ("d", 1)
     assert isinstance(body, Filled)
     assert (body.fill.quantity, body.fill.price, body.fill.at) == (1.0, 102.0, T0 + 1)
-    assert body.position == Position("d", "X", 1.0, 102.0, unrealised=0.0)
+    assert body.position == holding("X", 1.0, 102.0, unrealised=0.0)
     assert core.on_tick(tick(103.0), T0 + 2) is None
-    assert core.positions("d") == [Position("d", "X", 1.0, 102.0, unrealised=1.0)]
+    assert core.positions("d") == [holding("X", 1.0, 102.0, unrealised=1.0)]
 
 
 def test_a_tick_that_fills_nothing_is_none_at_once():
@@ -124,7 +133,7 @@ def test_a_round_trip_books_its_profit():
     core.on_tick(tick(100.0), T0)
     send(core, signal("exit_long", key=2))
     core.on_tick(tick(104.0), T0)
-    assert core.positions("d") == [Position("d", "X", 0.0, 0.0, realised=4.0, unrealised=0.0)]
+    assert core.positions("d") == [holding("X", 0.0, 0.0, realised=4.0, unrealised=0.0)]
 
 
 def test_an_opposite_entry_exits_and_enters_in_one_order():
@@ -134,7 +143,7 @@ def test_an_opposite_entry_exits_and_enters_in_one_order():
     out = send(core, signal("enter_short", key=2, quantity=3.0))
     assert out.accepted[0].quantity == -5.0
     core.on_tick(tick(110.0), T0)
-    assert core.positions("d") == [Position("d", "X", -3.0, 110.0, realised=20.0, unrealised=0.0)]
+    assert core.positions("d") == [holding("X", -3.0, 110.0, realised=20.0, unrealised=0.0)]
 
 
 def test_entry_and_exit_between_two_ticks_end_flat():
@@ -168,11 +177,12 @@ def test_an_exit_whose_entry_was_cancelled_never_opens_the_other_side():
     core = running_core()
     send(core, signal(leg="in"), signal("exit_long", key=2, leg="out"), signal("cancel", key=3, leg="in"))
     out = core.on_tick(tick(), T0)
-    closed, noted = out.records
+    [closed] = out.records
     assert isinstance(closed, Closed)
     assert closed.reason == "nothing_to_reduce"
-    assert isinstance(noted, Noted)
-    assert out.events[0][0] == "order_closed"
+    [(_, _, told)] = out.commands
+    assert isinstance(told, OrderChanged)
+    assert (told.order.status, told.order.filled) == ("cancelled", 0.0)
     assert core.positions("d") == []
 
 
@@ -385,7 +395,7 @@ def test_a_removed_deployment_loses_orders_and_counts_but_not_what_it_holds():
     send(core, signal(), signal(key=2, symbol="Y"))
     core.on_tick(tick(), T0)
     out = core.forget("d", T0)
-    assert [type(record) for record in out.records] == [Closed]
+    assert [type(record) for record in out.records] == [Closed, Forgotten]
     assert core.counts("d") == Tally("d")
     assert [position.symbol for position in core.positions("d")] == ["X"]
     core.attach(grant(generation=1))  # a new deployment may count its generations from one

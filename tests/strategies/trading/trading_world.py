@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from bus.messages import Acked, Signal, SignalAck, Tick
+from bus.messages import Acked, Position, Signal, SignalAck, Tick
 from strategies.trading.core import Core, Grant, Outcome
 
 SECOND = 1_000_000_000
@@ -20,11 +19,9 @@ def grant(deployment_id: str = "d", generation: int = 1, **fields: Any) -> Grant
     return Grant(deployment_id=deployment_id, generation=generation, **(granted | fields))
 
 
-def running_core(
-    *grants: Grant, price: float | None = 100.0, numbered: Callable[[str], int] = lambda _: 0
-) -> Core:
+def running_core(*grants: Grant, price: float | None = 100.0, **fields: Any) -> Core:
     """Return a core whose deployments (one named ``d`` unless given) are warm, with prices of X and Y."""
-    core = Core(numbered=numbered)
+    core = Core(**fields)
     for each in grants or (grant(),):
         core.attach(each)
         core.running(each.deployment_id, each.generation)
@@ -42,6 +39,16 @@ def signal(intent: str = "enter_long", key: int = 1, symbol: str = "X", **fields
     if intent.startswith("enter") and not {"notional", "quantity"} & set(fields):
         defaults["quantity"] = 1.0
     return Signal(symbol=symbol, intent=intent, **(defaults | fields))
+
+
+def holding(
+    symbol: str, quantity: float, average: float, *, realised: float = 0.0, **fields: Any
+) -> Position:
+    """Return a position of deployment ``d`` in account ``A``, of which both costs agree."""
+    return Position(
+        "d", symbol, quantity, average, realised,
+        currency="USD", fifo_realised=realised, account_id="A", **fields,
+    )  # fmt: skip
 
 
 def tick(price: float = 100.0, symbol: str = "X", ts: int = T0 + 1) -> Tick:

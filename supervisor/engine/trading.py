@@ -1,0 +1,182 @@
+"""How trading is set up, in the engine: what the configuration says, latches, live orders, accounts.
+
+Rules of this file. What the engine is told is kept in a file beside the journal before it counts: the next
+engine sees ticks again before anybody has configured it, and has to fill by the same terms. What an operator
+asks is answered once it is in the journal. A live order goes out after its record, and again after every
+restart: whether it had gone before is for its route to find out (supervisor/routes/).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bus.sessions import SessionCalendar, always
+from strategies.trading.accounts import exposure
+from strategies.trading.routing import Report
+from strategies.trading.setup import Setup
+from strategies.trading.turn import Outcome, Sending
+from supervisor.trading_control import (
+    AccountRow,
+    Flooded,
+    OrderReport,
+    Rearm,
+    RouteOrder,
+    SetLatch,
+    TradingAnswer,
+    TradingSpec,
+)
+
+if TYPE_CHECKING:
+    from supervisor.engine.loop import Engine
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(TradingSpec).decode
+ROUND_THE_CLOCK = always()
+
+
+class Trading:
+    """Between the supervisor and the core."""
+
+    def __init__(self, engine: Engine, kept_in: Path) -> None:
+        self._engine = engine
+        self._file = kept_in
+        self._spec: TradingSpec | None = None
+        self._calendars: dict[str, SessionCalendar] = {}
+        self._told = False
+
+    # ---- how it is set up -------------------------------------------------------------------------
+    def recall(self) -> None:
+        """Go by what the engine before this one was told, until this one is told itself."""
+        try:
+            spec = _decode(self._file.read_bytes())
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.DecodeError) as error:
+            self._engine.event(
+                "trading_forgotten", f"{self._file} cannot be read, plain terms count: {error}"
+            )
+            return
+        self._set(spec)
+
+    def configure(self, spec: TradingSpec) -> None:
+        """Go by ``spec`` from now on; tell the routes of what waits with them, the first time."""
+        if spec != self._spec:
+            self._keep(spec)
+            self._set(spec)
+        if not self._told:
+            self._told = True
+            for order in self._engine.core.world.state.broker.everything():
+                if order.route:
+                    self._route(Sending(order), again=True)
+
+    def _set(self, spec: TradingSpec) -> None:
+        self._spec = spec
+        setup = Setup(
+            instruments=spec.instruments,
+            accounts=spec.accounts,
+            paper=spec.paper,
+            live=spec.live,
+            calendar=self._calendar,
+        )
+        self._engine.core.configure(setup)
+
+    def _keep(self, spec: TradingSpec) -> None:
+        """Replace the file as a whole: who reads it finds the old one or the new one (rename(2))."""
+        new = self._file.with_suffix(".new")
+        try:
+            with new.open("wb") as file:
+                file.write(_encode(spec))
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._file)
+        except OSError as error:
+            self._engine.event("trading_not_kept", f"{self._file} cannot be written: {error}")
+
+    def _calendar(self, symbol: str) -> SessionCalendar:
+        """Return the calendar of the feed that brings a symbol, or brought it last."""
+        stream = self._engine.market.streams.get(symbol)
+        if stream is not None and stream.source is not None:
+            self._calendars[symbol] = stream.source.calendar
+        return self._calendars.get(symbol, ROUND_THE_CLOCK)
+
+    # ---- what operators and routes say ------------------------------------------------------------
+    def latch(self, order: SetLatch) -> None:
+        """Bar a deployment or an account."""
+        party = order.scope, order.name
+        now = self._engine.event_now(time.monotonic_ns())
+        outcome = self._engine.core.latch(party, order.kind, order.reason, order.by, now)
+        self._answer(order.request, outcome, order)
+
+    def rearm(self, order: Rearm) -> None:
+        """Take a latch back."""
+        now = self._engine.event_now(time.monotonic_ns())
+        outcome = self._engine.core.rearm((order.scope, order.name), order.reason, order.by, now)
+        self._answer(order.request, outcome, order)
+
+    def report(self, report: OrderReport) -> None:
+        """Enter what a route says of a live order."""
+        said = Report(**msgspec.structs.asdict(report))
+        self._engine.take(self._engine.core.on_report(said, self._engine.event_now(time.monotonic_ns())))
+
+    def _answer(self, request: int, outcome: Outcome, order: SetLatch | Rearm) -> None:
+        engine = self._engine
+        engine.take(outcome)
+
+        def answer() -> None:
+            latch = engine.core.latched((order.scope, order.name))
+            engine.journal.post()
+            engine.channel.tell(TradingAnswer(request, changed=bool(outcome.records), latch=latch))
+
+        engine.after_commit(answer)
+
+    # ---- what goes out ----------------------------------------------------------------------------
+    def send(self, outcome: Outcome) -> None:
+        """After the commit: live orders to their routes, floods to the supervisor."""
+        for sending in outcome.sends:
+            self._route(sending)
+        for flood in outcome.floods:
+            self._engine.channel.tell(Flooded(*flood))
+
+    def _route(self, sending: Sending, *, again: bool = False) -> None:
+        order = sending.order
+        there = self._engine.core.world.setup.instrument(order.symbol).at(order.route)
+        self._engine.channel.tell(RouteOrder(order, there, again=again, cancel=sending.cancel))
+
+    # ---- what others are shown --------------------------------------------------------------------
+    def accounts(self) -> list[AccountRow]:
+        """Return every account that is configured, traded for, or has a ledger; by name."""
+        world = self._engine.core.world
+        names = {*world.setup.accounts, *world.state.books.accounts()}
+        names |= {member.attach.account_id for member in self._engine.roster.members()}
+        return [self._account(name) for name in sorted(names)]
+
+    def _account(self, name: str) -> AccountRow:
+        core = self._engine.core
+        world, party = core.world, core.account(name)
+        terms, ledger = world.setup.account(name), world.ledger(party)
+        money = world.money(party)
+        gross = exposure(ledger, price=world.prices.price, rates=world.rates, currency=terms.currency).gross
+        figures = core.figures(party)
+        equity = world.equity(party)
+        start = figures.start_equity
+        return AccountRow(
+            name=name,
+            currency=terms.currency,
+            capital=terms.capital,
+            realised=money.realised,
+            unrealised=money.unrealised,
+            fees=money.fees,
+            equity=money.equity,
+            exposure=gross,
+            day=figures.day,
+            day_profit=None if equity is None or start is None else equity - start,
+            peak_equity=figures.peak_equity,
+            orders_today=figures.orders,
+            open_positions=len(ledger.open),
+            latch=core.latched(party),
+        )
