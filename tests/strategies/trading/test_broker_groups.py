@@ -211,3 +211,19 @@ def test_what_orders_of_a_group_fill_is_never_more_than_the_largest_of_them(made
         filled += sum(abs(m.quantity) for m in matches)
         carry_out(paper, matches)
     assert filled <= max(abs(o.quantity) for o in orders) * (1 + 1e-9)
+
+
+@given(st.lists(FIELDS, max_size=8), st.lists(TICK, max_size=6), st.booleans())
+def test_what_befalls_one_deployment_depends_on_no_other_and_not_on_who_was_placed_first(
+    made, ticks, others_first
+):
+    orders = [order(order_id=str(i), seq=i, **fields) for i, fields in enumerate(made)]
+    mine = [each for each in orders if each.deployment_id == "d"]
+    others = [each for each in orders if each.deployment_id != "d"]
+    alone, together = broker(*mine), broker(*(others + mine if others_first else orders))
+    assert len(others) + len(mine) == len(together.everything())
+    for tick in ticks:
+        expected, found = alone.match(tick, venue=HALF), together.match(tick, venue=HALF)
+        assert expected == [match for match in found if match.order.deployment_id == "d"]
+        carry_out(alone, expected)
+        carry_out(together, found)
