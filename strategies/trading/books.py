@@ -52,6 +52,8 @@ class Books:
         """Account -> its positions, by deployment and symbol."""
         self._ledgers: dict[str, Ledger] = {}
         """Account -> its ledger, until something of it changes."""
+        self._own: dict[str, Ledger] = {}
+        """Deployment -> its ledger, until something of it changes."""
 
     # ---- fills ------------------------------------------------------------------------------------
     def entry(self, fill: Fill, seq: int, multiplier: float = 1.0) -> Entry:
@@ -152,6 +154,14 @@ class Books:
             found = self._ledgers[account_id] = Ledger.of(mine, gone)
         return found
 
+    def ledger_of(self, deployment_id: str) -> Ledger:
+        """Return the money of ``deployment_id`` alone; added up again only after a change."""
+        found = self._own.get(deployment_id)
+        if found is None:
+            mine = self._positions.get(deployment_id, _NOTHING).values()
+            found = self._own[deployment_id] = Ledger.of(mine)
+        return found
+
     def everything(self) -> Iterable[Position]:
         """Yield every position, unmarked, by deployment and symbol."""
         for deployment_id in sorted(self._positions):
@@ -229,6 +239,7 @@ class Books:
         theirs.pop((owner, symbol), None)
         self._lots.pop((owner, symbol), None)
         self._ledgers.pop(position.account_id, None)
+        self._own.pop(owner, None)
         if not mine:
             self._positions.pop(owner, None)
         if not theirs:

@@ -206,6 +206,19 @@ def test_a_ledger_follows_every_fill_of_its_account():
     assert {"USD": -9.0} == books.ledger("B").realised
 
 
+def test_the_ledger_of_a_deployment_follows_its_own_fills_and_drops():
+    books = books_of(fill("X", fee=1.0), fill("Y", fee=2.0), fill("X", owner="e", fee=4.0))
+    ledger = books.ledger_of("d")
+    assert ({"USD": -3.0}, {"USD": 3.0}) == (ledger.realised, ledger.fees)
+    assert [books.position("d", "X"), books.position("d", "Y")] == list(ledger.open)
+    assert ledger is books.ledger_of("d")
+    books.apply(fill("X", -1.0, 105.0), 4)
+    assert {"USD": 2.0} == books.ledger_of("d").realised
+    books.drop_flat("d")
+    assert {"USD": -2.0} == books.ledger_of("d").realised
+    assert (Ledger(), {"USD": -4.0}) == (books.ledger_of("f"), books.ledger_of("e").realised)
+
+
 def test_money_of_what_is_dropped_stays_with_its_account():
     books = books_of(
         fill("X", fee=1.0), fill("X", -1.0, 111.0, fee=1.0), fill("Y", fee=0.5), fill("Z", owner="e", fee=3.0)
