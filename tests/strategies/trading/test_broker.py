@@ -124,7 +124,15 @@ def test_a_tick_that_was_seen_before_fills_what_was_accepted_before_it_only():
     made = broker(order(order_id="old", after=6), order(order_id="new", seq=2, after=7))
     assert ["old"] == [m.order.order_id for m in made.match(trade(5.0), 7)]
     assert ["old", "new"] == [m.order.order_id for m in made.match(trade(5.0), 8)]
-    assert ["old", "new"] == [m.order.order_id for m in made.match(trade(5.0))]
+    assert [("old", 6), ("new", 7)] == [(m.order.order_id, m.order.after) for m in made.match(trade(5.0))]
+
+
+def test_an_order_that_has_had_a_tick_hides_no_other_from_it():
+    made = broker(
+        order(order_id="had", after=8), order(order_id="live", seq=2, route="r"), order(seq=3, after=3)
+    )
+    assert ["o1"] == [m.order.order_id for m in made.match(trade(5.0), 7)]
+    assert ["had", "o1"] == [m.order.order_id for m in made.match_bar(BAR)]
 
 
 def test_what_a_numbered_tick_has_changed_has_had_it_and_no_tick_does_anything_twice():
