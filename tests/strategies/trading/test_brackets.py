@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bus.messages import Level, Signal, Trail
 from strategies.trading.brackets import asked, tightest, unheld, within_target
 from strategies.trading.instruments import Instrument
-from strategies.trading.levels import Protection, distance, stop_price
+from strategies.trading.levels import Protection, activation, distance, stop_price, trail_price
 
 UNITS = {"tick_size": 0.5, "atr": 2.0}
 
@@ -110,7 +110,7 @@ def test_nothing_and_nothing_is_nothing():
 def test_what_one_alone_wants_is_taken_as_it_is():
     wanted, limit = want(stop_loss=pct(2.0)), Protection(widest_stop=3.0)
     assert tightest(wanted, (None, None), 100.0) is wanted
-    assert tightest(None, (None, limit), 100.0) is limit
+    assert tightest(None, (None, limit), 100.0) == limit
 
 
 def test_a_square_off_is_added_to_whatever_there_is():
@@ -155,22 +155,34 @@ def test_a_target_that_only_the_signal_has_is_kept():
     ("one", "other", "taken"),
     [
         (Trail("pct", 1.0), Trail("pct", 2.0), Trail("pct", 1.0)),
-        (Trail("pct", 3.0), Trail("pct", 2.0), Trail("pct", 2.0)),
+        (Trail("pct", 3.0), Trail("pct", 2.0), Trail("pct", 3.0)),
         (Trail("pct", 2.0, 5.0), Trail("pct", 2.0), Trail("pct", 2.0)),
         (Trail("pct", 1.0), Trail("pct", 2.0, 5.0), Trail("pct", 1.0)),
         (Trail("pct", 1.0, 3.0), Trail("pct", 2.0, 5.0), Trail("pct", 1.0, 3.0)),
         (Trail("pct", 1.0, 5.0), Trail("pct", 2.0, 3.0), Trail("pct", 1.0, 3.0)),
-        (Trail("pct", 3.0, 1.0), Trail("pct", 2.0, 3.0), Trail("pct", 2.0, 1.0)),
+        (Trail("pct", 3.0, 1.0), Trail("pct", 2.0, 3.0), Trail("pct", 3.0, 1.0)),
         (Trail("price", 1.5, 4.0), Trail("pct", 2.0, 3.0), Trail("price", 1.5, 3.0)),
         (Trail("ticks", 3.0, 10.0), Trail("pct", 2.0, 3.0), Trail("ticks", 3.0, 6.0)),
         (Trail("atr", 0.5, 2.0), Trail("pct", 2.0, 3.0), Trail("atr", 0.5, 1.5)),
-        (Trail("ticks", 5.0, 4.0), Trail("pct", 2.0, 3.0), Trail("pct", 2.0, 2.0)),
+        (Trail("ticks", 5.0, 4.0), Trail("pct", 2.0, 3.0), Trail("ticks", 5.0, 4.0)),
         (None, Trail("pct", 2.0, 3.0), Trail("pct", 2.0, 3.0)),
     ],
 )
-def test_a_trail_is_as_near_as_the_nearer_and_armed_as_early_as_the_earlier(one, other, taken):
-    limit = Protection(trailing_stop=other)
-    assert tightest(want(trailing_stop=one), (limit,), 100.0) == want(trailing_stop=taken)
+def test_a_trail_is_armed_as_early_as_the_earlier_and_the_configured_width_goes_along(one, other, taken):
+    limit = Protection(trailing_stop=other, widest_trail=other.value)
+    merged = tightest(want(trailing_stop=one), (limit,), 100.0)
+    assert merged == want(trailing_stop=taken, widest_trail=other.value)
+
+
+def test_of_two_that_are_configured_the_nearer_width_and_the_earlier_move_count():
+    own = Protection(trailing_stop=Trail("pct", 2.0, 5.0), widest_trail=2.0)
+    account = Protection(trailing_stop=Trail("pct", 3.0, 1.0), widest_trail=3.0)
+    for limits in ((own, account), (account, own)):
+        assert tightest(None, limits, 100.0) == Protection(
+            trailing_stop=Trail("pct", 2.0, 1.0), widest_trail=2.0
+        )
+    at_once = Protection(trailing_stop=Trail("pct", 3.0), widest_trail=3.0)
+    assert tightest(None, (own, at_once), 100.0).trailing_stop == Trail("pct", 2.0)
 
 
 def test_a_trail_that_only_the_signal_has_is_kept():
@@ -195,22 +207,24 @@ TRAIL = st.none() | st.builds(
 )
 PCT_TRAIL = st.none() | st.builds(Trail, st.just("pct"), st.floats(0.1, 50), st.none() | st.floats(0.1, 50))
 LIMIT = st.none() | st.builds(
-    Protection,
+    lambda trail, **fields: Protection(
+        trailing_stop=trail, widest_trail=None if trail is None else trail.value, **fields
+    ),
+    trail=PCT_TRAIL,
     take_profit=st.none() | st.builds(Level, st.just("pct"), st.floats(0.1, 50)),
-    trailing_stop=PCT_TRAIL,
     time_stop_s=st.none() | st.floats(1, 1e5),
     widest_stop=st.none() | st.floats(0.1, 50),
 )
 
 
-def loosest(name, protect):
-    """Return the distances that ``protect`` allows: of a level, of a trail and of what arms it."""
-    level = getattr(protect, name)
-    if level is None:
-        return (math.inf, math.inf)
-    arms = getattr(level, "activation", None)
-    away = distance(level.kind, level.value, protect, 100.0)
-    return away, 0.0 if arms is None else distance(level.kind, arms, protect, 100.0)
+def target_away(protect):
+    level = protect.take_profit
+    return math.inf if level is None else distance(level.kind, level.value, protect, 100.0)
+
+
+def arms_away(protect):
+    trail = protect.trailing_stop
+    return math.inf if trail is None else activation(trail, protect, 100.0)
 
 
 @given(LEVEL, LEVEL, TRAIL, st.none() | st.floats(1, 1e5), st.tuples(LIMIT, LIMIT))
@@ -220,15 +234,15 @@ def test_no_configured_exit_is_loosened_by_asking_for_another(stop, target, trai
     for each in (wanted, *limits):
         if each is None:
             continue
-        for name in ("take_profit", "trailing_stop"):
-            away, arms = loosest(name, merged)
-            most, latest = loosest(name, each)
-            assert away <= most * (1 + 1e-9)
-            assert arms <= latest * (1 + 1e-9)
+        assert target_away(merged) <= target_away(each) * (1 + 1e-9)
+        assert arms_away(merged) <= max(0.0, arms_away(each)) * (1 + 1e-9)
         assert (merged.time_stop_s or math.inf) <= (each.time_stop_s or math.inf)
         for side in (1, -1):
             wide, held = stop_price(each, side, 100.0), stop_price(merged, side, 100.0)
             assert wide is None or (held is not None and side * (held - wide) >= 0)
+            for best in (50.0, 100.0, 300.0):
+                trails, kept = trail_price(each, side, best), trail_price(merged, side, best)
+                assert trails is None or (kept is not None and side * (kept - trails) >= 0)
 
 
 # ---- adjusts --------------------------------------------------------------------------------------

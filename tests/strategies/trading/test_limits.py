@@ -48,6 +48,7 @@ def test_every_field_of_the_risk_configuration_is_held():
         on_breach="flatten",
         protect=Protection(
             widest_stop=2.0,
+            widest_trail=1.5,
             take_profit=Level("pct", 4.0),
             trailing_stop=Trail("pct", 1.5, 0.5),
             time_stop_s=3600.0,
@@ -65,7 +66,7 @@ def test_what_a_deployment_may_be_configured_with_is_never_invalid():
     [
         ("stop_loss_percentage", Protection(widest_stop=2.0)),
         ("take_profit_percentage", Protection(take_profit=Level("pct", 2.0))),
-        ("trailing_stop_percentage", Protection(trailing_stop=Trail("pct", 2.0))),
+        ("trailing_stop_percentage", Protection(trailing_stop=Trail("pct", 2.0), widest_trail=2.0)),
         ("time_stop", Protection(time_stop_s=2.0)),
     ],
 )
@@ -154,6 +155,33 @@ def test_a_limit_that_nobody_knows_is_demanded_by_name():
 )
 def test_a_limit_on_profit_needs_equity(field, needs):
     assert Limits.of({field: 1}).needs_equity is needs
+
+
+@pytest.mark.parametrize(
+    ("field", "needs"),
+    [
+        ("max_daily_loss_percentage", True),
+        ("max_drawdown", True),
+        ("max_daily_loss", False),
+        ("daily_profit_lock", False),
+    ],
+)
+def test_a_share_needs_capital_to_be_of(field, needs):
+    assert Limits.of({field: 1}).needs_capital is needs
+
+
+@pytest.mark.parametrize(
+    ("field", "caps"),
+    [
+        ("max_position_size", True),
+        ("max_notional", True),
+        ("max_exposure", True),
+        ("max_open_positions", True),
+        ("max_orders_per_day", False),
+    ],
+)
+def test_a_limit_on_what_is_held_has_it_looked_up(field, caps):
+    assert Limits.of({field: 1}).caps_holdings is caps
 
 
 @pytest.mark.parametrize(
