@@ -105,8 +105,12 @@ class PaperBroker:
         return [] if waiting is None else list(waiting.orders.get(deployment_id, {}).values())
 
     def cancellable(self, deployment_id: str, symbol: str, leg: str) -> list[Order]:
-        """Return the waiting orders that a cancel means: those of ``leg``, or all when it is empty."""
-        return [order for order in self.waiting(deployment_id, symbol) if not leg or order.leg == leg]
+        """Return the waiting orders that a cancel means: those of ``leg``, or all when it is empty.
+
+        Never the exits that the engine owns: a strategy that could cancel them could keep a position.
+        """
+        mine = (order for order in self.waiting(deployment_id, symbol) if order.role == "signal")
+        return [order for order in mine if not leg or order.leg == leg]
 
     def symbols(self, deployment_id: str) -> list[str]:
         """Return the symbols in which orders of a deployment wait, sorted."""
