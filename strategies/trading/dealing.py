@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from bus.messages import Candle, Fill, Filled, OrderChanged, OrderUpdate, Position, Reason, Signal, Tick
 from strategies.trading import protection
 from strategies.trading.accounts import Settled
@@ -50,12 +52,13 @@ class Dealing:
     def place(self, judged: Judged, verdict: Verdict, quantity: float) -> Order:
         """Let the order of an accepted signal wait, or send it by its route."""
         world, turn, signal = self._world, self._turn, judged.signal
+        account = self._account(judged, verdict)
         seq, order_id = turn.next_id()
         order = Order(
             order_id=order_id,
             signal_id=judged.signal_id,
             deployment_id=judged.deployment_id,
-            account_id=judged.account_id,
+            account_id=account,
             symbol=signal.symbol,
             quantity=quantity,
             reduce_only=verdict.reduce_only,
@@ -70,11 +73,11 @@ class Dealing:
             time_in_force=verdict.time_in_force,
             expires_at=verdict.expires_at,
             oco_group=verdict.oco_group,
-            route=self._route(judged.trading_mode, judged.account_id),
+            route=self._route(judged.trading_mode, account),
             protect=verdict.protect,
             max_slippage_bps=verdict.max_slippage_bps,
             reference_price=signal.reference_price,
-            day=world.day(judged.account_id, turn.now),
+            day=world.day(account, turn.now),
         )
         self._place(order)
         return order
@@ -146,9 +149,9 @@ class Dealing:
     def carry_out(self, match: Match) -> None:
         """Enter what happened to one order."""
         order = match.order
-        if match.quantity:
-            self._fill(match)
-        elif not match.done:
+        if match.quantity and not self._fill(match):
+            return
+        if not (match.quantity or match.done):
             self._turn.write(Amended, order=order)
         if match.done in {"cancelled", "expired"}:
             self.end(order, match.why or match.done, WHY.get(match.why, ""), status=match.done)
@@ -169,7 +172,8 @@ class Dealing:
         )
         self._update(order, status, detail or reason)
 
-    def _fill(self, match: Match) -> None:
+    def _fill(self, match: Match) -> bool:
+        """Enter a fill; False where the books refuse it, and the order has ended for that."""
         world, turn, order = self._world, self._turn, match.order
         books = world.state.books
         before = books.position(order.deployment_id, order.symbol)
@@ -191,7 +195,12 @@ class Dealing:
             order.role,
             currency,
         )
-        entry = books.entry(fill, seq, world.setup.instrument(order.symbol).multiplier)
+        multiplier = world.setup.instrument(order.symbol).multiplier
+        if problem := books.refusal(fill, multiplier):
+            turn.note("fill_refused", problem, order.deployment_id)
+            self.end(replace(order, filled=combine(order.filled, -match.quantity)), "refused", problem)
+            return False
+        entry = books.entry(fill, seq, multiplier)
         settled = books.settled()
         turn.record(
             Executed(
@@ -213,6 +222,7 @@ class Dealing:
         price = match.price if tick is None else tick.price
         turn.tell(order.deployment_id, Filled(fill, marked(entry.position, price), seq, left))
         self._guard(order, fill, entry.position)
+        return True
 
     def settle(self, before: Sequence[Settled]) -> None:
         """Write down what accounts realised in positions that are gone, where that is not as ``before``."""
@@ -319,6 +329,14 @@ class Dealing:
         return order
 
     # ---- inside -----------------------------------------------------------------------------------
+    def _account(self, judged: Judged, verdict: Verdict) -> str:
+        """Return for whom an order trades: who only reduces does it for the account that holds the position.
+
+        A deployment may have been given another account meanwhile; the books would refuse an exit for that.
+        """
+        held = self._world.state.books.position(judged.deployment_id, judged.signal.symbol)
+        return (held.account_id if verdict.reduce_only and held.quantity else "") or judged.account_id
+
     def _route(self, mode: str, account: str) -> str:
         return self._world.setup.account(account).route if mode == "live" else ""
 
