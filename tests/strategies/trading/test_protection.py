@@ -95,6 +95,12 @@ def test_a_position_that_is_gone_has_no_guard():
     assert holding.fill(-2.0, 101.0) is None
 
 
+def test_an_order_that_asks_for_a_stop_and_closes_the_position_guards_nothing():
+    holding = Holding()
+    holding.fill(2.0, 100.0)
+    assert holding.fill(-2.0, 101.0, Protection(**PCT)) is None
+
+
 def test_closing_a_part_changes_nothing():
     holding = Holding()
     before = holding.fill(2.0, 100.0, Protection(**PCT))
@@ -162,8 +168,10 @@ def test_the_widest_stop_binds_whatever_the_average_comes_to():
     assert holding.fill(1.0, 110.0).stop == 98.7
     holding.fill(1.0, 110.0, Protection(widest_stop=3.0))
     assert holding.guard.protect.widest_stop == 3.0
-    holding.fill(1.0, 110.0, Protection(widest_stop=5.0))
-    assert holding.guard.protect.widest_stop == 3.0
+    holding.fill(1.0, 110.0, Protection(widest_stop=5.0, widest_trail=2.0))
+    assert (holding.guard.protect.widest_stop, holding.guard.protect.widest_trail) == (3.0, 2.0)
+    holding.fill(1.0, 110.0, Protection(widest_trail=1.0))
+    assert (holding.guard.protect.widest_stop, holding.guard.protect.widest_trail) == (3.0, 1.0)
 
 
 def test_the_widest_trail_stays_whatever_is_asked_for_later():
@@ -280,6 +288,7 @@ def test_a_trail_without_a_unit_is_written_so_that_the_journal_reads_it():
     holding.fill(1.0, 100.0, Protection(trailing_stop=Trail("atr", 2.0, 1.0)))
     added = holding.fill(1.0, 100.0, Protection(time_stop_s=60.0))
     assert added == msgspec.msgpack.decode(msgspec.msgpack.encode(added), type=Guard)
+    assert added.trail_stop == 100.0, "and still closes at once"
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -392,6 +401,19 @@ def test_a_position_without_a_guard_gets_one_by_adjusting_a_bare_one():
 def test_a_guard_reads_back_as_it_was_written():
     made = guard(**PCT, trailing_stop=Trail("pct", 1.0), time_stop_s=5.0)
     assert made == msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Guard)
+
+
+def test_a_guard_of_an_older_version_is_read():
+    made = guard(**PCT)
+    older = msgspec.msgpack.decode(msgspec.msgpack.encode(made))[:9]
+    read = msgspec.convert(older, Guard)
+    assert (read.protect, read.stop, read.expires_at, read.square_off_at, read.since) == (
+        made.protect,
+        None,
+        0,
+        0,
+        0,
+    )
 
 
 def test_moved_without_anything_asked_is_what_after_fill_does():

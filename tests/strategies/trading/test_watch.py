@@ -206,6 +206,13 @@ def test_a_time_inside_a_bar_closes_at_its_close_unless_a_price_is_worse(bar, ro
     assert watch_bar(made, bar)[1:] == (role, price)
 
 
+@pytest.mark.parametrize("opened", [T0, T0 + 1])
+@pytest.mark.parametrize(("expires", "role"), [(MINUTE - 1, "square_off"), (MINUTE, None)])
+def test_the_end_of_a_bar_is_of_the_next_one(opened, expires, role):
+    made = guard(at=opened, **BOTH, square_off_at=T0 + expires)
+    assert watch_bar(made, candle(100.0, 101.0, 99.0, 100.5))[1:] == (role, role and 100.5)
+
+
 def test_a_time_acts_at_the_open_from_which_it_has_come():
     made = guard(**BOTH, time_stop_s=60.0)
     assert watch_bar(made, candle(100.0, 101.0, 99.0, 100.5))[1:] == (None, None), "it is of the next bar"
