@@ -22,7 +22,9 @@ class RsiReversion(IStrategy):
         rsi, held = self.rsi[candle.symbol].value, self.ctx.position(candle.symbol).quantity
         if timeframe != self.timeframe or self.ctx.now < self.resting_until:
             return None
-        if held == 0 and rsi < self.oversold:  # NaN until warm, and NaN is below nothing
+        # A quiet market fills nothing for a while.
+        waits = any(order.signal.symbol == candle.symbol for order in self.ctx.open_orders())
+        if held == 0 and not waits and rsi < self.oversold:  # NaN until warm, and NaN is below nothing
             return Signal(
                 symbol=candle.symbol, intent="enter_long", quantity=self.quantity, reason="oversold"
             )

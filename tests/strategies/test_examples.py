@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.messages import TakeCheckpoint
+from bus.messages import Acked, SignalAck, TakeCheckpoint
 from strategies.outputs import Saved
 from strategies.plugins import Found, inspect, scan
 from strategies.testing import Bench
@@ -45,6 +45,16 @@ def test_rsi_reversion_buys_low_sells_high_and_ends_flat_or_long():
     assert all(
         buy.price < sell.price for buy, sell in zip(bench.trades[::2], bench.trades[1::2], strict=False)
     )
+
+
+def test_rsi_reversion_does_not_buy_again_while_its_order_waits():
+    bench = Bench.of(EXAMPLES / "rsi_reversion")
+    falling = iter(range(200, 0, -1))
+    while not bench.signals:
+        bench.candles("1m", [float(next(falling))])
+    [bought] = bench.signals
+    bench.send(Acked(SignalAck("k", "accepted", signal_id="s", number=bought.number)))
+    assert bench.candles("1m", [90.0, 80.0, 70.0]) == []
 
 
 def test_rsi_reversion_remembers_its_rest_over_a_restart():
