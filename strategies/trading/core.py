@@ -113,6 +113,7 @@ class Core:
         turn, dealing = self._turn(now)
         desk = self._state.desk(deployment_id)
         account = desk.grant.account_id
+        self._oversight.prepare(turn, deployment_id)
         for signal in signals:
             key = idempotency_key(deployment_id, signal)
             verdict = judge(signal, self._viewing.view(turn, desk, generation, signal, key), now)

@@ -84,6 +84,15 @@ class Oversight:
         if breach is not None:
             self.latch(turn, party, breach.kind, breach.rule, breach.detail)
 
+    def prepare(self, turn: Turn, deployment_id: str) -> None:
+        """Before signals are judged: have the figures of today, also of who holds nothing and saw no price."""
+        account = self._world.state.desk(deployment_id).grant.account_id
+        parties: tuple[Party, ...] = (("deployment", deployment_id), ("account", account))
+        for party in parties:
+            limits = self._world.limits(party)
+            if limits.needs_equity or limits.max_orders_per_day is not None:
+                self.judge(turn, party)
+
     def days(self, turn: Turn) -> None:
         """Begin the day of each account that has a ledger, also where no limit needs it: for people."""
         world = self._world

@@ -1,313 +1,224 @@
-"""Protective exits through the one door of the core: as strategies ask for them, over deaths and crashes."""
+"""The engine's own exits at the door of the core: they act once, whoever is dead, and survive a crash."""
 
-import msgspec
+from __future__ import annotations
+
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from bus.messages import Filled, Level, Tick, Trail
-from strategies.trading.core import Core
-from strategies.trading.protection import Protection
-from strategies.trading.records import Executed, Guarded, Judged, Placed, Record, Unguarded
-from tests.strategies.trading.trading_world import SECOND, T0, grant, running_core, signal, verdicts
+from bus.messages import Candle, Filled, Level, Trail
+from strategies.trading.core import Core, Outcome
+from strategies.trading.instruments import Instrument, Instruments
+from strategies.trading.records import Executed, Guarded, Judged, Placed, Unguarded
+from strategies.trading.setup import Setup
+from strategies.trading.terms import FixedCommission, PercentageSlippage, Terms
+from tests.strategies.trading.trading_world import SECOND, T0, grant, running_core, signal, tick, verdicts
 
-LONG = {"stop_loss": Level("pct", 2.0), "take_profit": Level("pct", 4.0)}
-
-
-class Session:
-    """A core, all that it journalled, and ticks that are numbered as the tape numbers them."""
-
-    def __init__(self, *grants, **fields):
-        self.grants, self.fields = grants or (grant(),), fields
-        self.core = running_core(*self.grants, **fields)
-        self.records: list[Record] = []
-        self.ticks: list[Tick] = []
-        self.key = 0
-
-    def took(self, outcome):
-        if outcome is not None:
-            self.records += outcome.records
-        return outcome
-
-    def send(self, intent="enter_long", symbol="X", **fields):
-        self.key += 1
-        now = self.ticks[-1].ts if self.ticks else T0
-        price = self.ticks[-1].price if self.ticks else 100.0
-        stamped = {"data_as_of": now, "generated_at": now, "reference_price": price} | fields
-        return self.took(self.core.on_signals("d", 1, [signal(intent, self.key, symbol, **stamped)], now))
-
-    def tick(self, bid=None, ask=None, *, last=None, at=None, symbol="X"):
-        ts = T0 + (len(self.ticks) + 1) * SECOND if at is None else at
-        self.ticks.append(Tick(symbol, ts, last, None, bid, bid + 0.02 if ask is None and bid else ask))
-        return self.took(self.core.on_tick(self.ticks[-1], ts))
-
-    def enter(self, intent="enter_long", price=100.0, **fields):
-        self.send(intent, **fields)
-        self.tick(price - 0.02, price) if intent == "enter_long" else self.tick(price, price + 0.02)
-
-    def crash(self, marked=0):
-        """Die, recover from the journal, and see the ticks behind number ``marked`` again."""
-        self.core = Core(**self.fields)
-        self.core.restore(msgspec.convert(msgspec.to_builtins(self.records), list[Record]))
-        self.core.recall(self.ticks[marked - 1 : marked] if marked else [], [("X", marked)])
-        for number, each in enumerate(self.ticks[marked:], marked + 1):
-            self.took(self.core.see_again(each, number, each.ts))
-        for each in self.grants:
-            self.core.attach(each)
-            self.core.running(each.deployment_id, each.generation)
-
-    @property
-    def held(self):
-        return sum(position.quantity for position in self.core.positions("d"))
-
-    @property
-    def guard(self):
-        [guard] = self.core.guards("d")
-        return guard
-
-    @property
-    def exits(self):
-        return [
-            (r.role, r.fill.quantity, r.fill.price)
-            for r in self.records
-            if type(r) is Executed and r.role != "signal"
-        ]
+STOP = Level("pct", 2.0)
+TARGET = Level("pct", 5.0)
+NOTHING = Outcome()
 
 
-# ---- what is asked for is held --------------------------------------------------------------------
-def test_a_stop_closes_the_position_at_the_bid_that_touches_it():
-    s = Session()
-    s.enter(quantity=3.0, **LONG)
-    assert (s.guard.stop, s.guard.target) == (98.0, 104.0)
-    assert s.tick(98.01) is None or not s.exits
-    s.tick(98.0)
-    assert s.exits == [("stop_loss", -3.0, 98.0)]
-    assert s.held == 0.0
-    assert s.core.guards("d") == []
+def protected(core: Core | None = None, *, at: float = 100.0, **asked: object) -> Core:
+    """Return a core whose deployment has bought one X at ``at``, with what was asked to guard it."""
+    core = core or running_core()
+    assert verdicts(core.on_signals("d", 1, [signal(**asked)], T0)) == ["accepted"]
+    core.on_tick(tick(at, ts=T0 + 1), T0 + 1)
+    assert [1.0] == [position.quantity for position in core.positions("d")]
+    return core
 
 
-def test_a_short_is_closed_at_the_ask():
-    s = Session()
-    s.enter("enter_short", quantity=2.0, **LONG)
-    s.tick(101.95, 101.99)
-    assert s.exits == []
-    s.tick(101.9, 102.0)
-    assert s.exits == [("stop_loss", 2.0, 102.0)]
+def see(core: Core, price: float, after: float = 1.0):
+    ts = T0 + 1 + round(after * SECOND)
+    return core.on_tick(tick(price, ts=ts), ts)
 
 
-def test_across_a_gap_it_is_closed_where_the_market_is():
-    s = Session()
-    s.enter(**LONG)
-    s.tick(91.0)
-    assert s.exits == [("stop_loss", -1.0, 91.0)]
+def kinds(outcome) -> list[type]:
+    return [type(record) for record in outcome.records]
 
 
-def test_a_target_a_trailing_stop_and_a_time_stop_close_it_too():
-    s = Session()
-    s.enter(**LONG)
-    s.tick(104.5)
-    s.enter(price=104.0, trailing_stop=Trail("price", 2.0, 1.0))
-    for bid in (104.9, 102.0, 106.0, 104.01):
-        s.tick(bid)
-    assert s.held == 1.0
-    s.tick(104.0)
-    s.enter(price=104.0, time_stop_s=5.0)
-    opened = s.ticks[-1].ts
-    s.tick(103.0, at=opened + 5 * SECOND - 1)
-    assert s.held == 1.0
-    s.tick(103.0, at=opened + 5 * SECOND)
-    assert s.exits == [
-        ("take_profit", -1.0, 104.5), ("trailing_stop", -1.0, 104.0), ("time_stop", -1.0, 103.0)
-    ]  # fmt: skip
+def quantities(core: Core) -> list[float]:
+    return [position.quantity for position in core.positions("d")]
 
 
-def test_what_is_configured_guards_entries_that_ask_for_nothing():
-    s = Session(grant(risk={"stop_loss_percentage": 1.0, "trailing_stop_percentage": 3.0}))
-    s.enter()
-    assert (s.guard.stop, s.guard.trail_stop) == (99.0, 97.0)
-    s.tick(98.9)
-    assert s.exits == [("stop_loss", -1.0, 98.9)]
+# ---- one exit -------------------------------------------------------------------------------------
+def test_a_stop_that_is_touched_closes_the_position_by_the_same_tick():
+    core = protected(stop_loss=STOP)
+    assert see(core, 98.5) is not None
+    out = see(core, 98.0, 2)
+    assert [Judged, Placed, Unguarded] == kinds(out)[:3]
+    [executed] = [record for record in out.records if isinstance(record, Executed)]
+    assert ("stop_loss", 98.0, -1.0, -2.0) == (
+        executed.role, executed.fill.price, executed.fill.quantity, executed.closed,
+    )  # fmt: skip
+    assert [0.0] == quantities(core)
+    assert ("position_protected", "d") in [(kind, owner) for kind, _, owner in out.events]
 
 
-def test_a_configured_stop_cannot_be_loosened():
-    s = Session(grant(risk={"stop_loss_percentage": 1.0}))
-    s.enter(stop_loss=Level("pct", 5.0))
-    assert s.guard.stop == 99.0
-    assert verdicts(s.send("adjust", stop_loss=Level("price", 95.0))) == ["adjust_refused"]
-    s.send("enter_long")
-    s.tick(102.0, 103.0)
-    assert s.guard.stop == 101.5 * 0.99
-    assert s.guard.entry == 101.5
+def test_the_world_reads_of_an_exit_as_of_any_accepted_signal():
+    core = protected(stop_loss=STOP)
+    [accepted] = see(core, 97.0).accepted
+    assert ("exit_long", -1.0, "A", "stop_loss") == (
+        accepted.intent, accepted.quantity, accepted.account_id, accepted.signal["reason"]["code"],
+    )  # fmt: skip
 
 
-def test_an_adjust_tightens_a_stop_and_sets_one_where_none_was():
-    s = Session()
-    s.enter()
-    assert s.core.guards("d") == []
-    assert verdicts(s.send("adjust", stop_loss=Level("price", 97.0))) == ["accepted"]
-    assert s.guard.stop == 97.0
-    assert verdicts(s.send("adjust", stop_loss=Level("price", 99.0))) == ["accepted"]
-    assert verdicts(s.send("adjust", stop_loss=Level("price", 98.0))) == ["adjust_refused"]
-    assert s.guard.stop == 99.0
-    s.tick(98.5)
-    assert s.exits == [("stop_loss", -1.0, 98.5)]
+def test_an_exit_is_ordered_once_however_far_the_price_goes_on():
+    core = protected(stop_loss=STOP)
+    exits = [record for price in (97.0, 96.0, 90.0) for record in (see(core, price) or NOTHING).records]
+    assert 1 == sum(isinstance(record, Executed) for record in exits)
+    assert [0.0] == quantities(core)
 
 
-def test_the_cell_is_told_why_its_position_is_gone():
-    s = Session()
-    s.enter(**LONG)
-    [(_, _, body)] = [c for c in s.tick(97.0).commands if isinstance(c[2], Filled)]
-    assert (body.fill.role, body.position.quantity) == ("stop_loss", 0.0)
+def test_a_gap_is_filled_where_the_market_stands_and_not_at_the_stop():
+    core = protected(stop_loss=STOP)
+    assert 80.0 == fill_of(see(core, 80.0)).price
 
 
-# ---- whatever becomes of the strategy -------------------------------------------------------------
-@pytest.mark.parametrize("fate", ["detached", "paused", "stopped", "latched"])
-def test_a_stop_acts_whatever_became_of_the_strategy(fate):
-    s = Session()
-    s.enter(**LONG)
-    match fate:
-        case "detached":
-            s.core.detach("d", 1)
-        case "paused":
-            s.core.direct("d", 1, "pause", "", exit_only=False)
-        case "stopped":
-            s.core.direct("d", 1, "stop", "", exit_only=False)
-        case "latched":
-            s.took(s.core.latch(("deployment", "d"), "pause", "test", "me", T0))
-    s.tick(97.0)
-    assert s.exits == [("stop_loss", -1.0, 97.0)]
+def test_a_target_closes_with_its_profit():
+    core = protected(stop_loss=STOP, take_profit=TARGET)
+    out = see(core, 105.0)
+    assert ("take_profit", 5.0) == next((r.role, r.closed) for r in out.records if isinstance(r, Executed))
 
 
-def test_a_cancel_of_the_strategy_does_not_mean_the_exit():
-    s = Session()
-    s.enter(time_stop_s=1.0)
-    s.took(s.core.pulse(s.ticks[-1].ts + SECOND))
-    s.send("cancel")
-    s.tick(99.0)
-    assert s.exits == [("time_stop", -1.0, 99.0)]
+def test_a_trailing_stop_follows_the_price_and_never_back():
+    core = protected(trailing_stop=Trail("pct", 1.0))
+    for price in (110.0, 120.0, 119.5):
+        out = see(core, price)
+        assert out is None or not any(isinstance(record, Executed) for record in out.records)
+    assert 118.8 == fill_of(see(core, 118.8)).price
 
 
-def test_a_time_stop_of_a_quiet_symbol_is_ordered_by_its_own_clock_and_once():
-    s = Session()
-    s.enter(time_stop_s=60.0)
-    later = s.ticks[-1].ts + 60 * SECOND
-    s.took(s.core.pulse(later, lambda _: later - 1))
-    assert not [r for r in s.records if type(r) is Unguarded]
-    for seconds in range(3):
-        s.took(s.core.pulse(later + seconds * SECOND, lambda _: later))
-    assert len([r for r in s.records if type(r) is Placed and r.order.role == "time_stop"]) == 1
-    s.tick(99.5, at=later + 5 * SECOND)
-    assert s.exits == [("time_stop", -1.0, 99.5)]
+def test_a_time_stop_needs_no_tick():
+    core = protected(time_stop_s=60.0)
+    assert not core.pulse(T0 + 59 * SECOND).records
+    out = core.pulse(T0 + 62 * SECOND)
+    assert [Judged, Placed, Unguarded] == kinds(out)[:3]
+    out = see(core, 101.0, 63)
+    assert ("time_stop", 1.0) == next((r.role, r.closed) for r in out.records if isinstance(r, Executed))
 
 
-def test_an_exit_that_is_on_its_way_is_not_ordered_twice():
-    s = Session()
-    s.enter(quantity=2.0, **LONG)
-    s.send("exit_all")
-    s.tick(97.0)
-    assert s.held == 0.0
-    assert sum(r.fill.quantity for r in s.records if type(r) is Executed) == 0.0
+def test_configured_percentages_guard_what_a_strategy_opens_without_asking():
+    risk = {"stop_loss_percentage": 1.0, "take_profit_percentage": 3.0}
+    core = protected(running_core(grant(risk=risk)))
+    assert 99.0 == fill_of(see(core, 99.0)).price
 
 
-def test_a_price_out_of_session_or_of_the_wrong_side_closes_nothing():
-    s = Session()
-    s.enter(**LONG)
-    s.took(s.core.on_tick(Tick("X", T0 + 60 * SECOND, 90.0, flags=1), T0 + 60 * SECOND))
-    s.tick(None, 90.0)
-    assert s.exits == []
+def test_a_strategy_may_tighten_and_never_loosen_by_adjust():
+    core = protected(stop_loss=STOP)
+    looser = signal("adjust", key=2, stop_loss=Level("price", 97.0))
+    tighter = signal("adjust", key=3, stop_loss=Level("price", 99.0))
+    assert ["adjust_refused"] == verdicts(core.on_signals("d", 1, [looser], T0))
+    assert ["accepted"] == verdicts(core.on_signals("d", 1, [tighter], T0))
+    assert 99.0 == fill_of(see(core, 99.0)).price
 
 
-# ---- whatever becomes of the engine ---------------------------------------------------------------
-def test_a_stop_that_was_touched_while_the_engine_was_dead_acts_on_the_tick_that_touched_it():
-    s = Session()
-    s.enter(**LONG)
-    for bid in (99.0, 97.5, 101.0):  # published, and the engine died before it looked at them
-        s.ticks.append(Tick("X", s.ticks[-1].ts + SECOND, None, None, bid, bid + 0.02))
-    s.crash()
-    assert s.exits == [("stop_loss", -1.0, 97.5)]
-    s.crash()
-    assert len(s.exits) == 1
+# ---- whoever is dead ------------------------------------------------------------------------------
+def test_it_acts_though_the_instance_is_gone_and_tells_the_next_one():
+    core = protected(stop_loss=STOP)
+    core.detach("d", 1)
+    assert 97.0 == fill_of(see(core, 97.0)).price
+    core.attach(grant(generation=2))
+    assert [0.0] == quantities(core)
 
 
-def test_a_best_price_that_no_record_tells_is_found_again_on_the_tape():
-    s = Session()
-    s.enter(trailing_stop=Trail("price", 2.0))
-    s.tick(110.0)
-    assert not [r for r in s.records if type(r) is Guarded and r.guard.trail_stop == 108.0]
-    s.crash()
-    assert s.guard.trail_stop == 108.0
-    s.tick(108.0)
-    assert s.exits == [("trailing_stop", -1.0, 108.0)]
+def test_it_acts_while_the_deployment_is_paused_and_tells_it():
+    core = protected(stop_loss=STOP)
+    core.direct("d", 1, "pause", "lunch", False)
+    out = see(core, 97.0)
+    [body] = [body for _, _, body in out.commands if isinstance(body, Filled)]
+    assert ("stop_loss", 0.0) == (body.fill.role, body.position.quantity)
 
 
-def test_a_mark_writes_the_best_price_down():
-    s = Session()
-    s.enter(trailing_stop=Trail("price", 2.0))
-    s.tick(110.0)
-    s.took(s.core.keep(s.ticks[-1].ts))
-    s.crash(marked=len(s.ticks))
-    assert s.guard.trail_stop == 108.0
+def test_the_strategys_own_exit_takes_the_guard_along():
+    core = protected(stop_loss=STOP)
+    core.on_signals("d", 1, [signal("exit_long", key=2)], T0)
+    out = see(core, 100.5)
+    assert Unguarded in kinds(out)
+    assert see(core, 90.0) is None
+    assert [0.0] == quantities(core)
 
 
-BIDS = st.lists(st.integers(9_300, 10_700).map(lambda cents: cents / 100), min_size=1, max_size=20)
-EXITS = st.fixed_dictionaries(
-    {},
-    optional={
-        "stop_loss": st.sampled_from([Level("pct", 1.0), Level("pct", 4.0), Level("price", 97.0)]),
-        "take_profit": st.sampled_from([Level("pct", 1.0), Level("price", 105.0)]),
-        "trailing_stop": st.sampled_from([Trail("pct", 1.0), Trail("price", 2.0, 1.0)]),
-        "time_stop_s": st.sampled_from([3.0, 9.0]),
-    },
-)
+def test_an_exit_of_the_strategy_that_waits_is_not_ordered_twice():
+    core = protected(stop_loss=STOP)
+    core.on_signals("d", 1, [signal("exit_long", key=2)], T0)
+    out = see(core, 97.0)  # the tick that fills the exit is the one that touches the stop
+    assert 1 == sum(isinstance(record, Executed) for record in out.records)
+    assert [0.0] == quantities(core)
 
 
-@settings(max_examples=100)
-@given(EXITS, BIDS, st.data())
-def test_an_engine_that_dies_at_any_tick_closes_what_one_that_lives_closes(asked, bids, data):
-    lives, dies = Session(), Session()
-    for each in (lives, dies):
-        each.enter(quantity=2.0, **asked)
-    marked, deaths = 0, data.draw(st.sets(st.integers(0, len(bids) - 1), max_size=3))
-    for index, bid in enumerate(bids):
-        lives.tick(bid)
-        if index in deaths:  # on the tape, and not looked at: all since the mark is seen again
-            dies.ticks.append(lives.ticks[-1])
-            dies.crash(marked)
-        else:
-            dies.tick(bid)
-        if data.draw(st.booleans(), label="mark"):
-            marked = len(dies.ticks)
-            dies.took(dies.core.keep(dies.ticks[-1].ts))
-    assert dies.exits == lives.exits
-    assert dies.held == lives.held
-    assert len(lives.exits) <= 1
+# ---- crashes --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_peak_of_before_a_crash_still_counts(kept):
+    core, records = running_core(), []
+    records += core.on_signals("d", 1, [signal(trailing_stop=Trail("pct", 1.0))], T0).records
+    ticks = [tick(price, ts=T0 + n) for n, price in enumerate((100.0, 120.0, 119.9), 1)]
+    for each in ticks:
+        records += (core.on_tick(each, each.ts) or NOTHING).records
+    if kept:  # as before each mark of the tape
+        out = core.keep(T0 + 9)
+        assert [Guarded] == kinds(out)
+        records += out.records
+    again = running_core()
+    again.restore(records)
+    again.recall([], [("X", 0)])
+    for number, each in enumerate(ticks if not kept else [], 1):
+        assert again.see_again(each, number, each.ts) is None
+    if kept:
+        again.recall([ticks[-1]], [("X", 3)])
+    assert 118.8 == fill_of(again.on_tick(tick(118.8, ts=T0 + 10), T0 + 10)).price
 
 
-@given(EXITS, BIDS)
-def test_the_journal_alone_gives_the_state_that_it_was_written_by(asked, bids):
-    s = Session(grant(risk={"stop_loss_percentage": 3.0}))
-    s.enter(**asked)
-    for bid in bids:
-        s.tick(bid)
-        s.took(s.core.keep(s.ticks[-1].ts))
-    again = Core()
-    again.restore(s.records)
-    assert msgspec.msgpack.encode(again.snapshot()) == msgspec.msgpack.encode(s.core.snapshot())
+def test_a_stop_that_acted_before_the_crash_does_not_act_again_on_the_same_ticks():
+    core, records = running_core(), []
+    records += core.on_signals("d", 1, [signal(stop_loss=STOP)], T0).records
+    ticks = [tick(price, ts=T0 + n) for n, price in enumerate((100.0, 97.0, 96.0), 1)]
+    for each in ticks:
+        records += (core.on_tick(each, each.ts) or NOTHING).records
+    again = running_core()
+    again.restore(records)
+    assert [None] * 3 == [again.see_again(each, number, each.ts) for number, each in enumerate(ticks, 1)]
+    assert core.snapshot() == again.snapshot()
 
 
-def test_a_journalled_guard_does_not_ask_what_is_configured_now():
-    s = Session(grant(risk={"stop_loss_percentage": 3.0}))
-    s.enter()
-    s.grants = (grant(risk={}),)
-    s.crash(marked=len(s.ticks))
-    assert s.guard.stop == 97.0
-    assert s.guard.protect == Protection(widest_stop=3.0)
+def test_a_stop_whose_records_were_lost_acts_when_its_tick_is_seen_again():
+    core, records = running_core(), []
+    records += core.on_signals("d", 1, [signal(stop_loss=STOP)], T0).records
+    first, second = tick(100.0, ts=T0 + 1), tick(97.0, ts=T0 + 2)
+    records += core.on_tick(first, first.ts).records
+    lost = core.on_tick(second, second.ts)
+    again = running_core()
+    again.restore(records)
+    assert again.see_again(first, 1, first.ts) is None
+    found = again.see_again(second, 2, second.ts)
+    assert lost.records == found.records
 
 
-def test_the_exit_can_be_read_among_the_signals_with_its_reason():
-    s = Session()
-    s.enter(**LONG)
-    s.tick(97.0)
-    [judged] = [r for r in s.records if type(r) is Judged and r.signal.timeframe == "engine"]
-    assert judged.signal.reason.code == "stop_loss"
-    assert "98" in judged.signal.reason.text
+# ---- terms ----------------------------------------------------------------------------------------
+def test_an_exit_pays_commission_and_slips_like_any_order():
+    terms = Terms(commission=FixedCommission(0.5), slippage=PercentageSlippage(100.0))
+    core = protected(running_core(setup=Setup(paper=terms)), at=100.0, stop_loss=Level("price", 95.0))
+    fill = fill_of(see(core, 90.0))
+    assert (pytest.approx(89.1), 0.5) == (fill.price, fill.fee)
+
+
+def test_money_follows_the_multiplier_and_currency_of_the_instrument():
+    future = Instruments({"X": Instrument(symbol="X", multiplier=50.0, currency="EUR")})
+    core = protected(running_core(setup=Setup(instruments=future)), stop_loss=STOP)
+    out = see(core, 98.0)
+    [executed] = [record for record in out.records if isinstance(record, Executed)]
+    assert (-100.0, "EUR") == (executed.closed, executed.fill.currency)
+
+
+def test_a_bar_that_touches_stop_and_target_closes_at_the_stop():
+    core = protected(stop_loss=STOP, take_profit=TARGET)
+    minute = 60 * SECOND
+    opened = T0 - T0 % minute + minute
+    bar = Candle("X", "1m", opened, opened + minute, 100.0, 106.0, 97.0, 104.0, 10.0)
+    out = core.on_bar(bar, bar.close_time)
+    assert ("stop_loss", 98.0) == next((r.role, r.fill.price) for r in out.records if isinstance(r, Executed))
+    assert [0.0] == quantities(core)
+
+
+# ---- helpers --------------------------------------------------------------------------------------
+def fill_of(outcome):
+    [executed] = [record for record in outcome.records if isinstance(record, Executed)]
+    return executed.fill
