@@ -118,7 +118,14 @@ def activation(trail: Trail, protect: Protection, entry: float) -> float:
 
 def distance(kind: str, value: float, protect: Protection, base: float) -> float:
     """Return a distance in price, 0.0 where its unit or its value is not known (head of this module)."""
-    unit = {"pct": base / 100, "ticks": protect.tick_size, "atr": protect.atr, "price": 1.0}[kind]
+    if kind == "pct":
+        unit: float | None = base / 100
+    elif kind == "ticks":
+        unit = protect.tick_size
+    elif kind == "atr":
+        unit = protect.atr
+    else:
+        unit = 1.0
     return value * unit if unit is not None and known(unit) and known(value) else 0.0
 
 
