@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from bus.messages import Level, Signal, Trail
 from strategies.trading.instruments import Instrument
-from strategies.trading.levels import Protection, better, distance, problem, stop_price, target_price
+from strategies.trading.levels import Protection, better, distance, known, problem
 from strategies.trading.rules import Refusal
 
 PROTECTIVE: Final = ("stop_loss", "take_profit", "trailing_stop", "time_stop_s")
@@ -44,28 +44,66 @@ def unheld(protect: Protection, side: int, entry: float) -> Refusal | None:
     A stop that is not on the losing side would close the position with its first tick; one that no price
     reaches (100 % below) would never. A target on the losing side is a loss by another name.
     """
-    if why := problem(protect):
-        return Refusal("protective_unknown", why)
-    losing, winning = ("below", "above") if side > 0 else ("above", "below")
-    if protect.stop_loss is not None:
-        stop = stop_price(protect, side, entry)
-        if stop is None:
-            return Refusal(
-                "stop_side", f"{_said('stop_loss', protect.stop_loss)} is at no price there can be"
-            )
-        if not better(side, entry, stop):
-            return Refusal("stop_side", f"the stop at {stop:g} is not {losing} the entry at {entry:g}")
-    if protect.take_profit is not None:
-        target = target_price(protect, side, entry)
-        if target is None:
-            said = _said("take_profit", protect.take_profit)
-            return Refusal("target_side", f"{said} is at no price there can be")
-        if not better(side, target, entry):
-            return Refusal("target_side", f"the target at {target:g} is not {winning} the entry at {entry:g}")
+    wrong = (
+        _stop(protect, side, entry)
+        or _target(protect, side, entry)
+        or _trailing(protect, side, entry)
+        or _time(protect)
+    )
+    if wrong is None:
+        return None
+    # What is not known has no distance, so it stands on no side: only now is it asked why.
+    why = problem(protect)
+    return Refusal("protective_unknown", why) if why else wrong
+
+
+def _stop(protect: Protection, side: int, entry: float) -> Refusal | None:
+    level = protect.stop_loss
+    if level is None:
+        return None
+    stop = _stands(level, protect, entry, -side)
+    if not known(stop):
+        return Refusal("stop_side", f"{_said('stop_loss', level)} is at no price there can be")
+    if not better(side, entry, stop):
+        where = "below" if side > 0 else "above"
+        return Refusal("stop_side", f"the stop at {stop:g} is not {where} the entry at {entry:g}")
+    return None
+
+
+def _target(protect: Protection, side: int, entry: float) -> Refusal | None:
+    level = protect.take_profit
+    if level is None:
+        return None
+    target = _stands(level, protect, entry, side)
+    if not known(target):
+        return Refusal("target_side", f"{_said('take_profit', level)} is at no price there can be")
+    if not better(side, target, entry):
+        where = "above" if side > 0 else "below"
+        return Refusal("target_side", f"the target at {target:g} is not {where} the entry at {entry:g}")
+    return None
+
+
+def _trailing(protect: Protection, side: int, entry: float) -> Refusal | None:
     trail = protect.trailing_stop
-    if trail is not None and side > 0 and distance(trail.kind, trail.value, protect, entry) >= entry:
+    if trail is None:
+        return None
+    away = distance(trail.kind, trail.value, protect, entry)
+    arms = 1.0 if trail.activation is None else distance(trail.kind, trail.activation, protect, entry)
+    if not away or not arms or (side > 0 and away >= entry):
         return Refusal("stop_side", f"{_said('trailing_stop', trail)} is at no price there can be")
     return None
+
+
+def _time(protect: Protection) -> Refusal | None:
+    if protect.time_stop_s is None or known(protect.time_stop_s):
+        return None
+    return Refusal("protective_unknown", f"time_stop_s is {protect.time_stop_s!r}")
+
+
+def _stands(level: Level, protect: Protection, entry: float, direction: int) -> float:
+    if level.kind == "price":
+        return level.value
+    return entry + direction * distance(level.kind, level.value, protect, entry)
 
 
 def tightest(
@@ -76,19 +114,24 @@ def tightest(
     ``configured`` is in percent and seconds (``Limits.protect``), ``wanted`` in anything.
     """
     limits = [limit for limit in configured if limit is not None]
-    if not limits and not square_off_at:
-        return wanted
+    if not limits:
+        return replace(wanted or _NOTHING, square_off_at=square_off_at) if square_off_at else wanted
     own = wanted or _NOTHING
+    seconds, stop, trail = own.time_stop_s, own.widest_stop, own.widest_trail
+    for limit in limits:
+        seconds = _least(seconds, limit.time_stop_s)
+        stop = _least(stop, limit.widest_stop)
+        trail = _least(trail, limit.widest_trail)
     return Protection(
         stop_loss=own.stop_loss,
         take_profit=_nearest(own, limits, entry),
         trailing_stop=_trail(own, limits, entry),
-        time_stop_s=_least(own.time_stop_s, [limit.time_stop_s for limit in limits]),
+        time_stop_s=seconds,
         square_off_at=square_off_at,
         atr=own.atr,
         tick_size=own.tick_size,
-        widest_stop=_least(own.widest_stop, [limit.widest_stop for limit in limits]),
-        widest_trail=_least(own.widest_trail, [limit.widest_trail for limit in limits]),
+        widest_stop=stop,
+        widest_trail=trail,
     )
 
 
@@ -107,12 +150,11 @@ _NOTHING: Final = Protection()
 
 
 def _nearest(own: Protection, limits: list[Protection], entry: float) -> Level | None:
-    nearest = own.take_profit
-    if nearest is None:
-        away = math.inf
-    else:
-        value = abs(nearest.value - entry) if nearest.kind == "price" else nearest.value
-        away = distance(nearest.kind, value, own, entry)
+    nearest, away = own.take_profit, math.inf
+    if nearest is not None and nearest.kind == "price":
+        away = abs(nearest.value - entry)
+    elif nearest is not None:
+        away = distance(nearest.kind, nearest.value, own, entry)
     for limit in limits:
         other = limit.take_profit
         if other is not None and (at := distance(other.kind, other.value, limit, entry)) < away:
@@ -138,11 +180,10 @@ def _trail(own: Protection, limits: list[Protection], entry: float) -> Trail | N
     return kept if kept.activation * unit <= arms else Trail(kept.kind, kept.value, arms / unit)
 
 
-def _least(one: float | None, others: list[float | None]) -> float | None:
-    for other in others:
-        if one is None or (other is not None and other < one):
-            one = other
-    return one
+def _least(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _said(name: str, level: Level | Trail) -> str:
