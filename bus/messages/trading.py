@@ -16,14 +16,17 @@ TimeInForce: TypeAlias = Literal["day", "gtc", "ioc", "fok", "gtd"]
 
 
 class Level(Struct, array_like=True, frozen=True, gc=False):
-    """A stop or target: an absolute price, or a distance from the reference price."""
+    """A stop or target: an absolute price, or a distance from the average entry."""
 
     kind: Literal["price", "pct", "ticks", "atr"]
     value: Price
 
 
 class Trail(Struct, array_like=True, frozen=True, gc=False):
-    """A trailing stop; ``activation`` is the favourable distance at which it arms, None at once."""
+    """A trailing stop: its distance from the best price, percent of that, or in price.
+
+    ``activation`` is how far in profit, in the same kind and from the entry, it arms; None at once.
+    """
 
     kind: Literal["price", "pct", "ticks", "atr"]
     value: Price
