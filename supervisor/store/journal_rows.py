@@ -59,7 +59,9 @@ class _Posting:
         self.ended: list[tuple[str, int]] = []
         """Orders of rows that are there already: (status, seq)."""
         self.fills: list[tuple[Any, ...]] = []
-        self.positions: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self.positions: dict[tuple[str, str], tuple[Any, ...] | None] = {}
+        self.forgotten: list[tuple[str]] = []
+        """Deployments whose flat positions go before ``positions`` come."""
         self.checkpoints: list[tuple[Any, ...]] = []
         self.refused: list[tuple[str, int, str]] = []
         """Checkpoints that are bad: (why, seq, owner)."""
@@ -97,13 +99,17 @@ class _Posting:
         """Write them, in the open transaction."""
         many = database.executemany
         self.standing.write(database)
+        gone = [key for key, row in self.positions.items() if row is None]
+        kept = [row for row in self.positions.values() if row is not None]
         for statement, rows in (
             (_INSERT_SIGNAL, self.signals),
             ("INSERT INTO orders VALUES (?, ?, ?, ?)", self.orders),
             ("UPDATE orders SET payload = ? WHERE seq = ?", [(p, seq) for seq, p in self.changed.items()]),
             ("UPDATE orders SET status = ? WHERE seq = ?", self.ended),
             ("INSERT INTO fills VALUES (?, ?, ?)", self.fills),
-            ("INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)", self.positions.values()),
+            ("DELETE FROM positions WHERE deployment_id = ? AND quantity = 0", self.forgotten),
+            ("DELETE FROM positions WHERE deployment_id = ? AND symbol = ?", gone),
+            ("INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)", kept),
             (checkpoints.INSERT, self.checkpoints),
             (checkpoints.REFUSE, self.refused),
             (checkpoints.CLEAR, self.cleared),
@@ -178,8 +184,16 @@ def _amended(rows: _Posting, record: Amended) -> None:
     rows.change(order.seq, _encode(Placed(seq=order.seq, at=order.accepted_at, order=order)))
 
 
-def _nothing(_rows: _Posting, _record: Record) -> None:
-    """The rows of a removed deployment go one by one (``forget``)."""
+def _forgotten(rows: _Posting, record: Forgotten) -> None:
+    """What its account is told to keep (``Parted``) goes in the same transaction, or it would count twice.
+
+    Its other rows go later (``forget``).
+    """
+    owner = record.deployment_id
+    rows.forgotten.append((owner,))
+    flat = [key for key, row in rows.positions.items() if key[0] == owner and row and row[3] == 0]
+    rows.positions.update(dict.fromkeys(flat))
+    rows.standing.forgotten(record)
 
 
 _POST: Final[dict[type, Callable[[_Posting, Any], None]]] = {
@@ -199,7 +213,7 @@ _POST: Final[dict[type, Callable[[_Posting, Any], None]]] = {
     Rearmed: lambda rows, record: rows.standing.rearmed(record),
     Measured: lambda rows, record: rows.standing.measured(record),
     Routed: lambda rows, record: rows.standing.routed(record),
-    Forgotten: _nothing,
+    Forgotten: _forgotten,
     Parted: lambda rows, record: rows.standing.parted(record),
 }
 """What rows each kind of record becomes."""

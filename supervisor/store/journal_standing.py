@@ -23,6 +23,7 @@ from strategies.trading.latches import Latch, Scope
 from strategies.trading.protection import Guard
 from strategies.trading.records import (
     Executed,
+    Forgotten,
     Guarded,
     Latched,
     LotRing,
@@ -130,6 +131,12 @@ class Posting:
         settled = record.settled
         self._rows["settled", settled.account_id, settled.currency] = record.seq, _encode(settled)
 
+    def forgotten(self, record: Forgotten) -> None:
+        """A removed deployment has no latch and no figures."""
+        owner: tuple[Scope, str] = ("deployment", record.deployment_id)
+        self._follows.pop(owner, None)
+        self._rows["latch", *owner] = self._rows["figures", *owner] = None
+
     def routed(self, record: Routed) -> None:
         """A live order is where it is."""
         self._rows["route", record.deployment_id, record.order_id] = record.seq, _encode(record)
@@ -203,7 +210,8 @@ def lots(execute: Execute) -> list[LotRing]:
 def fill(many: ExecuteMany, seq: int, standing: Iterable[Any], rings: Iterable[LotRing]) -> None:
     """Put back what a copy of a lost journal knows, in the open transaction."""
     rows = [(*_named(thing), seq, _encode(thing)) for thing in standing]
-    many("INSERT INTO standing VALUES (?, ?, ?, ?, ?)", rows)
+    # Figures have followed the orders of the copy by now, from nothing: its own are what counts.
+    many("INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?)", rows)
     many(
         "INSERT INTO lots VALUES (?, ?, ?, ?, ?)",
         [(ring.deployment_id, ring.symbol, *lot) for ring in rings for lot in ring.lots],

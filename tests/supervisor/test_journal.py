@@ -323,6 +323,25 @@ def test_a_removed_deployment_is_forgotten_but_its_keys_and_what_it_holds(path):
         assert journal.last_seq == last
 
 
+@pytest.mark.parametrize("posted_before", [True, False])
+def test_an_engine_that_dies_while_it_forgets_counts_no_money_twice(path, posted_before):
+    core = running_core()
+    with Journal.open(path) as journal:
+        for number, intent in enumerate(["enter_long", "exit_all"], start=1):
+            now = T0 + number * SECOND
+            journal.append(core.on_signals("d", 1, [signal(intent, number, data_as_of=now)], now).records)
+            journal.append(core.on_tick(tick(100.0 + number, ts=now), now).records)
+        if posted_before:
+            journal.post()
+        journal.append(core.forget("d", T0 + 9 * SECOND).records)
+        journal.commit()  # and dies here, before journal.forget
+    assert [1.0] == [settled.realised for settled in core.snapshot().settled]
+    with Journal.open(path) as journal:
+        recovered = Core()
+        recovered.restore(journal.recover())
+        assert replace(recovered.snapshot(), tallies=[]) == replace(core.snapshot(), tallies=[])
+
+
 def test_numbers_are_never_given_twice_even_when_the_newest_rows_are_dropped(path):
     core = running_core()
     with Journal.open(path) as journal:
