@@ -60,7 +60,8 @@ def _kept(lots: Lots, rest: float) -> tuple[int, float]:
     while first and rest > hair:
         first -= 1
         rest -= abs(lots[first].quantity)
-    return first, (-rest if -rest > hair else 0.0)
+    over = -rest
+    return first, (over if over > hair else 0.0)
 
 
 def moved(lots: Lots, move: LotMove, seq: int, price: float) -> Lots:

@@ -206,6 +206,19 @@ def test_a_ledger_follows_every_fill_of_its_account():
     assert {"USD": -9.0} == books.ledger("B").realised
 
 
+def test_accounts_are_those_that_hold_something_or_have_money():
+    books = books_of(fill(account="B"), fill("Y", account="A"), fill("Y", -1.0, account="A"))
+    books.put_settled(Settled("C", "USD", 4.0))
+    books.put(Position("e", "X", 1.0, 1.0))  # of before accounts were kept
+    assert ["A", "B", "C"] == books.accounts()
+
+
+def test_positions_of_a_deployment_are_unmarked_and_by_symbol():
+    books = books_of(fill("Y"), fill("X"), fill("Z", owner="e"))
+    assert [books.position("d", "X"), books.position("d", "Y")] == books.of_deployment("d")
+    assert [] == books.of_deployment("f")
+
+
 def test_the_ledger_of_a_deployment_follows_its_own_fills_and_drops():
     books = books_of(fill("X", fee=1.0), fill("Y", fee=2.0), fill("X", owner="e", fee=4.0))
     ledger = books.ledger_of("d")
