@@ -1,0 +1,89 @@
+"""Limits may be reached and not passed, by the deployment and by its account."""
+
+import math
+
+import msgspec
+import pytest
+
+from strategies.trading.caps import MAX_OPEN_ORDERS
+from strategies.trading.gate import judge
+from strategies.trading.limits import Limits
+from strategies.trading.view import Party
+from tests.strategies.trading.gate_world import (
+    ENTRY,
+    EXIT,
+    LONG,
+    NOW,
+    TODAY,
+    VIEW,
+    judged,
+)
+
+
+def test_a_position_may_be_as_large_as_allowed_orders_that_wait_included():
+    view = {"held": 1.0, "buying": 2.0, "limits": Limits(max_position_size=4.0)}
+    assert judged(view=view, quantity=1.0).decision == "accepted"
+    assert judged(view=view, quantity=1.001).rule == "max_position_size"
+
+
+def test_an_exit_that_waits_makes_no_room_since_it_may_be_cancelled():
+    view = {"held": 4.0, "selling": -4.0, "waiting": 1, "limits": Limits(max_position_size=4.0)}
+    assert judged(view=view).rule == "max_position_size"
+
+
+def test_a_notional_limit_is_on_the_whole_position_at_the_last_price():
+    view = {"held": 1.0, "limits": Limits(max_notional=200.0)}
+    assert judged(view=view, quantity=1.0).decision == "accepted"
+    assert judged(view=view, quantity=1.01).rule == "max_notional"
+
+
+def test_exits_have_room_when_entries_have_used_up_theirs():
+    assert judged(EXIT, LONG | {"waiting": 2 * MAX_OPEN_ORDERS - 1}).decision == "accepted"
+    assert judged(EXIT, LONG | {"waiting": 2 * MAX_OPEN_ORDERS}).rule == "open_orders"
+
+
+@pytest.mark.parametrize("who", ["own", "account"])
+@pytest.mark.parametrize(
+    ("limits", "good", "bad"),
+    [
+        ({"max_orders_per_min": 3}, {"orders_minute": 2}, {"orders_minute": 3}),
+        ({"max_identical_orders_per_min": 3}, {"identical": 2}, {"identical": 3}),
+        (
+            {"max_orders_per_day": 3},
+            {"figures": msgspec.structs.replace(TODAY, orders=2)},
+            {"figures": msgspec.structs.replace(TODAY, orders=3)},
+        ),
+        ({"max_open_positions": 3}, {"open_elsewhere": 2}, {"open_elsewhere": 3}),
+        ({"max_exposure": 500.0}, {"elsewhere": 400.0}, {"elsewhere": 400.1}),
+        ({"max_exposure": 500.0}, {"elsewhere": 200.0, "held": 2.0}, {"elsewhere": 200.0, "held": 2.1}),
+        ({"max_exposure": 500.0}, {"held": 3.0, "buying": 1.0}, {"held": 3.0, "buying": 1.1}),
+        ({"max_notional": 500.0}, {"held": 3.0, "buying": 1.0}, {"held": 3.0, "buying": 1.1}),
+        ({"max_position_size": 5.0}, {"held": 3.0, "buying": 1.0}, {"held": 3.0, "buying": 1.1}),
+        ({"max_position_size": 5.0}, {"held": 3.0, "selling": -3.0}, {"held": 4.1, "selling": -3.0}),
+    ],
+)
+def test_a_limit_may_be_reached_and_not_passed(who, limits, good, bad):
+    for fields, passes in ((good, True), (bad, False)):
+        party = msgspec.structs.replace(Party(), limits=Limits(**limits), **fields)
+        assert judge(ENTRY, msgspec.structs.replace(VIEW, **{who: party}), NOW).passed is passes
+
+
+@pytest.mark.parametrize("holds", [{"held": 1.0}, {"held": -1.0}, {"buying": 1.0}, {"selling": -1.0}])
+def test_what_is_open_already_is_no_position_more(holds):
+    full = {"limits": Limits(max_open_positions=1), "open_elsewhere": 1}
+    assert judged(view=full).rule == "max_open_positions"
+    assert judged(view=full | holds).decision == "accepted"
+    # An account that holds the symbol for others counts this one as one more.
+    account = msgspec.structs.replace(Party(), **full | holds)
+    assert judged(view={"account": account}).rule == "max_open_positions"
+    assert judged(view={"account": account} | holds).decision == "accepted"
+
+
+def test_a_rate_that_is_not_known_judges_no_limit():
+    for limits in (Limits(max_notional=1e9), Limits(max_exposure=1e9)):
+        assert judged(view={"limits": limits}).decision == "accepted"
+        assert judged(view={"limits": limits, "rate": None}).rule in {"price_unknown", "exposure_unknown"}
+        assert judged(view={"limits": limits, "rate": math.nan}).rule in {"max_notional", "max_exposure"}
+    assert (
+        judged(view={"rate": None}).decision == "accepted"
+    )  # a quantity needs none where nothing is limited
