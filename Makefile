@@ -3,12 +3,13 @@
 PYTHON ?= python3
 SEED ?= 0
 MINUTES ?= 10
+PART ?= books
 BIN := .venv/bin
 # A test a processor at a time; `make test PARALLEL=` runs them one after the other.
 PARALLEL ?= -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast attacks fuzz chaos check lint format bench lock wheel clean
+.PHONY: help venv demo test test-fast attacks fuzz chaos mutate check lint format bench lock wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ fuzz: venv  ## a million wrong messages to whoever hears a strategy or its warde
 
 chaos: venv  ## ten minutes of kills and outages, then the journals compared (SEED=, MINUTES=)
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
+
+mutate: venv  ## change one part in every small way: does a test notice? (PART=, tests/mutation)
+	@sh tools/mutate.sh $(PART)
 
 lint: venv  ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff check .
