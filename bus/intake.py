@@ -74,6 +74,8 @@ class Intake(Judge):
         self._decode = FORMATS[wire_format]
         self._heartbeat = int(heartbeat_s * health.SECOND)
         self._silence = int(silence_s * health.SECOND)
+        self._first_at = 0
+        """When something usable came first, ns."""
         self._lost_at = 0
         self._lost = ""
         self._teller = health.Teller(name)
@@ -151,25 +153,23 @@ class Intake(Judge):
     # ---- out ------------------------------------------------------------------------------------
     def health(self, now: int) -> list[FeedStatus]:
         """Give what changed since the last asking; the first time, what is."""
-        heard = health.Heard(
-            max(self._heard_at, self.last_tick_at or 0),
-            self._beat_at,
-            self._lost_at,
-            self._lost,
-            self._notes(),
-        )
+        heard_at = max(self._heard_at, self.last_tick_at or 0)
+        self._first_at = self._first_at or heard_at
+        heard = health.Heard(heard_at, self._beat_at, self._lost_at, self._lost, self._notes(now))
         state, detail = health.judge(heard, now, self._heartbeat, self._silence)
         gaps, self.gapped = self.gapped, {}
         return self._teller.changes(state, detail, gaps, now)
 
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self, now: int) -> tuple[str, ...]:
         """Say what cannot be told of this feed, for whoever wonders about a gap or a lag."""
         notes = []
         if self.ticks and not self.sequenced:
             notes.append("no sequence numbers, gaps cannot be told")
         if self.untimed:
             notes.append("times missing, stamped on receipt")
-        if not self._beat_at:
+        # A native publisher that beats once a second may send a tick first.
+        early = self.format == "native" and now - self._first_at < self._heartbeat
+        if not self._beat_at and not early:
             notes.append(f"no heartbeats, silence is noticed after {self._silence / health.SECOND:g} s")
         return tuple(notes)
 

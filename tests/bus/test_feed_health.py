@@ -95,6 +95,21 @@ def test_health_says_what_cannot_be_told():
     assert "no heartbeats" in status.detail
 
 
+def test_a_publisher_is_given_time_for_its_first_heartbeat():
+    def details(intake, now):
+        return [status.detail for status in intake.health(now)]
+
+    beats, silent = Intake("main", "native"), Intake("main", "native")
+    for intake in (beats, silent):
+        intake.accept(trade(T0, seq=1), T0)
+        assert details(intake, T0) == [""]
+    beats.accept(heartbeat(T0 + SECOND), T0 + SECOND)
+    assert details(beats, T0 + 3 * SECOND) == []
+    silent.accept(trade(T0 + SECOND, seq=2), T0 + SECOND)
+    assert details(silent, T0 + 3 * SECOND - 1) == []
+    assert details(silent, T0 + 3 * SECOND) == ["no heartbeats, silence is noticed after 60 s"]
+
+
 def test_a_gap_is_told_of_its_symbols_once_and_then_that_it_is_over():
     intake = Intake("main", "native")
     intake.accept(heartbeat(T0), T0)

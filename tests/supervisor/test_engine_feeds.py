@@ -82,6 +82,7 @@ def bench(tmp_path):
 
 
 def test_a_gap_spoils_the_candles_it_reaches_into_and_of_its_symbol_only(bench):
+    bench.beat(0.1)
     for seconds, seq in [(0.5, 1), (1.5, 2), (2.5, 3), (3.5, 5), (4.5, 6), (5.5, 7)]:
         bench.tick("X", seconds, seq)
         bench.tick("Y", seconds + 0.1, None)
