@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,10 +15,17 @@ import pytest
 from sandbox import nursery
 from sandbox.confine import attempt
 from sandbox.nursery import ENVIRONMENT, Awake, Forked, Nursery, NurseryError, WardenExited, ZygoteGone
-from tests.sandbox.world import World, gone, look_into
+from tests.sandbox.world import World, gone, look_into, new_world
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A world with a zygote of its own, which is what these tests look at."""
+    with new_world(tmp_path) as world:
+        yield world
 
 
 def test_the_zygote_has_one_thread_a_literal_environment_and_says_when_it_is_awake(world: World):

@@ -36,6 +36,7 @@ from sandbox.confine.survey import Survey
 from sandbox.handle import CellHandle
 from sandbox.nursery import Nursery, NurseryReport, WardenExited
 from sandbox.spec import Born, CellSpec, Died, LogLines, Ready, WardenReport, Warned
+from tests.waiting import wait_until
 
 TOKEN = "secret-of-the-cell"  # noqa: S105
 EPOCH = 7
@@ -148,12 +149,16 @@ class Observed:
 
 
 class World:
-    """One nursery, one engine, and the cells of one test."""
+    """One nursery, one engine, and the cells of one test.
 
-    def __init__(self, folder: Path, survey: Survey | None = None) -> None:
+    A nursery that is given is shared with other tests: it is left as it is found, without a cell.
+    """
+
+    def __init__(self, folder: Path, survey: Survey | None = None, nursery: Nursery | None = None) -> None:
         self.folder = folder
         self.engine = Engine(folder)
-        self.nursery = Nursery(survey)
+        self._shared = nursery is not None
+        self.nursery = nursery or Nursery(survey)
         self.news: list[NurseryReport] = []
         self.cells: list[Observed] = []
         self._written = 0
@@ -197,7 +202,7 @@ class World:
         assert cell.ready, cell.reports
         return cell
 
-    def ended(self, cell: Observed, timeout: float = 20.0) -> Died:
+    def ended(self, cell: Observed, timeout: float = 40.0) -> Died:
         self.until(lambda: cell.handle.gone, "the warden is gone", timeout)
         assert cell.died is not None, cell.reports
         return cell.died
@@ -216,7 +221,7 @@ class World:
             if isinstance(news, WardenExited):
                 next(c for c in self.cells if c.handle is news.cell).warden_code = news.code
 
-    def until(self, condition: Callable[[], Any], what: str, timeout: float = 20.0) -> Any:
+    def until(self, condition: Callable[[], Any], what: str, timeout: float = 40.0) -> Any:
         deadline = time.monotonic() + timeout
         while True:
             self.turn()
@@ -231,14 +236,24 @@ class World:
         for cell in self.cells:
             cell.handle.kill()
             cell.handle.close()
-        self.nursery.close()
+        if self._shared:
+            wait_until(lambda: _deserted(self.nursery), what="the end of every warden")
+        else:
+            self.nursery.close()
         self.engine.close()
 
 
+def _deserted(nursery: Nursery) -> bool:
+    """Whether the zygote has told of the end of each cell that was asked for."""
+    nursery.read()
+    return not nursery._asked and not nursery._cells
+
+
 @contextmanager
-def new_world(folder: Path) -> Iterator[World]:
-    world = World(folder)
-    world.nursery.start()
+def new_world(folder: Path, nursery: Nursery | None = None) -> Iterator[World]:
+    world = World(folder, nursery=nursery)
+    if world.nursery.fileno() < 0:
+        world.nursery.start()
     try:
         yield world
     finally:
