@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,9 @@ def run(script: str, folder: Path, timeout: float) -> str:
         os.killpg(shell.pid, signal.SIGKILL)
         printed, _ = shell.communicate()
         pytest.fail(f"not over after {timeout} s:\n{printed.decode()}")
+    finally:
+        with suppress(ProcessLookupError):  # what a script that failed has left in the background
+            os.killpg(shell.pid, signal.SIGKILL)
     assert shell.returncode == 0, printed.decode()
     return printed.decode()
 

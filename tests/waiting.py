@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = "the condition") -> T:
+def wait_until(condition: Callable[[], T], timeout: float = 30.0, what: str = "the condition") -> T:
     """Return the first truthy value of ``condition``, asked every 5 ms; fail after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while True:
@@ -22,7 +22,7 @@ def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = "t
 
 
 async def until(
-    condition: Callable[[], Awaitable[T]], *, seconds: float = 10.0, what: str = "the condition"
+    condition: Callable[[], Awaitable[T]], *, seconds: float = 30.0, what: str = "the condition"
 ) -> T:
     """Return the first truthy value of ``condition``, as ``wait_until`` does, on an event loop."""
     deadline = time.monotonic() + seconds

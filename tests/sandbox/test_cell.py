@@ -104,6 +104,7 @@ def test_a_stop_ends_in_order_with_state_and_goodbye(world: World):
     died = world.ended(cell)
     assert (died.cause, died.exit_code, died.detail) == ("exit", 0, "stopped")
     assert cell.lines("out") == ["cleaned"]
+    world.until(lambda: world.engine.of(Bye), "its last word to the engine")
     kinds = [type(report) for _, report in world.engine.said]
     assert kinds[kinds.index(Running) :] == [Running, Signals, Checkpoint, Bye]
     world.until(lambda: cell.warden_code is not None, "the zygote's word")
@@ -248,14 +249,15 @@ def test_the_strategy_finds_no_module_of_the_warden_or_the_daemon(world: World):
 def test_the_token_is_nowhere_in_the_memory_of_the_strategy(world: World):
     for _ in range(2):  # the second is forked after the first one's token went by
         cell = world.running("pass")
-    memory, process = b"", look_into(cell.handle.strategy_pid)
+    parts, process = [], look_into(cell.handle.strategy_pid)
     with (process / "mem").open("rb", buffering=0) as mem:
         for line in (process / "maps").read_text().splitlines():
             where, rights, *_ = line.split()
             low, high = (int(part, 16) for part in where.split("-"))
             if "rw" in rights and "[v" not in line:
                 mem.seek(low)
-                memory += mem.read(high - low)
+                parts.append(mem.read(high - low))
+    memory = b"".join(parts)
     assert b"cell-1" in memory
     assert TOKEN.encode() not in memory
     assert world.engine.market_endpoint.encode() not in memory

@@ -184,7 +184,7 @@ def test_signals_for_an_engine_that_does_not_read_are_bounded_in_bytes_and_told(
     assert cell.warnings("lost")[0].startswith("signals lost: the engine is away and ")
     assert resident(cell.handle.warden_pid) - before < 64 * 2**20
     # What waits goes once the engine is heard again.
-    world.until(lambda: world.engine.pulse() or len(world.engine.signals()) > 10_000, "what had room")
+    world.until(lambda: world.engine.pulse() or len(world.engine.signals()) > 7_000, "what had room")
     assert cell.died is None
 
 

@@ -31,7 +31,7 @@ from tests.waiting import wait_until
 
 MAIN = "from cli.main import main\nmain()\n"
 STRATD = (sys.executable, "-P", "-m", "cli.main")
-PATIENCE = 30.0
+PATIENCE = 50.0
 """Seconds that only a failure waits: far more than any of it takes on a busy host."""
 SETTINGS: dict[str, Any] = {
     "limits": {"max_concurrent": 40, "max_per_account": 40},

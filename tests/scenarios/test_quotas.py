@@ -85,7 +85,8 @@ def initialize(self, config):
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Daemon]:
     """One daemon, with every strategy of this module."""
-    one = Site().with_feed()
+    # What a flood of 100 MB takes is no hang, on a busy host neither.
+    one = Site(budgets={"tick": {"soft": 1, "hard": 60}}).with_feed()
     for name, body in {
         "at_once": AT_ONCE, "slowly": SLOWLY, "spins": SPINS, "floods": FLOODS, "sees": SEES,
     }.items():  # fmt: skip
@@ -142,8 +143,8 @@ def test_s42_a_slow_leak_is_warned_of_then_ended_and_counted(daemon: Daemon):
     assert death["cause"] in ("oom", "memory_quota", "error")
     assert death["peak_memory_mb"] > 0.8 * 24
     assert daemon.row("leaks")["last_death"]["cause"] == death["cause"]
-    daemon.until_state("leaks", "running", generation=2)
-    assert daemon.row("leaks")["restarts"] == 1
+    row = daemon.until_state("leaks", "running", generation=2)
+    assert row["restarts"] == row["generation"] - 1
 
 
 def test_s42_what_a_strategy_forks_is_counted_with_it(new_site: Callable[..., Site]):
@@ -155,6 +156,7 @@ def test_s42_what_a_strategy_forks_is_counted_with_it(new_site: Callable[..., Si
         feed.wait_for_engine()
         daemon.start("parent", trust=True, memory="32M")
         daemon.until(lambda: feed.tick() and daemon.deaths("parent"), "its end")
+    daemon.act("stop", "parent", now=True)  # who would end its next family, which no group holds?
     death = daemon.deaths("parent")[-1]
     assert death["cause"] == "memory_quota"
     assert death["peak_memory_mb"] > 64, "of all five, none of which is over the quota"
@@ -202,7 +204,7 @@ def test_s45_a_flood_of_output_is_dropped_counted_and_holds_nobody_up(daemon: Da
         daemon.start("floods", cpu=1.0)
         daemon.start("sibling", "idle")
         before = resident(daemon.process)
-        for _ in range(3):
+        for _ in range(2):
             feed.tick()
             times = len(daemon.site.said("floods", "flooded")) + 1
             daemon.until_said("floods", "flooded", times)

@@ -21,6 +21,8 @@ from tests.waiting import until
 
 PR_SET_CHILD_SUBREAPER = 36
 """prctl(2)."""
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What a daemon handles."""
 SETTINGS = """
 state_dir = "{base}/state"
 runtime_dir = "{base}/run"
@@ -84,6 +86,7 @@ class Rig:
         """Start a daemon, live through ``scenario``, and stop it in order."""
 
         async def live() -> None:
+            before = {number: signal.getsignal(number) for number in HANDLED}
             daemon = Daemon(self.load(), calendars=calendars, survey=self.survey)
             try:
                 await daemon.start()
@@ -92,8 +95,9 @@ class Rig:
             finally:
                 await daemon.stop()
                 loop = asyncio.get_running_loop()
-                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                for number, handler in before.items():
                     loop.remove_signal_handler(number)
+                    signal.signal(number, handler)  # a shell has its background jobs ignore SIGINT
                 release_orphans()
 
         asyncio.run(live())
@@ -128,7 +132,7 @@ class Scene:
         return next(row for row in await self.port.deployments() if row.id == name)
 
     async def until(self, condition: Callable[[], Awaitable[object]], what: str):
-        return await until(condition, seconds=20, what=what)
+        return await until(condition, seconds=40, what=what)
 
     async def state(self, name: str, *states: str):
         async def there():

@@ -18,6 +18,7 @@ from bus.messages import (
     Checkpoint,
     Filled,
     Missed,
+    Replayed,
     Resume,
     Schedule,
     Signal,
@@ -33,7 +34,7 @@ from supervisor.control import Configure, Detach, Expect, FeedSpec, Forget
 from supervisor.engine.resume import MARK, Mark
 from supervisor.store.journal import Journal
 from supervisor.store.tape import Tape
-from tests.supervisor.engine_harness import EngineProcess, send_tick
+from tests.supervisor.engine_harness import EngineProcess, decode_frame, send_tick
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
@@ -89,6 +90,58 @@ def test_a_cell_is_told_again_what_it_reads_and_nothing_of_others(engine: Engine
         one.close()
 
 
+def test_many_that_catch_up_at_once_and_one_that_is_live_hear_every_tick_once(engine: EngineProcess) -> None:
+    publisher, live = engine.feed(), engine.attach("live")
+    live.run()
+    cells = [engine.attach(f"cell-{number}") for number in range(20)]
+    begun = [cell.run().at for cell in cells]
+    start, sent = time.time_ns(), 0
+
+    def tick() -> None:
+        nonlocal sent
+        sent += 1
+        send_tick(publisher, "X", start + sent, 100.0, seq=sent)
+
+    for _ in range(5000):
+        tick()
+    wait_until(lambda: len(live.ticks()) == sent, what="all ticks")
+    heard: list[list[int]] = [[] for _ in cells]
+    missing = set(range(20))
+    for number in missing:
+        cells[number].heard.clear()
+        cells[number].say(Missed(begun[number]))
+
+    def caught_up() -> bool:
+        tick()  # there is always something live
+        for number in list(missing):
+            for message in cells[number].listen():
+                if isinstance(message, Replayed):
+                    frames = [decode_frame(frame)[1] for frame in message.frames]
+                    heard[number] += [t.seq or 0 for m in frames if isinstance(m, Ticks) for t in m.ticks]
+                    if message.done:
+                        missing.discard(number)
+                    else:
+                        cells[number].say(Missed(message.at))
+                elif number not in missing and isinstance(message, Ticks):
+                    heard[number] += [t.seq or 0 for t in message.ticks]
+            cells[number].heard.clear()
+        return not missing
+
+    wait_until(caught_up, timeout=60, what="all of them caught up")
+    for number, cell in enumerate(cells):  # what came behind the last piece is live
+        wait_until(
+            lambda: [*heard[number], *(t.seq for t in cell.ticks())][-1] == sent,  # noqa: B023
+            what="the last tick",
+        )
+        heard[number] += [t.seq or 0 for t in cell.ticks()]
+    wait_until(lambda: len(live.ticks()) == sent, what="the last tick")
+    expected = list(range(1, sent + 1))
+    assert [expected] * 20 == heard
+    assert expected == [t.seq for t in live.ticks()]
+    for one in (publisher, live, *cells):
+        one.close()
+
+
 def test_an_instance_begins_where_the_checkpoint_of_the_last_one_was(engine: EngineProcess) -> None:
     publisher, first = engine.feed(), engine.attach()
     welcome = first.run()
@@ -130,7 +183,7 @@ def test_a_checkpoint_beyond_the_end_of_the_tape_is_loaded_at_the_present(engine
     second = engine.attach(generation=2)
     present: Welcome = second.run()
     assert (present.resumes, present.state, present.position["tick|X|"]) == (False, b"state", 1)
-    assert ["tape_too_short"] == [event.kind for event in engine.events("tape_too_short")]
+    assert engine.events("tape_too_short")  # once for each hello: on a busy host there is more than one
     publisher.close()
     second.close()
 

@@ -232,7 +232,6 @@ def test_folders_deeper_than_python_can_recurse_are_no_traceback(house):
 
 
 def test_an_installation_that_takes_too_long_is_ended_with_all_its_processes(house, tmp_path):
-    house.bounds = plan.Bounds(timeout=0.5)
     pids = tmp_path / "pids"
     uv = house.fake(
         "import subprocess\n"
@@ -240,10 +239,15 @@ def test_an_installation_that_takes_too_long_is_ended_with_all_its_processes(hou
         f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
         "time.sleep(600)"
     )
-    assert "its packages cannot be installed: not done within 0.5 s ([packages] timeout)" == str(
-        house.refused(house.wheel("good"), uv=uv)
-    )
-    for pid in map(int, pids.read_text().split()):
+    wheel = house.wheel("good")
+    for timeout in (0.5, 5.0, 50.0):  # a busy host lets what is idle not begin for a while
+        house.bounds = plan.Bounds(timeout=timeout)
+        told = str(house.refused(wheel, uv=uv))
+        assert f"its packages cannot be installed: not done within {timeout:g} s ([packages] timeout)" == told
+        if found := pids.read_text().split() if pids.exists() else []:
+            break
+    assert len(found) == 2
+    for pid in map(int, found):
         wait_until(lambda pid=pid: not alive(pid), what=f"the end of {pid}")
 
 
