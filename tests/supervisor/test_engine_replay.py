@@ -138,8 +138,9 @@ def test_many_that_catch_up_at_once_and_one_that_is_live_hear_every_tick_once(en
     expected = list(range(1, sent + 1))
     assert [expected] * 20 == heard
     assert expected == [t.seq for t in live.ticks()]
-    for one in (publisher, live, *cells):
-        one.close()
+    publisher.close()
+    for cell in (live, *cells):
+        cell.close()
 
 
 def test_an_instance_begins_where_the_checkpoint_of_the_last_one_was(engine: EngineProcess) -> None:
