@@ -5,8 +5,11 @@ SEED ?= 0
 MINUTES ?= 10
 PART ?= books
 BIN := .venv/bin
-# A test a processor at a time; `make test PARALLEL=` runs them one after the other.
-PARALLEL ?= -n logical --maxprocesses 8 --dist worksteal
+# Two tests a processor at a time, for half of the time they wait for processes to start and to end; where
+# nothing is waited for, one. `make test PARALLEL=` runs them one after the other.
+PROCESSORS := $(shell nproc)
+PARALLEL ?= -n $(shell echo $$(($(PROCESSORS) < 4 ? 2 * $(PROCESSORS) : 8))) --dist worksteal
+ALONE ?= -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-fast attacks fuzz chaos mutate check lint format bench lock wheel clean
@@ -24,10 +27,10 @@ test: venv  ## all tests
 	@$(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: venv  ## the tests without real processes, sockets and kernel features
-	@$(BIN)/python -m pytest -q -m "not system" $(PARALLEL)
+	@$(BIN)/python -m pytest -q -m "not system" $(ALONE)
 
 attacks: venv  ## every hostile strategy: as root, as an ordinary user, and where namespaces are refused
-	@$(BIN)/python -m pytest -q tests/attacks $(PARALLEL)
+	@$(BIN)/python -m pytest -q tests/attacks $(ALONE)
 
 fuzz: venv  ## a million wrong messages to whoever hears a strategy or its warden
 	@$(BIN)/python -m tests.fuzz.warden --inputs 1000000 --seed $(SEED)
