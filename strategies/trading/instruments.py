@@ -11,6 +11,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -88,11 +89,19 @@ def _floor(count: float) -> int:
 
 
 def _multiple(count: int, step: float) -> float:
-    """Return ``count * step``, by a division where the step is one part of a whole number (0.05 is 1/20)."""
-    parts = round(1 / step)
-    if parts > 1 and abs(parts * step - 1) <= 1e-12:
-        return count / parts
-    return count * step
+    """Return the double nearest to ``count * step`` for a step that is a decimal number, as steps are."""
+    parts = _decimal(step)
+    return count * step if parts is None else count * parts[0] / parts[1]
+
+
+@lru_cache(maxsize=4096)
+def _decimal(step: float) -> tuple[int, int] | None:
+    """Return ``step`` as a whole number over a power of ten, None where it needs more than twelve digits."""
+    for digits in range(13):
+        scaled = step * 10**digits
+        if abs(scaled - round(scaled)) <= min(1e-12 * scaled, 1e-4):
+            return round(scaled), 10**digits
+    return None
 
 
 # ---- the table --------------------------------------------------------------------------------------

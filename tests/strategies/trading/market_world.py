@@ -8,6 +8,7 @@ from bus.messages import Candle, Tick
 from strategies.trading.broker import PaperBroker, Venue
 from strategies.trading.execution import Match
 from strategies.trading.instruments import Instrument
+from strategies.trading.matching import on_tick
 from strategies.trading.orders import Order
 from strategies.trading.terms import Terms
 
@@ -47,8 +48,27 @@ BAR = candle(100.0, 105.0, 95.0, 102.0)
 HALF = Venue(terms=lambda _: Terms(volume_share=0.5))
 
 
-def trade(price: float, size: float | None = None, ts: int = 1_001, symbol: str = "X") -> Tick:
-    return Tick(symbol, ts, last=price, size=size)
+def trade(
+    price: float, size: float | None = None, ts: int = 1_001, symbol: str = "X", flags: int = 0
+) -> Tick:
+    return Tick(symbol, ts, last=price, size=size, flags=flags)
+
+
+def quote(bid: float | None, ask: float | None, ts: int = 1_001, **fields: Any) -> Tick:
+    return Tick("X", ts, bid=bid, ask=ask, **fields)
+
+
+def rested(quantity: float, limit: float, **fields: Any) -> Order:
+    """Return a limit order that the market has seen."""
+    return order(quantity, limit_price=limit, resting=True, **fields)
+
+
+def hit(
+    made: Order, tick: Tick, terms: Terms = FREE, instrument: Instrument = PLAIN, **fields: Any
+) -> tuple[float, float, str] | None:
+    """Return (quantity, price, done or why) of what a tick does, None for nothing at all."""
+    match = on_tick(made, tick, terms, instrument, **fields)
+    return None if match is None else (match.quantity, match.price, match.why or match.done)
 
 
 def broker(*orders: Order) -> PaperBroker:

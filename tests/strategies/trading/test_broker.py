@@ -132,7 +132,7 @@ def test_an_order_that_has_had_a_tick_hides_no_other_from_it():
         order(order_id="had", after=8), order(order_id="live", seq=2, route="r"), order(seq=3, after=3)
     )
     assert ["o1"] == [m.order.order_id for m in made.match(trade(5.0), 7)]
-    assert ["had", "o1"] == [m.order.order_id for m in made.match_bar(BAR)]
+    assert [("had", 8), ("o1", 3)] == [(m.order.order_id, m.order.after) for m in made.match_bar(BAR)]
 
 
 def test_what_a_numbered_tick_has_changed_has_had_it_and_no_tick_does_anything_twice():

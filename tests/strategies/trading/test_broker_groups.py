@@ -128,6 +128,12 @@ def test_the_close_proves_a_target_that_the_entry_of_the_same_bar_could_reach():
     assert [("entry", 10.0, "filled"), ("target", 0.0, "")] == told(matches)
 
 
+def test_a_small_position_opened_inside_a_bar_reaches_no_target_in_it_either():
+    target = replace(bracket(-0.5)[1], limit_price=104.0, oco_group="")
+    matches = broker(replace(ENTRY, quantity=0.5), target).match_bar(BAR, holding(0.0))
+    assert [("entry", 0.5, "filled"), ("target", 0.0, "")] == told(matches)
+
+
 def test_a_position_opened_at_the_open_reaches_its_target_in_the_bar():
     target = replace(bracket()[1], limit_price=104.0, oco_group="")
     matches = broker(replace(ENTRY, limit_price=101.0), target).match_bar(BAR, holding(0.0))

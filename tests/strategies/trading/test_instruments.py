@@ -26,6 +26,11 @@ from strategies.trading.instruments import (
         (100.0, 0.25, 100.0, 100.0),
         (0.123456789, 1e-8, 0.12345678, 0.12345679),
         (999_999.999_999_9, 1.0, 1_000_000.0, 1_000_000.0),  # one part in 1e13 off is noise
+        (0.3 + 5e-11, 0.1, 0.3, 0.3),  # and so is half a billionth of a step
+        (1e12 + 0.25, 1.0, 1e12, 1e12 + 1),  # but never as much as a hundredth of one
+        (2.0, 0.3, 1.8, 2.1),
+        (1.9, 1 / 3, 5 * (1 / 3), 2.0),  # no decimal number: as near as doubles come
+        (1.0, 0.03125, 1.0, 1.0),
         (3.7, None, 3.7, 3.7),
     ],
 )

@@ -3,38 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, TICK_VOLUME_UNKNOWN, Tick
-from strategies.trading.instruments import Instrument
+from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, Tick
 from strategies.trading.matching import expired, on_tick
 from strategies.trading.terms import (
     FixedSlippage,
-    PercentageSlippage,
     PerShare,
-    SpreadSlippage,
     Terms,
-    VolumeShare,
 )
-from tests.strategies.trading.market_world import FREE, PLAIN, order
+from tests.strategies.trading.market_world import FREE, PLAIN, hit, order, quote, rested, trade
 
 NAN = float("nan")
-
-
-def trade(price, size=None, ts=1_001, **fields):
-    return Tick("X", ts, last=price, size=size, **fields)
-
-
-def quote(bid, ask, ts=1_001, **fields):
-    return Tick("X", ts, bid=bid, ask=ask, **fields)
-
-
-def hit(made, tick, terms=FREE, instrument=PLAIN, **fields):
-    """Return (quantity, price, done or why) of what a tick does, None for nothing at all."""
-    match = on_tick(made, tick, terms, instrument, **fields)
-    return None if match is None else (match.quantity, match.price, match.why or match.done)
-
-
-def rested(quantity, limit, **fields):
-    return order(quantity, limit_price=limit, resting=True, **fields)
 
 
 # ---- when -------------------------------------------------------------------------------------------
@@ -98,6 +76,18 @@ def test_a_fill_is_at_the_time_of_its_tick_with_its_fee_and_leaves_the_order_as_
     )
     assert (1_234, 3.0, 1.5) == (match.at, match.quantity, match.fee)
     assert replace(order(10.0), filled=3.0, fees=1.5, value=12.0) == match.order
+
+
+@pytest.mark.parametrize("quantity", [0.25, -0.25])
+def test_a_part_of_one_has_its_side_too(quantity):
+    slips = Terms(slippage=FixedSlippage(1.0))
+    side = 4 * quantity
+    assert hit(order(quantity), trade(100.0), slips) == (quantity, 100.0 + side, "filled")
+    assert hit(order(quantity), quote(99.0, 101.0)) == (quantity, 100.0 + side, "filled")
+    assert hit(order(quantity, stop_price=100.0), trade(100.0 + side)) == (quantity, 100.0 + side, "filled")
+    assert hit(order(quantity, stop_price=100.0), trade(100.0 - side)) is None
+    assert hit(rested(quantity, 100.0), trade(100.0 - side)) == (quantity, 100.0, "filled")
+    assert hit(rested(quantity, 100.0), trade(100.0 + side)) is None
 
 
 # ---- stop -------------------------------------------------------------------------------------------
@@ -233,159 +223,3 @@ def test_a_stop_limit_order_that_was_jumped_over_fills_at_its_limit_when_the_mar
 @pytest.mark.parametrize("price", [1.0, 100.0, 1e9])
 def test_a_price_that_is_missing_or_no_number_is_never_reached(made, price):
     assert hit(made, trade(price)) is None
-
-
-# ---- size -------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("tick", "quantity"),
-    [
-        (trade(100.0, 30.0), 3.0),
-        (trade(100.0, 400.0), 25.0),
-        (trade(100.0), 25.0),  # unknown: the whole order, which errs towards it
-        (trade(100.0, 30.0, flags=TICK_VOLUME_UNKNOWN), 25.0),
-        (trade(100.0, 0.0), None),
-        (quote(99.0, 100.0, ask_size=50.0, bid_size=10.0), 5.0),
-        (quote(99.0, 100.0, ask_size=0.0), 25.0),  # a price is for something: the size is not known
-        (Tick("X", 1_001, last=99.5, size=1.0, bid=99.0, ask=100.0, ask_size=50.0), 5.0),
-    ],
-)
-def test_an_order_gets_its_share_of_the_volume_and_the_rest_waits(tick, quantity):
-    match = on_tick(order(25.0), tick, Terms(volume_share=0.1), PLAIN)
-    assert quantity == (match and match.quantity)
-    if match:
-        assert (25.0 - quantity, "" if quantity < 25.0 else "filled") == (match.order.left, match.done)
-
-
-def test_what_earlier_orders_had_of_the_event_is_gone():
-    terms = Terms(volume_share=0.1)
-    assert hit(order(25.0), trade(100.0, 100.0), terms, taken=7.0) == (3.0, 100.0, "")
-    assert hit(order(25.0), trade(100.0, 100.0), terms, taken=10.0) is None
-    assert hit(order(25.0), trade(100.0, 100.0), terms, taken=12.0) is None
-
-
-def test_only_whole_lots_fill_but_for_the_last_of_an_order():
-    lots = Instrument(symbol="X", lot_size=5.0)
-    terms = Terms(volume_share=0.1)
-    assert hit(order(25.0), trade(100.0, 149.0), terms, lots) == (10.0, 100.0, "")
-    assert hit(order(25.0), trade(100.0, 49.0), terms, lots) is None
-    assert hit(order(-25.0), trade(100.0, 149.0), terms, lots) == (-10.0, 100.0, "")
-    assert hit(order(3.0), trade(100.0, 149.0), terms, lots) == (3.0, 100.0, "filled")
-
-
-def test_the_smaller_of_two_volume_limits_binds():
-    tick = trade(100.0, 100.0)
-    model = VolumeShare(limit=0.2, impact=0.0)
-    assert hit(order(99.0), tick, Terms(slippage=model))[0] == 20.0
-    assert hit(order(99.0), tick, Terms(slippage=model, volume_share=0.1))[0] == 10.0
-    assert hit(order(99.0), tick, Terms(slippage=model, volume_share=0.3))[0] == 20.0
-
-
-def test_the_price_of_volume_counts_what_others_took_before():
-    terms = Terms(slippage=VolumeShare(limit=0.5, impact=1.0))
-    assert hit(order(10.0), trade(100.0, 100.0), terms) == (10.0, 101.0, "filled")
-    assert hit(order(10.0), trade(100.0, 100.0), terms, taken=10.0) == (10.0, 104.0, "filled")
-
-
-# ---- price ------------------------------------------------------------------------------------------
-def test_a_slipped_price_is_on_the_grid_and_the_markets_own_is_left_alone():
-    grid = Instrument(symbol="X", tick_size=0.5)
-    assert hit(order(1.0), trade(100.2), FREE, grid) == (1.0, 100.2, "filled")
-    assert hit(order(1.0), trade(100.0), Terms(slippage=PercentageSlippage(1)), grid) == (
-        1.0,
-        100.5,
-        "filled",
-    )
-    assert hit(order(-1.0), trade(100.0), Terms(slippage=PercentageSlippage(1)), grid) == (
-        -1.0,
-        99.5,
-        "filled",
-    )
-
-
-def test_the_spread_of_the_tick_counts_where_it_is_known():
-    terms = Terms(slippage=SpreadSlippage(assumed_bps=100, share=1.0))
-    assert hit(order(1.0), quote(98.0, 102.0), terms) == (1.0, 104.0, "filled")
-    assert hit(order(-1.0), quote(98.0, 102.0), terms) == (-1.0, 96.0, "filled")
-    assert hit(order(1.0), trade(100.0), terms) == (1.0, 101.0, "filled")
-    assert hit(order(1.0), quote(None, 100.0), terms) == (1.0, 101.0, "filled")
-
-
-@pytest.mark.parametrize(
-    ("fields", "price", "outcome"),
-    [
-        ({"reference_price": 100.0}, 100.5, "filled"),
-        ({"reference_price": 100.0}, 100.51, "max_slippage"),
-        ({"reference_price": 100.0}, 90.0, "filled"),  # better than seen is no slippage
-        ({"reference_price": 100.0, "quantity": -1.0}, 99.5, "filled"),
-        ({"reference_price": 100.0, "quantity": -1.0}, 99.49, "max_slippage"),
-        ({}, 100.0, "max_slippage"),  # against what, nobody knows: an entry is not made
-        ({"reference_price": NAN}, 100.0, "max_slippage"),
-        ({"reference_price": 100.0, "reduce_only": True}, 150.0, "filled"),
-        ({"reference_price": 90.0, "stop_price": 100.0}, 100.5, "filled"),  # a stop is held to its stop
-        ({"reference_price": 90.0, "stop_price": 100.0}, 100.51, "max_slippage"),
-        ({"reference_price": 90.0, "limit_price": 100.0}, 100.0, "filled"),
-    ],
-)
-def test_an_entry_that_would_pay_more_than_it_may_is_cancelled(fields, price, outcome):
-    fields = {"quantity": 1.0, "max_slippage_bps": 50.0} | fields
-    assert hit(order(**fields), trade(price))[2] == outcome
-
-
-def test_slippage_itself_counts_against_what_an_entry_may_pay():
-    made = order(1.0, max_slippage_bps=50.0, reference_price=100.0)
-    assert hit(made, trade(100.0), Terms(slippage=PercentageSlippage(50)))[2] == "filled"
-    assert hit(made, trade(100.0), Terms(slippage=PercentageSlippage(51)))[2] == "max_slippage"
-
-
-# ---- time in force ------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("fields", "tick", "outcome"),
-    [
-        ({"time_in_force": "ioc"}, trade(100.0, 40.0), (4.0, 100.0, "ioc")),
-        ({"time_in_force": "ioc"}, trade(100.0, 400.0), (10.0, 100.0, "filled")),
-        ({"time_in_force": "ioc"}, trade(100.0, 0.0), (0.0, 0.0, "ioc")),
-        ({"time_in_force": "fok"}, trade(100.0, 40.0), (0.0, 0.0, "fok")),
-        ({"time_in_force": "fok"}, trade(100.0, 100.0), (10.0, 100.0, "filled")),
-        ({"time_in_force": "fok"}, trade(100.0), (10.0, 100.0, "filled")),
-        ({"time_in_force": "gtc"}, trade(100.0, 40.0), (4.0, 100.0, "")),
-        ({"time_in_force": "ioc", "limit_price": 99.0}, trade(100.0, 40.0), (0.0, 0.0, "ioc")),
-        ({"time_in_force": "fok", "limit_price": 99.0}, trade(100.0, 400.0), (0.0, 0.0, "fok")),
-        ({"time_in_force": "ioc", "limit_price": 100.0}, trade(100.0, 40.0), (4.0, 100.0, "ioc")),
-        # The time of a stop order runs from its touch on.
-        ({"time_in_force": "ioc", "stop_price": 101.0}, trade(100.0, 40.0), None),
-        ({"time_in_force": "ioc", "stop_price": 100.0}, trade(100.0, 40.0), (4.0, 100.0, "ioc")),
-        ({"time_in_force": "ioc", "stop_price": 99.0, "limit_price": 99.5}, trade(100.0), (0.0, 0.0, "ioc")),
-        # A tick that does not tell the price is not its first event.
-        ({"time_in_force": "ioc"}, quote(100.0, None), None),
-    ],
-)
-def test_immediate_orders_take_what_their_first_event_gives_or_nothing(fields, tick, outcome):
-    assert hit(order(10.0, **fields), tick, Terms(volume_share=0.1)) == outcome
-
-
-# ---- reduce only --------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("held", "outcome"),
-    [
-        (None, (-10.0, 100.0, "filled")),
-        (10.0, (-10.0, 100.0, "filled")),
-        (40.0, (-10.0, 100.0, "filled")),
-        (4.0, (-4.0, 100.0, "nothing_to_reduce")),
-        (0.0, (0.0, 0.0, "nothing_to_reduce")),
-        (-5.0, (0.0, 0.0, "nothing_to_reduce")),
-    ],
-)
-def test_an_order_that_only_reduces_is_cut_to_what_is_held(held, outcome):
-    assert hit(order(-10.0, reduce_only=True), trade(100.0), held=held) == outcome
-
-
-def test_one_that_only_reduces_and_is_short_of_volume_goes_on_for_the_rest():
-    made = order(-10.0, reduce_only=True)
-    assert hit(made, trade(100.0, 30.0), Terms(volume_share=0.1), held=4.0) == (-3.0, 100.0, "")
-    assert hit(replace(made, time_in_force="fok"), trade(100.0, 40.0), Terms(volume_share=0.1), held=4.0) == (
-        -4.0, 100.0, "nothing_to_reduce",
-    )  # fmt: skip
-
-
-def test_the_position_does_not_bind_what_may_open_one():
-    assert hit(order(-10.0), trade(100.0), held=4.0) == (-10.0, 100.0, "filled")
