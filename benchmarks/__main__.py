@@ -33,6 +33,7 @@ ALL = (
     "quotas",
     "checkpoint",
     "steps",
+    "gate",
     "supervision",
 )
 HERE = Path(__file__).parent
