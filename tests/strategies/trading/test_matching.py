@@ -38,7 +38,8 @@ def test_an_order_whose_time_is_over_ends_by_the_tick_that_shows_it(tick):
 
 
 @pytest.mark.parametrize(
-    ("expires_at", "now", "over"), [(0, 10**18, False), (5, 4, False), (5, 5, True), (5, 6, True)]
+    ("expires_at", "now", "over"),
+    [(0, 10**18, False), (1, 1, True), (5, 4, False), (5, 5, True), (5, 6, True)],
 )
 def test_an_order_expires_at_its_time_and_never_without_one(expires_at, now, over):
     assert expired(order(expires_at=expires_at), now) is over
@@ -68,6 +69,12 @@ def test_a_crossed_quote_gives_the_size_of_the_side_that_is_paid():
     half = Terms(volume_share=0.5)
     assert hit(order(100.0), tick, half) == (5.0, 101.0, "")
     assert hit(order(-100.0), tick, half) == (-20.0, 99.0, "")
+
+
+def test_a_locked_quote_gives_each_side_its_own_size():
+    tick, half = quote(100.0, 100.0, bid_size=10.0, ask_size=40.0), Terms(volume_share=0.5)
+    assert hit(order(100.0), tick, half) == (20.0, 100.0, "")
+    assert hit(order(-100.0), tick, half) == (-5.0, 100.0, "")
 
 
 def test_a_fill_is_at_the_time_of_its_tick_with_its_fee_and_leaves_the_order_as_it_stands():

@@ -252,6 +252,18 @@ def test_entries_come_before_what_reduces_and_of_two_the_worse_at_the_close():
     assert ["down", "up", "stop"] == carried_out(stop, up, down)
 
 
+@pytest.mark.parametrize(("close", "first"), [(100.5, "down"), (99.5, "up")])
+def test_both_sides_are_measured_alike(close, first):
+    up = order(0.25, order_id="up", stop_price=103.0)
+    down = order(-0.25, order_id="down", stop_price=97.0, seq=2)
+    assert first == carried_out(up, down, bar=replace(BAR, close=close))[0]
+
+
+def test_what_the_open_fills_comes_before_an_entry_however_that_stands_at_the_close():
+    entry = order(1.0, order_id="entry", stop_price=104.0, seq=1)
+    assert ["market", "entry"] == carried_out(entry, order(1.0, order_id="market", seq=2))
+
+
 def test_an_order_that_only_changes_comes_with_the_open_by_acceptance():
     rests = order(1.0, order_id="rests", limit_price=50.0, seq=1)
     assert ["rests", "market"] == carried_out(order(1.0, order_id="market", seq=2), rests)
