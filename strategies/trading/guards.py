@@ -76,8 +76,9 @@ class Guards:
         acting: list[tuple[Guard, Role]] = []
         for symbol, mine in self._live.items():
             timed = [guard for guard in mine.values() if guard.expires_at or guard.square_off_at]
-            now = clock(symbol) if timed else 0
-            acting += [(guard, role) for guard in timed if (role := due(guard, now)) is not None]
+            if timed:
+                now = clock(symbol)
+                acting += [(guard, role) for guard in timed if (role := due(guard, now)) is not None]
         return acting
 
     def moved(self, numbered: Callable[[str], int]) -> list[Guard]:

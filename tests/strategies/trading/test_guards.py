@@ -36,6 +36,7 @@ def test_dropping_what_is_not_guarded_changes_nothing():
     guards.drop("a", "Y")
     assert guards.of("a", "X") == named("a", **STOP)
     assert guards.of("b", "X") is None
+    assert guards.of("a", "Y") is None
 
 
 def test_a_tick_names_the_guards_that_act_oldest_first():
@@ -97,3 +98,21 @@ def test_guards_put_back_from_a_snapshot_are_looked_at_in_the_same_order():
     again = holding(*guards.everything())
     assert guards.look(tick(bid=90.0), T0) == again.look(tick(bid=90.0), T0)
     assert guards.everything() == again.everything()
+
+
+def test_the_guards_of_a_symbol_are_told_oldest_first_as_prices_left_them():
+    one, two = named("b", 2, **TRAIL), named("a", 5, **STOP)
+    guards = holding(two, one, named("c", 1, symbol="Y", **STOP))
+    guards.look(tick(bid=107.0), T0)
+    assert [each.seq for each in guards.on("X")] == [2, 5]
+    assert guards.on("X")[0].trail_stop == 105.0
+    assert guards.on("Z") == []
+
+
+def test_a_guard_that_a_bar_moved_is_journalled_when_asked():
+    made = named("a", **TRAIL)
+    guards = holding(made)
+    guards.move(replace(made, peak=109.0, trail_stop=107.0))
+    assert guards.of("a", "X").trail_stop == 107.0
+    assert [each.trail_stop for each in guards.moved(lambda _: 9)] == [107.0]
+    assert guards.everything() == [made]

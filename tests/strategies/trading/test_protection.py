@@ -341,6 +341,19 @@ def test_adjust_never_loosens_and_says_why_not(asked, price, word):
     assert word in answer
 
 
+def test_trails_of_two_kinds_are_compared_at_the_present_price():
+    made = guard(trailing_stop=Trail("price", 3.0))
+    assert adjust(made, Protection(trailing_stop=Trail("pct", 2.0)), 120.0, after=1).trail_stop == 117.6
+    assert "follow at 4" in adjust(made, Protection(trailing_stop=Trail("pct", 2.0)), 200.0, after=1)
+    assert isinstance(adjust(made, Protection(trailing_stop=Trail("pct", 2.0)), None, after=1), Guard)
+    assert "follow at 4" in adjust(made, Protection(trailing_stop=Trail("pct", 4.0)), None, after=1)
+
+
+def test_a_wider_configured_stop_does_not_bar_an_adjust():
+    asked = Protection(take_profit=Level("price", 130.0), widest_stop=50.0)
+    assert adjust(guard(**PCT), asked, 103.0, after=1).stop == 95.0
+
+
 def test_adjust_of_a_short_looks_the_other_way():
     made = guard(-1, **PCT)
     assert "loosen" in adjust(made, Protection(stop_loss=Level("price", 106.0)), 98.0, after=1)
