@@ -22,7 +22,6 @@ from supervisor.trading_control import (
     RouteOrder,
     SetLatch,
     TradingAnswer,
-    TradingSpec,
 )
 
 
@@ -64,7 +63,8 @@ class SignalsSpec(Struct, frozen=True, kw_only=True):
 class Configure(Struct, frozen=True, array_like=True, tag=1):
     """What is wanted from now on: feeds, their calendars as plain tables (bus/sessions.py), the way out.
 
-    Every ``checkpoint_every`` seconds a cell that runs is asked for its state.
+    Every ``checkpoint_every`` seconds a cell that runs is asked for its state. ``trading`` is the digest of
+    the file that says what is traded, for whom and on which terms (``TradingSpec``), "" for none.
     """
 
     feeds: list[FeedSpec]
@@ -72,7 +72,7 @@ class Configure(Struct, frozen=True, array_like=True, tag=1):
     synthetic: Literal["deliver", "history_only", "off"] = "deliver"
     signals: SignalsSpec = SignalsSpec()
     checkpoint_every: float = 30.0
-    trading: TradingSpec = TradingSpec()
+    trading: str = ""
 
 
 class Attach(Struct, frozen=True, array_like=True, tag=2):

@@ -56,6 +56,7 @@ from supervisor.store.high_mark import HighMark
 from supervisor.store.tables import DeathRecord, Deployment, Standing
 from supervisor.survey import take, with_groups
 from supervisor.systemd import Notifier
+from supervisor.trading_setup import TradingSetup
 from supervisor.trust import summary
 from supervisor.verbs import Verbs
 
@@ -63,11 +64,8 @@ ENGINE_PATIENCE = 30.0
 """Seconds that the first engine may take to recover its journal before the daemon gives up."""
 ENGINE_SILENCE = 15.0
 """Seconds without a word from a living engine after which it counts as hung and is killed."""
-
-
 LEAVING = 10.0
 """Seconds that the daemon's own parts may take to end, at most, after the strategies have."""
-
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -124,6 +122,7 @@ class Daemon:
         self.on_loss = {name: feed.on_loss for name, feed in settings.feeds.items()}
         self.dependants = Dependants(self.actors, self.on_loss)
         self.news.on_feed = self.dependants.on_turn
+        self.trading = TradingSetup(settings.state_dir, self.events, self.problems)
         self.signals = SignalTail(settings.state_dir / "journal.db")
         self.checkpoints = Checkpoints(self.signals, self.engine)
         self.news.on_state_answer = self.checkpoints.on_answer
@@ -208,6 +207,7 @@ class Daemon:
         """Once the engine is ready: have everything as it was wanted."""
         await self._first_engine()
         self.sampler.follow(self.processes)
+        self.trading.watch(lambda: self.settings, self.tell_settings)
         self.pulse.start()
         self.dependants.let_go()
         self.verbs.recover()
@@ -257,7 +257,7 @@ class Daemon:
         self._stop_asked.set()
 
     def _hang_up(self) -> None:
-        if not self._stop_asked.is_set():  # a reload during the end would start what is being stopped
+        if not self._stop_asked.is_set():  # a reload now would start what is being stopped
             self._spawn(self._reload())
 
     async def _reload(self) -> None:
@@ -303,6 +303,7 @@ class Daemon:
         """Let go of everything, in the reverse order of ``start``. Also after a ``start`` that failed."""
         self.stopping = True
         await self.pulse.stop()
+        await self.trading.stop()
         for actor in self.actors.values():
             await actor.close()
         await self.host.packages.close()
@@ -325,7 +326,8 @@ class Daemon:
     # ---- the engine -----------------------------------------------------------------------------
     async def tell_settings(self) -> None:
         """Tell the engine of the settings as they are now."""
-        order = await configuration(self.settings, self._calendars, self.events, self.problems)
+        digest = await self.trading.bring_up(self.settings)
+        order = await configuration(self.settings, self._calendars, self.events, self.problems, digest)
         self.engine.tell(order)
 
     async def _configure_engine(self) -> None:

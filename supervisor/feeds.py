@@ -18,7 +18,7 @@ Calendars = Callable[[list[str]], dict[str, Any]]
 
 
 async def configuration(
-    settings: Settings, calendars: Calendars, events: EventLog, problems: dict[str, str]
+    settings: Settings, calendars: Calendars, events: EventLog, problems: dict[str, str], trading: str = ""
 ) -> Configure:
     """Return what the engine is to do. A feed whose calendar cannot be had stays closed, and says why.
 
@@ -41,4 +41,5 @@ async def configuration(
         settings.candles.synthetic,
         settings.signals.spec(),
         settings.restart.checkpoint_every,
+        trading,
     )

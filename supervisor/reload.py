@@ -22,7 +22,8 @@ from supervisor.quota import Limits, Usage
 from supervisor.verbs import Admission, Verbs
 
 LIVE = frozenset({
-    "limits", "quota", "restart", "budgets", "strategies", "feeds", "signals", "candles",
+    "limits", "quota", "restart", "budgets", "strategies", "feeds", "signals", "candles", "instruments",
+    "paper", "accounts", "live",
 })  # fmt: skip
 """Sections that can change while everything runs."""
 FIXED = {"quota": ("cgroup", "cpu_policy")}

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from strategies.trading.instruments import Instruments
 from supervisor.config.layers import Layer, from_credentials, from_environment, from_toml, merge
 from supervisor.config.messages import explain
 from supervisor.config.sections import (
@@ -30,10 +31,13 @@ from supervisor.config.sections import (
     Signals,
     Strategies,
 )
+from supervisor.config.trading import Account, InstrumentsFile, Live, Paper
 from supervisor.control import FeedSpec
 from supervisor.errors import SettingsError
 from supervisor.paths import config_path, default_runtime_dir, default_state_dir
+from supervisor.trading_control import TradingSpec
 
+AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 FeedName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
@@ -59,6 +63,10 @@ class Settings(BaseSettings):
     candles: Candles = Candles()
     services: Services = Services()
     feeds: dict[FeedName, Feed] = {}
+    instruments: InstrumentsFile = InstrumentsFile()
+    paper: Paper = Paper()
+    accounts: dict[AccountName, Account] = {}
+    live: Live = Live()
 
     @classmethod
     def settings_customise_sources(
@@ -82,6 +90,15 @@ class Settings(BaseSettings):
         """SQLAlchemy URL; may hold a password, so never print it."""
         url = self.database.url
         return f"sqlite:///{self.state_dir / 'stratd.db'}" if url is None else url.get_secret_value()
+
+    def trading_spec(self, instruments: Instruments) -> TradingSpec:
+        """What is traded, for whom and on which terms, as the engine is told it."""
+        return TradingSpec(
+            instruments=instruments,
+            accounts={name: account.terms(name) for name, account in self.accounts.items()},
+            paper=self.paper.terms(),
+            live=self.live.enabled,
+        )
 
     @property
     def feed_specs(self) -> list[FeedSpec]:

@@ -40,6 +40,7 @@ from supervisor.engine.saving import Saving
 from supervisor.engine.states import States
 from supervisor.engine.timers import Timers
 from supervisor.engine.trading import Trading
+from supervisor.store import trading_file
 from supervisor.store.history import History
 from supervisor.store.journal import Journal
 from supervisor.store.tape import Tape
@@ -68,7 +69,7 @@ class Engine:
         self.epoch = epoch
         self.journal = journal
         self.core = Core(seed=journal.seed)
-        self.trading = Trading(self, journal.path.with_name("trading.setup"))
+        self.trading = Trading(self, journal.path.with_name(trading_file.NAME))
         self.channel = channel
         self.roster = Roster()
         self.timers = Timers()

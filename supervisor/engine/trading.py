@@ -1,14 +1,13 @@
 """How trading is set up, in the engine: what the configuration says, latches, live orders, accounts.
 
-Rules of this file. What the engine is told is kept in a file beside the journal before it counts: the next
-engine sees ticks again before anybody has configured it, and has to fill by the same terms. What an operator
-asks is answered once it is in the journal. A live order goes out after its record, and again after every
-restart: whether it had gone before is for its route to find out (supervisor/routes/).
+Rules of this file. What it goes by lies in a file beside the journal (supervisor/store/trading_file.py): an
+engine that starts sees ticks again before anybody has configured it, and has to fill by the same terms. What
+an operator asks is answered once it is in the journal. A live order goes out after its record, and again
+after every restart: whether it had gone before is for its route to find out (supervisor/routes/).
 """
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from strategies.trading.accounts import exposure
 from strategies.trading.routing import Report
 from strategies.trading.setup import Setup
 from strategies.trading.turn import Outcome, Sending
+from supervisor.store import trading_file
 from supervisor.trading_control import (
     AccountRow,
     Flooded,
@@ -34,8 +34,6 @@ from supervisor.trading_control import (
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(TradingSpec).decode
 ROUND_THE_CLOCK = always()
 
 
@@ -45,37 +43,36 @@ class Trading:
     def __init__(self, engine: Engine, kept_in: Path) -> None:
         self._engine = engine
         self._file = kept_in
-        self._spec: TradingSpec | None = None
+        self._digest = ""
         self._calendars: dict[str, SessionCalendar] = {}
         self._told = False
 
     # ---- how it is set up -------------------------------------------------------------------------
     def recall(self) -> None:
-        """Go by what the engine before this one was told, until this one is told itself."""
-        try:
-            spec = _decode(self._file.read_bytes())
-        except FileNotFoundError:
-            return
-        except (OSError, msgspec.DecodeError) as error:
-            self._engine.event(
-                "trading_forgotten", f"{self._file} cannot be read, plain terms count: {error}"
-            )
-            return
-        self._set(spec)
+        """Go by what the engine before this one went by, until this one is told."""
+        if self._file.exists():
+            self._load()
 
-    def configure(self, spec: TradingSpec) -> None:
-        """Go by ``spec`` from now on; tell the routes of what waits with them, the first time."""
-        if spec != self._spec:
-            self._keep(spec)
-            self._set(spec)
+    def configure(self, digest: str) -> None:
+        """Go by the file with ``digest`` from now on; at first, tell the routes of what waits with them."""
+        if digest != self._digest:
+            self._load()
         if not self._told:
             self._told = True
             for order in self._engine.core.world.state.broker.everything():
                 if order.route:
                     self._route(Sending(order), again=True)
 
+    def _load(self) -> None:
+        try:
+            spec, self._digest = trading_file.read(self._file)
+        except (OSError, msgspec.DecodeError) as error:
+            why = f"{self._file} cannot be read, and what was known before counts: {error}"
+            self._engine.event("trading_setup_unreadable", why)
+            return
+        self._set(spec)
+
     def _set(self, spec: TradingSpec) -> None:
-        self._spec = spec
         setup = Setup(
             instruments=spec.instruments,
             accounts=spec.accounts,
@@ -84,18 +81,6 @@ class Trading:
             calendar=self._calendar,
         )
         self._engine.core.configure(setup)
-
-    def _keep(self, spec: TradingSpec) -> None:
-        """Replace the file as a whole: who reads it finds the old one or the new one (rename(2))."""
-        new = self._file.with_suffix(".new")
-        try:
-            with new.open("wb") as file:
-                file.write(_encode(spec))
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._file)
-        except OSError as error:
-            self._engine.event("trading_not_kept", f"{self._file} cannot be written: {error}")
 
     def _calendar(self, symbol: str) -> SessionCalendar:
         """Return the calendar of the feed that brings a symbol, or brought it last."""
