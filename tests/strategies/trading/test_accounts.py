@@ -45,18 +45,21 @@ def money(ledger, prices, capital=1000.0, currency="USD"):
 def test_an_account_that_nobody_configured_is_on_paper_and_its_capital_unknown():
     mine = AccountTerms(name="mine", currency="EUR", capital=5.0, live=True)
     assert mine is terms_of({"mine": mine}, "mine")
-    other = AccountTerms(name="other", currency="USD", capital=None, live=False)
+    other = AccountTerms(
+        name="other", currency="USD", capital=None, live=False, route="", risk={}, zone="UTC", day_starts=0,
+        signals_per_s=1_000,
+    )  # fmt: skip
     assert other == terms_of({"mine": mine}, "other")
 
 
 # ---- ledger -----------------------------------------------------------------------------------------
 def test_a_ledger_adds_up_by_currency_what_is_held_and_what_is_gone():
-    held = position("Y", 1.0, realised=10.0, fees=1.0, currency="USD")
-    flat = position("X", 0.0, 0.0, realised=20.0, fees=2.0, currency="EUR")
+    held = position("X", 1.0, realised=10.0, fees=1.0, currency="USD")
+    flat = position("Y", 0.0, 0.0, realised=20.0, fees=2.0, currency="EUR")
     gone = Settled("A", "USD", 5.0, 0.5)
-    expected = Ledger({"EUR": 20.0, "USD": 15.0}, {"EUR": 2.0, "USD": 1.5}, (held,))
-    assert expected == Ledger.of([held, flat], [gone])
-    assert ["EUR", "USD"] == list(Ledger.of([held, flat], [gone]).realised)
+    ledger = Ledger.of([flat, held], [gone])
+    assert Ledger({"EUR": 20.0, "USD": 15.0}, {"EUR": 2.0, "USD": 1.5}, (held,)) == ledger
+    assert ["EUR", "USD"] == list(ledger.realised) == list(ledger.fees)
 
 
 def test_a_ledger_does_not_depend_on_the_order_of_its_positions():
