@@ -8,7 +8,7 @@ here that becomes a ``Match``. The rules, and which way each errs:
   alone in the market: errs towards many that trade alike. Lots are filled whole, rounded down. Where the
   volume is unknown the whole order fills: errs towards it. (zipline: ``volume_limit``.)
 - An order that takes liquidity slips and is then put on the price grid, away from its own side; never
-  beyond its limit. One that rests at its limit fills there: errs neither way in price.
+  beyond its limit. One that rests at its limit fills there, since it cannot slip beyond it.
 - ``max_slippage_bps`` bounds what an entry pays: beyond it the rest of a market order is cancelled, against
   the price that the strategy saw, and of a stop order against its stop. An exit is let through at any price.
 - IOC takes what its first event gives, FOK all of it or nothing (FIX 4.4, TimeInForce 59=3 and 59=4).
@@ -59,7 +59,7 @@ class Offer(Struct, frozen=True, gc=False, kw_only=True):
     """Where the market stands for an order: before slippage, at event time ``at`` (ns).
 
     ``size`` is the volume there, None unknown; ``spread`` that of the quote whose side ``price`` is, None for
-    a trade or a bar. ``quoted``: somebody offers to trade here. ``passive``: the order is who offers.
+    a trade or a bar. ``quoted``: somebody offers to trade here.
     """
 
     price: float
@@ -67,7 +67,6 @@ class Offer(Struct, frozen=True, gc=False, kw_only=True):
     size: float | None = None
     spread: float | None = None
     quoted: bool = False
-    passive: bool = False
 
 
 class Match(Struct, frozen=True, gc=False, kw_only=True):
@@ -145,8 +144,6 @@ def _room(wanted: float, size: float | None, setting: Setting) -> float:
 
 def _price(order: Order, offer: Offer, setting: Setting, quantity: float) -> float:
     """Return what is paid or received: slipped, on the grid, within the limit."""
-    if offer.passive:
-        return offer.price
     side = 1 if quantity > 0 else -1
     share = (setting.taken + abs(quantity)) / offer.size if offer.size else None
     price = slip(setting.terms.slippage, side, offer.price, spread=offer.spread, share=share)

@@ -165,7 +165,7 @@ def _judge(order: Order, offer: Offer, setting: Setting, *, at_limit: bool) -> M
         if limit is None or not _reached(buying, offer, limit, setting.terms):
             return _not_reached(before, order, offer.at)
         if at_limit:
-            offer = Offer(price=limit, at=offer.at, size=offer.size, passive=True)
+            offer = Offer(price=limit, at=offer.at, size=offer.size)
     match = execute(order, offer, setting)
     return match or _changed(before, order, offer.at)
 
@@ -196,11 +196,11 @@ def _range(order: Order, candle: Candle, size: float | None, setting: Setting) -
                 buying, _at(candle.close, at), limit, setting.terms
             ):
                 return _not_reached(before, order, at)
-            offer = Offer(price=limit, at=at, size=size, passive=True)
+            offer = Offer(price=limit, at=at, size=size)
     elif limit is not None and _reached(
         buying, _at(candle.low if buying else candle.high, at), limit, setting.terms
     ):
-        offer = Offer(price=limit, at=at, size=size, passive=True)
+        offer = Offer(price=limit, at=at, size=size)
     else:
         return None
     match = execute(order, offer, setting)

@@ -158,14 +158,22 @@ def test_a_limit_order_that_was_not_reached_rests_and_then_fills_at_its_limit(qu
         (1.0, 99.0, 98.0),
         (1.0, None, 98.0),
         (1.0, NAN, 98.0),
-        (-1.0, 99.5, 100.0),
-        (-1.0, 100.0, 102.0),
-        (-1.0, 101.0, 102.0),
+        (-0.5, 99.5, 100.0),
+        (-0.5, 100.0, 101.0),
+        (0.5, 100.5, 100.0),
+        (0.5, 100.0, 99.0),
+        (-0.5, 101.0, 101.0),
     ],
 )
 def test_a_limit_away_from_the_price_that_was_seen_gets_no_better_one(quantity, seen, price):
     made = order(quantity, limit_price=100.0, reference_price=seen)
     assert hit(made, trade(100.0 - 2 * quantity)) == (quantity, price, "filled")
+
+
+def test_what_has_been_seen_rests_whatever_its_strategy_saw_and_a_touched_stop_limit_arrives():
+    assert hit(rested(1.0, 100.0, reference_price=99.0), trade(98.0)) == (1.0, 100.0, "filled")
+    touched = order(1.0, stop_price=100.0, limit_price=102.0, reference_price=105.0)
+    assert hit(touched, trade(101.5)) == (1.0, 101.5, "filled")
 
 
 @pytest.mark.parametrize(

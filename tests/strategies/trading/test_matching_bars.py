@@ -58,6 +58,11 @@ RESTS = (0.0, 0.0, "", "open")
         ({"quantity": 1.0, "stop_price": 99.0, "limit_price": 101.0}, 100.0, "open"),
         ({"quantity": 1.0, "stop_price": 99.0, "limit_price": 98.0}, 98.0, "close"),  # touched at the open
         ({"quantity": -1.0, "stop_price": 96.0, "limit_price": 95.5}, 96.0, "close"),
+        # parts of one
+        ({"quantity": 0.25, "stop_price": 104.0}, 104.0, "close"),
+        ({"quantity": -0.25, "stop_price": 96.0}, 96.0, "close"),
+        ({"quantity": 0.25, "limit_price": 96.0}, 96.0, "close"),
+        ({"quantity": -0.25, "limit_price": 104.0}, 104.0, "close"),
         ({"quantity": -1.0, "stop_price": 96.0, "limit_price": 101.0}, 101.0, "close"),
     ],
 )
@@ -207,6 +212,12 @@ def test_trade_through_asks_a_bar_to_go_beyond_the_limit():
     assert hit(order(1.0, limit_price=95.0), terms=through) == RESTS
     assert hit(order(1.0, limit_price=95.01), terms=through) == (1.0, 95.01, "filled", "close")
     assert hit(order(-1.0, limit_price=105.0), terms=through) == RESTS
+    assert hit(order(1.0, stop_price=104.0, limit_price=104.0), terms=through) == (
+        1.0,
+        104.0,
+        "filled",
+        "close",
+    )
     assert hit(order(-1.0, limit_price=100.0), terms=through) == (-1.0, 100.0, "filled", "close")
 
 
