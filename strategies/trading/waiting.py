@@ -21,10 +21,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.orders: dict[str, dict[str, Order]] = {}
-        self._known = False
-        self._awake = False
-        self._below, self._above = -math.inf, math.inf
-        self._expires = 0
+        self._survey()
 
     def put(self, order: Order) -> None:
         """Add an order, or replace the one of its id in its place."""
