@@ -79,9 +79,10 @@ class Exchange:
 
     def take_turn(self, events: list[tuple[bytes, bytes]], calls: int) -> Done | None:
         """Hand over events and listen until the strategy is done with them; None if it said goodbye."""
-        datagrams = self._conversation.begin(events)
+        first, *others = self._conversation.begin(events)
+        sent = self._ward.send_now(first)  # and what we note is noted while it works
         self._watchdog.begin(calls, time.monotonic())
-        for datagram in datagrams:
+        for datagram in others if sent else (first, *others):
             self._send(datagram)
         word = self.listen()
         return word if isinstance(word, Done) else None
@@ -102,7 +103,8 @@ class Exchange:
                     self._take_orders(now)
                 elif not self._output.read(descriptor, now):
                     self._poll.unregister(descriptor)
-            if last is not None and self._conversation.phase in {Phase.IDLE, Phase.OVER}:
+            phase = self._conversation.phase
+            if last is not None and (phase is Phase.IDLE or phase is Phase.OVER):
                 return last
             if now - attended >= ATTEND:
                 attended = now

@@ -25,6 +25,8 @@ another name than the last one named, and before any callback once 50 ms have go
 from __future__ import annotations
 
 import os
+from array import array
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -45,6 +47,8 @@ TURN_CALL = "on_tick"
 """What a turn is taken to run until the strategy names another callback: the shortest budget."""
 SIGNALS = 1000
 """Signals in one word, as in ``bus.messages.Signals``."""
+DRAWN = 64
+"""Numbers of turns that are drawn together."""
 PROGRESS_AFTER = 0.05
 """Seconds without a word after which a strategy names its next callback."""
 SAY_EARLY_AFTER = 0.001
@@ -249,7 +253,8 @@ class Conversation:
     def __init__(self, checkpoint_bytes: int) -> None:
         self.phase = Phase.LOADING
         self.turn = 0
-        self.upcoming = _draw()
+        self._numbers = _draw()
+        self.upcoming = next(self._numbers)
         """Number of the next turn."""
         self._state: list[bytes] = []
         self._state_bytes = 0
@@ -260,7 +265,7 @@ class Conversation:
         if self.phase is not Phase.IDLE:
             raise RuntimeError(f"a turn cannot begin while {self.phase}")
         self.phase = Phase.BUSY
-        self.turn, self.upcoming = self.upcoming, _draw()
+        self.turn, self.upcoming = self.upcoming, next(self._numbers)
         topic, payload = events[0]
         if len(payload) <= PIECE:
             return [encode(Turn(self.turn, events))]
@@ -305,8 +310,10 @@ class Conversation:
         return whole
 
 
-def _draw() -> int:
-    return int.from_bytes(os.urandom(7))
+def _draw() -> Iterator[int]:
+    """Yield numbers of 56 bits that nobody can guess. Many at once: each asking is a call of the system."""
+    while True:
+        yield from (number >> 8 for number in array("Q", os.urandom(8 * DRAWN)))
 
 
 # ---- how long a callback may take -----------------------------------------------------------------

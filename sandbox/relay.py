@@ -68,18 +68,20 @@ class Relay:
 
     def hear(self, word: protocol.Word | Decision | Bucket, now: float) -> None:
         """Pass on one word of the strategy, or what became of a request for time."""
+        if isinstance(word, protocol.Done):  # the end of every turn: asked first
+            self.last_word = word
+            if word.signals:
+                self._pass_on(word.signals, now)
+            self._slow_calls += word.slow_calls
+            self._longest_ns = max(self._longest_ns, word.longest_ns)
+            for call, took in word.slow:
+                self.warn("slow_call", f"{call} took {took / 1e6:.0f} ms")
+            return
         if isinstance(word, Decision | Bucket):
             self._tell_time(word, now)
             return
         self.last_word = word
         match word:
-            case protocol.Done():
-                if word.signals:
-                    self._pass_on(word.signals, now)
-                self._slow_calls += word.slow_calls
-                self._longest_ns = max(self._longest_ns, word.longest_ns)
-                for call, took in word.slow:
-                    self.warn("slow_call", f"{call} took {took / 1e6:.0f} ms")
             case protocol.Said():
                 self._pass_on(word.signals, now)
             case protocol.Updates():
@@ -114,8 +116,8 @@ class Relay:
         if len(payload) > MAX_BYTES and (fitting := self._without_large(admitted)) != admitted:
             admitted, payload = fitting, messages.encode(Signals(fitting))
         if admitted:
+            self._put(payload, "signals")  # first: it is on its way while the rest is done
             self._ask(admitted)
-            self._put(payload, "signals")
 
     def _ask(self, signals: list[Signal]) -> None:
         """Have signals kept until there is a verdict, as many as may be."""

@@ -81,16 +81,21 @@ class Ward:
 
         ``EOFError`` once it is gone.
         """
-        try:
-            self.talk.send(datagram)
-        except BlockingIOError:
+        while not self.send_now(datagram):
             poll = select.poll()
             poll.register(self.talk, select.POLLOUT)
             if not poll.poll(timeout * 1000):
-                raise TimeoutError from None
-            self.send(datagram, timeout)
+                raise TimeoutError
+
+    def send_now(self, datagram: bytes) -> bool:
+        """Send one datagram; False if there is no room. ``EOFError`` once the strategy is gone."""
+        try:
+            self.talk.send(datagram)
+        except BlockingIOError:
+            return False
         except (BrokenPipeError, ConnectionResetError):
             raise EOFError from None
+        return True
 
     def receive(self) -> memoryview | None:
         """Return one datagram, valid until the next call; None if there is none.
