@@ -44,7 +44,7 @@ from strategies import IStrategy, Signal
 
 
 class Answers(IStrategy):
-    """Answers every tick with a signal that can be accepted."""
+    """Answers every tick with a signal that can be accepted: in with one, out with the next."""
 
     def initialize(self, config):
         pass
@@ -53,7 +53,9 @@ class Answers(IStrategy):
         tick = data.tick
         if tick.trade_id:
             return Signal(symbol=tick.symbol, intent="cancel", reason="end")
-        return Signal(symbol=tick.symbol, intent="enter_long", quantity=1, reason="tick")
+        if tick.seq % 2:
+            return Signal(symbol=tick.symbol, intent="enter_long", quantity=1, reason="tick")
+        return Signal(symbol=tick.symbol, intent="exit_long", reason="tick")
 
     def on_candle_complete(self, timeframe, candle, data):
         return None
