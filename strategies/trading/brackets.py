@@ -44,17 +44,12 @@ def unheld(protect: Protection, side: int, entry: float) -> Refusal | None:
     A stop that is not on the losing side would close the position with its first tick; one that no price
     reaches (100 % below) would never. A target on the losing side is a loss by another name.
     """
-    wrong = (
-        _stop(protect, side, entry)
-        or _target(protect, side, entry)
-        or _trailing(protect, side, entry)
-        or _time(protect)
-    )
-    if wrong is None:
+    wrong = _stop(protect, side, entry) or _target(protect, side, entry) or _trailing(protect, side, entry)
+    seconds = protect.time_stop_s
+    if wrong is None and (seconds is None or known(seconds)):
         return None
     # What is not known has no distance, so it stands on no side: only now is it asked why.
-    why = problem(protect)
-    return Refusal("protective_unknown", why) if why else wrong
+    return Refusal("protective_unknown", why) if (why := problem(protect)) else wrong
 
 
 def _stop(protect: Protection, side: int, entry: float) -> Refusal | None:
@@ -88,16 +83,10 @@ def _trailing(protect: Protection, side: int, entry: float) -> Refusal | None:
     if trail is None:
         return None
     away = distance(trail.kind, trail.value, protect, entry)
-    arms = 1.0 if trail.activation is None else distance(trail.kind, trail.activation, protect, entry)
-    if not away or not arms or (side > 0 and away >= entry):
+    unarmed = trail.activation is not None and not known(trail.activation)
+    if unarmed or not away or (side > 0 and away >= entry):
         return Refusal("stop_side", f"{_said('trailing_stop', trail)} is at no price there can be")
     return None
-
-
-def _time(protect: Protection) -> Refusal | None:
-    if protect.time_stop_s is None or known(protect.time_stop_s):
-        return None
-    return Refusal("protective_unknown", f"time_stop_s is {protect.time_stop_s!r}")
 
 
 def _stands(level: Level, protect: Protection, entry: float, direction: int) -> float:

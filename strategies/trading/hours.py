@@ -54,13 +54,6 @@ def square_off_at(calendar: SessionCalendar, day: TradingDay, minute: int) -> in
     return max(day.open, day.close - EARLY)
 
 
-def earlier(one: int | None, other: int | None) -> int | None:
-    """Return the earlier of two times of a day (the deployment's, the account's); None is none."""
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
-
-
 class Hours:
     """The hours of symbols, asked for at every signal."""
 

@@ -76,6 +76,8 @@ def test_a_signal_without_any_asks_for_nothing():
         (want(trailing_stop=Trail("pct", 100.0)), 1, "stop_side"),
         (want(time_stop_s=60.0), 1, None),
         (want(time_stop_s=math.nan), 1, "protective_unknown"),
+        (want(trailing_stop=Trail("pct", 1.0, math.nan)), 1, "protective_unknown"),
+        (want(trailing_stop=Trail("price", 1.0, 500.0)), 1, None),
         (Protection(stop_loss=Level("ticks", 1.0)), 1, "protective_unknown"),
         (Protection(take_profit=Level("atr", 1.0)), 1, "protective_unknown"),
         (Protection(trailing_stop=Trail("atr", 1.0), atr=math.nan), 1, "protective_unknown"),

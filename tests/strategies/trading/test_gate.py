@@ -267,6 +267,10 @@ def test_live_trading_needs_all_three_to_allow_it(missing):
     assert verdict.detail == f"live trading is not allowed by: {missing}"
 
 
+def test_all_that_does_not_allow_it_is_named():
+    assert live(LiveGrant(account=True)).detail == "live trading is not allowed by: config, deployment"
+
+
 def test_what_is_held_live_can_be_exited_whatever_allows_it():
     assert judged(EXIT, LONG | {"mode": "live"}).decision == "accepted"
     assert judged(EXIT, {"mode": "live"}).rule == "no_position"

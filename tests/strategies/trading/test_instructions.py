@@ -105,8 +105,8 @@ def test_what_an_exit_would_be_cancelled_for_is_dropped():
             {"time_in_force": "gtd", "good_till": NOW}, "good_till_invalid", "good_till is 0.000 s ago",
         ),
         (
-            {"time_in_force": "gtd", "good_till": NOW - 1_500_000_000}, "good_till_invalid",
-            "good_till is 1.500 s ago",
+            {"time_in_force": "gtd", "good_till": NOW - 1_234_567_500_000_000}, "good_till_invalid",
+            "good_till is 1234567.500 s ago",
         ),
         (
             STOP | {"time_in_force": "ioc"}, "time_in_force_unsupported",

@@ -217,6 +217,10 @@ def test_a_window_over_midnight_goes_on_the_next_morning(minute, inside):
     assert within(minute, ((1320, 120),)) is inside
 
 
+def test_a_window_that_ends_where_it_starts_would_be_the_whole_day():
+    assert all(within(minute, ((600, 600),)) for minute in (0, 599, 600, 1439))
+
+
 def test_any_window_will_do():
     assert within(650, ((0, 60), (600, 660)))
 

@@ -202,8 +202,25 @@ def test_an_adjust_is_refused_in_the_words_of_the_guard():
     )
 
 
+def test_an_adjust_is_judged_at_the_present_price_and_in_the_units_of_the_symbol():
+    above = judged(ADJUST, LONG | {"guard": GUARD}, stop_loss=Level("price", 100.5))
+    assert (above.rule, above.detail) == (
+        "adjust_refused",
+        protection.adjust(GUARD, Protection(stop_loss=Level("price", 100.5)), 100.0, after=7),
+    )
+    verdict = judged(ADJUST, LONG | {"guard": GUARD, "instrument": TICKS}, stop_loss=Level("ticks", 4.0))
+    assert verdict.adjust == Protection(stop_loss=Level("ticks", 4.0), tick_size=0.5)
+
+
+def test_an_adjust_of_nothing_says_what_there_is_to_adjust():
+    assert judged(ADJUST, LONG | {"guard": GUARD}).detail == (
+        "none of stop_loss, take_profit, trailing_stop, time_stop_s is given"
+    )
+
+
 def test_without_a_position_there_is_nothing_to_adjust():
-    assert judged(ADJUST, stop_loss=Level("price", 95.0)).rule == "no_position"
+    verdict = judged(ADJUST, stop_loss=Level("price", 95.0))
+    assert (verdict.rule, verdict.detail) == ("no_position", "no position in X to guard otherwise")
 
 
 @pytest.mark.parametrize(
