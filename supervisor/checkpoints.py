@@ -7,28 +7,15 @@ in a state is opened by nobody here: it was written by a stranger's code, and go
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import itertools
 from collections.abc import Callable
-from typing import Protocol
 
 from supervisor.actor import Actor
+from supervisor.asking import Asking, Engine
 from supervisor.control import ClearState, Detach, EngineOrder, RestoreState, StateAnswer
 from supervisor.errors import Failed, NotFound, Refused, near_matches
 from supervisor.signal_tail import SignalTail
 from supervisor.store.journal_checkpoints import Kept, Summary
-
-PATIENCE = 10.0
-"""Seconds that the engine may take to answer."""
-
-
-class Engine(Protocol):
-    """What is needed of ``EngineClient``."""
-
-    def tell(self, order: EngineOrder) -> None:
-        """Send an order; dropped while there is no engine."""
-        ...
 
 
 class Checkpoints:
@@ -36,9 +23,9 @@ class Checkpoints:
 
     def __init__(self, journal: SignalTail, engine: Engine) -> None:
         self._journal = journal
-        self._engine = engine
-        self._requests = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[StateAnswer]] = {}
+        self._asking: Asking[StateAnswer] = Asking(engine)
+        self.on_answer = self._asking.on_answer
+        self.on_engine_death = self._asking.on_engine_death
         self._seen = -1
         self._reading = False
         self.known: dict[str, Summary] = {}
@@ -100,35 +87,13 @@ class Checkpoints:
 
     async def _ask(self, actor: Actor, order: Callable[[int], EngineOrder]) -> StateAnswer:
         _must_rest(actor)  # nothing is awaited between this and the order: no start comes between
-        number = next(self._requests)
-        answer: asyncio.Future[StateAnswer] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
-        try:
-            # Its last instance is not heard any more, whatever still comes: this is the last word.
-            self._engine.tell(Detach(actor.id, actor.life.generation))
-            self._engine.tell(order(number))
-            said = await asyncio.wait_for(answer, PATIENCE)
-        except TimeoutError:
-            raise Failed(f"the engine has not answered for {PATIENCE:g} s; it may still do it") from None
-        finally:
-            self._waiting.pop(number, None)
+        # Its last instance is not heard any more, whatever still comes: this is the last word.
+        last_word = Detach(actor.id, actor.life.generation)
+        said = await self._asking.ask(lambda _: last_word, order)
         if said.problem:
             raise Failed(said.problem)
         await self._read()
         return said
-
-    # ---- news of the engine -----------------------------------------------------------------------
-    def on_answer(self, answer: StateAnswer) -> None:
-        """Take what the engine says to an order."""
-        waiting = self._waiting.get(answer.request)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(answer)
-
-    def on_engine_death(self) -> None:
-        """Nobody answers any more."""
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(Failed("the engine ended meanwhile; ask again, it is being started"))
 
 
 async def _rest(actor: Actor) -> None:

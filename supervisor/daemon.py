@@ -26,6 +26,7 @@ from sandbox.nursery import Nursery
 from sandbox.spec import Held
 from supervisor import control
 from supervisor import life as lf
+from supervisor.accounts import Accounts
 from supervisor.actor import Actor
 from supervisor.catalogue import Catalogue
 from supervisor.cells import Cells
@@ -39,10 +40,10 @@ from supervisor.errors import Failed
 from supervisor.events import EventLog
 from supervisor.feeds import Calendars, configuration
 from supervisor.host import Host
+from supervisor.installing import package_store
 from supervisor.logs import LogBook
 from supervisor.mirror import Mirror
 from supervisor.news import News
-from supervisor.packages.store import PackageStore, find_uv
 from supervisor.premises import Premises
 from supervisor.pulse import Pulse, Samples
 from supervisor.recovery import open_mirror, refill
@@ -126,7 +127,8 @@ class Daemon:
         self.signals = SignalTail(settings.state_dir / "journal.db")
         self.checkpoints = Checkpoints(self.signals, self.engine)
         self.news.on_state_answer = self.checkpoints.on_answer
-        self.news.on_engine_gone = self.checkpoints.on_engine_death
+        self.news.on_engine_gone.append(self.checkpoints.on_engine_death)
+        self.accounts = Accounts(self)
         self.engine.before_restart = self._refill
         self.mirror: Mirror | None = None
         self.host = self._host()
@@ -143,7 +145,7 @@ class Daemon:
             cells=self.cells,
             engine=self.engine,
             events=self.events,
-            packages=self._package_store(),
+            packages=package_store(self.settings, self.actors),
             enforcers=self.enforcers,
             sampler=self.sampler,
             store=self.store,
@@ -152,16 +154,6 @@ class Daemon:
             code=self.catalogue.code,
             why_not=self.catalogue.why_not,
             require=tuple(self.settings.sandbox.require or ()),
-        )
-
-    def _package_store(self) -> PackageStore:
-        wanted = self.settings.packages
-        return PackageStore(
-            self.settings.state_dir / "packages",
-            wanted.source(),
-            wanted.bounds(),
-            uv=find_uv(),
-            kept=lambda: set().union(*(actor.packages for actor in self.actors.values())),
         )
 
     async def in_database(self, call: Callable[[], T]) -> T:

@@ -10,6 +10,7 @@ from supervisor import control
 from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.events import EventLog
+from supervisor.trading_control import Flooded, RouteOrder, TradingAnswer
 
 AGAIN, SELDOM = 0.002, 0.25
 """Seconds between two looks at what a cell left behind: at first, and doubled up to."""
@@ -39,8 +40,11 @@ class News:
         self.on_ready: Callable[[control.EngineReady], None] = lambda _ready: None
         self.on_stats: Callable[[control.EngineStats], None] = lambda _stats: None
         self.on_feed: Callable[[control.FeedTurned], None] = lambda _turned: None
+        self.on_trading_answer: Callable[[TradingAnswer], None] = lambda _answer: None
+        self.on_route: Callable[[RouteOrder], None] = lambda _order: None
+        self.on_flood: Callable[[Flooded], None] = lambda _flood: None
         self.on_state_answer: Callable[[control.StateAnswer], None] = lambda _answer: None
-        self.on_engine_gone: Callable[[], None] = lambda: None
+        self.on_engine_gone: list[Callable[[], None]] = []
         self.on_zygote_awake: Callable[[], None] = lambda: None
         self.clear: Callable[[str, int], bool] = lambda _deployment_id, _generation: True
         """Ends what a cell left behind; whether nothing of it is left."""
@@ -60,6 +64,12 @@ class News:
                 self.on_feed(news)
             case control.StateAnswer():
                 self.on_state_answer(news)
+            case TradingAnswer():
+                self.on_trading_answer(news)
+            case RouteOrder():
+                self.on_route(news)
+            case Flooded():
+                self.on_flood(news)
             case control.EngineEvent():
                 if news.kind == "signals_failed":
                     self._problems["signals"] = news.detail
@@ -91,7 +101,8 @@ class News:
         why, self._last_words = self._last_words, ""
         self._problems["engine"] = f"the engine ended ({why or f'code {code}'}) and is being started again"
         self._events.note("engine_died", f"code {code}")
-        self.on_engine_gone()
+        for tell in self.on_engine_gone:
+            tell()
         # Else it ended so that the next one can begin with another journal, or was killed, by nobody's fault.
         if not self._begins_anew and code >= 0:
             self.engine_heard.set()
