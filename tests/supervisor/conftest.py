@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.supervisor.engine_harness import EngineProcess
+from tests.supervisor.rig import Rig
 
 
 @pytest.fixture
@@ -17,3 +18,10 @@ def engine(tmp_path: Path) -> Iterator[EngineProcess]:
     if made.control.fileno() >= 0:
         assert 0 == made.stop(), made.stderr
         assert "" == made.stderr
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    made = Rig()
+    yield made
+    made.remove()

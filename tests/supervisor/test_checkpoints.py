@@ -33,13 +33,6 @@ COUNTING = """
 """
 
 
-@pytest.fixture
-def rig():
-    made = Rig()
-    yield made
-    made.remove()
-
-
 def strategy(rig: Rig, name: str, methods: str) -> None:
     folder = rig.strategy(name)
     code = (folder / "strategy.py").read_text()

@@ -19,13 +19,6 @@ ON_PAUSE = """
 """
 
 
-@pytest.fixture
-def rig():
-    rig = Rig()
-    yield rig
-    rig.remove()
-
-
 def say(rig: Rig, word: str) -> Path:
     return rig.strategy("mine", initialize=f"print('I am {word}', flush=True)")
 

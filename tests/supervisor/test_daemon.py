@@ -22,17 +22,10 @@ from supervisor.errors import Failed, Invalid, NotFound, Refused
 from supervisor.schema import Selection, StartRequest
 from supervisor.store.deployments import StoreError
 from tests.supervisor.redis_server import RedisServer
-from tests.supervisor.rig import Rig, Scene
+from tests.supervisor.rig import Scene
 from tests.waiting import pause_between, wait_until
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture
-def rig():
-    rig = Rig()
-    yield rig
-    rig.remove()
 
 
 def alive(pid: int) -> bool:

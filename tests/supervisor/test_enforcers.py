@@ -26,13 +26,6 @@ MIB = 2**20
 KILLED = Died("signal", "SIGKILL while on_tick ran", signal=signal.SIGKILL)
 
 
-@pytest.fixture
-def rig():
-    made = Rig()
-    yield made
-    made.remove()
-
-
 def granted(**limits) -> CellSpec:
     return CellSpec(
         deployment_id="a", generation=3, strategy="s", version="1", code_path="/s", account_id="x",

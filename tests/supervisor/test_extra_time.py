@@ -7,13 +7,6 @@ import pytest
 from tests.supervisor.rig import Rig, Scene
 
 
-@pytest.fixture
-def rig():
-    rig = Rig()
-    yield rig
-    rig.remove()
-
-
 @pytest.mark.system
 def test_a_strategy_that_crashes_does_not_get_its_extra_time_back(rig: Rig):
     """It takes 60 of 100 seconds and crashes; its next instance is refused what its first one was granted."""

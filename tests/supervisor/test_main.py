@@ -86,13 +86,6 @@ class Served:
 
 
 @pytest.fixture
-def rig():
-    rig = Rig()
-    yield rig
-    rig.remove()
-
-
-@pytest.fixture
 def serve(rig):
     running = []
 

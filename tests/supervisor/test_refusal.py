@@ -8,16 +8,9 @@ from sandbox.confine import survey as verdicts
 from sandbox.confine.survey import Layer, Survey
 from supervisor.errors import Failed, Refused
 from supervisor.survey import take
-from tests.supervisor.rig import Rig, Scene
+from tests.supervisor.rig import Scene
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture
-def rig():
-    rig = Rig()
-    yield rig
-    rig.remove()
 
 
 def without(*off: str):
