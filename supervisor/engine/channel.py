@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from supervisor.control import EngineNews, EngineOrder
-from supervisor.pieces import Joiner, pieces
+from supervisor.pieces import PIECE, Joiner, pieces
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(EngineOrder).decode
@@ -32,8 +32,8 @@ class Channel:
             self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
         self._waiting: deque[bytes] = deque()
         self._joiner = Joiner()
-        # Zero pages until used: received into, so that no datagram costs an allocation of this size.
-        self._buffer = bytearray(BUFFER)
+        # Received into, so that no datagram costs an allocation; none is larger than a piece and its head.
+        self._buffer = bytearray(2 * PIECE)
 
     def fileno(self) -> int:
         """Descriptor to poll."""
