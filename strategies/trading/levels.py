@@ -10,6 +10,7 @@ not happen.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from msgspec import Struct
@@ -112,7 +113,7 @@ def activates(protect: Protection, side: int, entry: float, price: float) -> boo
 def activation(trail: Trail, protect: Protection, entry: float) -> float:
     """Return how far into profit, in price, ``trail`` begins; negative infinity for at once."""
     if trail.activation is None:
-        return -float("inf")
+        return -math.inf
     return distance(trail.kind, trail.activation, protect, entry)
 
 

@@ -221,7 +221,7 @@ def _overlaid(guard: Guard, asked: Protection) -> Protection:
     return Protection(
         stop_loss=asked.stop_loss or _settled(old.stop_loss, guard.stop),
         take_profit=asked.take_profit or _settled(old.take_profit, guard.target),
-        trailing_stop=asked.trailing_stop or _settled_trail(old),
+        trailing_stop=asked.trailing_stop or _settled_trail(guard),
         time_stop_s=old.time_stop_s if asked.time_stop_s is None else asked.time_stop_s,
         square_off_at=asked.square_off_at or old.square_off_at,
         atr=asked.atr,
@@ -237,13 +237,13 @@ def _settled(level: Level | None, price: float | None) -> Level | None:
     return None if price is None else Level("price", price)
 
 
-def _settled_trail(protect: Protection) -> Trail | None:
-    trail = protect.trailing_stop
+def _settled_trail(guard: Guard) -> Trail | None:
+    protect, trail = guard.protect, guard.protect.trailing_stop
     if trail is None or trail.kind in _UNITLESS:
         return trail
-    away = max(SMALLEST, distance(trail.kind, trail.value, protect, 0.0))
-    arms = None if trail.activation is None else activation(trail, protect, 0.0)
-    return Trail("price", away, arms or None)
+    away = max(SMALLEST, distance(trail.kind, trail.value, protect, guard.entry))
+    arms = activation(trail, protect, guard.entry)
+    return Trail("price", away, arms if arms > 0 else None)
 
 
 def _unplaced(guard: Guard, asked: Protection, price: float | None) -> str:
@@ -279,7 +279,7 @@ def _looser(guard: Guard, asked: Protection, price: float | None) -> str:
         if later and not guard.armed:
             return "trailing_stop would arm later than the one that there is"
     limit = _limit(asked.time_stop_s, guard.opened_at)
-    if limit > guard.expires_at > 0:
+    if guard.expires_at and limit > guard.expires_at:
         held = (guard.expires_at - guard.opened_at) / SECOND
         return f"time_stop_s {asked.time_stop_s:g} is later than the {held:g} s that there are"
     return ""

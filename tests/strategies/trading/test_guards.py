@@ -74,6 +74,15 @@ def test_a_tick_seen_again_counts_only_behind_what_the_guard_has_seen():
     assert [role for _, role in guards.look(tick(bid=90.0), T0, 8)] == ["stop_loss"]
 
 
+def test_one_guard_that_has_seen_a_tick_does_not_hide_it_from_the_next():
+    seen, new = replace(named("a", 1, **STOP), after=7), replace(named("b", 2, **STOP), after=6)
+    assert holding(seen, new).look(tick(bid=90.0), T0, 7) == [(new, "stop_loss")]
+
+
+def test_the_price_of_a_tick_of_before_the_position_reaches_nothing():
+    assert holding(named("a", **STOP)).look(tick(bid=90.0, ts=T0 - 1), T0) == []
+
+
 def test_a_tick_seen_again_that_does_not_count_lets_no_time_pass():
     guards = holding(replace(named("a", time_stop_s=1.0), after=7))
     assert guards.look(tick(bid=100.0), T0 + SECOND, 7) == []

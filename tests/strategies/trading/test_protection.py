@@ -283,6 +283,17 @@ def test_what_was_a_multiple_of_an_older_atr_stays_as_far_away():
     msgspec.msgpack.decode(msgspec.msgpack.encode(added), type=Guard)
 
 
+def test_what_no_price_reaches_and_what_arms_at_once_stay_so_in_another_unit():
+    holding = Holding()
+    far = Protection(
+        stop_loss=Level("ticks", 500.0), trailing_stop=Trail("ticks", 8.0), time_stop_s=60.0, tick_size=0.25
+    )
+    assert holding.fill(1.0, 100.0, far).stop is None
+    added = holding.fill(1.0, 100.0, Protection(take_profit=Level("price", 120.0)))
+    assert (added.protect.stop_loss, added.protect.trailing_stop) == (None, Trail("price", 2.0))
+    assert added == msgspec.msgpack.decode(msgspec.msgpack.encode(added), type=Guard)
+
+
 def test_a_trail_without_a_unit_is_written_so_that_the_journal_reads_it():
     holding = Holding()
     holding.fill(1.0, 100.0, Protection(trailing_stop=Trail("atr", 2.0, 1.0)))
@@ -322,7 +333,7 @@ def test_adjust_changes_what_it_names_and_nothing_else():
 @pytest.mark.parametrize(
     ("asked", "price", "word"),
     [
-        ({}, 103.0, "names nothing"),
+        ({}, 103.0, "adjust names nothing to change: give stop_loss,"),
         ({"atr": 1.0}, 103.0, "names nothing"),
         ({"stop_loss": Level("ticks", 4.0)}, 103.0, "tick size"),
         ({"stop_loss": Level("price", 94.0)}, 103.0, "would loosen the stop, which is at 95"),
@@ -330,7 +341,7 @@ def test_adjust_changes_what_it_names_and_nothing_else():
         ({"stop_loss": Level("pct", 100.0)}, 103.0, "no price that there can be"),
         ({"take_profit": Level("price", 102.0)}, 103.0, "take_profit 102 is not above the price, 103"),
         ({"trailing_stop": Trail("price", 5.0)}, 100.0, "follow at 5"),
-        ({"trailing_stop": Trail("pct", 4.0, 2.0)}, 100.0, "arm later"),
+        ({"trailing_stop": Trail("pct", 4.0, 2.0)}, 100.0, "trailing_stop would arm later"),
         ({"time_stop_s": 601.0}, 103.0, "later than the 600 s"),
     ],
 )
@@ -339,6 +350,7 @@ def test_adjust_never_loosens_and_says_why_not(asked, price, word):
     answer = adjust(made, Protection(**asked), price, after=20)
     assert isinstance(answer, str)
     assert word in answer
+    assert answer.split()[0] in {"adjust", "stop_loss", "take_profit", "trailing_stop", "time_stop_s"}
 
 
 def test_trails_of_two_kinds_are_compared_at_the_present_price():
@@ -347,6 +359,20 @@ def test_trails_of_two_kinds_are_compared_at_the_present_price():
     assert "follow at 4" in adjust(made, Protection(trailing_stop=Trail("pct", 2.0)), 200.0, after=1)
     assert isinstance(adjust(made, Protection(trailing_stop=Trail("pct", 2.0)), None, after=1), Guard)
     assert "follow at 4" in adjust(made, Protection(trailing_stop=Trail("pct", 4.0)), None, after=1)
+
+
+def test_trails_in_ticks_and_atr_are_compared_in_price():
+    made = guard(trailing_stop=Trail("ticks", 8.0, 12.0), tick_size=0.25)  # 2.0 from 3.0 on
+    for value, arms, word in ((1.5, 3.0, "follow at 3"), (1.0, 2.0, "arm later")):
+        asked = Protection(trailing_stop=Trail("atr", value, arms), atr=2.0)
+        assert word in adjust(made, asked, 100.0, after=1)
+    asked = Protection(trailing_stop=Trail("atr", 1.0, 1.5), atr=2.0)
+    assert isinstance(adjust(made, asked, 100.0, after=1), Guard)
+
+
+def test_what_there_is_already_may_be_asked_for_again():
+    made = guard(**PCT, trailing_stop=Trail("pct", 2.0, 3.0), time_stop_s=600.0)
+    assert adjust(made, made.protect, 100.0, after=made.after) == made
 
 
 def test_a_wider_configured_stop_does_not_bar_an_adjust():
