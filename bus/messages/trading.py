@@ -105,7 +105,8 @@ class SignalAck(Struct, array_like=True, frozen=True):
 class Fill(Struct, array_like=True, frozen=True):
     """One execution: ``quantity`` is signed, positive for a buy; ``fee`` and price in ``currency``.
 
-    ``order_id`` names the order; ``role`` is ``signal``, or why the engine itself ordered an exit.
+    ``order_id`` names the order; ``role`` is ``signal``, or why the engine itself ordered an exit. ``live``
+    says that it was at a venue, for real money.
     """
 
     fill_id: str
@@ -121,6 +122,7 @@ class Fill(Struct, array_like=True, frozen=True):
     order_id: str = ""
     role: str = "signal"
     currency: str = ""
+    live: bool = False
 
 
 class Position(Struct, array_like=True, frozen=True):
@@ -129,7 +131,8 @@ class Position(Struct, array_like=True, frozen=True):
     ``realised`` is profit closed so far net of fees, ``unrealised`` at the last known price, None
     while no price is known: unknown is never taken for zero. Money is in ``currency``, that of the
     instrument ("": the account's). ``fifo_realised`` is as ``realised``, first lot in, first out; ``trip`` is
-    what was realised, net of fees, since the position was last flat. ``account_id`` is that of its fills.
+    what was realised, net of fees, since the position was last flat. ``account_id`` and ``live`` are those
+    of its fills: what was bought on paper is sold on paper.
     """
 
     deployment_id: str
@@ -144,6 +147,7 @@ class Position(Struct, array_like=True, frozen=True):
     fifo_realised: float = 0.0
     trip: float = 0.0
     account_id: str = ""
+    live: bool = False
 
 
 class OrderUpdate(Struct, array_like=True, frozen=True, kw_only=True):

@@ -60,7 +60,7 @@ class Books:
         """Return what ``fill``, told by record ``seq``, changes; nothing is changed yet.
 
         What is held keeps its multiplier and its currency until it is flat. From flat on it may be of
-        another account or currency: then it begins anew, and what it realised is settled (``Settled``).
+        another account or currency, or live: then it begins anew, and what it realised is settled.
         Raises ``LedgerError`` with the sentence of ``refusal``.
         """
         if problem := self.refusal(fill, multiplier):
@@ -103,13 +103,21 @@ class Books:
             return f"fill {fill.fill_id}: quantity is 0; above 0 buys and below 0 sells"
         if multiplier <= 0.0:
             return f"fill {fill.fill_id}: multiplier of {fill.symbol} is {multiplier:g}, not above 0"
-        held = self.position(fill.deployment_id, fill.symbol)
-        if held.quantity and held.account_id not in {"", fill.account_id}:
-            return (
-                f"fill {fill.fill_id}: account is {fill.account_id!r}, but {fill.deployment_id} holds "
-                f"{held.quantity:g} {fill.symbol} for {held.account_id!r}: close that first"
-            )
-        return None
+        conflict = self.conflict(fill.deployment_id, fill.symbol, fill.account_id, live=fill.live)
+        return f"fill {fill.fill_id}: {conflict}" if conflict else None
+
+    def conflict(self, deployment_id: str, symbol: str, account_id: str, *, live: bool) -> str | None:
+        """Return in a sentence why a deployment may not trade ``symbol`` for this account, or so; or None.
+
+        What it holds for another account, or on paper while it is to trade live, it has to close first.
+        """
+        held = self.position(deployment_id, symbol)
+        if not held.quantity or (held.account_id in {"", account_id} and held.live == live):
+            return None
+        return (
+            f"it is {_MODE[live]} for {account_id!r}, but {deployment_id} holds {held.quantity:g} {symbol} "
+            f"{_MODE[held.live]} for {held.account_id!r}: close that first"
+        )
 
     # ---- what is held -----------------------------------------------------------------------------
     def held(self, deployment_id: str, symbol: str) -> float:
@@ -190,7 +198,7 @@ class Books:
             )
         owner, symbol = position.deployment_id, position.symbol
         before = self.position(owner, symbol)
-        if _parts(before, position.account_id, position.currency):
+        if _parts(before, position.account_id, position.currency, live=position.live):
             self._settle(before)
         self._drop(before)
         unmarked = replace(position, unrealised=None)
@@ -216,11 +224,11 @@ class Books:
         """Return the position that ``fill`` finds, of its account."""
         position = self.position(fill.deployment_id, fill.symbol)
         currency = position.currency if position.quantity else fill.currency
-        if (position.account_id, position.currency) == (fill.account_id, currency):
+        if (position.account_id, position.currency, position.live) == (fill.account_id, currency, fill.live):
             return position
-        if _parts(position, fill.account_id, currency):
+        if _parts(position, fill.account_id, currency, live=fill.live):
             position = Position(fill.deployment_id, fill.symbol)
-        return replace(position, account_id=fill.account_id, currency=currency)
+        return replace(position, account_id=fill.account_id, currency=currency, live=fill.live)
 
     def _settle(self, position: Position) -> None:
         """Add what a position realised to its account."""
@@ -251,9 +259,14 @@ def _opening(position: Position) -> Lots:
     return (Lot(0, position.quantity, position.average_price),) if position.quantity else ()
 
 
-def _parts(position: Position, account_id: str, currency: str) -> bool:
-    """Whether what was of one account or currency goes on in another; "" is that of before they were kept."""
-    return position.account_id not in {"", account_id} or position.currency not in {"", currency}
+def _parts(position: Position, account_id: str, currency: str, *, live: bool) -> bool:
+    """Whether a position goes on for another account, currency or mode; "" is of before these were kept."""
+    return (
+        position.account_id not in {"", account_id}
+        or position.currency not in {"", currency}
+        or position.live != live
+    )
 
 
+_MODE: Final = {False: "on paper", True: "live"}
 _NOTHING: Final[dict[str, Position]] = {}

@@ -52,7 +52,7 @@ class Dealing:
     def place(self, judged: Judged, verdict: Verdict, quantity: float) -> Order:
         """Let the order of an accepted signal wait, or send it by its route."""
         world, turn, signal = self._world, self._turn, judged.signal
-        account = self._account(judged, verdict)
+        account, live = self._holder(judged, verdict)
         seq, order_id = turn.next_id()
         order = Order(
             order_id=order_id,
@@ -73,7 +73,7 @@ class Dealing:
             time_in_force=verdict.time_in_force,
             expires_at=verdict.expires_at,
             oco_group=verdict.oco_group,
-            route=self._route(judged.trading_mode, account),
+            route=world.route(account, live=live),
             protect=verdict.protect,
             max_slippage_bps=verdict.max_slippage_bps,
             reference_price=signal.reference_price,
@@ -194,6 +194,7 @@ class Dealing:
             order.order_id,
             order.role,
             currency,
+            bool(order.route),
         )
         multiplier = world.setup.instrument(order.symbol).multiplier
         if problem := books.refusal(fill, multiplier):
@@ -312,7 +313,7 @@ class Dealing:
             # The tick that made it act may fill it, also when it is seen again after a crash.
             after=max(0, world.prices.number(symbol) - 1),
             role=role,
-            route=self._route(grant.trading_mode, account),
+            route=world.route(account, live=position.live),
             reference_price=signal.reference_price,
         )
         self._place(order)
@@ -329,16 +330,15 @@ class Dealing:
         return order
 
     # ---- inside -----------------------------------------------------------------------------------
-    def _account(self, judged: Judged, verdict: Verdict) -> str:
-        """Return for whom an order trades: who only reduces does it for the account that holds the position.
+    def _holder(self, judged: Judged, verdict: Verdict) -> tuple[str, bool]:
+        """Return for which account an order trades, and whether live: who only reduces does it as it is held.
 
-        A deployment may have been given another account meanwhile; the books would refuse an exit for that.
+        A deployment may have been given another account, or have gone from paper to live, meanwhile.
         """
         held = self._world.state.books.position(judged.deployment_id, judged.signal.symbol)
-        return (held.account_id if verdict.reduce_only and held.quantity else "") or judged.account_id
-
-    def _route(self, mode: str, account: str) -> str:
-        return self._world.setup.account(account).route if mode == "live" else ""
+        if verdict.reduce_only and held.quantity:
+            return held.account_id or judged.account_id, held.live
+        return judged.account_id, judged.trading_mode == "live"
 
     def _place(self, order: Order) -> None:
         self._turn.write(Placed, order=order)

@@ -94,6 +94,7 @@ def _opening(signal: Signal, view: View, asked: Instructions, sized: Size) -> Ve
         or caps.either(view, caps.notional, quantity, unit)
         or caps.rates(view, exits=False)
         or caps.either(view, caps.order_rates)
+        or (Refusal("held_otherwise", view.otherwise) if view.otherwise else None)
         or caps.either(view, caps.position, quantity, caps.is_open(view.own))
         or caps.either(view, caps.exposure, quantity, unit)
         or caps.either(view, caps.losses)

@@ -100,6 +100,7 @@ RULES: Final[dict[str, Rule]] = {
     "nothing_to_cancel": Rule(9, "no order waits"),
     "nothing_to_adjust": Rule(9, "it is an adjust, and nothing is guarded"),
     "adjust_refused": Rule(9, "the guard of the position cannot be adjusted so"),
+    "held_otherwise": Rule(9, "the position, or an order that waits, is of another account or mode"),
     "max_position_size": Rule(9, "the position would be larger than allowed"),
     "max_open_positions": Rule(9, "as many positions as allowed are open"),
     # 10 risk of deployment and account

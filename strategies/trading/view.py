@@ -110,6 +110,7 @@ class View(Struct, frozen=True, kw_only=True):
     one and ``rate`` what one unit of the instrument's currency is worth in the account's. ``instrument`` None
     is one whose terms cannot be read, which bars entries. ``guard`` is what guards the position now: a bare
     one (``protect=Protection()``) where nothing does, so that it can be adjusted too; None for no position.
+    ``otherwise`` says what the deployment holds, or has waiting, for another account or in another mode.
     """
 
     standing: Standing
@@ -128,6 +129,7 @@ class View(Struct, frozen=True, kw_only=True):
     session: Session = ALWAYS
     guard: Guard | None = None
     live: LiveGrant = PAPER_ONLY
+    otherwise: str = ""
     clearance: Clearance = "none"
 
 

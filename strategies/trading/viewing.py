@@ -5,7 +5,7 @@ from __future__ import annotations
 from bus.messages import Signal
 from strategies.trading.accounts import AccountTerms
 from strategies.trading.dealing import Dealing
-from strategies.trading.desk import Desk
+from strategies.trading.desk import Desk, Grant
 from strategies.trading.latches import Latch
 from strategies.trading.limits import Limits
 from strategies.trading.orders import combine
@@ -54,7 +54,18 @@ class Viewing:
             session=world.session(symbol, now, (mine, theirs)),
             guard=Dealing(turn, world).guard(name, symbol) if signal.intent == "adjust" else None,
             live=LiveGrant(world.setup.live, terms.live, grant.trading_mode == "live"),
+            otherwise=self._otherwise(grant, symbol) or "",
         )
+
+    def _otherwise(self, grant: Grant, symbol: str) -> str | None:
+        """Return what a deployment has of ``symbol`` for another account than it is granted, or mode."""
+        name, account = grant.deployment_id, grant.account_id
+        live = bool(self._world.route(account, live=grant.trading_mode == "live"))
+        state = self._world.state
+        for order in state.broker.waiting(name, symbol):
+            if (order.account_id, bool(order.route)) != (account, live):
+                return f"order {order.order_id} of {symbol} waits for {order.account_id!r}: cancel that first"
+        return state.books.conflict(name, symbol, account, live=live)
 
     def _own(self, desk: Desk, signal: Signal, now: int, *, buying: float, selling: float) -> Party:
         limits, terms = desk.limits, self._world.setup.account(desk.grant.account_id)

@@ -107,6 +107,10 @@ class World:
         """Return what one unit of the instrument's currency is worth in the account's."""
         return self.rates.rate(instrument.currency or terms.currency, terms.currency)
 
+    def route(self, account: str, *, live: bool) -> str:
+        """Return where orders of an account go: "" is the paper broker."""
+        return self.setup.account(account).route if live else ""
+
     # ---- time -------------------------------------------------------------------------------------
     def session(self, symbol: str, now: int, limits: Iterable[Limits]) -> Session:
         """Return the hours of a symbol at ``now``, with the earliest square-off of ``limits``."""

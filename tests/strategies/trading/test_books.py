@@ -14,8 +14,10 @@ from strategies.trading.lots import Lot
 from strategies.trading.records import LotMove, LotRing
 
 
-def fill(symbol="X", quantity=1.0, price=100.0, fee=0.0, *, owner="d", account="A", currency="USD"):
-    return Fill("f1", "s", owner, account, symbol, quantity, price, fee, 1, currency=currency)
+def fill(
+    symbol="X", quantity=1.0, price=100.0, fee=0.0, *, owner="d", account="A", currency="USD", live=False
+):
+    return Fill("f1", "s", owner, account, symbol, quantity, price, fee, 1, currency=currency, live=live)
 
 
 def books_of(*fills, multiplier=1.0):
@@ -106,7 +108,8 @@ def test_the_multiplier_of_a_fill_is_that_of_what_it_closes():
         ({"multiplier": nan}, "multiplier is nan, not a number"),
         ({"multiplier": 0.0}, "multiplier of X is 0, not above 0"),
         ({"multiplier": -2.0}, "multiplier of X is -2, not above 0"),
-        ({"account": "B"}, "account is 'B', but d holds 1 X for 'A': close that first"),
+        ({"account": "B"}, "it is on paper for 'B', but d holds 1 X on paper for 'A': close that first"),
+        ({"live": True}, "it is live for 'A', but d holds 1 X on paper for 'A': close that first"),
     ],
 )
 def test_what_is_no_fill_is_refused_in_a_sentence_and_changes_nothing(wrong, why):
@@ -278,6 +281,26 @@ def test_a_flat_position_that_goes_on_in_another_account_begins_anew_there():
     assert [Settled("A", "USD", 10.0)] == books.settled()
     assert ({"USD": 10.0}, {"USD": -1.0}) == (books.ledger("A").realised, books.ledger("B").realised)
     assert [] == books.of_account("A", {}.get)
+
+
+def test_a_flat_position_that_goes_on_live_begins_anew():
+    books = books_of(fill(), fill(quantity=-1.0, price=110.0), fill(fee=1.0, live=True))
+    anew = Position("d", "X", 1.0, 100.0, -1.0, None, 1.0, "USD", 1.0, -1.0, -1.0, "A", live=True)
+    assert anew == books.position("d", "X")
+    assert [Settled("A", "USD", 10.0)] == books.settled()
+    assert "it is on paper for 'A', but d holds 1 X live for 'A': close that first" in books.refusal(
+        fill(), 1.0
+    )
+    assert books.refusal(fill(live=True), 1.0) is None
+
+
+def test_whoever_holds_nothing_or_holds_it_alike_has_no_conflict():
+    books = books_of(fill(), fill("Y"), fill("Y", -1.0))
+    assert books.conflict("d", "X", "A", live=False) is None
+    assert books.conflict("d", "Y", "B", live=True) is None
+    books.put(Position("d", "Z", 1.0, 1.0))  # of before accounts were kept
+    assert books.conflict("d", "Z", "B", live=False) is None
+    assert "holds 1 Z on paper for ''" in books.conflict("d", "Z", "B", live=True)
 
 
 def test_a_flat_position_that_goes_on_in_another_currency_begins_anew_in_it():

@@ -116,6 +116,7 @@ REFUSED = {
         ENTRY, {"intent": "adjust", "quantity": None, "stop_loss": Level("price", 91.0)},
         LONG | {"guard": GUARD},
     ),
+    "held_otherwise": (ENTRY, {}, {"otherwise": "d holds 1 X on paper"}),
     "max_position_size": (ENTRY, {}, {"limits": Limits(max_position_size=0.5)}),
     "max_open_positions": (ENTRY, {}, limited(max_open_positions=2) | {"open_elsewhere": 2}),
     "figures_unknown": (ENTRY, {}, limited(None, max_orders_per_day=3)),
