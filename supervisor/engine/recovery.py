@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from bus.feeds import native
-from bus.feeds.catchup import CatchUp, State
+from bus.feeds.catchup import PATIENCE, CatchUp, State
 from bus.feeds.errors import FrameRefused
 from bus.feeds.recovery import RecoveryRefused, decode_answer, place
 from bus.messages import Heartbeat, encode
@@ -50,6 +50,12 @@ class Recovery:
         self._untold = 0
         self._lost: set[str] = set()
         self._told_at = 0
+        self._missed_at = 0
+        """When the gap that is asked about was met, monotonic ns."""
+        self._complete = False
+        """Whether the last answer was the whole of one, by who has everything that it published."""
+        self._behind = False
+        """Whether who gave it is the reason if something is missing still: it has not come as far."""
         self.unheard = True
         """Whether no heartbeat was heard while something was missing: the next one may name whom to ask."""
         self.heed(endpoint)
@@ -92,10 +98,15 @@ class Recovery:
         """Hold ``frames``, before which something is missing, and ask for what comes after ``have()``.
 
         Where nobody is known to ask, a heartbeat may say whom. ``again`` is called when there is something
-        to deliver.
+        to deliver. Of two publishers of a feed the one that answers may be behind the other: then the next
+        heartbeat is waited for, or ``look``, and asked again whoever is known by then.
         """
         self._have, self._again = have, again
         self._machine.miss(frames, now)
+        behind, self._behind, self._complete = self._behind, False, False
+        if behind:
+            return
+        self._missed_at = now
         if self.endpoint:
             self._connect()
         self.overhear(frames)
@@ -126,6 +137,13 @@ class Recovery:
             self._pieces.clear()
             self._machine.ask_anew()
             self._connect()
+        elif self._waits:
+            self._connect()
+
+    @property
+    def _waits(self) -> bool:
+        """Whether something is missing and no question is under way: who was asked was behind."""
+        return self.asking and self._link is None and bool(self.endpoint)
 
     @property
     def room(self) -> bool:
@@ -148,12 +166,20 @@ class Recovery:
         for _ in range(MOST_A_TURN):
             if self._machine.state is not State.RELEASING or (found := self._machine.release()) is None:
                 return
-            yield found
+            frames, asked = found
+            self._behind = asked and self._complete and time.monotonic_ns() - self._missed_at < PATIENCE
+            yield frames, asked and not self._behind
+            self._behind = False
         self._again()
 
     def look(self, now: int) -> None:
         """Give up what is overdue, and tell what was recovered; to be called once a second or so."""
-        if self._machine.late(now, asked=bool(self.endpoint)):
+        if self._waits and now - self._missed_at < PATIENCE:
+            self._connect()
+        elif self._waits:
+            self._machine.give_up()
+            self._again()
+        elif self._machine.late(now, asked=bool(self.endpoint)):
             if self.endpoint:
                 self._give_up("silent", f"no answer from {self.endpoint}")
             else:
@@ -197,6 +223,7 @@ class Recovery:
                 return
             self._lost.update(answer.lost[:100])
             if not self.asking:
+                self._complete = not answer.lost
                 self._hang_up()
                 break
             if not answer.messages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from types import SimpleNamespace
 
 import msgspec
@@ -289,7 +290,7 @@ def test_rubbish_among_what_is_recovered_is_refused_like_rubbish_on_the_feed(wir
     wire.tick(lost=True)
     wire.tick()
     wire.turns()
-    wire.reply(Answer(False, [(b"tick.X", b"\xc1"), (b"nonsense", b"")]))
+    wire.reply(Answer(False, [(b"tick.X", b"\xc1"), (b"nonsense", b"")], ["X"]))
     assert wire.turns() == ["X3"]
     assert wire.port.intake.rejected == {"malformed": 1, "topic": 1}
 
@@ -383,6 +384,47 @@ def test_a_publisher_that_comes_back_elsewhere_is_asked_there(wire):
     ]
     wire.answering = True
     assert wire.turns() == ["X2", "X3"]
+
+
+def test_of_two_publishers_the_one_that_is_behind_is_not_believed_to_have_all(monkeypatch):
+    """It answers with what it has published so far; what the other one sent shows that this is not all."""
+    wire, behind = Wire(monkeypatch), Shelf()
+    wire.start()
+    wire.answering = False
+    for _ in range(4):
+        wire.tick(lost=True)
+    wire.tick()
+    assert wire.turns() == []
+    ahead, wire.shelf = wire.shelf, behind
+    for seq in (2, 3):
+        behind.put(b"tick.X", encode(Tick("X", T0 + seq * S // 10, last=100.0, size=1.0, seq=seq)), "X", seq)
+    wire.reply()
+    assert wire.turns() == ["X2", "X3"]
+    assert wire.port.intake.gaps == 0
+    wire.shelf = ahead
+    wire.beat("tcp://127.0.0.1:7777")
+    wire.answering = True
+    assert wire.turns() == ["X4", "X5", "X6"]
+    assert [link.endpoint[-4:] for link in wire.links] == ["5556", "7777"]
+    assert (wire.port.intake.gaps, wire.events()) == (0, [])
+
+
+def test_who_is_behind_is_asked_again_for_as_long_as_an_answer_may_take(wire, monkeypatch):
+    """No other is heard of: it may come further; and if it does not, the gap is told as ever."""
+    at = time.monotonic_ns()
+    monkeypatch.setattr(recovery.time, "monotonic_ns", lambda: at)
+    wire.tick(lost=True)
+    wire.tick()
+    wire.shelf = Shelf()
+    assert wire.turns() == []
+    asked = len(wire.links)
+    wire.pulse()
+    assert wire.turns() == []
+    assert len(wire.links) == asked + 1
+    at += catchup.PATIENCE
+    wire.pulse()
+    assert wire.turns() == ["X3"]
+    assert (wire.port.intake.gaps, wire.events()) == (1, [])
 
 
 # ---- outages ----------------------------------------------------------------------------------------
