@@ -4,7 +4,7 @@ Signals of the compared ones follow from what they are shown and from nothing el
 fill. Their quantities count what they have seen, so that an event which is lost or seen twice shows in every
 signal after it. The position-dependent one cannot be the same in two runs, because fills come when they
 come; of it, and of everybody, it is checked that orders, fills and positions agree (``accounts``). Victims
-end themselves: their state does not say when, so that a replay does not do it again.
+end themselves some seconds after they began, long enough to be saved: each comes further than the last.
 
 A third of all candles asks for something, and what is asked for tells of all of them: whoever was away for
 long asks for everything at once, and a symbol has no more than a hundred orders that wait (``open_orders``).
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HEAD = """\
+import time
 import zlib
 from decimal import Decimal
 
@@ -173,11 +174,10 @@ class Gauge(Counted):
 class Oom(Counted):
     def initialize(self, config):
         super().initialize(config)
-        self.left = 60
+        self.dies_at = time.monotonic() + 3
 
     def on_candle_complete(self, timeframe, candle, data):
-        self.left -= 1
-        if not self.left:
+        if time.monotonic() > self.dies_at:
             hoard = []
             while True:
                 hoard.append(b"x" * 2**22)
@@ -187,11 +187,10 @@ class Oom(Counted):
 class Segfault(Counted):
     def initialize(self, config):
         super().initialize(config)
-        self.left = 80
+        self.dies_at = time.monotonic() + 4
 
     def on_candle_complete(self, timeframe, candle, data):
-        self.left -= 1
-        if not self.left:
+        if time.monotonic() > self.dies_at:
             import ctypes
 
             ctypes.string_at(0)

@@ -170,7 +170,7 @@ class Run:
         """Wait until everybody runs and nothing more comes of the ticks that were sent.
 
         Verdicts on later data do not count: after the last tick, timers go on closing candles. Whoever comes
-        further is waited for: a victim that dies at every sixtieth candle is long behind the others.
+        further is waited for: a victim that dies every few seconds may be long behind the others.
         """
         world = self._world
         until = {one.symbol: one.last for one in world.markets.values()}
