@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from sandbox.confine.process import ParentGone, die_with_parent
+from strategies.trading.errors import LedgerError
 from supervisor.control import EngineEvent
 from supervisor.engine.channel import Channel, SupervisorGone
 from supervisor.engine.loop import Engine
@@ -47,7 +48,7 @@ def main() -> int:
         history = History.open(options.state / "history.db", lambda why: _tell(channel, "history", why))
         engine = Engine(options.runtime, journal, tape, history, channel, epoch=time.time_ns())
         engine.go_on(kept)
-    except (JournalError, TapeError, OSError) as error:
+    except (JournalError, LedgerError, TapeError, OSError) as error:  # rather than trade on wrong books
         return _give_up(channel, error)
     checkpointer = Checkpointer(journal.path, tape)
     checkpointer.start()
@@ -56,7 +57,7 @@ def main() -> int:
         engine.run()
     except SupervisorGone:
         return 0
-    except (JournalError, TapeError) as error:
+    except (JournalError, LedgerError, TapeError) as error:
         return _give_up(channel, error)
     finally:
         checkpointer.close()
