@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.models import CommandInfo
 
-from cli.commands import catalogue, daemon, deployments, feeds, host, state, streams
+from cli.commands import catalogue, daemon, deployments, feeds, host, money, state, streams
 from cli.errors import DONE, FAILED, INTERRUPTED, USAGE, CommandError
 
 
@@ -74,7 +74,7 @@ def _new() -> typer.Typer:
 
 
 app = _new()
-for verbs in (daemon, deployments, state, streams, catalogue, feeds, host):
+for verbs in (daemon, deployments, state, money, streams, catalogue, feeds, host):
     verbs.register(app)
 
 

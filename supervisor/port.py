@@ -16,6 +16,8 @@ from supervisor import doctor, views
 from supervisor.actor import Actor
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid
+from supervisor.ledger import Ledger
+from supervisor.money import Money
 from supervisor.schema import (
     ActionResult,
     CheckpointView,
@@ -40,11 +42,12 @@ from supervisor.selection import find
 from supervisor.store.deployments import StoreError
 
 
-class Port:
+class Port(Money):
     """Answers for one daemon."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
+        self._ledger = Ledger(daemon)
 
     # ---- questions ------------------------------------------------------------------------------
     async def status(self) -> Status:

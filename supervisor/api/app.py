@@ -16,6 +16,7 @@ from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from supervisor.api.body_limit import BodyLimit
+from supervisor.api.money import money_routes
 from supervisor.api.port import DaemonPort
 from supervisor.errors import Invalid, NotFound, StratdError, near_matches
 from supervisor.problems import INTERNAL, problem_of
@@ -63,6 +64,7 @@ def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
     _deployment_routes(api, daemon)
     _action_routes(api, daemon)
     _state_routes(api, daemon)
+    money_routes(api, daemon)
     _catalogue_routes(api, daemon)
     _stream_routes(api, daemon)
     app.include_router(api)

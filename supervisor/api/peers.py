@@ -46,6 +46,14 @@ class Admission:
         return peer.uid in (0, self.uid)
 
 
+def name_of(peer: Peer) -> str:
+    """Return the name of a peer's user, for records; its number where nobody knows a name."""
+    try:
+        return pwd.getpwuid(peer.uid).pw_name
+    except KeyError:
+        return f"uid {peer.uid}"
+
+
 def peer_of(connection: socket.socket) -> Peer:
     """Return who connected to ``connection``, as the kernel noted it at that moment."""
     pid, uid, gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from supervisor.api.money import MoneyPort
 from supervisor.schema import (
     ActionResult,
     CheckpointView,
@@ -29,7 +30,7 @@ from supervisor.schema import (
 )
 
 
-class DaemonPort(Protocol):
+class DaemonPort(MoneyPort, Protocol):
     """The daemon, as its HTTP API sees it."""
 
     async def status(self) -> Status:

@@ -39,8 +39,19 @@ from supervisor.schema.deployments import (
 from supervisor.schema.problem import Problem
 from supervisor.schema.records import EventView, LogLine, SignalView
 from supervisor.schema.requests import ActionRequest, RegisterRequest, Selection, StartRequest
+from supervisor.schema.trading import (
+    AccountView,
+    GuardView,
+    LatchRequest,
+    LatchResult,
+    LatchView,
+    OrderRow,
+    PositionRow,
+    TradeRow,
+)
 
 __all__ = [
+    "AccountView",
     "ActionRequest",
     "ActionResult",
     "CheckpointView",
@@ -53,13 +64,19 @@ __all__ = [
     "Enforcer",
     "EventView",
     "FeedView",
+    "GuardView",
     "Health",
     "LastDeath",
+    "LatchRequest",
+    "LatchResult",
+    "LatchView",
     "LayerView",
     "LogLine",
     "MirrorView",
+    "OrderRow",
     "Outcome",
     "PackagesView",
+    "PositionRow",
     "PositionView",
     "Problem",
     "ProcessView",
@@ -75,6 +92,7 @@ __all__ = [
     "State",
     "Status",
     "StrategyView",
+    "TradeRow",
     "ValidationReport",
     "ValidationStep",
     "Verdicts",

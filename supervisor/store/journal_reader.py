@@ -8,7 +8,7 @@ reads are the tables, which the engine brings level with its log some millisecon
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
@@ -19,10 +19,11 @@ from bus.messages import AcceptedSignal, Checkpoint, Fill, Position
 from strategies.trading.records import Closed, Executed, Judged, Noted, Saved, Withheld
 from strategies.trading.replies import accepted_signal, signal_row, withheld_row
 from supervisor.store import journal_checkpoints as checkpoints
-from supervisor.store import journal_copy, journal_log
+from supervisor.store import journal_copy, journal_ledger, journal_log
 from supervisor.store.journal_checkpoints import Kept, Summary
 from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.journal_file import connect_readonly, unreadable
+from supervisor.store.journal_ledger import Known
 from supervisor.store.journal_rows import Execute
 
 T = TypeVar("T")
@@ -115,6 +116,14 @@ class JournalReader:
         """Return what is kept of each deployment that has a checkpoint."""
         return self._ask(checkpoints.summaries)
 
+    def orders(self, owners: Sequence[str] | None, *, ended: bool, limit: int) -> list[Known]:
+        """Return orders and how they stand (``journal_ledger.orders``)."""
+        return self._ask(lambda execute: journal_ledger.orders(execute, owners, ended=ended, limit=limit))
+
+    def trades(self, owners: Sequence[str] | None, *, after: int | None, limit: int) -> list[Executed]:
+        """Return executions (``journal_ledger.trades``)."""
+        return self._ask(lambda execute: journal_ledger.trades(execute, owners, after=after, limit=limit))
+
     def last_seq(self) -> int:
         """Return the newest committed record's number, 0 in an empty journal; it may not be posted yet."""
         try:
@@ -134,7 +143,7 @@ class JournalReader:
     def _ask(self, question: Callable[[Execute], T]) -> T:
         try:
             return question(self._database.execute)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, msgspec.DecodeError) as error:
             raise unreadable(self.path, error) from None
 
     def _page(

@@ -1,0 +1,135 @@
+"""``account``, ``positions``, ``orders``, ``trades``: whose money it is, what is held, and what bars it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import Client, segment
+from cli.options import Json, Last, Reason
+from cli.talk import print_json
+
+Name = Annotated[str, typer.Argument(metavar="A", help="The account.", show_default=False)]
+Owner = Annotated[str | None, typer.Argument(metavar="[ID]", help="One deployment.", show_default=False)]
+OfAccount = Annotated[str | None, typer.Option("--account", metavar="A", help="All of this account.")]
+Ended = Annotated[bool, typer.Option("--all", help="Those that have ended, too.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to ``app``."""
+    account = typer.Typer(rich_markup_mode=None, help="Accounts, and what bars them.", no_args_is_help=True)
+    account.command(name="list")(accounts)
+    account.command()(show)
+    account.command()(pause)
+    account.command()(kill)
+    account.command()(rearm)
+    app.add_typer(account, name="account")
+    app.command(name="rearm")(rearm_deployment)
+    app.command()(positions)
+    app.command()(orders)
+    app.command()(trades)
+
+
+def accounts(as_json: Json = False) -> None:
+    """Every account: equity, profit of the day, what is held, and what bars it."""
+    body = Client().get("accounts")
+    if as_json:
+        print_json(body)
+        return
+    from cli import render_money, tables
+    from supervisor.schema import AccountView
+
+    tables.show(render_money.accounts([AccountView.model_validate(one) for one in json.loads(body)]))
+
+
+def show(name: Name, as_json: Json = False) -> None:
+    """Everything about one account."""
+    body = Client().get(f"accounts/{segment(name)}")
+    if as_json:
+        print_json(body)
+        return
+    from cli import render_money
+    from supervisor.schema import AccountView
+
+    print(render_money.account(AccountView.model_validate_json(body)))
+
+
+def pause(name: Name, reason: Reason = "") -> None:
+    """Let no signal of an account through, until it is rearmed. What is held stays guarded."""
+    _latch(f"accounts/{segment(name)}/pause", reason, "paused")
+
+
+def kill(name: Name, reason: Reason = "") -> None:
+    """Close everything that an account holds and let no signal through, until it is rearmed."""
+    _latch(f"accounts/{segment(name)}/kill", reason, "locked; what it holds is being closed")
+
+
+def rearm(name: Name, reason: Reason = "") -> None:
+    """Take back what bars an account; losses are counted from here."""
+    _latch(f"accounts/{segment(name)}/rearm", reason, "rearmed")
+
+
+def rearm_deployment(
+    deployment_id: Annotated[str, typer.Argument(metavar="ID", help="The deployment.", show_default=False)],
+    reason: Reason = "",
+) -> None:
+    """Take back what a limit of its own bars a deployment by; losses are counted from here."""
+    _latch(f"deployments/{segment(deployment_id)}/rearm", reason, "rearmed")
+
+
+def _latch(route: str, reason: str, past: str) -> None:
+    # Plain JSON, as with every short verb: cli/talk.py says why.
+    answer = json.loads(Client().post(route, {"reason": reason}))
+    latch: dict[str, Any] | None = answer["latch"]
+    if answer["changed"]:
+        print(f"{answer['name']}: {past}")
+    elif latch is None:
+        print(f"{answer['name']}: nothing bars it")
+    else:
+        print(f"{answer['name']}: already barred ({latch['kind']}, by {latch['rule']}: {latch['reason']})")
+
+
+def positions(deployment_id: Owner = None, account: OfAccount = None, as_json: Json = False) -> None:
+    """What is held, at what cost, what it has earned, and which exits guard it."""
+    body = Client().get("positions", deployment_id=deployment_id, account=account)
+    if as_json:
+        print_json(body)
+        return
+    from cli import render_money, tables
+    from supervisor.schema import PositionRow
+
+    tables.show(render_money.positions([PositionRow.model_validate(one) for one in json.loads(body)]))
+
+
+def orders(
+    deployment_id: Owner = None,
+    account: OfAccount = None,
+    ended: Ended = False,
+    lines: Last = 1000,
+    as_json: Json = False,
+) -> None:
+    """The orders that wait; with --all those that have ended too, the newest last."""
+    body = Client().get("orders", deployment_id=deployment_id, account=account, ended=ended or None, n=lines)
+    if as_json:
+        print_json(body)
+        return
+    from cli import render_money, tables
+    from supervisor.schema import OrderRow
+
+    tables.show(render_money.orders([OrderRow.model_validate(one) for one in json.loads(body)]))
+
+
+def trades(
+    deployment_id: Owner = None, account: OfAccount = None, lines: Last = 100, as_json: Json = False
+) -> None:
+    """Executions, the newest last, with the profit of the round trips that they ended."""
+    body = Client().get("trades", deployment_id=deployment_id, account=account, n=lines)
+    if as_json:
+        print_json(body)
+        return
+    from cli import render_money, tables
+    from supervisor.schema import TradeRow
+
+    tables.show(render_money.trades([TradeRow.model_validate(one) for one in json.loads(body)]))

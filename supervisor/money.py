@@ -1,0 +1,64 @@
+"""What the API asks of money, answered for one daemon: accounts and latches, positions, orders, trades."""
+
+from __future__ import annotations
+
+from supervisor.daemon import Daemon
+from supervisor.ledger import Ledger, latch_view
+from supervisor.schema import AccountView, LatchResult, OrderRow, PositionRow, TradeRow
+from supervisor.selection import find
+from supervisor.trading_control import TradingAnswer
+
+
+class Money:
+    """``supervisor.api.money.MoneyPort``; a part of ``Port``."""
+
+    _daemon: Daemon
+    _ledger: Ledger
+
+    async def accounts(self) -> list[AccountView]:
+        """Return every account, by name."""
+        return self._ledger.accounts()
+
+    async def account(self, name: str) -> AccountView:
+        """Return one account."""
+        return self._ledger.account(name)
+
+    async def pause_account(self, name: str, *, reason: str, by: str) -> LatchResult:
+        """Let nothing of an account's strategies through, until it is rearmed."""
+        return _result(name, await self._daemon.accounts.latch(name, "pause", reason, by))
+
+    async def kill_account(self, name: str, *, reason: str, by: str) -> LatchResult:
+        """Close everything that an account holds, and let nothing through until it is rearmed."""
+        return _result(name, await self._daemon.accounts.latch(name, "lock", reason, by))
+
+    async def rearm_account(self, name: str, *, reason: str, by: str) -> LatchResult:
+        """Take back what bars an account."""
+        return _result(name, await self._daemon.accounts.rearm(name, reason, by))
+
+    async def rearm(self, deployment_id: str, *, reason: str, by: str) -> LatchResult:
+        """Take back what bars one deployment."""
+        name = find(self._daemon.actors, deployment_id).id
+        answer = await self._daemon.accounts.take_back("deployment", name, reason, by)
+        return LatchResult(
+            scope="deployment", name=name, changed=answer.changed, latch=latch_view(answer.latch)
+        )
+
+    async def positions(self, deployment_id: str | None, account: str | None) -> list[PositionRow]:
+        """Return what is held by one deployment, by those of an account, or by all."""
+        return self._ledger.positions(self._ledger.owners(deployment_id, account))
+
+    async def orders(
+        self, deployment_id: str | None, account: str | None, *, ended: bool, n: int
+    ) -> list[OrderRow]:
+        """Return the orders that wait, with ``ended`` the last ``n`` of all; the newest last."""
+        return await self._ledger.orders(self._ledger.owners(deployment_id, account), ended=ended, limit=n)
+
+    async def trades(
+        self, deployment_id: str | None, account: str | None, *, after: int | None, n: int
+    ) -> list[TradeRow]:
+        """Return the last ``n`` executions, or the first after record ``after``; the newest last."""
+        return await self._ledger.trades(self._ledger.owners(deployment_id, account), after=after, limit=n)
+
+
+def _result(name: str, answer: TradingAnswer) -> LatchResult:
+    return LatchResult(scope="account", name=name, changed=answer.changed, latch=latch_view(answer.latch))
