@@ -98,7 +98,22 @@ def test_a_position_that_is_gone_has_no_guard():
 def test_an_order_that_asks_for_a_stop_and_closes_the_position_guards_nothing():
     holding = Holding()
     holding.fill(2.0, 100.0)
-    assert holding.fill(-2.0, 101.0, Protection(**PCT)) is None
+    assert holding.fill(-2.0, 101.0, Protection(**PCT, time_stop_s=60.0)) is None
+
+
+def test_a_fraction_of_a_unit_is_a_position_too():
+    holding = Holding()
+    assert holding.fill(0.25, 100.0, Protection(**PCT)).side == 1
+    assert holding.fill(0.25, 102.0).entry == 101.0
+    assert holding.fill(-0.75, 100.0, Protection(**PCT)).side == -1
+
+
+def test_a_stop_in_percent_that_a_later_order_leaves_out_goes_on_with_the_average():
+    holding = Holding()
+    holding.fill(1.0, 100.0, Protection(**PCT))
+    holding.fill(1.0, 100.0, Protection(time_stop_s=60.0))
+    assert holding.guard.protect.stop_loss == PCT["stop_loss"]
+    assert holding.fill(2.0, 110.0).stop == 99.75
 
 
 def test_closing_a_part_changes_nothing():
@@ -278,6 +293,7 @@ def test_what_was_a_multiple_of_an_older_atr_stays_as_far_away():
     assert (first.stop, first.target) == (96.0, 108.0)
     added = holding.fill(1.0, 100.0, Protection(time_stop_s=60.0, atr=50.0))
     assert (added.stop, added.target) == (96.0, 108.0)
+    assert added.protect.stop_loss == Level("price", 96.0)
     assert added.protect.trailing_stop == Trail("price", 2.0, 6.0)
     assert followed(added, 106.0).trail_stop == 104.0
     msgspec.msgpack.decode(msgspec.msgpack.encode(added), type=Guard)
