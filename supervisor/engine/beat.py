@@ -54,7 +54,7 @@ class Beat:
         self._mark_whom_to_ask()
         self._fire_late(monotonic)
         engine.outlet.bind()
-        engine.take(engine.core.pulse(engine.event_now(monotonic), self._clock(monotonic)))
+        self._let_time_pass(monotonic)
         publication = engine.publication
         publication.flush()
         pulse = Pulse(engine.epoch, engine.event_now(monotonic), self._moved(), publication.tape.end)
@@ -62,6 +62,16 @@ class Beat:
         engine.journal.post()  # whoever is told its number may read up to there
         engine.channel.tell(engine_stats(engine, now, engine.longest_turn))
         engine.longest_turn = 0
+
+    def _let_time_pass(self, monotonic: int) -> None:
+        """Do what time alone brings to orders, guards and days, by the clocks of their feeds.
+
+        Not by the wall clock, which may be years ahead of a recording: an engine that was restarted has
+        orders before it has feeds, and would end them all.
+        """
+        engine = self._engine
+        if any(feed.clock.watermark for feed in engine.feeds.values()):
+            engine.take(engine.core.pulse(engine.event_now(monotonic), self._clock(monotonic)))
 
     def _mark_whom_to_ask(self) -> None:
         """Have it marked soon where a feed serves what is missed: another engine could ask nobody."""
@@ -123,12 +133,12 @@ class Beat:
         self._mark_at = monotonic + max(MARK_EVERY, MARK_SHARE * took, len(frame) * SECOND // MARK_BYTES)
 
     def _clock(self, monotonic: int) -> Callable[[str], int]:
-        """Return what tells the event time of a symbol: its feed's, as it goes on without ticks."""
-        streams, now = self._engine.market.streams, self._engine.event_now(monotonic)
+        """Return what tells the event time of a symbol: its feed's, as it goes on without ticks, or 0."""
+        streams = self._engine.market.streams
 
         def clock(symbol: str) -> int:
             stream = streams.get(symbol)
-            return stream.clock.now(monotonic) if stream is not None and stream.source is not None else now
+            return stream.clock.now(monotonic) if stream is not None and stream.source is not None else 0
 
         return clock
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bus.clock import FeedClock
 from supervisor.engine import beat as module
 from supervisor.engine.beat import MARK_BYTES, MARK_EVERY, SECOND, Beat
 from supervisor.engine.publication import Publication
@@ -29,7 +30,13 @@ class World:
         self.publication = Publication(tape, lambda _: None)
         monkeypatch.setattr("time.monotonic_ns", lambda: self.now)
         monkeypatch.setattr(module, "mark", self.capture)
-        engine: Any = SimpleNamespace(publication=self.publication, settle=lambda: None, history=self.history)
+        engine: Any = SimpleNamespace(
+            publication=self.publication,
+            settle=lambda: None,
+            history=self.history,
+            event_now=lambda _: 0,
+            core=SimpleNamespace(keep=lambda _: SimpleNamespace(records=[])),
+        )
         self.beat = Beat(engine)
 
     def capture(self, _: Any) -> bytes:
@@ -87,3 +94,28 @@ def test_the_larger_marks_are_the_rarer_they_come(world: World) -> None:
     assert world.turn()
     assert 0 == world.turn(10 * SECOND)
     assert world.turn(SECOND)
+
+
+def test_time_passes_for_an_order_by_the_clock_of_its_feed_alone(world: World) -> None:
+    """After a restart there are orders before there are feeds: by the wall clock all may be over."""
+    asked: list[tuple[int, int, int]] = []
+    heard, unheard = FeedClock(), FeedClock()
+    streams = {
+        "X": SimpleNamespace(clock=heard, source="main"),
+        "Y": SimpleNamespace(clock=unheard, source=None),
+    }
+    engine: Any = SimpleNamespace(
+        feeds={},
+        market=SimpleNamespace(streams=streams),
+        core=SimpleNamespace(pulse=lambda now, clock: asked.append((now, clock("X"), clock("Y")))),
+        take=lambda _: None,
+        event_now=lambda monotonic: max(heard.now(monotonic), 1),
+    )
+    beat = Beat(engine)
+    beat._let_time_pass(0)
+    engine.feeds["main"] = SimpleNamespace(clock=heard)
+    beat._let_time_pass(0)
+    assert asked == []
+    heard.advance(7 * SECOND, 0)
+    beat._let_time_pass(SECOND)
+    assert asked == [(8 * SECOND, 8 * SECOND, 0)]
