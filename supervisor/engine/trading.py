@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bus.messages import DECODE_ERRORS
 from bus.sessions import SessionCalendar, always
 from strategies.trading.accounts import exposure
 from strategies.trading.routing import Report
@@ -66,7 +67,7 @@ class Trading:
     def _load(self) -> None:
         try:
             spec, self._digest = trading_file.read(self._file)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *DECODE_ERRORS) as error:
             why = f"{self._file} cannot be read, and what was known before counts: {error}"
             self._engine.event("trading_setup_unreadable", why)
             return
