@@ -45,8 +45,7 @@ def unheld(protect: Protection, side: int, entry: float) -> Refusal | None:
     reaches (100 % below) would never. A target on the losing side is a loss by another name.
     """
     wrong = _stop(protect, side, entry) or _target(protect, side, entry) or _trailing(protect, side, entry)
-    seconds = protect.time_stop_s
-    if wrong is None and (seconds is None or known(seconds)):
+    if wrong is None and protect.time_stop_s is None:
         return None
     # What is not known has no distance, so it stands on no side: only now is it asked why.
     return Refusal("protective_unknown", why) if (why := problem(protect)) else wrong

@@ -87,3 +87,81 @@ def test_a_rate_that_is_not_known_judges_no_limit():
     assert (
         judged(view={"rate": None}).decision == "accepted"
     )  # a quantity needs none where nothing is limited
+
+
+@pytest.mark.parametrize(("who", "name"), [("own", "the deployment"), ("account", "the account")])
+@pytest.mark.parametrize(
+    ("fields", "view", "detail"),
+    [
+        (
+            {"limits": Limits(max_notional=99.0)}, {},
+            "the position of {} would be worth 100, at most 99",
+        ),
+        (
+            {"limits": Limits(max_notional=99.0)}, {"rate": None},
+            "what a unit is worth in the account's currency is unknown",
+        ),
+        (
+            {"limits": Limits(max_position_size=0.5)}, {},
+            "the position of {} would be 1 units, at most 0.5",
+        ),
+        (
+            {"limits": Limits(max_open_positions=2), "open_elsewhere": 3}, {},
+            "{} has 3 open elsewhere, at most 2",
+        ),
+        (
+            {"limits": Limits(max_exposure=500.0), "elsewhere": 401.0}, {},
+            "the positions of {} would be worth 501 together, at most 500",
+        ),
+        (
+            {"limits": Limits(max_exposure=500.0), "elsewhere": None}, {},
+            "what the positions of {} are worth is unknown",
+        ),
+        (
+            {"limits": Limits(max_exposure=500.0)}, {"rate": None},
+            "what the positions of {} are worth is unknown",
+        ),
+        (
+            {"limits": Limits(max_orders_per_min=3), "orders_minute": 4}, {},
+            "{} has 4 of a minute, at most 3",
+        ),
+        (
+            {"limits": Limits(max_identical_orders_per_min=3), "identical": 4}, {},
+            "{} has 4 like this one of a minute, at most 3",
+        ),
+        (
+            {
+                "limits": Limits(max_orders_per_day=3),
+                "figures": msgspec.structs.replace(TODAY, orders=4),
+            }, {},
+            "{} has 4 of today, at most 3",
+        ),
+        (
+            {"limits": Limits(max_orders_per_day=3)}, {},
+            "how many orders {} has of today is unknown",
+        ),
+        (
+            {"limits": Limits(max_daily_loss=50.0), "figures": TODAY, "equity": 940.0}, {},
+            "{}: lost 60 today, at most 50",
+        ),
+        ({"limits": Limits(invalid=("max_notional is nan",))}, {}, "{}: max_notional is nan"),
+        ({"limits": Limits(unheld=("a", "b"))}, {}, "{}: there is no limit a, b"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_whose_limit_it_is_with_its_figures(who, name, fields, view, detail):
+    party = msgspec.structs.replace(Party(), **fields)
+    verdict = judge(ENTRY, msgspec.structs.replace(VIEW, **{who: party}, **view), NOW)
+    assert verdict.detail == detail.format(name)
+
+
+def test_a_refused_rate_says_whose_it_is():
+    assert judged(view={"tokens": 0.5}).detail == "more signals a second than granted"
+    assert judged(view={"account": Party(tokens=0.5)}).detail == (
+        "more signals a second than granted to the account"
+    )
+
+
+@pytest.mark.parametrize(("signal", "allowed"), [(ENTRY, MAX_OPEN_ORDERS), (EXIT, 2 * MAX_OPEN_ORDERS)])
+def test_too_many_orders_that_wait_are_told_with_their_number(signal, allowed):
+    verdict = judged(signal, {"held": 1.0, "waiting": allowed})
+    assert verdict.detail == f"{allowed} orders of this symbol wait, at most {allowed}"

@@ -286,6 +286,17 @@ def test_live_entries_fail_closed_without_the_remote_risk_service(clearance, rul
     assert judged(EXIT, LONG | LIVE | {"clearance": clearance}).decision == "accepted"
 
 
+@pytest.mark.parametrize(
+    ("clearance", "detail"),
+    [
+        ("denied", "the remote risk service lets no entry of the account through"),
+        ("unreachable", "the remote risk service has not answered in time"),
+    ],
+)
+def test_what_the_remote_risk_service_says_is_told(clearance, detail):
+    assert judged(view=LIVE | {"clearance": clearance}).detail == detail
+
+
 def test_an_opt_in_that_is_no_boolean_is_none():
     assert live(LiveGrant(config=1, account=True, deployment=True)).rule == "live_not_granted"
 

@@ -169,6 +169,24 @@ def test_a_stop_is_on_the_losing_side_of_the_price_at_which_the_order_is_to_trad
     assert judged(stop_loss=Level("price", stop), **fields).rule == rule
 
 
+def test_where_the_strategy_saw_another_price_its_own_counts_for_its_stop():
+    assert judged(reference_price=98.0, stop_loss=Level("price", 97.0)).decision == "accepted"
+    assert judged(reference_price=98.0, stop_loss=Level("price", 99.0)).rule == "stop_side"
+
+
+@pytest.mark.parametrize(
+    ("intent", "price", "rule"),
+    [
+        ("enter_long", 105.0, ""),
+        ("enter_long", 105.5, "price_collar"),
+        ("enter_short", 95.0, ""),
+        ("enter_short", 94.5, "price_collar"),
+    ],
+)
+def test_a_limit_is_held_to_the_last_price_on_its_own_side(intent, price, rule):
+    assert judged(intent=intent, order_type="limit", limit_price=price).rule == rule
+
+
 def test_a_short_position_is_guarded_above():
     assert judged(intent="enter_short", stop_loss=Level("price", 101.0)).decision == "accepted"
     assert judged(intent="enter_short", stop_loss=Level("price", 99.0)).rule == "stop_side"

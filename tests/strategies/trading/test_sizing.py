@@ -87,6 +87,64 @@ def test_what_gives_no_order_names_its_rule(intent, fields, expected, rule):
     assert answer.rule == rule
 
 
+@pytest.mark.parametrize(
+    ("intent", "fields", "expected", "detail"),
+    [
+        (
+            "enter_long", {}, 0.0,
+            "no size is given; enter_long takes quantity, notional or risk_pct",
+        ),
+        (
+            "enter_short", {"target_weight": 1.0}, 0.0,
+            "target_weight is for intent target; enter_short takes quantity, notional or risk_pct",
+        ),
+        ("target", {}, 0.0, "no size is given; intent target takes target_quantity or target_weight"),
+        (
+            "target", {"notional": 1.0}, 0.0,
+            "notional is given; intent target takes target_quantity or target_weight",
+        ),
+        (
+            "enter_long", {"quantity": 1.0, "notional": 5.0, "risk_pct": 1.0}, 0.0,
+            "quantity and notional and risk_pct are given; give one of them",
+        ),
+        ("enter_long", {"risk_pct": 1.0}, 0.0, "risk_pct needs stop_loss: it is what that loses, in percent"),
+        ("exit_all", {"quantity": 1.0}, 5.0, "quantity is given; exit_all takes no size"),
+        (
+            "exit_long", {"risk_pct": 1.0}, 5.0,
+            "risk_pct is given; exit_long takes quantity, notional or nothing (all)",
+        ),
+        ("exit_long", {}, -5.0, "no long position in X (it is -5)"),
+        ("exit_short", {}, 5.0, "no short position in X (it is 5)"),
+        ("exit_all", {}, 0.0, "no position in X (it is 0)"),
+        ("target", {"target_quantity": 5.0}, 5.0, "the position in X is 5 already"),
+        (
+            "target", {"target_quantity": 9.0, "reduce_only": True}, 5.0,
+            "from 5 to 9 does not only reduce the position",
+        ),
+    ],
+)  # fmt: skip
+def test_what_gives_no_order_says_what_would(intent, fields, expected, detail):
+    assert size(signal(intent, **fields), expected, MONEY).detail == detail
+
+
+@pytest.mark.parametrize(
+    ("fields", "lacks", "detail"),
+    [
+        ({"notional": 1.0}, "unit", "notional needs what a unit of X is worth"),
+        (
+            {"risk_pct": 1.0, "stop_loss": STOP}, "equity",
+            "risk_pct needs the equity of the account, which is unknown",
+        ),
+        (
+            {"risk_pct": 1.0, "stop_loss": STOP}, "at_stake",
+            "risk_pct needs a stop_loss on the losing side of the price",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_unknown_is_named(fields, lacks, detail):
+    assert size(signal("enter_long", **fields), 0.0, replace(MONEY, **{lacks: None})).detail == detail
+
+
 BY_RISK = {"risk_pct": 1.0, "stop_loss": STOP}
 UNKNOWN = [None, math.nan, math.inf, 0.0, -1.0]
 
@@ -183,18 +241,19 @@ def test_an_entry_comes_in_whole_lots_and_never_in_more_than_was_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("sized", "rule"),
+    ("sized", "rule", "detail"),
     [
-        (Size(0.09), "below_lot"),
-        (Size(-0.09, reduce_only=True), "below_lot"),
-        (Size(0.49), "below_min_quantity"),
-        (Size(-0.49), "below_min_quantity"),
+        (Size(0.09), "below_lot", "the order comes to 0.09 units, less than a lot of 0.1"),
+        (
+            Size(-0.09, reduce_only=True), "below_lot",
+            "the order comes to 0.09 units, less than a lot of 0.1",
+        ),
+        (Size(0.49), "below_min_quantity", "the order comes to 0.4 units, at least 0.5"),
+        (Size(-0.49), "below_min_quantity", "the order comes to 0.4 units, at least 0.5"),
     ],
-)
-def test_less_than_can_be_traded_is_refused(sized, rule):
-    answer = in_lots(sized, 10.0, LOTS)
-    assert isinstance(answer, Refusal)
-    assert answer.rule == rule
+)  # fmt: skip
+def test_less_than_can_be_traded_is_refused(sized, rule, detail):
+    assert in_lots(sized, 10.0, LOTS) == Refusal(rule, detail)
 
 
 def test_all_that_is_held_can_be_exited_however_odd_it_is():
