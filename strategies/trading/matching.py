@@ -162,7 +162,7 @@ def _judge(order: Order, offer: Offer, setting: Setting, *, at_limit: bool) -> M
         order = replace(order, triggered=True)
     if order.kind in LIMITS:
         limit = working_limit(order)
-        if limit is None or not _reached(buying, offer, limit, setting.terms):
+        if limit is None or not _reached(buying, offer.price, limit, setting.terms, quoted=offer.quoted):
             return _not_reached(before, order, offer.at)
         if at_limit:
             offer = Offer(price=limit, at=offer.at, size=offer.size)
@@ -188,27 +188,18 @@ def _range(order: Order, candle: Candle, size: float | None, setting: Setting) -
         if stop is None or not _touched(buying, candle.high if buying else candle.low, stop):
             return None
         order = replace(order, triggered=True)
-        offer = Offer(price=stop, at=at, size=size, quoted=True)
-        limit = working_limit(order)
-        if limit is not None and not _reached(buying, offer, limit, setting.terms):
+        at_price, limit = stop, working_limit(order)
+        if limit is not None and not _reached(buying, stop, limit, setting.terms, quoted=True):
             # The stop lies beyond the limit. Only the close is known to come after the touch.
-            if order.time_in_force in AT_ONCE or not _reached(
-                buying, _at(candle.close, at), limit, setting.terms
-            ):
+            at_price = limit
+            if order.time_in_force in AT_ONCE or not _reached(buying, candle.close, limit, setting.terms):
                 return _not_reached(before, order, at)
-            offer = Offer(price=limit, at=at, size=size)
-    elif limit is not None and _reached(
-        buying, _at(candle.low if buying else candle.high, at), limit, setting.terms
-    ):
-        offer = Offer(price=limit, at=at, size=size)
+    elif limit is not None and _reached(buying, candle.low if buying else candle.high, limit, setting.terms):
+        at_price = limit
     else:
         return None
-    match = execute(order, offer, setting)
+    match = execute(order, Offer(price=at_price, at=at, size=size), setting)
     return match or _changed(before, order, at)
-
-
-def _at(price: float, at: int) -> Offer:
-    return Offer(price=price, at=at)
 
 
 def _touched(buying: bool, price: float, stop: float | None) -> bool:
@@ -216,11 +207,11 @@ def _touched(buying: bool, price: float, stop: float | None) -> bool:
     return stop is not None and (price >= stop if buying else price <= stop)
 
 
-def _reached(buying: bool, offer: Offer, limit: float, terms: Terms) -> bool:
-    """Whether a limit order trades at ``offer``: at its limit only with somebody who offers there."""
-    if offer.price == limit:
-        return offer.quoted or not terms.trade_through
-    return offer.price < limit if buying else offer.price > limit
+def _reached(buying: bool, price: float, limit: float, terms: Terms, *, quoted: bool = False) -> bool:
+    """Whether a limit order trades at ``price``: at its limit only with somebody who offers there."""
+    if price == limit:
+        return quoted or not terms.trade_through
+    return price < limit if buying else price > limit
 
 
 def _not_reached(before: Order, order: Order, at: int) -> Match | None:

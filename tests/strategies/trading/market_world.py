@@ -6,7 +6,7 @@ from typing import Any
 
 from bus.messages import Candle, Tick
 from strategies.trading.broker import PaperBroker, Venue
-from strategies.trading.execution import Match
+from strategies.trading.execution import WHY, Match
 from strategies.trading.instruments import Instrument
 from strategies.trading.matching import on_tick
 from strategies.trading.orders import Order
@@ -67,8 +67,21 @@ def hit(
     made: Order, tick: Tick, terms: Terms = FREE, instrument: Instrument = PLAIN, **fields: Any
 ) -> tuple[float, float, str] | None:
     """Return (quantity, price, done or why) of what a tick does, None for nothing at all."""
-    match = on_tick(made, tick, terms, instrument, **fields)
+    match = sound(made, on_tick(made, tick, terms, instrument, **fields))
     return None if match is None else (match.quantity, match.price, match.why or match.done)
+
+
+def sound(made: Order, match: Match | None) -> Match | None:
+    """Return ``match``, of which what holds of every match is checked."""
+    if match is not None:
+        assert made.order_id == match.order.order_id
+        assert match.done in {"", "filled", "cancelled", "expired"}
+        assert (match.done == "filled") == (match.order.left == 0.0)
+        assert (match.done == "expired") == (match.why == "expired")
+        assert match.why in {"", *WHY}
+        assert bool(match.done) == bool(match.done == "filled" or match.why) or match.why == "oco"
+        assert match.quantity or match.fee == match.price == 0.0
+    return match
 
 
 def broker(*orders: Order) -> PaperBroker:
@@ -83,7 +96,7 @@ def holding(held: float, terms: Terms = FREE, instrument: Instrument = PLAIN) ->
 
 
 def told(matches: list[Match]) -> list[tuple[str, float, str]]:
-    return [(m.order.order_id, m.quantity, m.why or m.done) for m in matches]
+    return [(m.order.order_id, m.quantity, m.why or m.done) for m in matches if sound(m.order, m)]
 
 
 def carry_out(made: PaperBroker, matches: list[Match]) -> None:

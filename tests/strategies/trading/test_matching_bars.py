@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from strategies.trading.matching import on_bar, sequence
 from strategies.trading.terms import FixedSlippage, Terms
-from tests.strategies.trading.market_world import FREE, PLAIN, candle, order
+from tests.strategies.trading.market_world import FREE, PLAIN, candle, order, sound
 
 CLOSE = Terms(bars="close")
 BAR = candle(100.0, 105.0, 95.0, 102.0)
@@ -13,7 +13,7 @@ BAR = candle(100.0, 105.0, 95.0, 102.0)
 
 def hit(made, bar=BAR, terms=FREE, **fields):
     """Return (quantity, price, done or why, when) of what a bar does, None for nothing at all."""
-    match = on_bar(made, bar, terms, PLAIN, **fields)
+    match = sound(made, on_bar(made, bar, terms, PLAIN, **fields))
     if match is None:
         return None
     when = {bar.open_time: "open", bar.close_time: "close"}.get(match.at, match.at)
@@ -187,6 +187,25 @@ def test_an_order_gets_its_share_of_the_bars_volume_where_that_is_known(fields, 
     assert quantity == (match and match.quantity)
 
 
+@pytest.mark.parametrize(
+    ("fields", "terms"),
+    [
+        ({"stop_price": 104.0}, Terms(volume_share=0.1)),
+        ({"limit_price": 96.0}, Terms(volume_share=0.1)),
+        ({"stop_price": 104.0, "limit_price": 103.0}, Terms(volume_share=0.1)),
+        ({}, Terms(volume_share=0.1, latency=1)),
+        ({}, Terms(volume_share=0.1, bars="close")),
+    ],
+)
+def test_wherever_in_the_bar_it_fills_the_volume_is_the_bars(fields, terms):
+    assert 100.0 == on_bar(order(150.0, **fields), BAR, terms, PLAIN).quantity
+
+
+def test_a_limit_that_was_reached_and_found_no_volume_is_as_it_was():
+    dry = replace(BAR, volume=0.0, turnover=0.0)
+    assert hit(order(1.0, limit_price=96.0, resting=True), dry, Terms(volume_share=0.1)) is None
+
+
 def test_a_touched_stop_that_found_no_volume_trades_at_the_next_open():
     dry = replace(BAR, volume=0.0, turnover=0.0)
     match = on_bar(order(1.0, stop_price=104.0), dry, Terms(volume_share=0.1), PLAIN)
@@ -218,6 +237,8 @@ def test_trade_through_asks_a_bar_to_go_beyond_the_limit():
         "filled",
         "close",
     )
+    high = replace(BAR, close=104.5)  # the price was at stop and limit when the bar went through them
+    assert hit(order(1.0, stop_price=104.0, limit_price=104.0), high, through)[:3] == (1.0, 104.0, "filled")
     assert hit(order(-1.0, limit_price=100.0), terms=through) == (-1.0, 100.0, "filled", "close")
 
 
