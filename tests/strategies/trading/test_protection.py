@@ -310,6 +310,13 @@ def test_what_no_price_reaches_and_what_arms_at_once_stay_so_in_another_unit():
     assert added == msgspec.msgpack.decode(msgspec.msgpack.encode(added), type=Guard)
 
 
+def test_a_trail_that_waits_for_less_than_a_unit_of_price_still_waits_in_another_unit():
+    holding = Holding()
+    holding.fill(1.0, 100.0, Protection(trailing_stop=Trail("ticks", 8.0, 2.0), tick_size=0.25))
+    added = holding.fill(1.0, 100.0, Protection(time_stop_s=60.0))
+    assert added.protect.trailing_stop == Trail("price", 2.0, 0.5)
+
+
 def test_a_trail_without_a_unit_is_written_so_that_the_journal_reads_it():
     holding = Holding()
     holding.fill(1.0, 100.0, Protection(trailing_stop=Trail("atr", 2.0, 1.0)))
