@@ -91,6 +91,8 @@ class Market:
 
     def take_bar(self, stream: Stream, bar: Bar) -> None:
         """Accept a feed's own candle: it feeds the timeframes above it."""
+        if stream.symbol in self._shared.untold:
+            self.flush()  # who it comes from is on the tape before the candle: else it could close again
         stream.add_bar(bar)
         if stream.book is not None:
             clock = stream.clock

@@ -379,6 +379,11 @@ class Stream:
     def _replay_closes(self, told: list[Candles]) -> None:
         """Close what the clock had closed."""
         if told and self.book is not None:
+            if isinstance(self._sample, Bar):  # bars are not on the tape, but what closed of one is the bar
+                given = self._sample.timeframe
+                for candle in (one for message in told for one in message.candles):
+                    if candle.timeframe == given:
+                        self.book.add_bar(candle)
             self._settle(self.book.close_to(told[-1].as_of), told)
             self.next_close = self.book.next_close
 

@@ -272,6 +272,18 @@ def test_a_death_at_any_frame_numbers_on_and_closes_nothing_twice(seed, options,
     assert len(set(ids)) == len(ids)
 
 
+def test_a_feeds_first_bar_closes_once_though_the_engine_dies_behind_its_candle():
+    whole = Engine(Feed())
+    whole.do([("want", ("A", "10s 1m")), ("turn", (0,))])
+    whole.take_mark()
+    bar = Bar("A", "10s", T0, 5.0, 9.0, 1.0, 4.0, 1.0, True)
+    whole.do([("bar", (bar,)), ("turn", (SECOND,))])
+    [at] = [number for number, frame in enumerate(whole.tape) if candles_of(frame)]
+    again = whole.again(reborn(whole.feed, {}), at + 1)
+    again.do([("bar", (bar,)), ("turn", (SECOND,))])
+    assert [] == [candle for frame in again.tape for candle in candles_of(frame)]
+
+
 def candles_of(frame):
     kind, _, payload = frame.split(b"|", 2)
     return msgspec.msgpack.decode(payload, type=Candles).candles if kind == b"candle" else []
