@@ -172,7 +172,7 @@ class PaperBroker:
         ``standing`` tells how an order stands when not all that was found is carried out yet, None: ended.
         """
         order = match.order
-        over = match.done == "filled" or match.why == "nothing_to_reduce"
+        over = match.why == "nothing_to_reduce"  # the position is gone, whatever is left of the order
         before = combine(order.left, match.quantity)
         group = self._groups.get((order.deployment_id, order.oco_group), {})
         found: list[Match] = []

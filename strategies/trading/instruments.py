@@ -8,11 +8,10 @@ ticks of 0.1 are 1.0, and three of them are 0.3, not 0.30000000000000004.
 from __future__ import annotations
 
 import math
-import re
 import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
@@ -163,9 +162,6 @@ def _taken(instrument: Instrument, names: Mapping[tuple[str, str], str]) -> str:
     return ""
 
 
-_PATH: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
-
-
 def _read(symbol: str, table: Any) -> Instrument | str:
     """Return the instrument, or the line that says what is wrong with its table."""
     if not isinstance(table, dict):
@@ -177,11 +173,10 @@ def _read(symbol: str, table: Any) -> Instrument | str:
     try:
         return msgspec.convert({**table, "symbol": symbol}, _Strict).instrument()
     except msgspec.ValidationError as error:
-        found = _PATH.match(str(error))
-        path = (found and found["path"]) or ""
-        value = table.get(path.partition(".")[0].partition("[")[0])
-        given = f"{path} is {value!r}: " if path and path != "symbol" else ""
-        return f"instruments: {symbol}: {given}{found['what'] if found else error}"
+        what, _, where = str(error).partition(" - at `$")
+        path = where.strip(".`")
+        given = f"{path} is {table.get(path.partition('[')[0])!r}: " if path else ""
+        return f"instruments: {symbol}: {given}{what}"
 
 
 class _Strict(Instrument, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -75,6 +75,7 @@ def sound(made: Order, match: Match | None) -> Match | None:
     """Return ``match``, of which what holds of every match is checked."""
     if match is not None:
         assert made.order_id == match.order.order_id
+        assert isinstance(match.at, int)
         assert match.done in {"", "filled", "cancelled", "expired"}
         assert (match.done == "filled") == (match.order.left == 0.0)
         assert (match.done == "expired") == (match.why == "expired")

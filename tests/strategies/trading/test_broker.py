@@ -59,6 +59,8 @@ def test_what_does_not_wait_is_neither_removed_nor_replaced(deployment, symbol, 
     with pytest.raises(KeyError):
         made.replace(order(deployment_id=deployment, symbol=symbol, order_id=order_id))
     assert [order()] == made.everything()
+    assert made.find(deployment, symbol, order_id) is None
+    assert [] == made.waiting("no", "X") == made.waiting("d", "Y")
 
 
 def test_a_changed_order_keeps_its_place():
@@ -200,3 +202,17 @@ def test_each_order_has_its_terms_and_its_instrument():
     )
     assert [105.0, 105.0] == [m.price for m in made.match(trade(100.0), venue=venue)]
     assert [101.0] == [m.price for m in made.match(trade(100.0, symbol="Y"), venue=venue)]
+    assert [105.0, 105.0] == [m.price for m in made.match_bar(BAR, venue)]
+    assert [101.0] == [m.price for m in made.match_bar(replace(BAR, symbol="Y"), venue)]
+    assert Instrument(symbol="X") == Venue().instrument("X")
+
+
+def test_the_position_that_counts_is_that_of_the_deployment_in_the_symbol():
+    held = {("d", "X"): 3.0, ("d", "Y"): 5.0, ("e", "X"): 7.0}
+    venue = Venue(held=lambda deployment, symbol: held[deployment, symbol])
+    made = broker(
+        order(-9.0, order_id="1", reduce_only=True), order(-9.0, order_id="2", symbol="Y", reduce_only=True),
+        order(-9.0, order_id="3", seq=2, deployment_id="e", reduce_only=True),
+    )  # fmt: skip
+    assert [-3.0, -7.0] == [m.quantity for m in made.match(trade(5.0), venue=venue)]
+    assert [-5.0] == [m.quantity for m in made.match(trade(5.0, symbol="Y"), venue=venue)]

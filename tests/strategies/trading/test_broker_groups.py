@@ -106,6 +106,12 @@ def test_a_fill_of_a_route_does_the_same_to_its_group():
     whole = Match(order=replace(stop, filled=-10.0), at=5, quantity=-10.0, price=89.0, done="filled")
     assert [("target", 0.0, "oco")] == told(made.linked(whole))
     assert [] == made.linked(Match(order=stop, at=5))
+    # A cut that would come to more whole lots than there are left is none.
+    lots = Venue(instrument=lambda symbol: Instrument(symbol=symbol, lot_size=4.0 if symbol == "X" else None))
+    little = Match(order=replace(stop, filled=-1.0), at=5, quantity=-1.0, price=89.0)
+    assert [] == made.linked(little, lots)
+    (cut,) = made.linked(part, lots)
+    assert -8.0 == cut.order.left
 
 
 # ---- bars -----------------------------------------------------------------------------------------------
