@@ -46,7 +46,7 @@ class Books:
 
     def __init__(self) -> None:
         self._positions: dict[str, dict[str, Position]] = {}
-        self._lots: dict[tuple[str, str], Lots] = {}
+        self._lots: dict[tuple[str, str], list[Lot]] = {}
         self._settled: dict[tuple[str, str], Settled] = {}
         self._holders: dict[str, dict[tuple[str, str], Position]] = {}
         """Account -> its positions, by deployment and symbol."""
@@ -67,8 +67,10 @@ class Books:
             raise LedgerError(problem)
         before = self._before(fill)
         now = after(before, fill.quantity, fill.price, fill.fee, multiplier)
-        mine = self.lots(fill.deployment_id, fill.symbol)
-        _, profit, move = fifo.after(mine, fill.quantity, fill.price, seq, now.quantity)
+        mine = self._lots.get((fill.deployment_id, fill.symbol), [])
+        if mine and mine[-1].seq >= seq:
+            raise LedgerError(f"record {seq} opens a lot after that of record {mine[-1].seq}")
+        profit, move = fifo.taken(mine, fill.quantity, fill.price, now.quantity)
         gained = profit * before.multiplier - fill.fee
         closed = None
         if before.quantity and not same_side(before.quantity, now.quantity):
@@ -83,8 +85,17 @@ class Books:
         if move is None:
             self.put(replace(position, fifo_realised=position.realised))
         else:
-            mine = self.lots(position.deployment_id, position.symbol)
-            self.put(position, fifo.moved(mine, move, seq, price))
+            # Not every lot is looked at again: a position of very many would hold all up at each fill.
+            mine = self._lots.setdefault((position.deployment_id, position.symbol), [])
+            held = self.held(position.deployment_id, position.symbol)
+            reached = held + fifo.change(mine, move, seq)
+            if not abs(reached - position.quantity) <= AGREES * max(abs(held), abs(position.quantity)):
+                raise LedgerError(
+                    f"the lots of {position.deployment_id} in {position.symbol} come to {reached:g} by record "
+                    f"{seq}, its position is {position.quantity:g}: they must agree"
+                )
+            fifo.shift(mine, move, seq, price)
+            self._enter(position, mine)
 
     def apply(self, fill: Fill, seq: int, multiplier: float = 1.0) -> Entry:
         """Enter one fill at once and return what it changed: for books that nobody replays."""
@@ -132,7 +143,7 @@ class Books:
 
     def lots(self, deployment_id: str, symbol: str) -> Lots:
         """Return the open lots, oldest first."""
-        return self._lots.get((deployment_id, symbol), ())
+        return tuple(self._lots.get((deployment_id, symbol), ()))
 
     def of(self, deployment_id: str, price: Callable[[str], float | None]) -> list[Position]:
         """Return every position of ``deployment_id``, flat ones with their profit too, by symbol."""
@@ -196,6 +207,10 @@ class Books:
                 f"the lots of {position.deployment_id} in {position.symbol} are {fifo.quantity(mine):g}, "
                 f"its position is {position.quantity:g}: they must agree"
             )
+        self._enter(position, list(mine))
+
+    def _enter(self, position: Position, mine: list[Lot]) -> None:
+        """Let a position with its lots stand in the place of the one before."""
         owner, symbol = position.deployment_id, position.symbol
         before = self.position(owner, symbol)
         if _parts(before, position.account_id, position.currency, live=position.live):

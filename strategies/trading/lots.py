@@ -39,8 +39,14 @@ def after(lots: Lots, quantity: float, price: float, seq: int, held: float) -> t
 
     ``held`` is the position after the fill, ``seq`` the record of the fill.
     """
+    profit, move = taken(lots, quantity, price, held)
+    return moved(lots, move, seq, price), profit, move
+
+
+def taken(lots: Sequence[Lot], quantity: float, price: float, held: float) -> tuple[float, LotMove]:
+    """Return what ``after`` does but the lots themselves: what it costs depends on what closes alone."""
     if not lots or same_side(lots[0].quantity, quantity):
-        return _opened(lots, Lot(seq, quantity, price)), 0.0, LotMove(opened=quantity)
+        return 0.0, LotMove(opened=quantity)
     rest = abs(held) if same_side(lots[0].quantity, held) else 0.0
     first, over = _kept(lots, rest)
     profits = [lot.quantity * (price - lot.price) for lot in lots[:first]]
@@ -50,11 +56,10 @@ def after(lots: Lots, quantity: float, price: float, seq: int, held: float) -> t
         part = copysign(over, front.quantity)
         profits.append(part * (price - front.price))
         left = (front.seq, front.quantity - part)
-    move = LotMove([lot.seq for lot in lots[:first]], left, 0.0 if rest else held)
-    return moved(lots, move, seq, price), fsum(profits), move
+    return fsum(profits), LotMove([lot.seq for lot in lots[:first]], left, 0.0 if rest else held)
 
 
-def _kept(lots: Lots, rest: float) -> tuple[int, float]:
+def _kept(lots: Sequence[Lot], rest: float) -> tuple[int, float]:
     """Return from where on ``lots`` make up ``rest`` (unsigned), and what the first of them has too much."""
     first, hair = len(lots), HAIR * rest
     while first and rest > hair:
@@ -65,27 +70,38 @@ def _kept(lots: Lots, rest: float) -> tuple[int, float]:
 
 
 def moved(lots: Lots, move: LotMove, seq: int, price: float) -> Lots:
-    """Return ``lots`` after ``move``, as record ``seq`` of a fill at ``price`` tells it.
+    """Return ``lots`` after ``move``, as record ``seq`` of a fill at ``price`` tells it; as ``shift``."""
+    mine = list(lots)
+    shift(mine, move, seq, price)
+    return tuple(mine)
 
-    Raises ``LedgerError`` if the move is not one of these lots, or older than one of them.
-    """
-    count = len(move.closed)
-    kept = lots[count:]
-    if move.closed != [lot.seq for lot in lots[:count]]:
-        raise LedgerError(f"record {seq} closes lots {move.closed}, but {[lot.seq for lot in lots]} are open")
+
+def shift(lots: list[Lot], move: LotMove, seq: int, price: float) -> None:
+    """Change ``lots`` by ``move``: what is opened goes behind, without a look at those that stay."""
+    change(lots, move, seq)
+    del lots[: len(move.closed)]
     if move.left is not None:
         name, quantity = move.left
-        if not kept or kept[0].seq != name:
-            raise LedgerError(f"record {seq} takes from lot {name}, but {[lot.seq for lot in kept]} are open")
-        kept = (Lot(name, quantity, kept[0].price), *kept[1:])
-    return _opened(kept, Lot(seq, move.opened, price)) if move.opened else kept
+        lots[0] = Lot(name, quantity, lots[0].price)
+    if move.opened:
+        lots.append(Lot(seq, move.opened, price))
 
 
-def _opened(lots: Lots, lot: Lot) -> Lots:
-    """Return ``lots`` and a new one behind them: what opened last is known by the greatest number."""
-    if lots and lots[-1].seq >= lot.seq:
-        raise LedgerError(f"record {lot.seq} opens a lot after that of record {lots[-1].seq}")
-    return (*lots, lot)
+def change(lots: Sequence[Lot], move: LotMove, seq: int) -> float:
+    """Return by how much ``move`` changes the quantity of all ``lots``.
+
+    Raises ``LedgerError`` if it is not one of these lots, or opens one that is older than they are.
+    """
+    count, left = len(move.closed), move.left
+    if move.closed != [lot.seq for lot in lots[:count]]:
+        raise LedgerError(f"record {seq} closes lots {move.closed}, but {[lot.seq for lot in lots]} are open")
+    if left is not None and (count >= len(lots) or lots[count].seq != left[0]):
+        open_ones = [lot.seq for lot in lots[count:]]
+        raise LedgerError(f"record {seq} takes from lot {left[0]}, but {open_ones} are open")
+    if move.opened and count < len(lots) and lots[-1].seq >= seq:
+        raise LedgerError(f"record {seq} opens a lot after that of record {lots[-1].seq}")
+    gone = fsum(lot.quantity for lot in lots[:count])
+    return move.opened - gone + (left[1] - lots[count].quantity if left is not None else 0.0)
 
 
 def quantity(lots: Iterable[Lot]) -> float:

@@ -85,7 +85,7 @@ class Oversight:
             self.latch(turn, party, breach.kind, breach.rule, breach.detail)
 
     def prepare(self, turn: Turn, deployment_id: str) -> None:
-        """Before signals are judged: have the figures of today, also of who holds nothing and saw no price."""
+        """Before signals are judged: have the figures of today, also of who holds nothing."""
         account = self._world.state.desk(deployment_id).grant.account_id
         parties: tuple[Party, ...] = (("deployment", deployment_id), ("account", account))
         for party in parties:

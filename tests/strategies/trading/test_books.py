@@ -147,9 +147,9 @@ def test_records_that_do_not_follow_are_refused_and_change_nothing():
     before, entry = state(books), books.entry(fill(quantity=-1.0), 2)
     with pytest.raises(LedgerError, match=r"record 2 takes from lot 8, but \[1\] are open"):
         books.post(entry.position, LotMove([], (8, 1.0)), 2, 100.0)
-    with pytest.raises(LedgerError, match="the lots of d in X are 2, its position is 1: they must agree"):
+    with pytest.raises(LedgerError, match="in X come to 2 by record 2, its position is 1: they must agree"):
         books.post(entry.position, LotMove(), 2, 100.0)
-    with pytest.raises(LedgerError, match="are 1, its position is nan"):
+    with pytest.raises(LedgerError, match="come to 1 by record 2, its position is nan"):
         books.post(replace(entry.position, quantity=nan), entry.lots, 2, 100.0)
     assert before == state(books)
 
