@@ -91,8 +91,8 @@ class Books:
             reached = held + fifo.change(mine, move, seq)
             if not abs(reached - position.quantity) <= AGREES * max(abs(held), abs(position.quantity)):
                 raise LedgerError(
-                    f"the lots of {position.deployment_id} in {position.symbol} come to {reached:g} by record "
-                    f"{seq}, its position is {position.quantity:g}: they must agree"
+                    f"the lots of {position.deployment_id} in {position.symbol} come to {reached:g} by "
+                    f"record {seq}, its position is {position.quantity:g}: they must agree"
                 )
             fifo.shift(mine, move, seq, price)
             self._enter(position, mine)

@@ -16,7 +16,7 @@ from strategies.trading import protection
 from strategies.trading.accounts import Settled
 from strategies.trading.execution import WHY, Match, Offer, Setting, execute
 from strategies.trading.identity import idempotency_key
-from strategies.trading.orders import Order, Role, combine
+from strategies.trading.orders import Order, Role, closing, combine
 from strategies.trading.positions import marked
 from strategies.trading.protection import Guard
 from strategies.trading.records import (
@@ -53,6 +53,9 @@ class Dealing:
         """Let the order of an accepted signal wait, or send it by its route."""
         world, turn, signal = self._world, self._turn, judged.signal
         account, live = self._holder(judged, verdict)
+        held = world.state.books.held(judged.deployment_id, signal.symbol)
+        buying, selling, _ = world.state.broker.pending(judged.deployment_id, signal.symbol)
+        pending = buying if quantity > 0 else selling
         seq, order_id = turn.next_id()
         order = Order(
             order_id=order_id,
@@ -78,6 +81,7 @@ class Dealing:
             max_slippage_bps=verdict.max_slippage_bps,
             reference_price=signal.reference_price,
             day=world.day(account, turn.now),
+            closes=0.0 if verdict.reduce_only else closing(quantity, held, pending),
         )
         self._place(order)
         return order

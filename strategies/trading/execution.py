@@ -12,7 +12,8 @@ here that becomes a ``Match``. The rules, and which way each errs:
 - ``max_slippage_bps`` bounds what an entry pays: beyond it the rest of a market order is cancelled, against
   the price that the strategy saw, and of a stop order against its stop. An exit is let through at any price.
 - IOC takes what its first event gives, FOK all of it or nothing (FIX 4.4, TimeInForce 59=3 and 59=4).
-- An order that only reduces is cut to what is held, and what is then left of it is cancelled.
+- An order that only reduces is cut to what is held, and what is then left of it is cancelled. One that closes
+  and opens is cut by what there is no longer to close (``orders.opening``).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from msgspec.structs import replace
 
 from strategies.trading.commission import charge
 from strategies.trading.instruments import Instrument, round_down, worse_price
-from strategies.trading.orders import Order, combine, reducing
+from strategies.trading.orders import Order, combine, opening, reducing
 from strategies.trading.slippage import slip
 from strategies.trading.terms import Terms, VolumeShare
 
@@ -99,12 +100,14 @@ def working_limit(order: Order) -> float | None:
 
 def execute(order: Order, offer: Offer, setting: Setting) -> Match | None:
     """Trade ``order`` where the market stands, as far as it may; None: there is no room for any of it."""
-    held = setting.held
     wanted = order.left
-    if order.reduce_only and held is not None:
-        wanted = reducing(wanted, held)
+    if order.reduce_only and setting.held is not None:
+        wanted = reducing(wanted, setting.held)
         if wanted == 0.0:
             return ended(order, "cancelled", "nothing_to_reduce", offer.at)
+    elif setting.held is not None:
+        order = opening(order, setting.held)
+        wanted = order.left
     quantity = _room(wanted, offer.size, setting)
     if quantity != wanted and order.time_in_force == "fok":
         return ended(order, "cancelled", "fok", offer.at)

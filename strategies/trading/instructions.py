@@ -159,13 +159,17 @@ def _good_till(signal: Signal, now: int) -> str:
 
 
 def _expires_at(signal: Signal, session: Session, exits: bool) -> int:
-    """Return when the order ends. A day order ends with the trading day.
+    """Return when the order ends. A day order ends with the trading day, an entry at the square-off at last.
+
+    One that filled after that would hold until the next day what this day was to be closed of.
 
     A market order that only reduces waits for its tick however long that takes: ``day`` is what a signal
     says that says nothing, and an exit that expires overnight would leave the position to it.
     """
+    ends = session.closes_at
     if signal.good_till is not None:
-        return signal.good_till
-    if signal.time_in_force != "day" or (exits and signal.order_type == "market"):
-        return 0
-    return session.closes_at
+        ends = signal.good_till
+    elif signal.time_in_force != "day" or (exits and signal.order_type == "market"):
+        ends = 0
+    square = 0 if exits else session.square_off_at
+    return min(ends, square) if ends and square else ends or square

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bus.messages import OrderType, TimeInForce
 from strategies.trading.protection import Protection
@@ -35,6 +36,9 @@ class Order(Struct, frozen=True, array_like=True, kw_only=True):
     ``route`` "" is the paper broker. ``day`` labels the account's trading day of its acceptance. ``value`` is
     what has traded so far, in money of the instrument, never negative. ``resting``: a limit order that the
     market has seen and not filled; it fills at its limit from then on.
+
+    ``closes`` is how much of it (unsigned) is to close what was held on the other side at its acceptance. It
+    opens no more than the rest, whatever has closed that position meanwhile (``opening``).
     """
 
     order_id: str
@@ -66,6 +70,7 @@ class Order(Struct, frozen=True, array_like=True, kw_only=True):
     day: str = ""
     value: float = 0.0
     resting: bool = False
+    closes: float = 0.0
 
     @property
     def left(self) -> float:
@@ -84,6 +89,24 @@ def reducing(quantity: float, held: float) -> float:
     if _sign(quantity) != -_sign(held) or held == 0.0:
         return 0.0
     return quantity if abs(quantity) < abs(held) else -held
+
+
+def closing(quantity: float, held: float, pending: float) -> float:
+    """Return how much of an order closes what is held, once what is ``pending`` on its side has filled."""
+    return abs(reducing(quantity, combine(held, pending)))
+
+
+def opening(order: Order, held: float) -> Order:
+    """Return an entry cut by what it was to close and there is no longer, ``held`` being the position.
+
+    Short 3 while long 10 sells 13, but only 3 where a stop has closed the 10 before. The gate judged the
+    position that it was to lead to; it would be a larger one, beyond its limits perhaps.
+    """
+    gone = max(order.closes - abs(order.filled), 0.0) - abs(reducing(order.left, held))
+    if gone <= DUST * order.closes:
+        return order
+    cut = gone if order.quantity > 0 else -gone
+    return replace(order, quantity=combine(order.quantity, -cut), closes=order.closes - gone)
 
 
 def _sign(quantity: float) -> int:

@@ -53,7 +53,7 @@ class Viewing:
             instrument=instrument,
             session=world.session(symbol, now, (mine, theirs)),
             guard=Dealing(turn, world).guard(name, symbol) if signal.intent == "adjust" else None,
-            live=LiveGrant(world.setup.live, terms.live, grant.trading_mode == "live"),
+            live=LiveGrant(world.setup.live, terms.live and terms.route != "", grant.trading_mode == "live"),
             otherwise=self._otherwise(grant, symbol) or "",
         )
 

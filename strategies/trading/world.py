@@ -80,7 +80,7 @@ class World:
         """Return the ledger of an account, or of a deployment by itself."""
         scope, name = party
         books = self.state.books
-        return books.ledger(name) if scope == "account" else Ledger.of(books.of_deployment(name))
+        return books.ledger(name) if scope == "account" else books.ledger_of(name)
 
     def equity(self, party: Party) -> float | None:
         """Return the equity of a party; None while a price, a rate or the capital is unknown.

@@ -222,3 +222,13 @@ def test_a_bar_that_touches_stop_and_target_closes_at_the_stop():
 def fill_of(outcome):
     [executed] = [record for record in outcome.records if isinstance(record, Executed)]
     return executed.fill
+
+
+def test_an_entry_that_waits_over_the_square_off_is_over_with_it():
+    core = running_core(grant(risk={"square_off_at": "23:00"}))  # T0 is 22:13:20 UTC
+    asked = signal(order_type="limit", limit_price=99.0, time_in_force="gtc")
+    assert ["accepted"] == verdicts(core.on_signals("d", 1, [asked], T0))
+    [order] = core.world.state.broker.everything()
+    assert 0 < order.expires_at - T0 < 3600 * SECOND
+    assert see(core, 98.0, 3600) is None or [] == quantities(core)
+    assert [] == core.world.state.broker.everything()

@@ -217,6 +217,28 @@ def test_a_price_out_of_session_or_of_the_wrong_side_closes_nothing():
     assert s.exits == []
 
 
+@pytest.mark.parametrize("gone_by", ["stop", "exit"])
+def test_what_was_to_close_and_open_only_opens_once_a_stop_has_closed(gone_by):
+    # Short 3 while long 10 is an order of 13. Were all of it to fill later, the limit of 10 would be passed.
+    s = Session(grant(risk={"max_position_size": 10.0}))
+    s.enter(quantity=10.0, **LONG)
+    s.send("enter_short", quantity=3.0, order_type="limit", limit_price=103.0, time_in_force="gtc")
+    if gone_by == "exit":
+        assert verdicts(s.send("exit_long")) == ["accepted"]
+    s.tick(97.0)
+    assert s.held == 0.0
+    s.tick(103.5)
+    assert s.held == -3.0
+
+
+def test_what_was_to_close_and_open_does_both_while_there_is_something_to_close():
+    s = Session(grant(risk={"max_position_size": 10.0}))
+    s.enter(quantity=10.0, **LONG)
+    s.send("enter_short", quantity=3.0, order_type="limit", limit_price=103.0, time_in_force="gtc")
+    s.tick(103.5)
+    assert s.held == -3.0
+
+
 # ---- whatever becomes of the engine ---------------------------------------------------------------
 def test_a_stop_that_was_touched_while_the_engine_was_dead_acts_on_the_tick_that_touched_it():
     s = Session()
