@@ -49,6 +49,7 @@ from supervisor.pulse import Pulse, Samples
 from supervisor.recovery import open_mirror, refill
 from supervisor.reload import admission_of, reload, rules_of
 from supervisor.remains import Remains
+from supervisor.routes.routing import Routing
 from supervisor.sampler import Sampler
 from supervisor.schema import RescanResult
 from supervisor.signal_tail import SignalTail
@@ -129,6 +130,8 @@ class Daemon:
         self.news.on_state_answer = self.checkpoints.on_answer
         self.news.on_engine_gone.append(self.checkpoints.on_engine_death)
         self.accounts = Accounts(self)
+        self.routing = Routing(settings.route_specs, self.engine.tell, self.events.note, self.problems)
+        self.news.on_route = self.routing.take
         self.engine.before_restart = self._refill
         self.mirror: Mirror | None = None
         self.host = self._host()
@@ -193,6 +196,7 @@ class Daemon:
         await self._open_packages()
         await self.rescan()
         await self._load()  # before the engine, which is told of them first of all
+        await self.routing.start()  # and before it says what waits for an answer
         self.engine.start()
 
     async def go_on(self) -> None:
@@ -302,6 +306,7 @@ class Daemon:
         self.cells.stop()
         await self._remains.leave_nobody()
         await self.enforcers.stop()
+        await self.routing.stop()
         await self.engine.stop(grace=1.0)
         if self.mirror is not None:
             await self.mirror.stop(grace=2.0)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from strategies.trading.instruments import Instruments
@@ -31,14 +31,16 @@ from supervisor.config.sections import (
     Signals,
     Strategies,
 )
-from supervisor.config.trading import Account, InstrumentsFile, Live, Paper
+from supervisor.config.trading import Account, InstrumentsFile, Live, Paper, Route
 from supervisor.control import FeedSpec
 from supervisor.errors import SettingsError
 from supervisor.paths import config_path, default_runtime_dir, default_state_dir
+from supervisor.routes.spec import RouteSpec
 from supervisor.trading_control import TradingSpec
 
 AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 FeedName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+RouteName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
 class Settings(BaseSettings):
@@ -65,8 +67,18 @@ class Settings(BaseSettings):
     feeds: dict[FeedName, Feed] = {}
     instruments: InstrumentsFile = InstrumentsFile()
     paper: Paper = Paper()
+    routes: dict[RouteName, Route] = {}
     accounts: dict[AccountName, Account] = {}
     live: Live = Live()
+
+    @field_validator("accounts")
+    @classmethod
+    def _by_routes_there_are(cls, value: dict[str, Account], info: ValidationInfo) -> dict[str, Account]:
+        routes = info.data.get("routes")  # not there: they are wrong themselves, which is told
+        for name, account in value.items():
+            if routes is not None and account.route and account.route not in routes:
+                raise ValueError(f"{name}.route: there is no [routes.{account.route}]")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -99,6 +111,21 @@ class Settings(BaseSettings):
             paper=self.paper.terms(),
             live=self.live.enabled,
         )
+
+    @property
+    def route_specs(self) -> list[RouteSpec]:
+        """The routes of live orders; what one does not say of its URL and key, [services] and [redis] do."""
+        services, redis = self.services, self.redis
+        known = {
+            "http": (services.trading_gateway_url, services.trading_gateway_key),
+            "redis": (redis.url, redis.password),
+        }
+        specs = []
+        for name, route in self.routes.items():
+            # A key belongs to its own URL: shown to another, it would be given away.
+            url, key = known.get(route.kind, (None, None)) if route.url is None else (None, None)
+            specs.append(route.spec(name, url, key))
+        return specs
 
     @property
     def feed_specs(self) -> list[FeedSpec]:

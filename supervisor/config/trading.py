@@ -11,17 +11,31 @@ from typing import Annotated, Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from bus.sessions import CalendarError, at
 from strategies.config import RiskConfig
 from strategies.errors import ParametersInvalid
 from strategies.trading.accounts import AccountTerms
 from strategies.trading.terms import Commission, NoCommission, NoSlippage, Slippage, Terms
+from supervisor.config.endpoints import url
 from supervisor.config.sections import Directory, Duration, Float, Int, Section
+from supervisor.routes.spec import RouteSpec
 
 NANOS: Final = 1_000_000_000
 CURRENCY: Final = r"^[A-Z0-9]{2,12}$"
+SCHEMES: Final = {"http": ("http", "https"), "redis": ("redis", "rediss", "unix")}
+"""What a URL of each kind of route that is built in begins with."""
 
 
 def _model(kind: Any) -> Any:
@@ -138,6 +152,50 @@ class Account(Section):
             zone=self.timezone,
             day_starts=self.day_starts,
             signals_per_s=self.signal_rate,
+        )
+
+
+class Route(Section):
+    """``[routes.NAME]``: a way out for live orders (docs/routing.md)."""
+
+    kind: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    """``http``, ``redis``, or one that a package offers."""
+    url: SecretStr | None = None
+    key: SecretStr | None = None
+    timeout: Annotated[Duration, Field(gt=0, le=60)] = 3.0
+    """For one question and its answer."""
+    patience: Annotated[Duration, Field(gt=0, le=3600)] = 30.0
+    """For an entry to be taken."""
+    poll: Annotated[Duration, Field(gt=0, le=60)] = 5.0
+    """Between two questions about an order that works and does not change, at most."""
+    failures: Annotated[Int, Field(ge=1, le=1000)] = 5
+    cool_down: Annotated[Duration, Field(gt=0, le=3600)] = 10.0
+    at_once: Annotated[Int, Field(ge=1, le=256)] = 16
+    most: Annotated[Int, Field(ge=1, le=100_000)] = 1_000
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("url")
+    @classmethod
+    def _fits(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        schemes = SCHEMES.get(info.data.get("kind", ""))
+        return value if value is None or schemes is None else url(schemes)(value)
+
+    def spec(self, name: str, url: SecretStr | None, key: SecretStr | None) -> RouteSpec:
+        """Return it as its courier goes by it; ``url`` and ``key`` are for where it has none."""
+        chosen, secret = self.url or url, self.key or key
+        return RouteSpec(
+            name=name,
+            kind=self.kind,
+            url=chosen.get_secret_value() if chosen else "",
+            key=secret.get_secret_value() if secret else "",
+            timeout=self.timeout,
+            patience=self.patience,
+            poll_most=self.poll,
+            failures=self.failures,
+            cool_down=self.cool_down,
+            at_once=self.at_once,
+            most=self.most,
+            options=self.options,
         )
 
 
