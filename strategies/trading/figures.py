@@ -55,10 +55,10 @@ def round_trip(figures: Figures, profit: float, at: int) -> Figures:
     A loss lengthens the run of losses, a profit ends it; one that broke even does neither, as in the
     statistics of a backtest. A profit that is not known to be one counts as a loss.
     """
-    if profit == 0.0:
-        return figures
     if profit > 0.0:
         return replace(figures, losses=0)
+    if profit == 0.0:
+        return figures
     return replace(figures, losses=figures.losses + 1, last_loss_at=max(figures.last_loss_at, at))
 
 

@@ -19,13 +19,17 @@ def money(signal: Signal, view: View) -> Money:
     at = signal.limit_price or signal.stop_price or view.price
     each = _worth(view)
     if at is None or each is None:
-        return Money(None, view.account.equity, None)
-    if signal.risk_pct is None or signal.stop_loss is None:
-        return Money(at * each, view.account.equity, None)
+        return Money(equity=view.account.equity)
+    at_stake = None if signal.risk_pct is None else _at_stake(signal, view, at, each)
+    return Money(at * each, view.account.equity, at_stake)
+
+
+def _at_stake(signal: Signal, view: View, at: float, each: float) -> float | None:
+    """Return what a unit that is entered ``at`` loses if the signal's own stop is hit at its price."""
     wanted = brackets.asked(signal, view.instrument)
     side = -1 if signal.intent == "enter_short" else 1
     stop = None if wanted is None else stop_price(wanted, side, at)
-    return Money(at * each, view.account.equity, None if stop is None else side * (at - stop) * each)
+    return None if stop is None else side * (at - stop) * each
 
 
 def order(signal: Signal, view: View, now: int, exits: bool, money: Money) -> Verdict | Refusal:

@@ -118,6 +118,12 @@ def test_the_worth_of_an_order_is_at_the_worse_of_its_price_and_the_markets(inte
     assert judged(view={"limits": Limits(max_notional=worth - 0.01)}, **order).rule == "max_notional"
 
 
+def test_a_stop_in_ticks_of_the_symbol_sizes_too():
+    view = {"instrument": TICKS, "account": Party(equity=1000.0)}
+    verdict = judged(view=view, quantity=None, risk_pct=1.0, stop_loss=Level("ticks", 4.0))
+    assert verdict.quantity == 5.0  # 10 lost in 4 ticks of 0.5
+
+
 def test_a_stop_too_near_to_size_by_is_refused():
     view = {"account": Party(equity=1000.0)}
     assert judged(view=view, quantity=None, risk_pct=1.0, stop_loss=Level("price", 100.0)).rule == "stop_side"
@@ -256,3 +262,11 @@ def test_a_tighter_stop_is_let_through_like_an_exit(view):
 def test_adjusts_and_cancels_are_held_to_the_rate():
     for signal in (ADJUST, msgspec.structs.replace(ADJUST, intent="cancel")):
         assert judged(signal, LONG | {"guard": GUARD, "waiting": 1, "tokens": 0.0}).rule == "rate"
+
+
+@pytest.mark.parametrize(
+    ("decision", "passed"),
+    [("accepted", True), ("modified", True), ("rejected", False), ("duplicate", False), ("expired", False)],
+)
+def test_what_is_modified_takes_effect_like_what_is_accepted(decision, passed):
+    assert Verdict(decision).passed is passed

@@ -148,7 +148,9 @@ def test_what_is_a_breach_bars_entries_by_the_same_rule():
     assert barred(Limits(max_daily_loss=50.0), TODAY, 940.0) == Refusal(
         "max_daily_loss", "lost 60 today, at most 50"
     )
-    assert barred(Limits(max_drawdown=10.0), TODAY, 940.0).rule == "max_drawdown"
+    assert barred(Limits(max_drawdown=10.0), TODAY, 940.0) == Refusal(
+        "max_drawdown", "260 below the peak of 1200, at most 10 %"
+    )
     assert barred(Limits(max_daily_loss=50.0), TODAY, 950.0) is None
 
 

@@ -39,6 +39,12 @@ def signal(intent, **fields):
         ("exit_all", {}, 10.0, Size(-10.0, reduce_only=True)),
         ("exit_all", {}, -10.0, Size(10.0, reduce_only=True)),
         ("enter_short", {"quantity": 4.0, "reduce_only": True}, 10.0, Size(-4.0, reduce_only=True)),
+        ("enter_long", {"quantity": 4.0, "reduce_only": True}, -10.0, Size(4.0, reduce_only=True)),
+        ("enter_long", {"notional": 400.0, "reduce_only": True}, -10.0, Size(4.0, reduce_only=True)),
+        ("exit_long", {"quantity": 0.2}, 0.5, Size(-0.2, reduce_only=True)),
+        ("exit_short", {"quantity": 0.2}, -0.5, Size(0.2, reduce_only=True)),
+        ("target", {"target_quantity": 0.25}, 0.5, Size(-0.25, reduce_only=True)),
+        ("target", {"target_quantity": -0.25}, -0.5, Size(0.25, reduce_only=True)),
         ("target", {"target_quantity": 5.0}, 0.0, Size(5.0)),
         ("target", {"target_quantity": -5.0}, 5.0, Size(-10.0)),
         ("target", {"target_quantity": 2.0}, 5.0, Size(-3.0, reduce_only=True)),
@@ -76,6 +82,8 @@ def test_a_signal_becomes_a_signed_order(intent, fields, expected, order):
         ("exit_short", {}, 5.0, "no_position"),
         ("exit_all", {}, 0.0, "no_position"),
         ("enter_short", {"quantity": 1.0, "reduce_only": True}, 0.0, "no_position"),
+        ("enter_short", {"quantity": 1.0, "reduce_only": True}, -5.0, "no_position"),
+        ("enter_long", {"quantity": 1.0, "reduce_only": True}, 5.0, "no_position"),
         ("target", {"target_quantity": 5.0}, 5.0, "already_at_target"),
         ("target", {"target_quantity": 9.0, "reduce_only": True}, 5.0, "reduce_only"),
         ("target", {"target_quantity": -1.0, "reduce_only": True}, 5.0, "reduce_only"),
@@ -190,6 +198,8 @@ def test_a_weight_says_which_of_both_is_unknown():
         ("target", {"target_quantity": 0.0}, -5.0, True),
         ("target", {"target_quantity": 4.9}, 5.0, True),
         ("target", {"target_quantity": -4.9}, -5.0, True),
+        ("target", {"target_quantity": 0.25}, 0.5, True),
+        ("target", {"target_quantity": -0.25}, -0.5, True),
         ("target", {"target_quantity": 5.1}, 5.0, False),
         ("target", {"target_quantity": -0.1}, 5.0, False),
         ("target", {"target_quantity": 1.0}, 0.0, False),
@@ -254,6 +264,12 @@ def test_an_entry_comes_in_whole_lots_and_never_in_more_than_was_asked_for(
 )  # fmt: skip
 def test_less_than_can_be_traded_is_refused(sized, rule, detail):
     assert in_lots(sized, 10.0, LOTS) == Refusal(rule, detail)
+
+
+def test_the_rounding_of_large_sums_is_no_rounding_to_lots():
+    asked = (0.1 + 0.2) * 1e9
+    assert asked > 3e8
+    assert in_lots(Size(asked), 0.0, LOTS) == Size(3e8)
 
 
 def test_all_that_is_held_can_be_exited_however_odd_it_is():
