@@ -49,6 +49,7 @@ class Beat:
         now = time.time_ns()
         for feed in engine.feeds.values():
             feed.check(now, engine.publish_status)
+        engine.turning.look(monotonic)
         engine.orders.retry()
         engine.refusals.look(monotonic)
         self._mark_whom_to_ask()

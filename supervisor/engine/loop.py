@@ -40,6 +40,7 @@ from supervisor.engine.saving import Saving
 from supervisor.engine.states import States
 from supervisor.engine.timers import Timers
 from supervisor.engine.trading import Trading
+from supervisor.engine.turning import Turning
 from supervisor.store import trading_file
 from supervisor.store.history import History
 from supervisor.store.journal import Journal
@@ -74,6 +75,7 @@ class Engine:
         self.roster = Roster()
         self.timers = Timers()
         self.feeds: dict[str, FeedPort] = {}
+        self.turning = Turning(channel.tell)
         self.hub = Hub()
         self._gate = Gatekeeper(self.hub, self._admit)
         folder = folder_for_cells(runtime)
@@ -225,6 +227,7 @@ class Engine:
     def open_feed(self, feed: FeedPort) -> None:
         """Start to read a feed."""
         self.feeds[feed.spec.name] = feed
+        self.turning.opened(feed.spec.name, time.monotonic_ns())
         feed.revive(self.market, lambda why: self.event("feed_candles_anew", f"feed {feed.spec.name}: {why}"))
         self.look()
         # In this order: of a publisher that came back, its return is seen before its messages.
@@ -234,6 +237,7 @@ class Engine:
     def close_feed(self, name: str) -> None:
         """Stop reading a feed; its symbols keep their history."""
         feed = self.feeds.pop(name)
+        self.turning.closed(name)
         for stream in feed.streams.values():
             stream.source = None
         for other in self.feeds.values():
@@ -373,7 +377,8 @@ class Engine:
             feed = self.feeds.get(status.feed)
             brought = list(feed.streams) if feed is not None else []
             healthy = status.state == "healthy"
-            self.channel.tell(FeedTurned(status.feed, healthy, status.detail or status.state, brought))
+            turned = FeedTurned(status.feed, healthy, status.detail or status.state, brought)
+            self.turning.turned(turned, time.monotonic_ns())
 
     def close(self) -> None:
         """Close the sockets, giving the outward ones a second, and the journal."""
