@@ -76,6 +76,12 @@ def test_a_cancel_means_the_orders_of_its_leg_or_all():
     assert [first, second] == made.cancellable("d", "X", "")
 
 
+def test_the_symbols_of_a_deployment_are_those_in_which_its_orders_wait():
+    made = broker(order(symbol="Y"), order(order_id="2"), order(symbol="Z", deployment_id="e"))
+    assert ["X", "Y"] == made.symbols("d")
+    assert [] == made.symbols("nobody")
+
+
 def test_everything_is_listed_by_acceptance():
     made = broker(order(order_id="late", symbol="A", seq=9), order(order_id="early", symbol="B", seq=2))
     assert ["early", "late"] == [each.order_id for each in made.everything()]
@@ -148,6 +154,7 @@ def test_what_a_numbered_tick_has_changed_has_had_it_and_no_tick_does_anything_t
     # The second takes what is left; the third and the sixth would have traded, and others had the volume.
     expected = [("1", 30.0, 7), ("2", 10.0, 7), ("3", 0.0, 7), ("5", 0.0, 7), ("6", 0.0, 7)]
     assert expected == [(m.order.order_id, m.quantity, m.order.after) for m in matches]
+    assert ["filled", "", "", "", ""] == [done for _, _, done in told(matches)]
     carry_out(made, matches)
     assert [] == made.match(tick, 7, HALF)
     assert [] == made.match(trade(11.0), 6, HALF)[:-1]  # only the stop that nothing has touched yet

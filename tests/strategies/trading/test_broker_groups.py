@@ -55,6 +55,15 @@ def test_when_it_has_filled_in_part_the_others_are_cut_in_proportion():
     }
 
 
+def test_an_order_that_was_cut_is_still_looked_at_by_the_same_event():
+    rests = order(10.0, order_id="rests", limit_price=1.0, oco_group="g", seq=2)
+    made = broker(order(10.0, order_id="market", oco_group="g"), rests)
+    matches = made.match(trade(5.0, 8.0), venue=HALF)
+    assert [("market", 4.0, ""), ("rests", 0.0, "oco"), ("rests", 0.0, "")] == told(matches)
+    carry_out(made, matches)
+    assert replace(rests, quantity=6.0, resting=True) == made.find("d", "X", "rests")
+
+
 def test_a_cut_is_in_whole_lots_upwards_for_what_only_reduces_and_downwards_else():
     lots = holding(None, Terms(volume_share=0.5), Instrument(symbol="X", lot_size=4.0))
     entry = order(-10.0, order_id="entry", limit_price=120.0, oco_group="g", seq=3)

@@ -75,6 +75,12 @@ def test_an_order_gets_its_share_of_the_volume_and_the_rest_waits(tick, quantity
         assert (25.0 - quantity, "" if quantity < 25.0 else "filled") == (match.order.left, match.done)
 
 
+def test_the_last_part_fills_an_order_to_the_unit():
+    """0.2 and what 0.9 then has left come to 0.8999999999999999."""
+    match = on_tick(order(0.9, filled=0.2), trade(100.0), FREE, PLAIN)
+    assert (0.9, "filled") == (match.order.filled, match.done)
+
+
 def test_what_earlier_orders_had_of_the_event_is_gone():
     terms = Terms(volume_share=0.1)
     assert hit(order(25.0), trade(100.0, 100.0), terms, taken=7.0) == (3.0, 100.0, "")

@@ -10,7 +10,7 @@ from strategies.trading.terms import (
     PerShare,
     Terms,
 )
-from tests.strategies.trading.market_world import FREE, PLAIN, hit, order, quote, rested, trade
+from tests.strategies.trading.market_world import FREE, PLAIN, hit, order, quote, rested, sound, trade
 
 NAN = float("nan")
 
@@ -120,7 +120,8 @@ def test_a_stop_is_touched_by_the_price_at_which_it_would_trade_and_fills_there(
 
 def test_a_stop_that_was_touched_and_found_no_volume_is_a_market_order_from_then_on():
     terms = Terms(volume_share=0.5)
-    match = on_tick(order(10.0, stop_price=100.0), trade(101.0, 0.0), terms, PLAIN)
+    made = order(10.0, stop_price=100.0)
+    match = sound(made, on_tick(made, trade(101.0, 0.0), terms, PLAIN))
     assert (0.0, "", True) == (match.quantity, match.done, match.order.triggered)
     assert hit(match.order, trade(90.0, 100.0), terms) == (10.0, 90.0, "filled")
 

@@ -208,7 +208,8 @@ def test_a_limit_that_was_reached_and_found_no_volume_is_as_it_was():
 
 def test_a_touched_stop_that_found_no_volume_trades_at_the_next_open():
     dry = replace(BAR, volume=0.0, turnover=0.0)
-    match = on_bar(order(1.0, stop_price=104.0), dry, Terms(volume_share=0.1), PLAIN)
+    made = order(1.0, stop_price=104.0)
+    match = sound(made, on_bar(made, dry, Terms(volume_share=0.1), PLAIN))
     assert (0.0, "", True) == (match.quantity, match.done, match.order.triggered)
     assert hit(match.order, candle(90.0, 91.0, 89.0, 90.0)) == (1.0, 90.0, "filled", "open")
 
@@ -239,6 +240,9 @@ def test_trade_through_asks_a_bar_to_go_beyond_the_limit():
     )
     high = replace(BAR, close=104.5)  # the price was at stop and limit when the bar went through them
     assert hit(order(1.0, stop_price=104.0, limit_price=104.0), high, through)[:3] == (1.0, 104.0, "filled")
+    beyond = order(1.0, stop_price=104.0, limit_price=102.0)  # the close is at its limit
+    assert hit(beyond, terms=through) == (0.0, 0.0, "", "close")
+    assert hit(beyond) == (1.0, 102.0, "filled", "close")
     assert hit(order(-1.0, limit_price=100.0), terms=through) == (-1.0, 100.0, "filled", "close")
 
 
