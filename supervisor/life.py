@@ -25,7 +25,7 @@ class State(StrEnum):
     STOPPED = "stopped"
     BACKOFF = "backoff"  # died, will start again
     FAILED = "failed"  # will not start again by itself
-    QUARANTINED = "quarantined"  # died too often
+    QUARANTINED = "quarantined"  # died too often, or flooded the gate
 
 
 class Wanted(StrEnum):
@@ -252,10 +252,10 @@ class Ended(Struct, frozen=True):
 
 
 class Breached(Struct, frozen=True):
-    """A quota was broken in a way that ends the instance."""
+    """A quota was broken in a way that ends the instance; ``flood`` is that of signals, and quarantines."""
 
     generation: int
-    cause: Literal["memory_quota", "cpu_quota"]
+    cause: Literal["memory_quota", "cpu_quota", "flood"]
     detail: str = ""
 
 

@@ -278,7 +278,9 @@ def _start_after(life: Life, event: Restart, now: float, policy: Policy) -> Step
 
 
 def _halt_anyway(life: Life, event: Halt, now: float, policy: Policy) -> Step:
-    return _hurry(replace(life, ending="shutdown"), event, now, policy)
+    if life.ending != "flood":  # which the next daemon must not take for one that may begin again
+        life = replace(life, ending="shutdown")
+    return _hurry(life, event, now, policy)
 
 
 def _hurry(life: Life, event: Stop | Restart | Halt, now: float, policy: Policy) -> Step:
@@ -315,6 +317,8 @@ def _ended(life: Life, event: Ended, now: float, policy: Policy) -> Step:
     life = replace(life, instance=0, rung=Rung.NONE, ending=None)
     if ending == "shutdown" or (ending is not None and life.wanted is Wanted.STOPPED):
         return _because_of(life, _rest(State.STOPPED, forget=False)(life, event, now, policy))
+    if ending == "flood":  # not the first step of a crash loop: the next instance would do the same
+        return _arm(_enter(life, State.QUARANTINED, now, event, f"flood: {life.reason}"), None), []
     if ending == "operator":
         return _because_of(life, _spawn(life, event, now, policy))
     why = f"{cause}: {event.detail}" if event.detail else str(cause)

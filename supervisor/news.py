@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
+from bus.messages import CellStats
 from sandbox.spec import Died, WardenReport
 from supervisor import control
 from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.events import EventLog
-from supervisor.trading_control import Flooded, RouteOrder, TradingAnswer
+from supervisor.trading_control import Flooded, HoldingRow, RouteOrder, TradingAnswer
 
 AGAIN, SELDOM = 0.002, 0.25
 """Seconds between two looks at what a cell left behind: at first, and doubled up to."""
@@ -42,7 +45,6 @@ class News:
         self.on_feed: Callable[[control.FeedTurned], None] = lambda _turned: None
         self.on_trading_answer: Callable[[TradingAnswer], None] = lambda _answer: None
         self.on_route: Callable[[RouteOrder], None] = lambda _order: None
-        self.on_flood: Callable[[Flooded], None] = lambda _flood: None
         self.on_state_answer: Callable[[control.StateAnswer], None] = lambda _answer: None
         self.on_engine_gone: list[Callable[[], None]] = []
         self.on_zygote_awake: Callable[[], None] = lambda: None
@@ -57,6 +59,7 @@ class News:
             case control.EngineStats():
                 self.stats, self.journal_seq = news, news.journal_seq
                 self.rows.update((row.deployment_id, row) for row in news.deployments)
+                self._take_holdings(news.holdings)
                 self.on_stats(news)
             case control.CellSaid(deployment_id=name, generation=generation, word=word):
                 self._cell_said(name, generation, word)
@@ -69,7 +72,8 @@ class News:
             case RouteOrder():
                 self.on_route(news)
             case Flooded():
-                self.on_flood(news)
+                if actor := self._actors.get(news.deployment_id):
+                    actor.submit(lf.Breached(news.generation, "flood", news.detail))
             case control.EngineEvent():
                 if news.kind == "signals_failed":
                     self._problems["signals"] = news.detail
@@ -88,6 +92,17 @@ class News:
                 self._events.note("engine_ready", f"journal at {news.journal_seq}")
                 self.on_ready(news)
                 self.engine_heard.set()
+
+    def _take_holdings(self, holdings: list[HoldingRow]) -> None:
+        """Bring what deployments without an instance hold up to date; the rest stays as it last was."""
+        for held in holdings:
+            name = held.deployment_id
+            known = self.rows.get(name) or control.DeploymentRow(
+                deployment_id=name, generation=0, counts=control.SignalCounts(), stats=CellStats()
+            )
+            self.rows[name] = replace(
+                known, positions=held.positions, equity=held.equity, latch=held.latch, guards=held.guards
+            )
 
     def _cell_said(self, name: str, generation: int, word: str) -> None:
         actor = self._actors.get(name)

@@ -322,6 +322,36 @@ def test_a_broken_quota_kills_and_counts(cause):
     assert step(life, ended, 1.1, POLICY)[0].state is State.BACKOFF
 
 
+def flooded(life: Life) -> Life:
+    life, effects = step(life, Breached(life.instance, "flood", "refused for 10 s"), 1.0, POLICY)
+    assert effects == [Kill(life.instance)]
+    return life
+
+
+@pytest.mark.parametrize("meanwhile", [(), (Start(),), (Restart(),), (Halt(),), (Pause(),), (Reset(),)])
+def test_a_flood_kills_at_once_and_quarantines_whatever_comes_meanwhile(meanwhile):
+    life, _ = live_through(flooded(running()), *meanwhile, now=1.1)
+    ended = Ended(1, "signal", "signal 9")
+    assert cause_of(life, ended) == "flood"
+    life, effects = step(life, ended, 1.2, POLICY)
+    assert (life.state, life.reason, life.due) == (State.QUARANTINED, "flood: refused for 10 s", None)
+    assert effects == []
+    assert not comes_back(life)
+
+
+def test_what_flooded_the_gate_stays_set_aside_until_an_operator_resets_it():
+    life = crash(flooded(running()), 1.2)
+    assert live_through(life, Recover(), now=2.0)[1] == []
+    life, _ = step(life, Reset(), 3.0, POLICY)
+    assert (life.state, life.wanted) == (State.STOPPED, Wanted.STOPPED)
+    assert step(life, Start(), 4.0, POLICY)[1] == [Spawn(2)]
+
+
+def test_what_is_stopped_while_it_is_ended_for_a_flood_stays_stopped():
+    life, _ = live_through(flooded(running()), Stop(), Ended(1, "signal", "signal 9"), now=1.2)
+    assert (life.state, life.wanted) == (State.STOPPED, Wanted.STOPPED)
+
+
 def test_the_daemon_stopping_keeps_what_is_wanted():
     life, effects = live_through(running(), Halt(), Ended(1, "shutdown"))
     assert (life.state, life.wanted) == (State.STOPPED, Wanted.RUNNING)
@@ -456,7 +486,7 @@ def test_every_state_has_a_row_and_every_verb_meets_every_state():
 VERBS = st.sampled_from([Start(), Pause(), Resume(), Stop(), Stop(at_once=True), Restart(),
                          Restart(at_once=True), Reset(), Halt(), LOST, BACK])  # fmt: skip
 WORLD = st.sampled_from(["preparing", "prepared", "born", "ready", "due", "stale due", "exit 0", "exit 3",
-                         "load error", "killed", "breach"])  # fmt: skip
+                         "load error", "killed", "breach", "flood"])  # fmt: skip
 POLICIES = st.builds(
     Policy, restart=st.sampled_from(["always", "on-failure", "never"]), max_exits=st.integers(0, 3)
 )
@@ -481,6 +511,7 @@ def happening(word: str, life: Life, chance: float):
         "load error": Ended(life.instance, "load_error", exit_code=64),
         "killed": Ended(life.instance, "signal", chance=chance),
         "breach": Breached(life.instance, "memory_quota"),
+        "flood": Breached(life.instance, "flood", "refused for 10 s"),
     }[word]
 
 
