@@ -17,6 +17,7 @@ from strategies.trading.protection import Guard
 from supervisor.trading_control import (
     AccountRow,
     Flooded,
+    HoldingRow,
     OrderReport,
     Rearm,
     RouteOrder,
@@ -270,6 +271,7 @@ class EngineStats(Struct, frozen=True, array_like=True, tag=4):
     signals_endpoint: str = ""
     replay_endpoint: str = ""
     accounts: list[AccountRow] = []
+    holdings: list[HoldingRow] = []
 
 
 class StateAnswer(Struct, frozen=True, array_like=True, tag=5):

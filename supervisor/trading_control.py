@@ -6,10 +6,12 @@ from typing import Literal
 
 from msgspec import Struct
 
+from bus.messages import Position
 from strategies.trading.accounts import AccountTerms
 from strategies.trading.instruments import Instruments
 from strategies.trading.latches import Latch, LatchKind, Scope
 from strategies.trading.orders import Order
+from strategies.trading.protection import Guard
 from strategies.trading.terms import Terms
 
 
@@ -86,6 +88,16 @@ class AccountRow(Struct, frozen=True, kw_only=True):
     orders_today: int = 0
     open_positions: int = 0
     latch: Latch | None = None
+
+
+class HoldingRow(Struct, frozen=True, kw_only=True):
+    """What a deployment without an instance has: its positions go on, and so do the exits that guard them."""
+
+    deployment_id: str
+    positions: list[Position] = []
+    equity: float | None = None
+    latch: Latch | None = None
+    guards: list[Guard] = []
 
 
 class TradingAnswer(Struct, frozen=True, array_like=True, tag=7):

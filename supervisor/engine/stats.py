@@ -38,6 +38,7 @@ def engine_stats(engine: Engine, now: int, loop_ns_max: int) -> EngineStats:
         out.endpoint,
         out.replay_endpoint,
         engine.trading.accounts(),
+        engine.trading.holdings(),
     )
 
 

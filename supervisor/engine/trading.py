@@ -24,6 +24,7 @@ from supervisor.store import trading_file
 from supervisor.trading_control import (
     AccountRow,
     Flooded,
+    HoldingRow,
     OrderReport,
     Rearm,
     RouteOrder,
@@ -140,6 +141,22 @@ class Trading:
         names = {*world.setup.accounts, *world.state.books.accounts()}
         names |= {member.attach.account_id for member in self._engine.roster.members()}
         return [self._account(name) for name in sorted(names)]
+
+    def holdings(self) -> list[HoldingRow]:
+        """Return what deployments have that no instance is attached of, by name."""
+        core, roster = self._engine.core, self._engine.roster
+        names = dict.fromkeys(one.deployment_id for one in core.world.state.books.everything())
+        return [
+            HoldingRow(
+                deployment_id=name,
+                positions=core.positions(name),
+                equity=core.world.money(("deployment", name)).equity,
+                latch=core.latched(("deployment", name)),
+                guards=core.guards(name),
+            )
+            for name in names
+            if roster.current(name) is None
+        ]
 
     def _account(self, name: str) -> AccountRow:
         core = self._engine.core
