@@ -76,7 +76,8 @@ def instructions(
     wrong = _given(signal, instrument)
     if wrong:
         return wrong
-    if (signal.good_till is not None) != (tif == "gtd") or (signal.good_till or now + 1) <= now:
+    till = signal.good_till
+    if (till is not None) != (tif == "gtd") or (till is not None and till <= now):
         return Refusal("good_till_invalid", _good_till(signal, now))
     if tif in _AT_ONCE and "stop_price" in _PRICES[kind]:
         return Refusal(

@@ -109,20 +109,21 @@ def _sign(quantity: float) -> int:
 
 
 def _units(signal: Signal, sizing: str, money: Money) -> float | Refusal:
-    """Return the unsigned number of units that a size without a sign asks for."""
+    """Return the unsigned number of units that a size without a sign asks for; it is given."""
+    amount: float = getattr(signal, sizing)
     if sizing == "quantity":
-        return signal.quantity or 0.0
+        return amount
     if not _known(money.unit):
         return Refusal("price_unknown", f"{sizing} needs what a unit of {signal.symbol} is worth")
     if sizing == "notional":
-        return (signal.notional or 0.0) / money.unit
+        return amount / money.unit
     if signal.stop_loss is None:
         return Refusal("stop_missing", "risk_pct needs stop_loss: it is what that loses, in percent")
     if not _known(money.equity):
         return Refusal("equity_unknown", "risk_pct needs the equity of the account, which is unknown")
     if not _known(money.at_stake):
         return Refusal("stop_side", "risk_pct needs a stop_loss on the losing side of the price")
-    return money.equity * (signal.risk_pct or 0.0) / 100 / money.at_stake
+    return money.equity * amount / 100 / money.at_stake
 
 
 def _enter(signal: Signal, sizing: str | None, expected: float, money: Money) -> Size | Refusal:

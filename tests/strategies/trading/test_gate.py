@@ -126,6 +126,10 @@ def test_a_symbol_taken_from_the_deployment_can_still_be_exited():
     assert judged(EXIT, {"symbols": frozenset({"Y"})}).rule == "symbol_not_granted"
 
 
+def test_an_entry_without_a_reason_is_told_to_give_one():
+    assert judged(reason="").detail == 'an entry says why: reason="..."'
+
+
 def test_a_structured_reason_needs_a_code_or_a_text():
     assert judged(reason=Reason("")).rule == "reason_missing"
     assert judged(reason=Reason("cross")).decision == "accepted"
@@ -249,6 +253,14 @@ def test_a_square_off_that_is_to_come_lets_entries_through():
 def test_entries_are_let_through_in_allowed_sessions(minute, rule):
     view = {"session": Session(minute=minute), "limits": Limits(allowed_sessions=((600, 660),))}
     assert judged(view=view).rule == rule
+
+
+@pytest.mark.parametrize(
+    ("is_open", "detail"),
+    [(None, "the calendar of the symbol does not reach this far"), (False, "the symbol is out of session")],
+)
+def test_a_market_that_is_closed_is_told_from_one_that_is_not_known(is_open, detail):
+    assert judged(view={"session": Session(open=is_open)}).detail == detail
 
 
 def test_a_refused_session_is_told_with_the_local_time():

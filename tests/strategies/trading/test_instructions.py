@@ -73,6 +73,26 @@ def test_a_day_without_an_end_never_ends():
     assert told(session=Session()).expires_at == 0
 
 
+@pytest.mark.parametrize(
+    ("fields", "square_off_at", "expires_at"),
+    [
+        ({}, NOW + 10, NOW + 10),
+        ({}, NOW + 2000, SESSION.closes_at),
+        (LIMIT | {"time_in_force": "gtc"}, NOW + 10, NOW + 10),
+        (LIMIT | {"time_in_force": "gtd", "good_till": NOW + 5}, NOW + 10, NOW + 5),
+        (LIMIT | {"time_in_force": "gtd", "good_till": NOW + 50}, NOW + 10, NOW + 10),
+    ],
+)
+def test_no_entry_is_filled_after_the_square_off_of_its_day(fields, square_off_at, expires_at):
+    session = Session(closes_at=SESSION.closes_at, square_off_at=square_off_at)
+    assert told(session=session, **fields).expires_at == expires_at
+
+
+def test_an_exit_may_rest_beyond_the_square_off():
+    session = Session(closes_at=SESSION.closes_at, square_off_at=NOW + 10)
+    assert told(exits=True, session=session, intent="exit_long", **LIMIT).expires_at == SESSION.closes_at
+
+
 def test_what_an_exit_would_be_cancelled_for_is_dropped():
     assert told(exits=True, intent="exit_long", max_slippage_bps=5.0) == order(expires_at=0)
 
@@ -227,6 +247,10 @@ def test_a_refused_price_is_told_beside_the_market(asked, side, detail):
 def test_the_strategy_saw_the_market_as_it_is(seen, last, rule):
     refusal = collar(signal(reference_price=seen), last)
     assert (None if refusal is None else refusal.rule) == rule
+
+
+def test_a_strategy_that_does_not_say_what_it_saw_is_told_so():
+    assert collar(signal(), 100.0).detail == "reference_price is missing, so the collar cannot be judged"
 
 
 @pytest.mark.parametrize("last", [0.0, -1.0, math.nan, math.inf, LARGEST * 1.1])

@@ -129,6 +129,33 @@ def test_a_stop_too_near_to_size_by_is_refused():
     assert judged(view=view, quantity=None, risk_pct=1.0, stop_loss=Level("price", 100.0)).rule == "stop_side"
 
 
+def test_all_of_an_odd_holding_is_exited():
+    assert judged(EXIT, {"held": 10.5, "instrument": TICKS}).quantity == -10.5
+
+
+def test_what_cannot_be_sized_is_told_before_what_is_too_fast():
+    assert judged(view={"tokens": 0.0}, quantity=None).rule == "sizing_missing"
+    assert judged(view={"tokens": 0.0, "instrument": TICKS}, quantity=0.5).rule == "below_lot"
+
+
+@pytest.mark.parametrize(
+    ("waiting", "rule"), [(2 * MAX_OPEN_ORDERS - 1, "no_position"), (2 * MAX_OPEN_ORDERS, "open_orders")]
+)
+def test_an_exit_of_nothing_has_the_room_of_exits(waiting, rule):
+    assert judged(EXIT, {"waiting": waiting}).rule == rule
+
+
+def test_orders_can_be_cancelled_when_entries_have_used_up_their_room():
+    waiting = {"waiting": 2 * MAX_OPEN_ORDERS - 1}
+    assert judged(view=waiting, intent="cancel", quantity=None).decision == "accepted"
+
+
+def test_a_size_that_comes_to_nothing_is_no_order():
+    tiny = {"quantity": None, "notional": 5e-324, "reference_price": 1e15}
+    verdict = judged(view={"price": 1e15}, **tiny)
+    assert (verdict.rule, verdict.detail) == ("quantity_out_of_range", "the order comes to 0 units")
+
+
 # ---- what guards the position ---------------------------------------------------------------------
 def test_the_order_brings_what_guards_its_position():
     verdict = judged(

@@ -26,6 +26,8 @@ def signal(intent, **fields):
         ("enter_short", {"quantity": 3.0}, 0.0, Size(-3.0)),
         ("enter_long", {"quantity": 3.0}, 2.0, Size(3.0)),  # adds
         ("enter_short", {"quantity": 3.0}, -2.0, Size(-3.0)),
+        ("enter_long", {"quantity": 3.0}, 0.5, Size(3.0)),
+        ("enter_short", {"quantity": 3.0}, 0.5, Size(-3.5)),
         ("enter_short", {"quantity": 3.0}, 10.0, Size(-13.0)),  # exit, then enter
         ("enter_long", {"quantity": 3.0}, -10.0, Size(13.0)),
         ("enter_long", {"notional": 250.0}, 0.0, Size(2.5)),
