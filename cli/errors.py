@@ -25,8 +25,10 @@ _CODE_OF_TYPE = {
 class CommandError(Exception):
     """The command cannot go on: ``code`` is its exit status, ``lines`` go to stderr, usually one."""
 
-    def __init__(self, code: int, *lines: str) -> None:
+    def __init__(self, code: int, *lines: str, rule: str = "") -> None:
         self.code = code
+        self.rule = rule
+        """By which the daemon refused."""
         self.lines = lines
         super().__init__("\n".join(lines))
 
@@ -34,4 +36,8 @@ class CommandError(Exception):
 def of_problem(problem: Mapping[str, Any]) -> CommandError:
     """Return the error that a problem document (RFC 9457) of the daemon means for the command."""
     code = _CODE_OF_TYPE.get(str(problem.get("type")), FAILED)
-    return CommandError(code, str(problem.get("title") or "the daemon refused without a reason"))
+    return CommandError(
+        code,
+        str(problem.get("title") or "the daemon refused without a reason"),
+        rule=str(problem.get("rule") or ""),
+    )

@@ -15,8 +15,11 @@ from supervisor.actor import Actor
 from supervisor.asking import Asking
 from supervisor.config import Settings
 from supervisor.engine_client import EngineClient
-from supervisor.errors import Failed, NotFound, near_matches
+from supervisor.errors import Failed, NotFound, Unavailable, near_matches
 from supervisor.news import News
+from supervisor.opt_in import Held
+from supervisor.signal_tail import SignalTail
+from supervisor.store.journal_reader import JournalReader
 from supervisor.trading_control import AccountRow, Rearm, SetLatch, TradingAnswer
 
 
@@ -39,6 +42,11 @@ class Parts(Protocol):
         ...
 
     @property
+    def signals(self) -> SignalTail:
+        """The journal."""
+        ...
+
+    @property
     def engine(self) -> EngineClient:
         """Whom latches are asked of."""
         ...
@@ -56,15 +64,15 @@ class Accounts:
     def names(self) -> list[str]:
         """Return the accounts that there are, by name."""
         used = {actor.deployment.account for actor in self._daemon.actors.values()}
-        picture = self._daemon.news.stats
+        picture = self._daemon.news.money
         rows = {row.name for row in picture.accounts} if picture else set()
         return sorted({*self._daemon.settings.accounts, *used, *rows})
 
     def rows(self) -> list[AccountRow]:
-        """Return every account as the engine knows it. ``Failed`` while it says nothing: no row is zero."""
-        picture = self._daemon.news.stats
+        """Return every account as the engine knows it. ``Unavailable`` while it says nothing."""
+        picture = self._daemon.news.money
         if picture is None:
-            raise Failed("the engine has not told of the accounts yet; ask again in a moment")
+            raise Unavailable("the engine has not told of accounts yet; ask again in a moment")
         known = {row.name: row for row in picture.accounts}
         missing = [AccountRow(name=name, currency="") for name in self.names() if name not in known]
         return sorted([*known.values(), *missing], key=lambda row: row.name)
@@ -73,6 +81,15 @@ class Accounts:
         """Return one account."""
         self._must_be(name)
         return next(row for row in self.rows() if row.name == name)
+
+    async def held(self, deployment_id: str) -> Held:
+        """Return what a deployment holds and what waits, by the journal. Raises ``Unavailable``."""
+
+        def look(reader: JournalReader) -> Held:
+            waiting = reader.orders([deployment_id], ended=False, limit=1000)
+            return Held(reader.positions(deployment_id), [one.order for one in waiting])
+
+        return await self._daemon.signals.ask(look)
 
     async def latch(self, name: str, kind: LatchKind, reason: str, by: str) -> TradingAnswer:
         """Bar an account: ``pause``, or ``lock`` to close everything and let nothing through."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from strategies.config import RiskConfig
 from strategies.errors import ParametersInvalid
 from supervisor.catalogue import Catalogue, Entry
-from supervisor.errors import CREATES, Invalid, NotFound, Refused, near_matches
+from supervisor.errors import CREATES, Invalid, NotFound, near_matches
 from supervisor.schema import StartRequest
 from supervisor.store.tables import Deployment
 
@@ -41,7 +41,7 @@ def configure(
 ) -> Deployment:
     """Return the deployment that ``request`` asks for; ``known`` is what it was, None for a new one.
 
-    ``ids`` are those that there are, for near matches; ``now`` unix ns. Raises ``NotFound``, ``Refused``, or
+    ``ids`` are those that there are, for near matches; ``now`` unix ns. Raises ``NotFound``, or
     ``Invalid`` with every mistake.
     """
     entry = _entry(request, known, catalogue, ids)
@@ -50,9 +50,6 @@ def configure(
     if not symbols:
         errors.append("symbols: at least one is needed (--symbol)")
     timeframes = request.timeframes or (known.timeframes if known else entry.timeframes)
-    if request.mode == "live":
-        # Nothing behind the gate routes orders to a venue yet; a fill on paper would pass for a real one.
-        raise Refused("live_unavailable", "this version trades on paper only; use --mode paper")
     parameters, risk = dict(known.parameters if known else {}), dict(known.risk if known else {})
     same = known is not None and known.strategy == entry.name
     given = {**(parameters if same else {}), **request.parameters}

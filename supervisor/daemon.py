@@ -141,6 +141,7 @@ class Daemon:
             self.catalogue,
             admission=admission_of(settings, lambda: self.processes),
             new_actor=self._actor,
+            held=self.accounts.held,
         )
 
     def _host(self) -> Host:

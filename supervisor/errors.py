@@ -6,6 +6,7 @@
     ├── NotFound       no such deployment, strategy, feed or account
     ├── Refused        a quota, a policy, a latch or a permission says no; names its rule
     ├── Failed         understood, tried, and it did not work
+    │   └── Unavailable    what would answer cannot be read now; asking again may help
     └── Invalid        the request or the settings are wrong; holds every error at once
         └── SettingsError   the daemon's own configuration
 
@@ -55,6 +56,10 @@ class Failed(StratdError):
     def __init__(self, detail: str) -> None:
         self.detail = detail
         super().__init__(detail)
+
+
+class Unavailable(Failed):
+    """Who or what would answer is gone or cannot be read: nothing is said rather than something made up."""
 
 
 class Invalid(StratdError):

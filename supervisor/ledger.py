@@ -1,7 +1,7 @@
 """Positions, orders and trades for people: from the engine's picture and its journal, never made up.
 
-Rules of this file. What cannot be read is a refusal to answer (``Failed``), never an empty list. A position
-is the engine's word, at most a second old; orders and trades are the journal's.
+Rules of this file. What cannot be read is a refusal to answer (``Unavailable``), never an empty list. A
+position is the engine's word, at most a second old; orders and trades are the journal's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from strategies.trading.records import Executed
 from supervisor.accounts import Accounts
 from supervisor.actor import Actor
 from supervisor.config import Settings
-from supervisor.errors import Failed, NotFound, near_matches
+from supervisor.errors import NotFound, Unavailable, near_matches
 from supervisor.news import News
 from supervisor.schema import AccountView, GuardView, LatchView, OrderRow, PositionRow, TradeRow
 from supervisor.selection import find
@@ -80,10 +80,12 @@ class Ledger:
 
     def positions(self, owners: Sequence[str] | None) -> list[PositionRow]:
         """Return what is held, and what was, by deployment and symbol."""
-        if self._daemon.news.stats is None:
-            raise Failed("the engine has not told of positions yet; ask again in a moment")
+        picture = self._daemon.news.money
+        if picture is None:
+            raise Unavailable("the engine has not told of positions yet; ask again in a moment")
         rows = self._daemon.news.rows
-        names = sorted(rows) if owners is None else sorted(set(owners) & rows.keys())
+        told = {row.deployment_id for row in (*picture.deployments, *picture.holdings)}
+        names = sorted(told if owners is None else told.intersection(owners))
         return [
             _position(one, self._account(name), {guard.symbol: guard for guard in rows[name].guards})
             for name in names

@@ -33,6 +33,8 @@ class News:
         """The last picture that the engine gave of itself."""
         self.rows: dict[str, control.DeploymentRow] = {}
         """What it said last of each deployment, kept when the instance is gone."""
+        self.money: control.EngineStats | None = None
+        """The last picture of the engine that lives; None while none does, as what is held goes on unseen."""
         self.journal_seq = 0
         self._last_words = ""
         self._begins_anew = False
@@ -57,7 +59,7 @@ class News:
         self.heard_at = asyncio.get_running_loop().time()
         match news:
             case control.EngineStats():
-                self.stats, self.journal_seq = news, news.journal_seq
+                self.stats, self.money, self.journal_seq = news, news, news.journal_seq
                 self.rows.update((row.deployment_id, row) for row in news.deployments)
                 self._take_holdings(news.holdings)
                 self.on_stats(news)
@@ -116,6 +118,7 @@ class News:
         why, self._last_words = self._last_words, ""
         self._problems["engine"] = f"the engine ended ({why or f'code {code}'}) and is being started again"
         self._events.note("engine_died", f"code {code}")
+        self.money = None
         for tell in self.on_engine_gone:
             tell()
         # Else it ended so that the next one can begin with another journal, or was killed, by nobody's fault.

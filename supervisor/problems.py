@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from supervisor.errors import Failed, Invalid, NotFound, Refused, StratdError
+from supervisor.errors import Failed, Invalid, NotFound, Refused, StratdError, Unavailable
 from supervisor.schema import Problem
 
 NOT_FOUND: Final = "urn:stratd:not-found"
@@ -25,6 +25,8 @@ def problem_of(error: StratdError) -> Problem:
             return Problem(type=REFUSED, title=str(error), status=403, detail=error.detail, rule=error.rule)
         case Invalid():
             return Problem(type=INVALID, title=str(error), status=422, errors=list(error.errors))
+        case Unavailable():
+            return Problem(type=FAILED, title=str(error), status=503, detail=error.detail)
         case Failed():
             return Problem(type=FAILED, title=str(error), status=409, detail=error.detail)
         case _:

@@ -18,6 +18,7 @@ from supervisor.dependants import Dependants, OnLoss
 from supervisor.errors import SettingsError
 from supervisor.events import EventLog
 from supervisor.host import Host, policy_of
+from supervisor.opt_in import OptIns
 from supervisor.quota import Limits, Usage
 from supervisor.verbs import Admission, Verbs
 
@@ -77,6 +78,10 @@ def admission_of(settings: Settings, processes: Callable[[], dict[str, int | Non
         limits=Limits(limits.max_concurrent, limits.max_per_account),
         shortage=Capacity(settings.state_dir, processes, limits.rules()).shortage,
         defaults=settings.quota,
+        opt_ins=OptIns(
+            settings.live.enabled,
+            {name: account.terms(name) for name, account in settings.accounts.items()},
+        ),
     )
 
 

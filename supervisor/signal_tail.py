@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from supervisor.errors import Failed
+from supervisor.errors import Unavailable
 from supervisor.schema import SignalView
 from supervisor.store.journal_file import JournalError
 from supervisor.store.journal_reader import JournalReader
@@ -36,7 +36,7 @@ class SignalTail:
         self._closed = False
 
     async def ask(self, question: Callable[[JournalReader], T]) -> T:
-        """Ask the reader something on its thread. Raises ``Failed`` if the journal cannot be read."""
+        """Ask the reader something on its thread. Raises ``Unavailable`` if the journal cannot be read."""
 
         def work() -> T:
             if self._reader is None:
@@ -50,7 +50,7 @@ class SignalTail:
             if self._reader is not None:
                 self._reader.close()
                 self._reader = None
-            raise Failed(f"the journal cannot be read: {error}") from None
+            raise Unavailable(f"the journal cannot be read: {error}") from None
 
     async def look_again(self) -> None:
         """Open the journal anew at the next question: an engine may have put another in its place."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -21,6 +21,7 @@ from supervisor.configure import Defaults, configure
 from supervisor.control import Forget
 from supervisor.errors import Failed, Refused
 from supervisor.host import Host
+from supervisor.opt_in import Held, OptIns, judge, judge_change, judge_paper
 from supervisor.quota import Limits, admit
 from supervisor.schema import ActionResult, Selection, StartRequest
 from supervisor.selection import carry_out
@@ -42,6 +43,7 @@ class Admission(NamedTuple):
     limits: Limits
     shortage: Callable[[int, list[Claim]], Shortage | None]
     defaults: Defaults
+    opt_ins: OptIns
 
 
 class Verbs:
@@ -55,6 +57,7 @@ class Verbs:
         *,
         admission: Admission,
         new_actor: Callable[[Deployment, Standing], Actor],
+        held: Callable[[str], Awaitable[Held]],
     ) -> None:
         self._actors = actors
         self._host = host
@@ -62,6 +65,8 @@ class Verbs:
         self.admission = admission
         """A reload puts another one here."""
         self._new_actor = new_actor
+        self._held = held
+        """What a deployment holds; raises ``Unavailable`` where the journal cannot be read."""
         self._creating = asyncio.Lock()
         self.closed = False
         """Set when the daemon stops: from then on nothing is started."""
@@ -79,6 +84,7 @@ class Verbs:
             created = actor is None
             if actor is None:
                 wanted = self._configured(request, None)
+                judge(wanted, None, self.admission.opt_ins, confirmed=request.confirm_live)
                 self._judge_code(wanted)
                 self._admit(wanted, None)
                 actor = await self._create(wanted)
@@ -109,13 +115,19 @@ class Verbs:
 
     async def _change(self, actor: Actor, request: StartRequest) -> bool:
         if not request.configures:
+            judge_paper(actor.deployment, self.admission.opt_ins)
             self._judge_code(actor.deployment)
             return False
-        wanted = self._configured(request, actor.deployment)
-        if replace(wanted, updated_at=actor.deployment.updated_at) == actor.deployment:
+        mine, opt_ins = actor.deployment, self.admission.opt_ins
+        wanted = self._configured(request, mine)
+        if replace(wanted, updated_at=mine.updated_at) == mine:
+            judge_paper(mine, opt_ins)
             return False
+        if wanted.mode != mine.mode:
+            judge_change(wanted, mine, actor.life.state, await self._held(actor.id))
         if actor.life.state in lf.LIVING:
             raise Failed(f"{actor.id} is {actor.life.state}: stop it before giving it other settings")
+        judge(wanted, mine, opt_ins, confirmed=request.confirm_live)
         self._judge_code(wanted)
         try:
             await actor.configure(wanted)
@@ -180,6 +192,7 @@ class Verbs:
             ):
                 continue
             try:
+                judge_paper(actor.deployment, self.admission.opt_ins)
                 self._judge_code(actor.deployment)
             except Refused as error:
                 actor.submit(lf.Denied(reason=str(error)))
@@ -236,6 +249,7 @@ class Verbs:
 
         async def deed(actor: Actor) -> bool:
             generation = actor.life.generation
+            judge_paper(actor.deployment, self.admission.opt_ins)
             self._judge_code(actor.deployment)
             if not actor.holds_slot or self.closed:
                 self._admit(actor.deployment, actor)

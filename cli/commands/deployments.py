@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated, Any, Literal
 
 import typer
 
 from cli.client import Client
-from cli.errors import FAILED, USAGE, CommandError
+from cli.errors import FAILED, REFUSED, USAGE, CommandError
 from cli.options import Account, All, Id, Ids, Now, Reason, SomeIds
 from cli.talk import act, pairs
 
@@ -44,6 +45,7 @@ def start(
         bool | None,
         typer.Option("--trust/--no-trust", help="You answer for its code: docs/sandbox.md says when."),
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="You know that it begins to trade real money.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until it runs, or has failed.")] = True,
 ) -> None:
     """Create the deployment if it is new, else start it as it was."""
@@ -61,7 +63,22 @@ def start(
     body = {"id": deployment_id, "wait": wait, **{name: value for name, value in given.items() if value}}
     if trust is not None:
         body["trust"] = trust
-    _say_started(json.loads(Client().post("deployments", body)), wait=wait)
+    if yes:
+        body["confirm_live"] = True
+    _say_started(_start(body), wait=wait)
+
+
+def _start(body: dict[str, Any]) -> Any:
+    """Ask for a start; where only a person's word is missing for live trading, ask the person."""
+    try:
+        return json.loads(Client().post("deployments", body))
+    except CommandError as error:
+        if error.rule != "live_unconfirmed" or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        print(error, file=sys.stderr)
+    if typer.prompt(f"Type {body['id']} to go on", default="", show_default=False, err=True) != body["id"]:
+        raise CommandError(REFUSED, f"{body['id']}: not confirmed; nothing was changed")
+    return json.loads(Client().post("deployments", {**body, "confirm_live": True}))
 
 
 def _say_started(result: dict[str, Any], *, wait: bool) -> None:

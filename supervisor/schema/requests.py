@@ -62,13 +62,15 @@ class StartRequest(Request):
     trust: bool | None = None
     """True: the caller answers for the code, which then runs also where the sandbox could not hold a
     stranger's. Only root and the daemon's own user may say so. False takes it back."""
+    confirm_live: bool = False
+    """Whoever asks knows that it begins to trade real money: needed where ``mode`` becomes ``live``."""
     wait: bool = True
     """Answer when it runs or has failed, else as soon as it is on its way."""
 
     @property
     def configures(self) -> bool:
         """Whether the request says anything but which deployment to start."""
-        return bool(self.model_fields_set - {"id", "wait"})
+        return bool(self.model_fields_set - {"id", "wait", "confirm_live"})
 
 
 class Selection(Request):

@@ -230,7 +230,7 @@ def test_every_mistake_of_a_start_is_told_at_once(rig):
             assert word in text
         with pytest.raises(NotFound, match="did you mean 'idle'"):
             await scene.start("a", "idel")
-        with pytest.raises(Refused, match="live_unavailable"):
+        with pytest.raises(Refused, match="live_disabled"):
             await scene.start("a", "idle", mode="live")
         assert await scene.port.deployments() == []
 
