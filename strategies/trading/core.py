@@ -22,7 +22,7 @@ from strategies.trading.latches import Latch, LatchKind
 from strategies.trading.oversight import Oversight
 from strategies.trading.prices import Prices
 from strategies.trading.protection import Guard
-from strategies.trading.recent import Recent
+from strategies.trading.recent import Buckets
 from strategies.trading.records import Forgotten, Guarded, Judged, Record, Saved, Snapshot, Tally
 from strategies.trading.routing import Report, settle
 from strategies.trading.rules import RULES
@@ -50,8 +50,8 @@ class Core:
         self._world = world
         self._state = world.state
         self._oversight = Oversight(self._world)
-        self._recent = Recent()
-        self._viewing = Viewing(self._world, self._oversight, self._recent)
+        self._buckets = Buckets()
+        self._viewing = Viewing(self._world, self._oversight, self._buckets)
 
     # ---- what the supervisor decides --------------------------------------------------------------
     def configure(self, setup: Setup) -> None:
@@ -119,7 +119,7 @@ class Core:
             verdict = judge(signal, self._viewing.view(turn, desk, generation, signal, key), now)
             if verdict.passed or RULES[verdict.rule].step > RATE_STEP:
                 desk.rate.take()
-                self._recent.take(account)
+                self._buckets.take(account)
             if verdict.passed or desk.may_list(now):
                 judged = turn.judged(desk, generation, signal, key.hex(), verdict)
                 if verdict.passed:
@@ -140,8 +140,6 @@ class Core:
             dealing.adjust(signal, verdict, judged.deployment_id)
         elif verdict.quantity is not None:
             dealing.place(judged, verdict, verdict.quantity)
-            if not verdict.reduce_only:
-                self._recent.add(judged.deployment_id, judged.account_id, signal, judged.at)
 
     def _note_flood(self, turn: Turn, desk: Desk, generation: int, verdict: Verdict, now: int) -> None:
         """Have an instance ended that has been over its rate for too long."""

@@ -19,6 +19,7 @@ from strategies.trading.identity import idempotency_key
 from strategies.trading.orders import Order, Role, closing, combine
 from strategies.trading.positions import marked
 from strategies.trading.protection import Guard
+from strategies.trading.recent import likeness
 from strategies.trading.records import (
     Amended,
     Closed,
@@ -80,6 +81,7 @@ class Dealing:
             protect=verdict.protect,
             max_slippage_bps=verdict.max_slippage_bps,
             reference_price=signal.reference_price,
+            like=0 if verdict.reduce_only else likeness(signal),
             day=world.day(account, turn.now),
             closes=0.0 if verdict.reduce_only else closing(quantity, held, pending),
         )

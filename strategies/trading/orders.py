@@ -71,6 +71,7 @@ class Order(Struct, frozen=True, array_like=True, kw_only=True):
     value: float = 0.0
     resting: bool = False
     closes: float = 0.0
+    like: int = 0
 
     @property
     def left(self) -> float:

@@ -172,6 +172,7 @@ class Snapshot(Struct, frozen=True, array_like=True, tag=8, kw_only=True):
     figures: list[Figures] = []
     routes: list[Routed] = []
     settled: list[Settled] = []
+    recent: list[tuple[str, str, int, int]] = []
 
 
 class Refused(Struct, frozen=True, array_like=True, tag=9, kw_only=True):

@@ -18,6 +18,7 @@ from strategies.trading.following import followed, owners
 from strategies.trading.guards import Guards
 from strategies.trading.keys import Keys
 from strategies.trading.latches import Latch, Scope
+from strategies.trading.recent import Recent
 from strategies.trading.records import (
     Amended,
     Cleared,
@@ -54,6 +55,7 @@ class State:
         self.broker = PaperBroker()
         self.keys = Keys()
         self.guards = Guards()
+        self.recent = Recent()
         self.latches: dict[tuple[Scope, str], Latch] = {}
         self.figures: dict[tuple[Scope, str], Figures] = {}
         self.routes: dict[str, Routed] = {}
@@ -84,6 +86,8 @@ class State:
             state.broker.place(order)
         for guard in snapshot.guards:
             state.guards.put(guard)
+        for row in snapshot.recent:
+            state.recent.put(row)
         state.latches = {(latch.scope, latch.name): latch for latch in snapshot.latches}
         state.figures = {(one.scope, one.name): one for one in snapshot.figures}
         state.routes = {routed.order_id: routed for routed in snapshot.routes}
@@ -108,6 +112,7 @@ class State:
             figures=[self.figures[key] for key in sorted(self.figures)],
             routes=[self.routes[key] for key in sorted(self.routes)],
             settled=self.books.settled(),
+            recent=self.recent.everything(),
         )
 
     def desk(self, deployment_id: str) -> Desk:
@@ -146,6 +151,7 @@ def _withheld(state: State, record: Withheld) -> None:
 
 def _placed(state: State, record: Placed) -> None:
     state.broker.place(record.order)
+    state.recent.add(record.order)
     _follow(state, record)
 
 

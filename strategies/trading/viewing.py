@@ -10,7 +10,7 @@ from strategies.trading.latches import Latch
 from strategies.trading.limits import Limits
 from strategies.trading.orders import combine
 from strategies.trading.oversight import Oversight
-from strategies.trading.recent import Recent, likeness
+from strategies.trading.recent import Buckets, likeness
 from strategies.trading.turn import Turn
 from strategies.trading.view import LiveGrant, Party, View
 from strategies.trading.world import Party as Owner
@@ -20,10 +20,10 @@ from strategies.trading.world import World
 class Viewing:
     """Builds views; reads only."""
 
-    def __init__(self, world: World, oversight: Oversight, recent: Recent) -> None:
+    def __init__(self, world: World, oversight: Oversight, buckets: Buckets) -> None:
         self._world = world
         self._oversight = oversight
-        self._recent = recent
+        self._buckets = buckets
 
     def view(self, turn: Turn, desk: Desk, generation: int, signal: Signal, key: bytes) -> View:
         """Return everything besides ``signal`` that its verdict depends on."""
@@ -73,7 +73,7 @@ class Viewing:
         owner: Owner = ("deployment", name)
         state = world.state
         elsewhere, count = self._elsewhere([name], symbol, terms, limits)
-        minute, alike = self._recent.of(owner, likeness(signal), now) if limits.counts_orders else (0, 0)
+        minute, alike = state.recent.of(owner, likeness(signal), now) if limits.counts_orders else (0, 0)
         return Party(
             limits=limits,
             held=state.books.held(name, symbol),
@@ -105,7 +105,9 @@ class Viewing:
                 buying, selling = combine(buying, more), combine(selling, less)
             elsewhere, count = self._elsewhere(names, symbol, terms, limits)
         sized_by_equity = signal.target_weight is not None or signal.risk_pct is not None
-        minute, alike = self._recent.of(owner, likeness(signal), now) if limits.counts_orders else (0, 0)
+        minute, alike = (
+            world.state.recent.of(owner, likeness(signal), now) if limits.counts_orders else (0, 0)
+        )
         return Party(
             limits=limits,
             held=held,
@@ -116,7 +118,7 @@ class Viewing:
             equity=world.equity(owner) if limits.needs_equity or sized_by_equity else None,
             figures=self._oversight.figures(owner),
             latch=self._latch(owner),
-            tokens=self._recent.tokens(owner[1], terms.signals_per_s, now),
+            tokens=self._buckets.tokens(owner[1], terms.signals_per_s, now),
             orders_minute=minute,
             identical=alike,
         )

@@ -201,6 +201,7 @@ class Journal:
                     figures=standing.everything(self._execute, "figures"),
                     routes=standing.everything(self._execute, "route"),
                     settled=standing.everything(self._execute, "settled"),
+                    recent=standing.recent(self._execute),
                 )
             ]
         except (sqlite3.DatabaseError, msgspec.DecodeError) as error:

@@ -21,6 +21,7 @@ from strategies.trading.figures import Figures
 from strategies.trading.following import followed, owners
 from strategies.trading.latches import Latch, Scope
 from strategies.trading.protection import Guard
+from strategies.trading.recent import MINUTE, Row, within_a_minute
 from strategies.trading.records import (
     Executed,
     Forgotten,
@@ -48,6 +49,10 @@ CREATE TABLE standing (
 CREATE TABLE lots (
     deployment_id TEXT NOT NULL, symbol TEXT NOT NULL, lot INTEGER NOT NULL, quantity REAL NOT NULL,
     price REAL NOT NULL, PRIMARY KEY (deployment_id, symbol, lot)) WITHOUT ROWID;
+-- Entries of the last minute: what limits a minute count.
+CREATE TABLE recent (
+    seq INTEGER PRIMARY KEY, deployment_id TEXT NOT NULL, account_id TEXT NOT NULL, at INTEGER NOT NULL,
+    alike INTEGER NOT NULL);
 """
 UPGRADE: Final = f"""
 {SCHEMA}
@@ -76,11 +81,15 @@ class Posting:
         self._rows: dict[tuple[str, str, str], tuple[int, bytes] | None] = {}
         self._lots: dict[tuple[str, str, int], tuple[float, float] | None] = {}
         self._shrunk: list[tuple[float, str, str, int]] = []
+        self._recent: list[tuple[int, str, str, int, int]] = []
         self._follows: dict[tuple[Scope, str], list[Placed | Executed | Measured]] = {}
 
     def write(self, database: sqlite3.Connection) -> None:
         """Write it, in the open transaction."""
         many = database.executemany
+        if self._recent:
+            many("INSERT INTO recent VALUES (?, ?, ?, ?, ?)", self._recent)
+            database.execute("DELETE FROM recent WHERE at <= (SELECT max(at) FROM recent) - ?", (MINUTE,))
         for owner, records in self._follows.items():
             figures = _followed(database.execute, owner, records)
             self._rows["figures", *owner] = records[-1].seq, _encode(figures)
@@ -125,6 +134,9 @@ class Posting:
         """Figures follow an order or a fill."""
         for owner in owners(record):
             self._follows.setdefault(owner, []).append(record)
+        if isinstance(record, Placed) and (order := record.order).like:
+            row = order.seq, order.deployment_id, order.account_id, order.accepted_at, order.like
+            self._recent.append(row)
 
     def parted(self, record: Parted) -> None:
         """What an account realised elsewhere stands so."""
@@ -196,6 +208,12 @@ def everything(execute: Execute, kind: str) -> list[Any]:
     decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(KINDS[kind]).decode
     query = "SELECT payload FROM standing WHERE kind = ? ORDER BY owner, item"
     return [decode(payload) for (payload,) in execute(query, (kind,))]
+
+
+def recent(execute: Execute) -> list[Row]:
+    """Return the entries of the last minute, by acceptance. No copy of a journal has them."""
+    query = "SELECT deployment_id, account_id, at, alike FROM recent ORDER BY seq"
+    return within_a_minute(execute(query).fetchall())
 
 
 def lots(execute: Execute) -> list[LotRing]:

@@ -38,7 +38,9 @@ def turn_back(path, version):
     with JournalReader.open(path) as reader:
         saved = reader.copy(0, 1_000_000, 0).checkpoints
     with contextlib.closing(sqlite3.connect(path)) as database:
-        database.executescript("DROP TABLE standing; DROP TABLE lots; DROP TABLE ends; DROP INDEX orders_of")
+        database.executescript(
+            "DROP TABLE standing; DROP TABLE lots; DROP TABLE ends; DROP TABLE recent; DROP INDEX orders_of"
+        )
         database.executescript(
             "DROP TABLE checkpoints; CREATE TABLE checkpoints "
             "(deployment_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, payload BLOB NOT NULL);"
@@ -66,7 +68,7 @@ def before_lots(snapshot):
         )
         for one in held
     ]
-    return replace(snapshot, lots=lots, figures=[])
+    return replace(snapshot, lots=lots, figures=[], recent=[])
 
 
 def some_trading(core, journal, *, keys=range(7)):

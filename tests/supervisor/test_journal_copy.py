@@ -47,7 +47,8 @@ def test_a_new_journal_is_filled_with_all_that_trading_must_know(tmp_path):
     with Journal.open(new) as journal:
         journal.seed_from(copied(path))
         assert journal.last_seq == core.snapshot().seq + LEAP
-    assert recovered(new) == replace(core.snapshot(), seq=core.snapshot().seq + LEAP)
+    # All but the orders of the last minute, which no copy has.
+    assert recovered(new) == replace(core.snapshot(), seq=core.snapshot().seq + LEAP, recent=[])
     assert len(core.snapshot().orders) == 1
     with JournalReader.open(path) as old, JournalReader.open(new) as reader:
         assert reader.checkpoint("d") == CHECKPOINT
@@ -125,7 +126,7 @@ def test_a_removed_deployment_leaves_its_keys_and_what_it_holds(tmp_path):
     with Journal.open(new) as journal:
         journal.seed_from(copied(path))
     snapshot = recovered(new)
-    assert snapshot == replace(core.snapshot(), seq=snapshot.seq)
+    assert snapshot == replace(core.snapshot(), seq=snapshot.seq, recent=[])
     assert [position.quantity for position in snapshot.positions] == [6.0]
     assert snapshot.tallies == []
 
@@ -188,7 +189,7 @@ def test_whatever_was_traded_a_filled_journal_recovers_the_same_state(tmp_path_f
     with Journal.open(new) as journal:
         journal.seed_from(copy)
         assert list(journal.recover()) == [
-            replace(snapshot, seq=journal.last_seq) for snapshot in expected or [Snapshot()]
+            replace(snapshot, seq=journal.last_seq, recent=[]) for snapshot in expected or [Snapshot()]
         ]
         with JournalReader.open(path) as reader:
             assert journal.checkpoint("d") == reader.checkpoint("d")

@@ -210,3 +210,20 @@ def test_prices_of_before_a_fill_breach_nothing_when_they_are_seen_again():
     again.dealt(fill.deployment_id, fill.account_id, fill.at)
     assert again.see_again(low, 1, low.ts) is None
     assert again.latched(ITS_ACCOUNT) is None
+
+
+def test_the_orders_of_the_last_minute_outlive_a_restart():
+    risk = {"max_orders_per_min": 1}
+    core = running_core(grant(risk=risk))
+    records = send(core, signal()).records
+    again = running_core(grant(risk=risk))
+    again.restore([core.snapshot()])
+    replayed = running_core(grant(risk=risk))
+    replayed.restore(records)
+    assert core.snapshot() == again.snapshot() == replayed.snapshot()
+    for each in (core, replayed, again):
+        each.attach(grant(risk=risk))
+        each.running("d", 1)
+        assert ["max_orders_per_min"] == verdicts(send(each, signal(key=2), now=T0 + SECOND))
+    late = T0 + 61 * SECOND
+    assert ["accepted"] == verdicts(send(core, signal(key=3, data_as_of=late), now=late))

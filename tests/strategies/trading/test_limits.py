@@ -233,4 +233,7 @@ def test_whatever_is_configured_is_held_named_or_not_there(risk):
     for name, value in risk.items():
         said = [why for why in limits.invalid if why.startswith(f"{name} ")]
         held = getattr(limits, name, None) is not None or limits.protect is not None
+        # It only says when another begins: where that one is wrong, that is what is said, and bars entries.
+        trail = [why for why in limits.invalid if why.startswith("trailing_stop_percentage ")]
+        said += trail if name == "trailing_stop_activation" else []
         assert value is None or said or held or name in limits.unheld
