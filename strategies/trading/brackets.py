@@ -145,8 +145,8 @@ def _nearest(own: Protection, limits: list[Protection], entry: float) -> Level |
         away = distance(nearest.kind, nearest.value, own, entry)
     for limit in limits:
         other = limit.take_profit
-        if other is not None and (at := distance(other.kind, other.value, limit, entry)) < away:
-            nearest, away = other, at
+        if other is not None and other.value * entry / 100 < away:
+            nearest, away = other, other.value * entry / 100
     return nearest
 
 

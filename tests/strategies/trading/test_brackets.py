@@ -148,6 +148,25 @@ def test_the_nearer_target_is_taken(one, taken):
     assert tightest(want(take_profit=one), (limit,), 100.0) == want(take_profit=taken)
 
 
+@pytest.mark.parametrize(("price", "taken"), [(208.0, Level("price", 208.0)), (208.1, pct(4.0))])
+def test_percent_of_a_target_is_of_the_entry_and_of_two_alike_the_signals_own_is_taken(price, taken):
+    limit = Protection(take_profit=pct(4.0))
+    assert tightest(want(take_profit=Level("price", price)), (limit,), 200.0).take_profit == taken
+
+
+def test_of_two_configured_targets_the_nearer_is_taken():
+    near, far = Protection(take_profit=pct(2.0)), Protection(take_profit=pct(4.0))
+    for limits in ((near, far), (far, near)):
+        assert tightest(want(take_profit=pct(3.0)), limits, 200.0).take_profit == pct(2.0)
+
+
+@pytest.mark.parametrize("name", ["widest_stop", "widest_trail", "time_stop_s"])
+def test_of_two_that_are_configured_the_tighter_counts_in_any_order(name):
+    near, far, none = Protection(**{name: 2.0}), Protection(**{name: 3.0}), Protection(square_off_at=1)
+    for limits in ((near, far), (far, near), (near, none), (none, near)):
+        assert getattr(tightest(None, limits, 100.0), name) == 2.0
+
+
 def test_a_target_that_only_the_signal_has_is_kept():
     target = want(take_profit=pct(9.0))
     assert tightest(target, (Protection(widest_stop=1.0),), 100.0).take_profit == pct(9.0)

@@ -126,6 +126,42 @@ def test_a_symbol_taken_from_the_deployment_can_still_be_exited():
     assert judged(EXIT, {"symbols": frozenset({"Y"})}).rule == "symbol_not_granted"
 
 
+@pytest.mark.parametrize(
+    ("fields", "view", "detail"),
+    [
+        ({}, {"standing": Standing.GONE}, "no instance of this deployment is known to run"),
+        ({}, {"current": False}, "a newer instance of this deployment runs"),
+        ({}, {"warm": False}, "the instance is not warm yet"),
+        ({}, {"duplicate": True}, "the same symbol, data, intent and leg was accepted before"),
+        ({"data_as_of": 0}, {}, "data_as_of is missing, so the age is unknown"),
+        ({}, {"standing": Standing.PAUSED}, "the deployment is paused"),
+        ({}, {"mode": "real"}, "trading mode real: there are paper, live and backtest"),
+    ],
+)
+def test_a_refusal_without_figures_is_a_sentence(fields, view, detail):
+    assert judged(view=view, **fields).detail == detail
+
+
+def test_a_backtest_needs_nobodys_leave():
+    assert judged(view={"mode": "backtest"}).decision == "accepted"
+
+
+def test_a_weight_that_leads_towards_zero_is_an_exit():
+    view = LONG | {"standing": Standing.EXIT_ONLY, "account": Party(equity=1000.0)}
+    weight = {"intent": "target", "quantity": None}
+    assert judged(view=view, target_weight=0.5, **weight).quantity == -5.0
+    assert judged(view=view, target_weight=1.5, **weight).rule == "exit_only"
+
+
+def test_a_weight_without_a_rate_says_that_it_is_the_rate():
+    view = {"rate": None, "account": Party(equity=1000.0)}
+    verdict = judged(view=view, intent="target", quantity=None, target_weight=0.5)
+    assert (verdict.rule, verdict.detail) == (
+        "equity_unknown",
+        "target_weight needs what a unit is worth, which is unknown",
+    )
+
+
 def test_an_entry_without_a_reason_is_told_to_give_one():
     assert judged(reason="").detail == 'an entry says why: reason="..."'
 
