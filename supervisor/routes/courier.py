@@ -128,6 +128,7 @@ class Courier:
     def take(self, news: RouteOrder) -> None:
         """Carry an order, or take it back. Never waits."""
         post = self._posts.get(news.order.order_id)
+        known = post is not None
         if post is None:
             post = self._begin(news)
         elif news.again:  # an engine that was not there for the last report
@@ -135,7 +136,8 @@ class Courier:
             self._report(post)
         if news.cancel:
             post.live = machine.withdraw(post.live, "cancelled", "taken back")
-        self._moved(post)
+        if known:
+            post.wake.set()
 
     def _begin(self, news: RouteOrder) -> Post:
         order = news.order
@@ -158,7 +160,8 @@ class Courier:
         if (post := self._posts.get(order_id)) is not None and machine.believable(answer):
             post.live = machine.answered(post.live, answer)
             self._report(post)
-            self._moved(post)
+            post.wake.set()
+            self._let_go_behind(post)
 
     # ---- one order, from beginning to end ---------------------------------------------------------
     async def _carry(self, post: Post) -> None:
@@ -180,7 +183,7 @@ class Courier:
         finally:
             self._posts.pop(post.order.order_id, None)
             self._report(post)
-            self._moved(post)
+            self._let_go_behind(post)
 
     async def _until_answered(self, post: Post) -> None:
         attempts = stamina.retry_context(
@@ -205,7 +208,7 @@ class Courier:
                 continue
             await self._ask(post, doing)
             self._report(post)
-            self._moved(post)
+            self._let_go_behind(post)
             if post.live.stage is Stage.WORKING:
                 return
 
@@ -227,6 +230,7 @@ class Courier:
             self._reject(post, f"the route {self.spec.name} is cut off: {self._breaker.why}")
             return False
         self._breaker = br.probing(self._breaker, loop.time())
+        post.wake.clear()  # what woke it so far is seen to: it goes
         return True
 
     def _ahead(self, post: Post) -> Post | None:
@@ -240,10 +244,13 @@ class Courier:
     def _siblings(self, post: Post) -> Iterator[Post]:
         return (one for one in self._posts.values() if one.party == post.party)
 
-    def _moved(self, post: Post) -> None:
-        post.wake.set()
+    def _let_go_behind(self, post: Post) -> None:
+        """Wake the entries that wait for their turn behind an order that is answered."""
+        if post.live.stage in UNANSWERED:
+            return
         for one in self._siblings(post):
-            one.wake.set()
+            if one.live.stage is Stage.NEW and not one.exits:
+                one.wake.set()
 
     def _reject(self, post: Post, why: str) -> None:
         self.rejected += 1
@@ -318,7 +325,6 @@ class Courier:
         if in_doubt:
             self._note("order_unanswered", self._about(post, str(error)), post.order.deployment_id)
         self._report(post)
-        self._moved(post)
         if isinstance(error, NotTaken) and error.busy:
             return
         was = self._breaker.opened_at

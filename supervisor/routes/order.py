@@ -130,7 +130,10 @@ def withdraw(live: Live, how: Literal["cancelled", "rejected"], reason: str) -> 
 
 def hear(live: Live, heard: Heard, why: str = "") -> Live:
     """Return an order after something other than an answer. Raises ``KeyError`` for what cannot happen."""
-    after = replace(live, stage=TABLE[live.stage][heard], why=why or live.why)
+    stage = TABLE[live.stage][heard]
+    if live.stage is Stage.ENDED:
+        return live
+    after = replace(live, stage=stage, why=why or live.why)
     match live.stage, heard:
         case Stage.SENDING, Heard.SILENCE:
             return replace(after, doubted=True)
