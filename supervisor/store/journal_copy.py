@@ -143,6 +143,7 @@ def write(database: sqlite3.Connection, copy: JournalCopy) -> None:
             "INSERT INTO positions VALUES (?, ?, ?, ?, ?)",
             (position.deployment_id, position.symbol, copy.seq, position.quantity, _encode(position)),
         )
+    execute("DELETE FROM recent")  # orders that wait are not the entries of the last minute
     things = [*copy.guards, *copy.latches, *copy.figures, *copy.routes, *copy.settled]
     standing.fill(database.executemany, copy.seq, things, copy.lots)
     rows.set_posted(execute, max([copy.seq, *(record.seq for record in records)]) + LEAP)
