@@ -10,20 +10,18 @@ answered. Nothing here waits in anybody else's path, and nothing that a route do
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from math import copysign
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import stamina.instrumentation
 import structlog
 from msgspec.structs import replace
 
-from strategies.trading.orders import Order
 from supervisor.routes import breaker as br
 from supervisor.routes import order as machine
-from supervisor.routes.order import Act, Heard, Live, Stage
+from supervisor.routes.order import Act, Heard, Stage
+from supervisor.routes.post import Post, report
 from supervisor.routes.route import (
     Answer,
     NotTaken,
@@ -31,7 +29,6 @@ from supervisor.routes.route import (
     Route,
     RouteError,
     Sendable,
-    Status,
     Unreachable,
 )
 from supervisor.routes.spec import RouteSpec
@@ -50,38 +47,6 @@ class Note(Protocol):
     def __call__(self, kind: str, detail: str = "", deployment_id: str = "") -> None:
         """Record that something happened."""
         ...
-
-
-class Post:
-    """One live order in hand. ``deadline``: until when an entry may still be sent, in the loop's time."""
-
-    def __init__(self, order: Order, symbol: str, live: Live, deadline: float) -> None:
-        self.order = order
-        self.symbol = symbol
-        self.live = live
-        self.deadline = deadline
-        self.told: OrderReport | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.wake = asyncio.Event()
-
-    @property
-    def exits(self) -> bool:
-        """Whether it can only reduce what is held."""
-        return self.order.reduce_only
-
-    @property
-    def party(self) -> tuple[str, str]:
-        """Whose orders it keeps its place among."""
-        return self.order.deployment_id, self.order.symbol
-
-    async def woken(self, within: float) -> bool:
-        """Wait until something happens to it, at most ``within`` seconds; whether something did."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self.wake.wait()
-        happened = self.wake.is_set()
-        self.wake.clear()
-        return happened
 
 
 class Courier:
@@ -350,30 +315,6 @@ class Courier:
 
     def _about(self, post: Post, why: str) -> str:
         return f"order {post.order.order_id} of {post.order.symbol} by {self.spec.name}: {why}"
-
-
-def report(order: Order, live: Live) -> OrderReport | None:
-    """Return what the engine is to know of an order, None as long as there is nothing to say. Pure."""
-    answer = live.answer
-    status: Literal[Status, "unknown"]
-    if answer is not None and live.stage is not Stage.UNKNOWN and not live.lost:
-        status, detail = answer.status, answer.detail or live.why
-    elif live.lost or live.stage is Stage.UNKNOWN or live.doubted:
-        status, detail = "unknown", live.why
-    else:
-        return None
-    known = answer or Answer(status="sent")
-    return OrderReport(
-        order_id=order.order_id,
-        deployment_id=order.deployment_id,
-        symbol=order.symbol,
-        status=status,
-        filled=copysign(known.filled, order.quantity) if known.filled else 0.0,
-        average_price=known.average_price,
-        fees=known.fees,
-        venue_id=known.venue_id,
-        detail=detail,
-    )
 
 
 def _again(error: Exception) -> bool | float:

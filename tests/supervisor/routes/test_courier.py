@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from msgspec.structs import replace
 
-from supervisor.routes.courier import report
 from supervisor.routes.order import begin
+from supervisor.routes.post import report
 from supervisor.routes.route import Answer, NotTaken, Refused, Unreachable
 from tests.supervisor.routes.route_world import FakeRoute, World, leave, order
 from tests.waiting import turn, until
