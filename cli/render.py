@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cli.render_money import guard, latch, money
 from cli.tables import Column, Sheet, clean, columns, fields, hanging
 from cli.words import NOTHING, amount, clock, count, instant, lag, megabytes, number, span
 from supervisor.schema import (
@@ -32,11 +33,13 @@ TRUST = {
 
 
 def deployments(rows: Sequence[DeploymentRow]) -> Sheet:
-    """One row a deployment, for ``ps`` and ``top``."""
+    """One row a deployment, for ``ps`` and ``top``. What bars one has a column where anything does."""
+    barred = any(row.latch is not None for row in rows)
     return Sheet(
         columns(
             "ID",
             "STATE",
+            *(["LATCH"] if barred else []),
             Column("STRATEGY", 3, flexible=True),
             Column("ACCOUNT", 9),
             Column("MODE", 8),
@@ -52,19 +55,21 @@ def deployments(rows: Sequence[DeploymentRow]) -> Sheet:
             Column("LOST", 6, right=True),
             Column("ACC", 1, right=True),
             Column("REJ", 4, right=True),
+            Column("EQUITY", 5, right=True),
             Column("RESTARTS", 6, right=True),
             Column("LAST DEATH", 1, flexible=True),
         ),
-        tuple(_deployment(row) for row in rows),
+        tuple(_deployment(row, barred=barred) for row in rows),
         "no deployments: 'stratd start ID --strategy NAME --symbol SYMBOL' creates one",
     )
 
 
-def _deployment(row: DeploymentRow) -> tuple[str, ...]:
+def _deployment(row: DeploymentRow, *, barred: bool) -> tuple[str, ...]:
     death = row.last_death
     return (
         row.id,
         row.state,
+        *([latch(row.latch)] if barred else []),
         f"{row.strategy}@{row.version}" if row.version else row.strategy,
         row.account,
         row.mode,
@@ -80,6 +85,7 @@ def _deployment(row: DeploymentRow) -> tuple[str, ...]:
         count(row.gaps + row.conflated + row.stale),
         count(row.signals.accepted),
         count(row.signals.rejected),
+        money(row.equity),
         str(row.restarts),
         NOTHING if death is None else clean(f"{death.cause} {death.detail}".strip()),
     )
@@ -113,6 +119,7 @@ def status(view: Status) -> str:
             ("runtime", view.runtime_dir),
             ("config", view.config or "defaults"),
             ("sandbox", clean(verdict(view.verdict))),
+            *(("barred", f"{one.scope} {one.name}: {latch(one)}") for one in view.latches),
             *(("problem", problem) for problem in view.problems),
         ]
     )
@@ -270,6 +277,8 @@ def _head(view: DeploymentDetail) -> str:
             ("trust", TRUST[_trust(view)]),
             ("sandbox", f"without {', '.join(view.without)}" if view.without else "every layer"),
             ("account", f"{view.account} ({view.mode})"),
+            ("barred by", clean(f"{latch(view.latch)}: {view.latch.reason}" if view.latch else "")),
+            ("equity", money(view.equity)),
             ("symbols", ", ".join(view.symbols)),
             ("timeframes", ", ".join(view.timeframes)),
             ("parameters", clean(", ".join(f"{name}={value}" for name, value in view.parameters.items()))),
@@ -338,7 +347,8 @@ def _data(view: DeploymentDetail) -> str:
 def _positions(view: DeploymentDetail) -> str:
     return "\n".join(
         f"position    {amount(held.quantity)} {held.symbol} at {amount(held.average_price)}, "
-        f"realised {amount(held.realised)}, unrealised {amount(held.unrealised)}, fees {amount(held.fees)}"
+        f"realised {amount(held.realised)}, unrealised {money(held.unrealised)}, fees {amount(held.fees)}"
+        + (f", guarded by {guard(held.guard)}" if held.guard else "")
         for held in view.positions
     )
 

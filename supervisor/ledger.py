@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import msgspec
-
 from bus.messages import Position
-from strategies.trading.latches import Latch
 from strategies.trading.protection import Guard
 from strategies.trading.records import Executed
 from supervisor.accounts import Accounts
@@ -20,11 +17,12 @@ from supervisor.actor import Actor
 from supervisor.config import Settings
 from supervisor.errors import NotFound, Unavailable, near_matches
 from supervisor.news import News
-from supervisor.schema import AccountView, GuardView, LatchView, OrderRow, PositionRow, TradeRow
+from supervisor.schema import AccountView, OrderRow, PositionRow, TradeRow
 from supervisor.selection import find
 from supervisor.signal_tail import SignalTail
 from supervisor.store.journal_ledger import Known
 from supervisor.trading_control import AccountRow
+from supervisor.views import guard_view, latch_view
 
 
 class Parts(Protocol):
@@ -84,7 +82,8 @@ class Ledger:
         if picture is None:
             raise Unavailable("the engine has not told of positions yet; ask again in a moment")
         rows = self._daemon.news.rows
-        told = {row.deployment_id for row in (*picture.deployments, *picture.holdings)}
+        told = {row.deployment_id for row in picture.deployments}
+        told |= {row.deployment_id for row in picture.holdings}
         names = sorted(told if owners is None else told.intersection(owners))
         return [
             _position(one, self._account(name), {guard.symbol: guard for guard in rows[name].guards})
@@ -137,26 +136,6 @@ class Ledger:
             ],
             latch=latch_view(row.latch),
         )
-
-
-def latch_view(latch: Latch | None) -> LatchView | None:
-    """Return a latch as it is shown."""
-    if latch is None:
-        return None
-    return LatchView.model_validate(msgspec.structs.asdict(latch))
-
-
-def guard_view(guard: Guard | None) -> GuardView | None:
-    """Return a guard as it is shown."""
-    if guard is None:
-        return None
-    return GuardView(
-        stop=guard.stop,
-        trailing_stop=guard.trail_stop,
-        target=guard.target,
-        expires_at=guard.expires_at or None,
-        square_off_at=guard.square_off_at or None,
-    )
 
 
 def _position(one: Position, account: str, guards: Mapping[str, Guard]) -> PositionRow:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from supervisor.daemon import Daemon
-from supervisor.ledger import Ledger, latch_view
+from supervisor.ledger import Ledger
 from supervisor.schema import AccountView, LatchResult, OrderRow, PositionRow, TradeRow
 from supervisor.selection import find
 from supervisor.trading_control import TradingAnswer
+from supervisor.views import latch_view
 
 
 class Money:

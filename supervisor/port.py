@@ -74,6 +74,7 @@ class Port(Money):
             running=sum(actor.holds_slot for actor in daemon.actors.values()),
             max_concurrent=settings.limits.max_concurrent,
             signals=views.total(daemon.news.rows),
+            latches=views.latches(daemon.news.money),
             layers=doctor.layers(survey) if survey else [],
             verdict=doctor.verdict(survey, daemon.host.require) if survey else SandboxView(),
             mirror=daemon.mirror.view() if daemon.mirror else MirrorView(),

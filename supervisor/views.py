@@ -6,8 +6,12 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from sandbox.confine.survey import Survey
 from sandbox.spec import Limits
+from strategies.trading.latches import Latch
+from strategies.trading.protection import Guard
 from supervisor import control
 from supervisor import life as lf
 from supervisor.actor import Actor
@@ -20,7 +24,9 @@ from supervisor.schema import (
     DeploymentRow,
     Enforcer,
     FeedView,
+    GuardView,
     LastDeath,
+    LatchView,
     PackagesView,
     PositionView,
     ProcessView,
@@ -81,6 +87,8 @@ def _row(
         "reason": f"stuck: {lf.STUCK}" if life.rung is lf.Rung.STUCK else life.reason,
         "trusted": code is not None and trusted(mine, code),
         "builtin": code is not None and code.built_in,
+        "equity": known.equity if known else None,
+        "latch": latch_view(known.latch if known else None),
         "checkpoint_age_s": _age(saved.at, now) if saved and saved.seq else None,
     }
 
@@ -237,6 +245,7 @@ def total(rows: Mapping[str, control.DeploymentRow]) -> Verdicts:
 
 def positions(known: control.DeploymentRow) -> list[PositionView]:
     """Return the holdings of one deployment."""
+    guards = {guard.symbol: guard for guard in known.guards}
     return [
         PositionView(
             symbol=one.symbol,
@@ -245,9 +254,37 @@ def positions(known: control.DeploymentRow) -> list[PositionView]:
             realised=one.realised,
             unrealised=one.unrealised,
             fees=one.fees,
+            currency=one.currency,
+            guard=guard_view(guards.get(one.symbol)),
         )
         for one in known.positions
     ]
+
+
+def latch_view(latch: Latch | None) -> LatchView | None:
+    """Return a latch as it is shown."""
+    if latch is None:
+        return None
+    return LatchView.model_validate(msgspec.structs.asdict(latch))
+
+
+def latches(told: control.EngineStats | None) -> list[LatchView]:
+    """Return what bars accounts, and then deployments; none while the engine says nothing."""
+    rows = [] if told is None else [*told.accounts, *told.deployments, *told.holdings]
+    return [view for row in rows if (view := latch_view(row.latch)) is not None]
+
+
+def guard_view(guard: Guard | None) -> GuardView | None:
+    """Return a guard as it is shown."""
+    if guard is None:
+        return None
+    return GuardView(
+        stop=guard.stop,
+        trailing_stop=guard.trail_stop,
+        target=guard.target,
+        expires_at=guard.expires_at or None,
+        square_off_at=guard.square_off_at or None,
+    )
 
 
 def feed(found: control.FeedRow) -> FeedView:

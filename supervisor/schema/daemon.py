@@ -8,6 +8,7 @@ from typing import Any, Literal
 from supervisor.schema.base import View
 from supervisor.schema.checks import LayerView, SandboxView
 from supervisor.schema.deployments import Verdicts
+from supervisor.schema.trading import LatchView
 
 
 class Health(View):
@@ -86,6 +87,8 @@ class Status(View):
     running: int = 0
     max_concurrent: int = 0
     signals: Verdicts = Verdicts()
+    latches: list[LatchView] = []
+    """What bars accounts and deployments, as far as is known."""
     layers: list[LayerView] = []
     verdict: SandboxView = SandboxView()
     mirror: MirrorView = MirrorView()

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from supervisor.schema.base import View
 from supervisor.schema.checkpoints import CheckpointsView
 from supervisor.schema.problem import Problem
+from supervisor.schema.trading import GuardView, LatchView
 
 State = Literal[
     "registered", "starting", "warming", "running", "paused", "stopping", "stopped", "backoff", "failed",
@@ -91,6 +92,10 @@ class DeploymentRow(View):
     """Ticks left out because it was behind: of each symbol it was handed the newest."""
     checkpoint_age_s: float | None = None
     """Of the newest state that it would start from, None without one."""
+    equity: float | None = None
+    """In its account's currency, None while a price, a rate or its capital is unknown."""
+    latch: LatchView | None = None
+    """What bars this deployment by itself; what bars its account is with the account."""
 
 
 class Death(View):
@@ -118,6 +123,8 @@ class PositionView(View):
     realised: float
     unrealised: float | None = None
     fees: float = 0.0
+    currency: str = ""
+    guard: GuardView | None = None
 
 
 class PackagesView(View):

@@ -40,12 +40,14 @@ from supervisor.schema import (
     Verdicts,
     View,
 )
+from tests.supervisor.fake_money import FakeMoney
 
 AT = 1_763_681_904_123_456_789
 
 
-class FakeDaemon:
+class FakeDaemon(FakeMoney):
     def __init__(self) -> None:
+        super().__init__()
         self.rows: dict[str, DeploymentRow] = {}
         self.calls: list[tuple[object, ...]] = []
         self.lines = [
@@ -136,6 +138,8 @@ class FakeDaemon:
             )
         if "fsat" in request.parameter_text:
             raise Invalid(["fsat: no such parameter; did you mean 'fast'?", "slow: must be from 10 to 200"])
+        if request.mode == "live" and not request.confirm_live:
+            raise Refused("live_unconfirmed", f"{request.id} would trade real money; confirm it (--yes)")
         if len(self.rows) >= self.max_concurrent and known is None:
             raise Refused("max_concurrent", f"{self.max_concurrent} deployments run already")
         changed = known is None or known.state != "running"
@@ -258,10 +262,6 @@ class FakeDaemon:
         if name not in self.rows:
             raise NotFound("deployment", name, near_matches(name, self.rows))
         return self.rows[name]
-
-    def _stumble(self) -> None:
-        if self.fail is not None:
-            raise self.fail
 
 
 def make_row(
