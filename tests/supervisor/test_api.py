@@ -16,7 +16,7 @@ import pytest
 from supervisor.api.peers import Admission, Peer, peer_of
 from supervisor.api.protocol import MOST_WAITING
 from supervisor.api.server import listen
-from supervisor.errors import Failed, Refused
+from supervisor.errors import Failed, Refused, Unavailable
 from tests.supervisor.fake_daemon import FakeDaemon, Served, make_row
 from tests.waiting import wait_until
 
@@ -136,6 +136,13 @@ def test_a_refusal_is_403_and_names_its_rule(served, daemon):
     status, problem = ask(served, "GET", "/api/v1/deployments/eurusd")
     assert (status, problem["rule"]) == (403, "account_latch")
     assert problem["title"] == "refused by account_latch: account demo is halted"
+
+
+def test_what_cannot_be_read_is_503_and_never_an_empty_list(served, daemon):
+    daemon.fail = Unavailable("the journal cannot be read")
+    for route in ("positions", "orders", "trades", "accounts", "accounts/default"):
+        status, problem = ask(served, "GET", f"/api/v1/{route}")
+        assert (503, "the journal cannot be read") == (status, problem["title"])
 
 
 def test_a_failure_is_409(served, daemon):
