@@ -37,9 +37,8 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from bus.messages import Candle, Candles, Fill, Pause, Position, Resume, Stop, Tick, TimerFired
-from sandbox.nursery import NurseryError
-from sandbox.spec import Budgets, Died, Limits
+from bus.messages import Candle, Candles, Fill, Pause, Position, Resume, Stop, Tick
+from sandbox.spec import Budgets, Limits
 from strategies.config import StrategyConfig
 from strategies.trading.accounts import Money
 from strategies.trading.core import Core
@@ -54,8 +53,9 @@ from supervisor.embedding.errors import (
     StrategyDied,
     StrategyRefused,
 )
+from supervisor.embedding.lives import Lives
 from supervisor.embedding.member import Event, Member, State
-from supervisor.embedding.quotes import Moved, Price, Quotes, checked_candle, checked_tick
+from supervisor.embedding.quotes import Price, Quotes, checked_candle, checked_tick
 from supervisor.embedding.rounds import MARGIN, Answer, Rounds
 from supervisor.packages.store import PackageStore
 from supervisor.survey import take
@@ -64,8 +64,6 @@ __all__ = [
     "Answer", "BadData", "Misused", "OrchestratorError", "State", "StrategyDied", "StrategyOrchestrator",
     "StrategyRefused", "Update",
 ]  # fmt: skip
-
-SECOND = 1_000_000_000
 
 
 class Update(Struct, frozen=True):
@@ -109,7 +107,7 @@ class StrategyOrchestrator:
         self._cells = Cells()
         self._rounds = Rounds(self._members, self._cells, self._core, self._quotes)
         self._owner: tuple[int, int] | None = None
-        self._pulsed = 0
+        self._lives = Lives(self._cells, self._core, self._budgets)
 
     # ---- its own life -----------------------------------------------------------------------------
     def start(self) -> None:
@@ -168,10 +166,10 @@ class StrategyOrchestrator:
         member = Member(spec, plugin, known)
         self._members[member.id] = member
         try:
-            self._bear(member)
+            self._lives.begin(member, self._now)
         except BaseException:
             del self._members[member.id]
-            self._end(member)
+            self._lives.end(member)
             raise
         self._quotes.want(spec.symbols, spec.timeframes)
         self._rounds.timers.reads(member.id, spec.symbols)
@@ -188,36 +186,14 @@ class StrategyOrchestrator:
             raise Misused(f"{strategy_id} is {member.state}: only what died or was stopped is restarted")
         if loading.find(Path(member.plugin.path), ()).code_hash != member.plugin.code_hash:
             raise StrategyRefused(f"{strategy_id}: its code has changed since it was loaded: load it anew")
-        self._end(member)
+        self._lives.end(member)
         member.next_generation()
-        self._bear(member)
+        self._lives.begin(member, self._now)
         if member.paused is not None:
-            self._core.direct(*self._instance(member), "pause", "", exit_only=member.paused.exit_only)
+            self._core.direct(*member.instance, "pause", "", exit_only=member.paused.exit_only)
         was = member.checkpoint is not None and member.checkpoint.paused
         if was or member.paused is not None:
             self._told(member, [Resume() if member.paused is None else member.paused])
-
-    def _bear(self, member: Member) -> None:
-        """Start the next instance of a strategy; return once it is warm."""
-        now = self._quotes.now or time.time_ns()
-        try:
-            cell = member.cell = self._cells.birth(member.spec, member.welcome(now))
-        except (NurseryError, OSError) as error:
-            raise StrategyRefused(f"{member.id}: {error}") from None
-        self._core.attach(member.grant())
-        seconds = MARGIN + 3 * self._budgets.initialize.hard + self._budgets.extra.capacity
-        if not self._cells.wait(lambda: cell.live or cell.died is not None, seconds):
-            cell.kill()
-            cell.ended(Died("start_timeout", f"not warm within {seconds:g} s"))
-        if cell.died is not None:
-            self._core.detach(*self._instance(member))
-            raise StrategyDied(member.id, cell.died, tuple(cell.log))
-        self._core.running(*self._instance(member))
-
-    def _end(self, member: Member) -> None:
-        self._core.detach(*self._instance(member))
-        if member.cell is not None:
-            self._cells.bury(member.cell)
 
     # ---- data -------------------------------------------------------------------------------------
     def feed(self, data: Tick | Candle) -> Update:
@@ -227,7 +203,8 @@ class StrategyOrchestrator:
         of time; a tick that is late is in no candle. ``BadData`` if it is none.
         """
         self._mine()
-        return self._feed(data)[0]
+        moved, fills = self._rounds.feed(_checked(data))
+        return Update([] if moved is None else moved.closed, fills)
 
     def on_tick(self, tick: Tick) -> dict[str, Answer]:
         """Put a tick in and call every strategy that runs and reads what it moved; return answers by id.
@@ -237,12 +214,12 @@ class StrategyOrchestrator:
         called again until ``restart``.
         """
         self._mine()
-        _, moved = self._feed(tick)
+        moved, _ = self._rounds.feed(checked_tick(tick))
         told: dict[str, list[Event]] = {}
         for member in self._members.values():
-            events = [event for event in _in_order(moved) if member.reads(event)]
+            events = [event for event in moved.events if member.reads(event)] if moved else []
             if events and member.state in {State.RUNNING, State.PAUSED}:
-                told[member.id] = self._with_fills(member, events)
+                told[member.id] = member.with_fills(events)
         answers = self._rounds.call(told)
         for name, answer in answers.items():
             if answer.error is None:
@@ -261,7 +238,7 @@ class StrategyOrchestrator:
             raise Misused(f"{strategy_id}: no tick of {symbol!r} was fed that it reads")
         if member.had.get(symbol) == self._quotes.counts[symbol]:
             raise Misused(f"{strategy_id} has had the last tick of {symbol}; feed the next one first")
-        answer = self._told(member, self._with_fills(member, [tick]))
+        answer = self._told(member, member.with_fills([tick]))
         member.had[symbol] = self._quotes.counts[symbol]
         return answer
 
@@ -280,49 +257,14 @@ class StrategyOrchestrator:
         closed = Candles(1, 0, good.close_time, [good])
         if not member.reads(closed):
             raise Misused(f"{strategy_id} reads no {timeframe} of {symbol}")
-        return self._told(member, self._unless_paused(member, [closed]))
-
-    def _feed(self, data: Tick | Candle) -> tuple[Update, Moved | None]:
-        for member in self._members.values():  # what an earlier tick brought about and nobody was told
-            member.waiting += member.after
-            member.after = []
-        if isinstance(data, Candle):
-            candle = checked_candle(data)
-            self._quotes.take_candle(candle)
-            fills = self._rounds.carry_out(self._core.on_bar(candle, candle.close_time), by_tick=True)
-            return Update([], fills + self._pulse(candle.close_time)), None
-        tick = checked_tick(data)
-        for strategy_id, name, at in self._rounds.timers.due(tick.symbol, tick.ts):
-            self._members[strategy_id].waiting.append(TimerFired(name, at))
-        moved = self._quotes.take(tick)
-        fills = self._rounds.carry_out(self._core.on_tick(moved.tick, tick.ts), by_tick=True)
-        return Update(moved.closed, fills + self._pulse(tick.ts)), moved
-
-    def _pulse(self, now: int) -> list[Fill]:
-        """Do what time alone brings, once a second of the data."""
-        if now - self._pulsed < SECOND:
-            return []
-        self._pulsed = now
-        outcome = self._core.pulse(now, lambda symbol: self._quotes.times.get(symbol, now))
-        return self._rounds.carry_out(outcome, by_tick=True)
-
-    def _with_fills(self, member: Member, events: Sequence[Event]) -> list[Event]:
-        after, member.after = member.after, []
-        return [*self._unless_paused(member, events), *after]
-
-    def _unless_paused(self, member: Member, events: Sequence[Event]) -> list[Event]:
-        """Return what is told now: of what comes in a pause, candles wait for its end and ticks are gone."""
-        if member.paused is None:
-            return list(events)
-        member.held += [event for event in events if isinstance(event, Candles)]
-        return []
+        return self._told(member, member.unless_paused([closed]))
 
     # ---- verbs ------------------------------------------------------------------------------------
     def pause_strategy(self, strategy_id: str, reason: str = "", *, exit_only: bool = False) -> None:
         """Bar its signals, but for exits if ``exit_only``; ticks pass it by, candles wait. Idempotent."""
         self._mine()
         member = self._living(strategy_id)
-        self._core.direct(*self._instance(member), "pause", reason, exit_only=exit_only)
+        self._core.direct(*member.instance, "pause", reason, exit_only=exit_only)
         member.paused = Pause(reason, exit_only)
         self._told(member, [member.paused])
 
@@ -330,7 +272,7 @@ class StrategyOrchestrator:
         """Let it go on: first it is told the candles that it missed, signals barred. Idempotent."""
         self._mine()
         member = self._living(strategy_id)
-        self._core.direct(*self._instance(member), "resume", "", exit_only=False)
+        self._core.direct(*member.instance, "resume", "", exit_only=False)
         held, member.held, member.paused = member.held, [], None
         return self._told(member, [*held, Resume()])
 
@@ -343,7 +285,7 @@ class StrategyOrchestrator:
         member = self._member(strategy_id)
         cell, verdicts = member.cell, []
         if cell is not None and member.state in {State.RUNNING, State.PAUSED}:
-            self._core.direct(*self._instance(member), "stop", reason, exit_only=ask)
+            self._core.direct(*member.instance, "stop", reason, exit_only=ask)
             cell.command(Stop(reason, ask), numbered=False)
             budgets = self._budgets
             seconds = MARGIN + 2 * budgets.cleanup.hard + budgets.save_state.hard + budgets.extra.capacity
@@ -352,7 +294,7 @@ class StrategyOrchestrator:
             verdicts = self._rounds.judge(member, cell)
             member.checkpoint = cell.checkpoint or member.checkpoint
         faults = [] if cell is None else list(cell.faults)
-        self._end(member)
+        self._lives.end(member)
         member.stopped = True
         return Answer(verdicts, [], faults)
 
@@ -363,16 +305,14 @@ class StrategyOrchestrator:
         cancelled; protective exits still act. Idempotent.
         """
         self._mine()
-        now = self._quotes.now or time.time_ns()
         party = self._core.account(account_id)
-        self._rounds.carry_out(self._core.latch(party, "pause", reason, "orchestrator", now))
+        self._rounds.carry_out(self._core.latch(party, "pause", reason, "orchestrator", self._now))
         return [member.id for member in self._members.values() if member.spec.account_id == account_id]
 
     def rearm(self, account_id: str, reason: str = "") -> bool:
         """Take back what bars an account, a limit that it broke too; whether anything did."""
         self._mine()
-        now = self._quotes.now or time.time_ns()
-        outcome = self._core.rearm(self._core.account(account_id), reason, "orchestrator", now)
+        outcome = self._core.rearm(self._core.account(account_id), reason, "orchestrator", self._now)
         self._rounds.carry_out(outcome)
         return bool(outcome.records)
 
@@ -410,6 +350,11 @@ class StrategyOrchestrator:
             raise answer.error
         return answer
 
+    @property
+    def _now(self) -> int:
+        """Event time, that of this machine before there is any data."""
+        return self._quotes.now or time.time_ns()
+
     def _mine(self) -> None:
         if self._owner is None:
             raise Misused("the orchestrator was not started: use it in a with statement")
@@ -433,10 +378,6 @@ class StrategyOrchestrator:
             raise Misused(f"{strategy_id} is {member.state}: restart it first")
         return member
 
-    @staticmethod
-    def _instance(member: Member) -> tuple[str, int]:
-        return member.id, member.spec.generation
 
-
-def _in_order(moved: Moved | None) -> list[Tick | Candles]:
-    return [] if moved is None else [*moved.before, moved.tick, *moved.after]
+def _checked(data: Tick | Candle) -> Tick | Candle:
+    return checked_candle(data) if isinstance(data, Candle) else checked_tick(data)

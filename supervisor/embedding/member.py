@@ -7,6 +7,7 @@ lost. The data of the call in which it died is not among that: whether to repeat
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -87,6 +88,11 @@ class Member:
         return self.spec.deployment_id
 
     @property
+    def instance(self) -> tuple[str, int]:
+        """Its id, and the generation of its present instance."""
+        return self.spec.deployment_id, self.spec.generation
+
+    @property
     def state(self) -> State:
         """What it is doing now."""
         if self.stopped:
@@ -156,6 +162,18 @@ class Member:
         """Return what waits, which is then told."""
         waiting, self.waiting = self.waiting, []
         return waiting
+
+    def with_fills(self, events: Sequence[Event]) -> list[Event]:
+        """Return what it is told of a tick now, and behind that what the tick brought about."""
+        after, self.after = self.after, []
+        return [*self.unless_paused(events), *after]
+
+    def unless_paused(self, events: Sequence[Event]) -> list[Event]:
+        """Return what it is told now: what comes in a pause is not, candles wait for its end."""
+        if self.paused is None:
+            return list(events)
+        self.held += [event for event in events if isinstance(event, Candles)]
+        return []
 
     def tell(self, cell: Cell, event: Event) -> None:
         """Send one event to its instance."""

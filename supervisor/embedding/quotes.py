@@ -45,6 +45,11 @@ class Moved(Struct, frozen=True):
     after: list[Candles]
 
     @property
+    def events(self) -> list[Tick | Candles]:
+        """All of it, in order."""
+        return [*self.before, self.tick, *self.after]
+
+    @property
     def closed(self) -> list[Candle]:
         """Every candle that closed, in order."""
         return [candle for group in (*self.before, *self.after) for candle in group.candles]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
-from bus.messages import Fill, Filled, TakeCheckpoint
+from bus.messages import Candle, Fill, Filled, TakeCheckpoint, Tick, TimerFired
 from sandbox.spec import Died
 from strategies.trading.core import Core, Outcome
 from strategies.trading.records import Executed, Judged
@@ -23,9 +23,10 @@ from supervisor.embedding.cell import Cell
 from supervisor.embedding.cells import Cells
 from supervisor.embedding.errors import StrategyDied
 from supervisor.embedding.member import Event, Member
-from supervisor.embedding.quotes import Quotes
+from supervisor.embedding.quotes import Moved, Quotes
 from supervisor.engine.timers import Timers
 
+SECOND: Final = 1_000_000_000
 ROUNDS: Final = 20
 """Times that a call goes back to a strategy with what came of its signals. One that answers every verdict
 with another signal has what is left at its next call."""
@@ -59,7 +60,33 @@ class Rounds:
         self._cells = cells
         self._core = core
         self._quotes = quotes
+        self._pulsed = 0
 
+    # ---- data -------------------------------------------------------------------------------------
+    def feed(self, data: Tick | Candle) -> tuple[Moved | None, list[Fill]]:
+        """Put checked data in; return what it did to the market, if it was a tick, and all fills."""
+        for member in self._members.values():  # what an earlier tick brought about and nobody was told
+            member.waiting += member.after
+            member.after = []
+        if isinstance(data, Candle):
+            self._quotes.take_candle(data)
+            fills = self.carry_out(self._core.on_bar(data, data.close_time), by_tick=True)
+            return None, fills + self._pulse(data.close_time)
+        for strategy_id, name, at in self.timers.due(data.symbol, data.ts):
+            self._members[strategy_id].waiting.append(TimerFired(name, at))
+        moved = self._quotes.take(data)
+        fills = self.carry_out(self._core.on_tick(moved.tick, data.ts), by_tick=True)
+        return moved, fills + self._pulse(data.ts)
+
+    def _pulse(self, now: int) -> list[Fill]:
+        """Do what time alone brings, once a second of the data."""
+        if now - self._pulsed < SECOND:
+            return []
+        self._pulsed = now
+        outcome = self._core.pulse(now, lambda symbol: self._quotes.times.get(symbol, now))
+        return self.carry_out(outcome, by_tick=True)
+
+    # ---- calls ------------------------------------------------------------------------------------
     def call(self, told: Mapping[str, list[Event]]) -> dict[str, Answer]:
         """Tell strategies, by id, what waits for them and then these events; return what came of it."""
         answers = {name: Answer() for name in told}
