@@ -330,6 +330,42 @@ def test_a_strategy_that_was_stopped_goes_on_where_it_was(
     assert says(orchestrator, "one", "loaded 3 []", "tick 4")
 
 
+def test_a_pause_outlives_a_death(orchestrator: StrategyOrchestrator, tmp_path: Path) -> None:
+    orchestrator.load_strategy(config("one"), written(tmp_path, "import os; price == 666 and os._exit(3)"))
+    assert orchestrator.on_tick(tick(1, 666.0))["one"].error is not None
+    orchestrator.restart("one")
+    orchestrator.pause_strategy("one", "first")
+    orchestrator.stop_strategy("one")
+    orchestrator.restart("one")
+    assert {"one": State.PAUSED} == orchestrator.strategies()
+    assert [] == orchestrator.on_tick(tick(2, 2.0))["one"].verdicts
+    orchestrator.resume_strategy("one")
+    assert [("enter_long", "accepted", "")] == verdicts(orchestrator.on_tick(tick(3, 2.0))["one"])
+
+
+def test_a_timer_fires_by_the_time_of_the_data(orchestrator: StrategyOrchestrator, tmp_path: Path) -> None:
+    once = "len(self.seen) == 1 and self.ctx.schedule('t', at=data.tick.ts + 5_000_000_000)"
+    path = written(tmp_path, once)
+    path.write_text(
+        path.read_text() + "\n    def on_timer(self, name, ts):\n        print(name, ts, flush=True)\n"
+    )
+    orchestrator.load_strategy(config("one"), path)
+    for number in (0, 4, 9):
+        orchestrator.on_tick(tick(number))
+    assert says(orchestrator, "one", "tick 1", "tick 2", f"t {START + 5 * S}", "tick 3")
+
+
+def test_a_stop_acts_for_a_strategy_that_is_dead(orchestrator: StrategyOrchestrator, tmp_path: Path) -> None:
+    path = written(tmp_path, "import os; price == 666 and os._exit(3)")
+    orchestrator.load_strategy(config("one", risk_management={"stop_loss_percentage": 10}), path)
+    for number, price in enumerate((2.0, 1.9, 666.0)):
+        orchestrator.on_tick(tick(number, price))
+    assert {"one": State.DIED} == orchestrator.strategies()
+    [fill] = orchestrator.feed(tick(4, 1.0)).fills
+    assert (-1.0, 1.0, "stop") == (fill.quantity, fill.price, fill.role.partition("_")[0])
+    assert [0.0] == [one.quantity for one in orchestrator.positions("one")]
+
+
 # ---- isolation --------------------------------------------------------------------------------------
 CRASH = "101_py_null_deref.py"
 HANG = "109_py_block_forever.py"
