@@ -35,6 +35,7 @@ from supervisor.schema import (
 )
 from supervisor.store.journal_checkpoints import Kept, Summary
 from supervisor.store.tables import DeathRecord
+from supervisor.trading_control import AccountRow, HoldingRow
 from supervisor.trust import trusted
 
 MIB = 2**20
@@ -270,7 +271,10 @@ def latch_view(latch: Latch | None) -> LatchView | None:
 
 def latches(told: control.EngineStats | None) -> list[LatchView]:
     """Return what bars accounts, and then deployments; none while the engine says nothing."""
-    rows = [] if told is None else [*told.accounts, *told.deployments, *told.holdings]
+    if told is None:
+        return []
+    rows: list[AccountRow | control.DeploymentRow | HoldingRow] = []
+    rows += [*told.accounts, *told.deployments, *told.holdings]
     return [view for row in rows if (view := latch_view(row.latch)) is not None]
 
 
