@@ -6,6 +6,7 @@ not when the first signal meets it.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
@@ -23,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from bus.sessions import CalendarError, at
+from bus.sessions import at
 from strategies.config import RiskConfig
 from strategies.errors import ParametersInvalid
 from strategies.trading.accounts import AccountTerms
@@ -62,10 +63,9 @@ def _clock(value: object) -> object:
     """Read ``HH:MM`` into seconds after midnight; ``-HH:MM`` is of the day before."""
     if not isinstance(value, str):
         return value
-    try:
-        return at(value.removeprefix("-"), -1 if value.startswith("-") else 0)
-    except (CalendarError, ValueError):
-        raise ValueError('must be a time of the day, "HH:MM", or "-HH:MM" of the day before') from None
+    if not re.fullmatch(r"-?([01]\d|2[0-3]):[0-5]\d", value, re.ASCII):
+        raise ValueError('must be a time of the day, "HH:MM", or "-HH:MM" of the day before')
+    return at(value.removeprefix("-"), -1 if value.startswith("-") else 0)
 
 
 def _zone(value: str) -> str:
