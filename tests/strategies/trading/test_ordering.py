@@ -43,6 +43,12 @@ def test_the_verdict_says_what_the_order_is_to_be():
     )
 
 
+def test_an_order_that_is_good_till_a_time_ends_then_and_not_before_now():
+    gtd = {"order_type": "limit", "limit_price": 99.0, "time_in_force": "gtd"}
+    assert judged(good_till=NOW + 1, **gtd).expires_at == NOW + 1
+    assert judged(good_till=NOW, **gtd).rule == "good_till_invalid"
+
+
 def test_a_market_entry_keeps_its_bound_on_slippage_and_an_exit_does_not():
     assert judged(max_slippage_bps=5.0).max_slippage_bps == 5.0
     assert judged(EXIT, LONG, max_slippage_bps=5.0) == Verdict(
