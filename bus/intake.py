@@ -151,6 +151,11 @@ class Intake(Judge):
         self.examples[refused.reason] = refused.detail[:256]
 
     # ---- out ------------------------------------------------------------------------------------
+    @property
+    def heard(self) -> bool:
+        """Whether anything usable came of it, since it is open."""
+        return bool(self._heard_at or self.last_tick_at)
+
     def health(self, now: int) -> list[FeedStatus]:
         """Give what changed since the last asking; the first time, what is."""
         heard_at = max(self._heard_at, self.last_tick_at or 0)

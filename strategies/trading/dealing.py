@@ -108,11 +108,15 @@ class Dealing:
             self._turn.write(Guarded, guard=new)
 
     def guard(self, deployment_id: str, symbol: str) -> Guard | None:
-        """Return what guards a position: a bare guard where nothing does, None where nothing is held."""
+        """Return what guards a position: a bare guard where nothing does, None where nothing is held.
+
+        None too while an exit of the engine is on its way: what is left is not to be held, however guarded.
+        """
         state = self._world.state
         found = state.guards.of(deployment_id, symbol)
         position = state.books.position(deployment_id, symbol)
-        if found is not None or not position.quantity:
+        leaving = any(order.role != "signal" for order in state.broker.waiting(deployment_id, symbol))
+        if found is not None or not position.quantity or leaving:
             return found
         prices, account = self._world.prices, state.desk(deployment_id).grant.account_id
         return protection.bare(

@@ -378,7 +378,8 @@ class Engine:
             brought = list(feed.streams) if feed is not None else []
             healthy = status.state == "healthy"
             turned = FeedTurned(status.feed, healthy, status.detail or status.state, brought)
-            self.turning.turned(turned, time.monotonic_ns())
+            heard = feed is not None and feed.intake.heard
+            self.turning.turned(turned, time.monotonic_ns(), heard=heard)
 
     def close(self) -> None:
         """Close the sockets, giving the outward ones a second, and the journal."""

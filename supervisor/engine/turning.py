@@ -21,7 +21,7 @@ class Turning:
     def __init__(self, tell: Callable[[FeedTurned], None]) -> None:
         self._tell = tell
         self._opened: dict[str, int] = {}
-        """Feeds that were never healthy so far, and since when they are open."""
+        """Feeds that were never heard so far, and since when they are open."""
         self._held: dict[str, FeedTurned] = {}
 
     def opened(self, feed: str, now: int) -> None:
@@ -33,9 +33,9 @@ class Turning:
         self._opened.pop(feed, None)
         self._held.pop(feed, None)
 
-    def turned(self, turned: FeedTurned, now: int) -> None:
-        """Tell of a feed that is lost, or back; of one that is new only once its patience is over."""
-        if turned.healthy:
+    def turned(self, turned: FeedTurned, now: int, *, heard: bool) -> None:
+        """Tell of a feed that is lost, or back; of one that was never ``heard`` once its patience is over."""
+        if turned.healthy or heard:
             self._opened.pop(turned.feed, None)
         self._held.pop(turned.feed, None)
         if now - self._opened.get(turned.feed, now - PATIENCE) < PATIENCE:

@@ -44,7 +44,7 @@ REFUSED_OR_FAILED = {
     "remove aa": (4, "did you mean 'a'?"),
     "reset-failed aa": (4, "did you mean 'a'?"),
     "stop --account nobody": (4, "no account 'nobody'"),
-    "start x --strategy idle --mode live": (5, "refused by live_disabled"),
+    "start living --strategy idle --mode live": (5, "refused by live_disabled"),
     "remove a": (5, "refused by not_stopped"),
 }
 NEEDS_A_DAEMON = (

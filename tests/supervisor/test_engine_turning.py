@@ -18,15 +18,15 @@ def opened() -> tuple[Turning, list[FeedTurned]]:
 
 def test_a_new_engine_does_not_take_a_feed_for_lost_that_it_has_not_heard_yet():
     turning, told = opened()
-    turning.turned(LOST, 1)
-    turning.turned(BACK, 2)
+    turning.turned(LOST, 1, heard=False)
+    turning.turned(BACK, 2, heard=True)
     turning.look(2 * PATIENCE)
     assert [BACK] == told
 
 
 def test_a_feed_that_stays_silent_is_told_as_lost_once():
     turning, told = opened()
-    turning.turned(LOST, 1)
+    turning.turned(LOST, 1, heard=False)
     turning.look(PATIENCE - 1)
     assert [] == told
     turning.look(PATIENCE)
@@ -36,14 +36,20 @@ def test_a_feed_that_stays_silent_is_told_as_lost_once():
 
 def test_a_feed_that_was_heard_is_lost_at_once():
     turning, told = opened()
-    turning.turned(BACK, 1)
-    turning.turned(LOST, 2)
+    turning.turned(BACK, 1, heard=True)
+    turning.turned(LOST, 2, heard=True)
     assert [BACK, LOST] == told
+
+
+def test_a_feed_that_came_and_went_before_anybody_said_so_is_lost():
+    turning, told = opened()
+    turning.turned(LOST, 1, heard=True)
+    assert [LOST] == told
 
 
 def test_what_is_closed_is_not_lost():
     turning, told = opened()
-    turning.turned(LOST, 1)
+    turning.turned(LOST, 1, heard=False)
     turning.closed("main")
     turning.look(PATIENCE)
     assert [] == told

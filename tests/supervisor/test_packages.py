@@ -50,7 +50,7 @@ def fake_uv(rig: Rig, monkeypatch, body: str) -> None:
     head = "import os, sys, time\nsite = sys.argv[sys.argv.index('--target') + 1]"
     uv.write_text(f"#!{sys.executable}\n{head}\n{body}\n")
     uv.chmod(0o755)
-    monkeypatch.setattr("supervisor.daemon.find_uv", lambda: str(uv))
+    monkeypatch.setattr("supervisor.installing.find_uv", lambda: str(uv))
 
 
 async def log_of(scene: Scene, name: str) -> list[str]:
@@ -134,7 +134,7 @@ def test_without_a_source_a_strategy_that_needs_packages_is_refused_by_name(rig)
 
 
 def test_without_uv_it_is_refused_with_the_cure(rig, monkeypatch):
-    monkeypatch.setattr("supervisor.daemon.find_uv", lambda: None)
+    monkeypatch.setattr("supervisor.installing.find_uv", lambda: None)
     needing(rig, "needs", wheel(rig, "good"))
 
     async def scenario(scene: Scene):
