@@ -19,7 +19,7 @@ from bus.sockets import Publisher
 from supervisor.control import Attach, Configure, Direct, EngineOrder, Expect
 from supervisor.daemon import Daemon
 from supervisor.reaper import children
-from tests.supervisor.rig import Rig, Scene, release_orphans
+from tests.supervisor.rig import HANDLED, Rig, Scene, release_orphans
 from tests.waiting import turn
 
 pytestmark = pytest.mark.system
@@ -182,6 +182,8 @@ def test_a_daemon_whose_first_engine_is_killed_waits_for_the_next(rig):
                 killed.append(pid)
             await turn()
 
+    before = {number: signal.getsignal(number) for number in HANDLED}
+
     async def live() -> None:
         daemon = Daemon(rig.load(), calendars=lambda names: {})
         hunting = asyncio.create_task(kill_the_first())
@@ -193,8 +195,9 @@ def test_a_daemon_whose_first_engine_is_killed_waits_for_the_next(rig):
         finally:
             await hunting
             await daemon.stop()
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for number, handler in before.items():
                 asyncio.get_running_loop().remove_signal_handler(number)
+                signal.signal(number, handler)  # a shell has its background jobs ignore SIGINT
             release_orphans()
 
     asyncio.run(live())
