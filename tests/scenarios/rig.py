@@ -415,7 +415,11 @@ class Daemon:
 
         def found() -> Process | None:
             parts = {part["name"]: part["pid"] for part in self.status()["processes"]}
-            return process(parts[name]) if parts.get(name) else None
+            pid = parts.get(name)
+            if not pid or stat_of(pid) is None:
+                return None  # none yet, or one that the daemon does not know to be dead
+            one = process(pid)
+            return one if one.alive else None
 
         return wait_until(found, timeout=PATIENCE, what=f"a process of {name}")
 
