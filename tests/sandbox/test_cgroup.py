@@ -18,7 +18,7 @@ from sandbox.confine import cgroup
 from sandbox.confine.cgroup import Group, Tree, discover
 from sandbox.confine.cgroup_dialect import CPU_PERIOD, HEADROOM, Bounds, settings
 from sandbox.confine.cgroup_files import Files
-from sandbox.confine.cgroup_place import Place, hierarchies, own_groups, places
+from sandbox.confine.cgroup_place import PREFIX, Place, hierarchies, own_groups, places
 from tests.sandbox.fake_cgroups import TOP, FakeVersion2
 from tests.waiting import wait_until
 
@@ -304,17 +304,30 @@ def test_what_a_dead_daemon_left_is_killed_and_removed_by_the_next(tree):
     child.communicate()
 
 
+@pytest.fixture
+def apart(tree):
+    """Folders in which no daemon of another test looks for what dead ones left, beside those of ``tree``."""
+    files = Files()
+    bases = {name: base.parent / f"test-apart-{os.getpid()}" for name, base in tree.place.bases.items()}
+    for base in bases.values():
+        files.make(base)
+    yield lambda name: Tree(
+        tree.place._replace(bases={key: base / f"{PREFIX}{name}" for key, base in bases.items()}), files
+    )
+    for base in set(bases.values()):
+        files.remove(base)
+
+
 @pytest.mark.system
-def test_what_a_daemon_of_another_name_left_is_removed_unless_it_lives(tree):
-    there = discover(f"test-other-{os.getpid()}").tree
+def test_what_a_daemon_of_another_name_left_is_removed_unless_it_lives(apart):
+    there, again = apart("other"), apart("own")
     there.claim()
-    there.group(f"of-{os.getpid()}", 1).make(BOUNDS)
-    again = Tree(tree.place, Files())
-    assert f"of-{os.getpid()}.1" not in again.claim(), "it lives, for it holds its lock"
+    there.group("of-it", 1).make(BOUNDS)
+    assert [] == again.claim(), "it lives, for it holds its lock"
     for lock in there._locks:  # as its death would
         os.close(lock)
     there._locks.clear()
-    assert f"of-{os.getpid()}.1" in again.claim()
+    assert ["of-it.1"] == again.claim()
     assert not [base for base in there.place.bases.values() if base.exists()]
     again.close()
 

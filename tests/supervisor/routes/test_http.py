@@ -24,6 +24,8 @@ from tests.waiting import until
 pytestmark = pytest.mark.system
 KEY = "s3cret-of-the-gateway"
 ROOT = Path(__file__).resolve().parents[3]
+SHORT = 0.5
+"""Seconds for an answer where none is to come."""
 
 
 def live(scenario: Callable[[Gateway, World], Awaitable[None]], **changes: object) -> Gateway:
@@ -34,7 +36,8 @@ def live(scenario: Callable[[Gateway, World], Awaitable[None]], **changes: objec
         gateway.append(Gateway(key=KEY))
         await gateway[0].start()
         try:
-            async with World(open_route(replace(QUICK, url=gateway[0].url, key=KEY)), **changes) as world:
+            spec = replace(QUICK, url=gateway[0].url, key=KEY, timeout=changes.get("timeout", QUICK.timeout))
+            async with World(open_route(spec), **changes) as world:
                 await asyncio.wait_for(scenario(gateway[0], world), 30)
         finally:
             await gateway[0].stop()
@@ -86,7 +89,7 @@ def test_an_order_that_was_taken_and_not_answered_is_asked_for_and_there_once(ho
         await world.until("working")
         assert ["unknown", "working"] == world.statuses()
 
-    gateway = live(scenario)
+    gateway = live(scenario, timeout=SHORT if how == "hang" else QUICK.timeout)
     assert (1, ["o1"]) == (gateway.venue.taken["o1"], gateway.venue.sent)
 
 
@@ -142,7 +145,7 @@ def test_a_cancellation_is_sent_and_counts_once_it_is_answered():
         world.take(order(), cancel=True)
         await world.until("cancelled")
 
-    assert "cancelled" == live(scenario).venue.states["o1"]["status"]
+    assert "cancelled" == live(scenario, timeout=SHORT).venue.states["o1"]["status"]
 
 
 def test_a_gateway_that_restarts_is_found_again():
@@ -185,7 +188,7 @@ def test_a_gateway_that_hangs_delays_no_other_one():
             await other.stop()
         assert [] == [one for one in world.reports if one.status == "working"]
 
-    live(scenario)
+    live(scenario, timeout=SHORT)
 
 
 def test_what_nobody_listens_for_was_certainly_not_taken():
@@ -320,7 +323,7 @@ def test_what_a_gateway_keeps_is_enough_when_it_restarts_with_another_process():
     async def run() -> None:
         first = Gateway(venue, key=KEY)
         await first.start()
-        async with World(open_route(replace(QUICK, url=first.url, key=KEY))) as world:
+        async with World(open_route(replace(QUICK, url=first.url, key=KEY, timeout=SHORT))) as world:
             first.behave["POST"] = ["hang"]
             world.take(order())
             await world.until("unknown")
