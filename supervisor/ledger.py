@@ -12,41 +12,18 @@ from typing import Protocol
 from bus.messages import Position
 from strategies.trading.protection import Guard
 from strategies.trading.records import Executed
+from supervisor import accounts
 from supervisor.accounts import Accounts
-from supervisor.actor import Actor
-from supervisor.config import Settings
 from supervisor.errors import NotFound, Unavailable, near_matches
-from supervisor.news import News
 from supervisor.schema import AccountView, OrderRow, PositionRow, TradeRow
 from supervisor.selection import find
-from supervisor.signal_tail import SignalTail
 from supervisor.store.journal_ledger import Known
 from supervisor.trading_control import AccountRow
 from supervisor.views import guard_view, latch_view
 
 
-class Parts(Protocol):
+class Parts(accounts.Parts, Protocol):
     """What is read of the daemon."""
-
-    @property
-    def settings(self) -> Settings:
-        """The settings as they are now."""
-        ...
-
-    @property
-    def actors(self) -> Mapping[str, Actor]:
-        """The deployments by id."""
-        ...
-
-    @property
-    def news(self) -> News:
-        """What the engine says."""
-        ...
-
-    @property
-    def signals(self) -> SignalTail:
-        """The journal."""
-        ...
 
     @property
     def accounts(self) -> Accounts:

@@ -190,12 +190,21 @@ class PaperBroker:
         return found
 
     # ---- what an event does -----------------------------------------------------------------------
-    def match(self, tick: Tick, number: int | None = None, venue: Venue = FRICTIONLESS_VENUE) -> list[Match]:
+    def match(
+        self,
+        tick: Tick,
+        number: int | None = None,
+        venue: Venue = FRICTIONLESS_VENUE,
+        *,
+        fresh: bool = False,
+    ) -> list[Match]:
         """Return what ``tick`` does to the orders of its symbol, in the order to carry it out.
 
-        ``number`` is the tick's among those of its symbol, if it has one: it does nothing to orders accepted
-        after it, and what it does something to is marked as having had it (``Order.after``). So a tick that
-        is seen again after a crash does what it would have done, and none of it twice.
+        ``number`` is the tick's among those of its symbol, if it has one: what it does something to is marked
+        as having had it (``Order.after``), and unless it is ``fresh``, so never seen before, it does nothing
+        to orders that have had it or were accepted after it. So a tick that is seen again after a crash does
+        what it would have done, and none of it twice. A fresh one may have a lower number than what waits
+        has had: then the numbers began anew, since the tape was lost.
         """
         waiting = self._symbols.get(tick.symbol)
         if waiting is None or waiting.sleeps(tick):
@@ -205,7 +214,7 @@ class PaperBroker:
         for mine in waiting.by_age():
             event = _Event(self, venue, next(iter(mine.values())), number=number or 0)
             for order in mine.values():
-                if order.route or (number and number <= order.after):
+                if order.route or (number and not fresh and number <= order.after):
                     continue
                 now = event.standing(order)
                 if now is not None:

@@ -15,6 +15,7 @@ from bus.messages import Candle, Checkpoint, Position, Signal, Tick
 from strategies.trading.dealing import Dealing
 from strategies.trading.desk import Desk, Grant, Standing, Verb
 from strategies.trading.execution import WHY
+from strategies.trading.exits import Exits
 from strategies.trading.figures import Figures
 from strategies.trading.gate import judge
 from strategies.trading.identity import idempotency_key
@@ -91,7 +92,7 @@ class Core:
         settled = self._state.books.settled()
         turn.write(Forgotten, deployment_id=deployment_id)
         dealing.settle(settled)
-        self._oversight.changed()
+        self._oversight.forget(("deployment", deployment_id))
         return turn.out
 
     def latch(self, party: Party, kind: LatchKind, reason: str, by: str, now: int) -> Outcome:
@@ -116,14 +117,14 @@ class Core:
         self._oversight.prepare(turn, deployment_id)
         for signal in signals:
             key = idempotency_key(deployment_id, signal)
-            verdict = judge(signal, self._viewing.view(turn, desk, generation, signal, key), now)
+            verdict = judge(signal, self._viewing.view(now, desk, generation, signal, key), now)
             if verdict.passed or RULES[verdict.rule].step > RATE_STEP:
                 desk.rate.take()
                 self._buckets.take(account)
             if verdict.passed or desk.may_list(now):
                 judged = turn.judged(desk, generation, signal, key.hex(), verdict)
                 if verdict.passed:
-                    self._carry_out(dealing, judged, verdict)
+                    self._carry_out(turn, dealing, judged, verdict)
             else:
                 desk.withheld[generation, verdict.decision, verdict.rule] += 1
             self._note_flood(turn, desk, generation, verdict, now)
@@ -131,13 +132,13 @@ class Core:
             turn.sum_up(desk)
         return turn.out
 
-    def _carry_out(self, dealing: Dealing, judged: Judged, verdict: Verdict) -> None:
+    def _carry_out(self, turn: Turn, dealing: Dealing, judged: Judged, verdict: Verdict) -> None:
         signal = judged.signal
         if signal.intent == "cancel":
             for order in self._state.broker.cancellable(judged.deployment_id, signal.symbol, signal.leg):
                 dealing.cancel(order, "the strategy cancelled it")
         elif signal.intent == "adjust":
-            dealing.adjust(signal, verdict, judged.deployment_id)
+            Exits(turn, self._world).adjust(signal, verdict, judged.deployment_id)
         elif verdict.quantity is not None:
             dealing.place(judged, verdict, verdict.quantity)
 
@@ -180,8 +181,7 @@ class Core:
     # ---- what the market does ---------------------------------------------------------------------
     def on_tick(self, tick: Tick, now: int) -> Outcome | None:
         """Let a tick fill, stop and close what it does; None at once when it concerns nothing."""
-        self._world.prices.take(tick)
-        return self._see(tick, now, None)
+        return self._see(tick, now, self._world.prices.take(tick), fresh=True)
 
     def see_again(self, tick: Tick, number: int, now: int) -> Outcome | None:
         """Take tick ``number`` of its symbol anew: a crash may have come before its fills were kept.
@@ -192,28 +192,29 @@ class Core:
         outcome = self._see(tick, now, number)
         return outcome if outcome is not None and outcome.records else None
 
-    def _see(self, tick: Tick, now: int, number: int | None) -> Outcome | None:
+    def _see(self, tick: Tick, now: int, number: int | None, *, fresh: bool = False) -> Outcome | None:
         symbol, state = tick.symbol, self._state
         waits, guarded = state.broker.waits(symbol), state.guards.watches(symbol)
         if not (waits or guarded or self._oversight.binds(symbol)):
             return None
-        turn, dealing = self._turn(now)
+        turn, dealing = self._turn(now, of_tick=number is not None)
         if guarded:
             # What was held before this tick: first of all it is closed.
-            for guard, role in state.guards.look(tick, now, number):
-                dealing.acted(guard, role, tick, tick.ts)
-        for match in state.broker.match(tick, number, self._world.venue()):
+            for guard, role in state.guards.look(tick, now, None if fresh else number):
+                Exits(turn, self._world).acted(guard, role, tick, tick.ts)
+        for match in state.broker.match(tick, number, self._world.venue(), fresh=fresh):
             dealing.carry_out(match)
-        self._look(turn, symbol, tick, number)
+        self._look(turn, tick, number, again=number is not None and not fresh)
         return turn.out
 
-    def _look(self, turn: Turn, symbol: str, tick: Tick, number: int | None) -> None:
+    def _look(self, turn: Turn, tick: Tick, number: int | None, *, again: bool) -> None:
         """Judge the limits that the price binds; what is closed for them is filled by the same tick."""
         if turn.out.records:
             self._oversight.changed()
         before = len(turn.out.records)
-        self._oversight.look(turn, symbol, None if number is None else tick.ts)
+        self._oversight.look(turn, tick.symbol, tick.ts if again else None)
         if len(turn.out.records) > before:
+            # As if it came again: those that wait for another event have had it already.
             for match in self._state.broker.match(tick, number, self._world.venue()):
                 if match.order.role == "flatten":
                     Dealing(turn, self._world).carry_out(match)
@@ -221,14 +222,12 @@ class Core:
 
     def on_bar(self, candle: Candle, now: int) -> Outcome:
         """Let a closed candle fill and close what it does, where there are no ticks: in a backtest."""
-        symbol, state = candle.symbol, self._state
+        symbol = candle.symbol
         self._world.prices.take(Tick(symbol, candle.close_time, candle.close))
-        turn, dealing = self._turn(now)
-        dealing.by_bar(candle)
+        turn, _ = self._turn(now)
+        Exits(turn, self._world).by_bar(candle)
         self._oversight.changed()
         self._oversight.look(turn, symbol)
-        if state.broker.waits(symbol):
-            self._oversight.changed()
         return turn.out
 
     def last_ticks(self) -> list[Tick]:
@@ -269,7 +268,7 @@ class Core:
             for order in self._state.broker.expire(at(symbol), symbol):
                 dealing.end(order, "expired", WHY["expired"], status="expired")
         for guard, role in self._state.guards.due(at):
-            dealing.acted(guard, role, None, at(guard.symbol))
+            Exits(turn, self._world).acted(guard, role, None, at(guard.symbol))
         self._oversight.days(turn)
         return turn.out
 
@@ -339,8 +338,8 @@ class Core:
         self._oversight.changed()
 
     # ---- inside -----------------------------------------------------------------------------------
-    def _turn(self, now: int) -> tuple[Turn, Dealing]:
-        turn = Turn(self._state, self._seed, now)
+    def _turn(self, now: int, *, of_tick: bool = False) -> tuple[Turn, Dealing]:
+        turn = Turn(self._state, self._seed, now, of_tick=of_tick)
         return turn, Dealing(turn, self._world)
 
     def _current(self, deployment_id: str, generation: int) -> Desk | None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from strategies.trading import risk
 from strategies.trading.dealing import Dealing
+from strategies.trading.exits import Exits
 from strategies.trading.figures import Figures
 from strategies.trading.latches import EFFECTS, Latch, LatchKind, stronger
 from strategies.trading.records import Latched, Measured, Rearmed
@@ -52,6 +53,12 @@ class Oversight:
         parties: tuple[Party, ...] = (("deployment", deployment_id), ("account", account_id))
         for party in parties:
             self._dealt[party] = max(self._dealt.get(party, 0), at)
+
+    def forget(self, party: Party) -> None:
+        """Drop what is not written down of a party that is gone: another of its name begins anew."""
+        self._live.pop(party, None)
+        self._dealt.pop(party, None)
+        self.changed()
 
     def look(self, turn: Turn, symbol: str, seen_at: int | None = None) -> None:
         """Judge those whom the price of ``symbol`` binds.
@@ -163,7 +170,7 @@ class Oversight:
                 if position.quantity and (latch.scope == "deployment" or account == latch.name):
                     at = max(world.prices.at(position.symbol), 1)
                     why = f"{latch.scope} {latch.name}: {latch.rule}"
-                    dealing.exit(name, position.symbol, "flatten", why, key=latch.seq, at=at)
+                    Exits(turn, world).exit(name, position.symbol, "flatten", why, key=latch.seq, at=at)
 
     # ---- inside -----------------------------------------------------------------------------------
     def _measure(self, turn: Turn, party: Party, figures: Figures) -> None:

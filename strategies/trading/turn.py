@@ -60,13 +60,17 @@ class Outcome(Struct):
 
 
 class Turn:
-    """Writes down what was decided on one input at ``now``; ``out`` is what the caller gets."""
+    """Writes down what was decided on one input at ``now``; ``out`` is what the caller gets.
 
-    __slots__ = ("_seed", "now", "out", "state")
+    ``of_tick`` says that the input is a numbered tick, by which what it makes the engine order may be filled.
+    """
 
-    def __init__(self, state: State, seed: int, now: int) -> None:
+    __slots__ = ("_seed", "now", "of_tick", "out", "state")
+
+    def __init__(self, state: State, seed: int, now: int, *, of_tick: bool = False) -> None:
         self.state = state
         self.now = now
+        self.of_tick = of_tick
         self.out = Outcome()
         self._seed = seed
 
@@ -95,6 +99,19 @@ class Turn:
     def judged(self, desk: Desk, generation: int, signal: Signal, key: str, verdict: Verdict) -> Judged:
         """Record a verdict and tell the cell."""
         grant = desk.grant
+        judged = self.entered(desk, generation, signal, key, verdict, account=grant.account_id)
+        if desk.standing is not Standing.GONE and grant.generation == generation:
+            ack = SignalAck(
+                key, verdict.decision, verdict.rule, verdict.detail, judged.signal_id, signal.number, self.now
+            )
+            self.out.commands.append((grant.deployment_id, generation, Acked(ack, judged.seq)))
+        return judged
+
+    def entered(
+        self, desk: Desk, generation: int, signal: Signal, key: str, verdict: Verdict, *, account: str
+    ) -> Judged:
+        """Record a verdict on a signal that trades for an account."""
+        grant = desk.grant
         seq, signal_id = self.next_id()
         judged = Judged(
             seq=seq,
@@ -107,7 +124,7 @@ class Turn:
             signal_id=signal_id,
             key=key,
             quantity=verdict.quantity,
-            account_id=grant.account_id,
+            account_id=account,
             strategy=grant.strategy,
             version=grant.version,
             code_hash=grant.code_hash,
@@ -115,11 +132,6 @@ class Turn:
             signal=signal,
         )
         self.record(judged)
-        if desk.standing is not Standing.GONE and grant.generation == generation:
-            ack = SignalAck(
-                key, verdict.decision, verdict.rule, verdict.detail, signal_id, signal.number, self.now
-            )
-            self.out.commands.append((grant.deployment_id, generation, Acked(ack, seq)))
         return judged
 
     def save(self, deployment_id: str, generation: int, checkpoint: Checkpoint) -> None:

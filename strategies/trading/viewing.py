@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from bus.messages import Signal
 from strategies.trading.accounts import AccountTerms
-from strategies.trading.dealing import Dealing
 from strategies.trading.desk import Desk, Grant
+from strategies.trading.exits import guarding
 from strategies.trading.latches import Latch
 from strategies.trading.limits import Limits
 from strategies.trading.orders import combine
 from strategies.trading.oversight import Oversight
 from strategies.trading.recent import Buckets, likeness
-from strategies.trading.turn import Turn
 from strategies.trading.view import LiveGrant, Party, View
 from strategies.trading.world import Party as Owner
 from strategies.trading.world import World
@@ -25,9 +24,9 @@ class Viewing:
         self._oversight = oversight
         self._buckets = buckets
 
-    def view(self, turn: Turn, desk: Desk, generation: int, signal: Signal, key: bytes) -> View:
-        """Return everything besides ``signal`` that its verdict depends on."""
-        world, symbol, now = self._world, signal.symbol, turn.now
+    def view(self, now: int, desk: Desk, generation: int, signal: Signal, key: bytes) -> View:
+        """Return everything besides ``signal`` that its verdict at ``now`` (ns) depends on."""
+        world, symbol = self._world, signal.symbol
         state, grant = world.state, desk.grant
         name = grant.deployment_id
         terms = world.setup.account(grant.account_id)
@@ -52,7 +51,7 @@ class Viewing:
             rate=None if instrument is None else world.rate(instrument, terms),
             instrument=instrument,
             session=world.session(symbol, now, (mine, theirs)),
-            guard=Dealing(turn, world).guard(name, symbol) if signal.intent == "adjust" else None,
+            guard=guarding(world, name, symbol) if signal.intent == "adjust" else None,
             live=LiveGrant(world.setup.live, terms.live and terms.route != "", grant.trading_mode == "live"),
             otherwise=self._otherwise(grant, symbol) or "",
         )

@@ -38,7 +38,7 @@ from bus.messages import (
     TimerFired,
 )
 from strategies.trading.books import marked
-from strategies.trading.dealing import ENGINE
+from strategies.trading.exits import ENGINE
 from strategies.trading.records import Closed, Executed, Judged
 from supervisor.engine.feeds import FeedKnown
 from supervisor.engine.timers import TimerState

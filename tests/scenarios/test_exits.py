@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.scenarios.rig import Daemon, Feed, Site
+from tests.scenarios.holding import held, hold, pump
+from tests.scenarios.rig import Daemon, Feed
 
 pytestmark = pytest.mark.system
-
-BUYS = """
-bought = False
-
-def on_tick(self, data):
-    if self.bought:
-        return None
-    self.bought = True
-    from strategies import Level
-    return buy(data, stop_loss=Level("pct", 2.0))
-
-def save_state(self):
-    return {"bought": self.bought}
-
-def load_state(self, state, version):
-    self.bought = state["bought"]
-"""
 
 
 @pytest.fixture
 def holding(new_site) -> Iterator[tuple[Daemon, Feed]]:
-    """A daemon with a deployment that holds one EURUSD, bought at 100, with a stop at 98."""
-    site: Site = new_site().with_feed()
-    site.strategy("holder", BUYS)
-    daemon = site.daemon()
-    daemon.start("holder")
-    with site.feed() as feed:
-        feed.wait_for_engine()
-        pump(daemon, feed, 100.0, lambda: held(daemon) == 1.0)
-        yield daemon, feed
-
-
-def positions(daemon: Daemon) -> list[dict[str, Any]]:
-    answer = daemon.http.get("/positions")
-    return answer.json() if answer.status_code == 200 else []
-
-
-def held(daemon: Daemon) -> float:
-    return sum(row["quantity"] for row in positions(daemon))
-
-
-def pump(daemon: Daemon, feed: Feed, price: float, until: Callable[[], bool]) -> None:
-    """Publish one price, until something has come of it."""
-    for _ in itertools.count():
-        feed.tick(price=price)
-        feed.beat()
-        if until():
-            return
+    with hold(new_site().with_feed()) as one:
+        yield one
 
 
 def exits(daemon: Daemon) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from bus.messages import Checkpoint, Filled, OrderChanged, Position
+from bus.messages import Checkpoint, Filled, OrderChanged, Position, Tick
 from strategies.trading.caps import MAX_OPEN_ORDERS
 from strategies.trading.core import Core
 from strategies.trading.desk import LISTED_BURST
@@ -16,6 +16,8 @@ from strategies.trading.records import (
     Tally,
     Withheld,
 )
+from strategies.trading.setup import Setup
+from strategies.trading.terms import Terms
 from tests.strategies.trading.trading_world import (
     SECOND,
     T0,
@@ -68,6 +70,29 @@ def test_seeing_again_what_was_missed_ends_where_never_missing_it_ends():
     expected = run(lost_after=99)
     assert expected[0].average_price == 103.0
     assert [expected] * 3 == [run(lost_after=number) for number in (3, 4, 5)]
+
+
+def test_a_tick_that_filled_in_part_gives_the_same_volume_only_once():
+    setup = Setup(paper=Terms(volume_share=0.5))
+    core, records = running_core(setup=setup), []
+    records += send(core, signal(quantity=10.0)).records
+    some = Tick("X", T0 + 1, last=100.0, size=4.0)
+    records += core.on_tick(some, some.ts).records
+    again = running_core(setup=setup)
+    again.restore(records)
+    assert again.see_again(some, 1, some.ts) is None
+    assert [2.0] == [position.quantity for position in again.positions("d")]
+    more = Tick("X", T0 + 2, last=100.0, size=6.0)
+    assert 3.0 == again.see_again(more, 2, more.ts).records[0].fill.quantity
+
+
+def test_a_tick_whose_numbers_began_anew_fills_what_has_had_a_higher_one():
+    core = running_core()
+    core.recall([tick(100.0)], [("X", 5000)])
+    records = send(core, signal()).records
+    again = running_core()  # with another tape: the old one is lost
+    again.restore(records)
+    assert again.on_tick(tick(101.0), T0 + 1).records
 
 
 def test_prices_that_are_recalled_are_the_last_prices():

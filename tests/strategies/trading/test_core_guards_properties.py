@@ -120,3 +120,15 @@ def test_no_exit_of_the_engine_ever_opens_or_adds_to_a_position(steps, share):
                 assert abs(after) < abs(held)
                 assert after * held >= 0
             held = after
+
+
+@settings(max_examples=150)
+@given(st.lists(STEP, max_size=25), st.sampled_from([None, 0.5]))
+def test_ticks_that_were_had_do_nothing_when_they_are_seen_again(steps, share):
+    world = World(share)
+    for key, step in enumerate(steps, 1):
+        world.step(step, key, T0 + key * SECOND)
+    for _ in range(2):
+        count = len(world.records)
+        world.crash()
+        assert world.records[count:] == []

@@ -227,3 +227,17 @@ def test_the_orders_of_the_last_minute_outlive_a_restart():
         assert ["max_orders_per_min"] == verdicts(send(each, signal(key=2), now=T0 + SECOND))
     late = T0 + 61 * SECOND
     assert ["accepted"] == verdicts(send(core, signal(key=3, data_as_of=late), now=late))
+
+
+# ---- removed --------------------------------------------------------------------------------------
+def test_a_deployment_of_the_name_of_a_removed_one_has_no_peak_of_its_own():
+    mine = grant(risk={"max_drawdown": 50.0})
+    core = holding(running_core(mine, setup=setup()))
+    price(core, 150.0, 2)
+    assert 1_500.0 == core.figures(("deployment", "d")).peak_equity, "moved, and not written down yet"
+    send(core, signal("exit_long", key=2), now=T0 + 3)
+    core.on_tick(tick(150.0, "X", T0 + 4), T0 + 4)
+    price(core, 150.0, 5)
+    core.forget("d", T0 + 6)
+    assert [] == [one.figures.name for one in of(Measured, core.keep(T0 + 7)) if one.figures.name == "d"]
+    assert core.figures(("deployment", "d")).peak_equity is None

@@ -5,78 +5,21 @@ from __future__ import annotations
 import os
 import pwd
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.scenarios.rig import Daemon, Feed, Site
+from tests.scenarios.holding import BUYS, hold, pump, rows
+from tests.scenarios.rig import Daemon, Feed
 
 pytestmark = pytest.mark.system
 
-BUYS = """
-bought = False
-
-def on_tick(self, data):
-    if self.bought:
-        return None
-    self.bought = True
-    from strategies import Level
-    return buy(data, stop_loss=Level("pct", 2.0))
-
-def save_state(self):
-    return {"bought": self.bought}
-
-def load_state(self, state, version):
-    self.bought = state["bought"]
-"""
-
 
 @pytest.fixture
-def new_site() -> Iterator[Callable[..., Site]]:
-    """Make folders with settings of this test's own."""
-    sites: list[Site] = []
-
-    def make(**how: Any) -> Site:
-        sites.append(Site(**how))
-        return sites[-1]
-
-    yield make
-    for one in sites:
-        one.remove()
-
-
-@pytest.fixture
-def site(new_site: Callable[..., Site]) -> Site:
-    one = new_site().with_feed()
-    one.strategy("holder", BUYS)
-    return one
-
-
-@pytest.fixture
-def holding(site: Site) -> Iterator[tuple[Daemon, Feed]]:
-    """A daemon with a deployment that holds one EURUSD, bought at 100."""
-    daemon = site.daemon()
-    daemon.start("holder")
-    with site.feed() as feed:
-        feed.wait_for_engine()
-        pump(daemon, feed, lambda: rows(daemon, "positions") != [])
-        yield daemon, feed
-
-
-def pump(daemon: Daemon, feed: Feed, done: Callable[[], bool], price: float = 100.0) -> None:
-    def look() -> bool:
-        feed.tick(price=price)
-        feed.beat()
-        return done()
-
-    daemon.until(look, "what the market is to bring about")
-
-
-def rows(daemon: Daemon, route: str) -> list[dict[str, Any]]:
-    """What the daemon lists; nothing while it cannot say."""
-    answer = daemon.http.get(f"/{route}")
-    return answer.json() if answer.status_code == 200 else []
+def holding(new_site) -> Iterator[tuple[Daemon, Feed]]:
+    with hold(new_site().with_feed()) as one:
+        yield one
 
 
 def latch(daemon: Daemon) -> dict[str, Any] | None:
@@ -164,7 +107,9 @@ tick_size = 0.00001
 """
 
 
-def test_the_instruments_file_is_read_again_when_it_changes_and_a_slip_changes_nothing(site):
+def test_the_instruments_file_is_read_again_when_it_changes_and_a_slip_changes_nothing(new_site):
+    site = new_site().with_feed()
+    site.strategy("holder", BUYS)
     file = site.base / "instruments.toml"
     file.write_text(INSTRUMENT.format(currency="USD"))
     site.settings["instruments"] = {"file": str(file)}
@@ -179,7 +124,7 @@ def test_the_instruments_file_is_read_again_when_it_changes_and_a_slip_changes_n
     daemon.start("holder")
     with site.feed() as feed:
         feed.wait_for_engine()
-        pump(daemon, feed, lambda: rows(daemon, "positions") != [])
+        pump(daemon, feed, 100.0, lambda: rows(daemon, "positions") != [])
         assert "USD" == rows(daemon, "positions")[0]["currency"], "as it stood before the slip"
     file.write_text(INSTRUMENT.format(currency="USD"))
     daemon.until(lambda: not problems(), "the file to be good again")
