@@ -11,7 +11,7 @@ from supervisor.views import latch_view
 
 
 class Money:
-    """``supervisor.api.money.MoneyPort``; a part of ``Port``."""
+    """``supervisor.api.routes.money.MoneyPort``; a part of ``Port``."""
 
     _daemon: Daemon
     _ledger: Ledger

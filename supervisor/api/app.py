@@ -1,49 +1,39 @@
-"""The routes: each asks the daemon one thing and writes down the answer. No decision is made here.
+"""The application: routes by subject (``routes``), and the wall at which an error becomes a document.
 
-Errors are RFC 9457 problem documents; what streams are JSON Lines. This file is the wall at which an
-unexpected exception becomes an answer: uvicorn logs it with its traceback, the client is told where to look.
+Errors are RFC 9457 problem documents. An unexpected exception becomes an answer here: uvicorn logs it with
+its traceback, the client is told where to look.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from supervisor.api.body_limit import BodyLimit
-from supervisor.api.money import money_routes
 from supervisor.api.port import DaemonPort
-from supervisor.errors import Invalid, NotFound, StratdError, near_matches
+from supervisor.api.routes.catalogue import catalogue_routes
+from supervisor.api.routes.deployments import deployment_routes
+from supervisor.api.routes.lines import line_routes
+from supervisor.api.routes.money import money_routes
+from supervisor.api.routes.ops import ops_routes
+from supervisor.api.routes.state import state_routes
+from supervisor.errors import Invalid, StratdError
 from supervisor.problems import INTERNAL, problem_of
-from supervisor.schema import (
-    ActionRequest,
-    ActionResult,
-    CheckpointView,
-    DeploymentDetail,
-    DeploymentRow,
-    FeedView,
-    Health,
-    Outcome,
-    Problem,
-    RegisterRequest,
-    RescanResult,
-    Selection,
-    StartRequest,
-    StartResult,
-    Status,
-    StrategyView,
-    View,
-)
+from supervisor.schema import Health, Problem
 
-Lines = Annotated[int, Query(ge=0, le=100_000)]
-After = Annotated[int | None, Query(ge=0)]
-Id = Annotated[str, Path(max_length=64)]
-Seq = Annotated[int, Path(ge=1, le=2**63 - 1)]
+ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
+    ops_routes,
+    deployment_routes,
+    state_routes,
+    money_routes,
+    catalogue_routes,
+    line_routes,
+)
+"""Who adds the routes below ``/api/v1``, one a subject."""
 
 
 def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
@@ -60,123 +50,10 @@ def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
         return Health(version=version)
 
     api = APIRouter(prefix="/api/v1")
-    _daemon_routes(api, daemon)
-    _deployment_routes(api, daemon)
-    _action_routes(api, daemon)
-    _state_routes(api, daemon)
-    money_routes(api, daemon)
-    _catalogue_routes(api, daemon)
-    _stream_routes(api, daemon)
+    for add in ROUTES:
+        add(api, daemon)
     app.include_router(api)
     return app
-
-
-def _daemon_routes(api: APIRouter, daemon: DaemonPort) -> None:
-    @api.get("/status")
-    async def status() -> Status:
-        return await daemon.status()
-
-    @api.get("/feeds")
-    async def feeds() -> list[FeedView]:
-        return await daemon.feeds()
-
-
-def _deployment_routes(api: APIRouter, daemon: DaemonPort) -> None:
-    @api.get("/deployments")
-    async def deployments() -> list[DeploymentRow]:
-        return await daemon.deployments()
-
-    @api.post("/deployments")
-    async def start(request: StartRequest, response: Response, connection: Request) -> StartResult:
-        # Said by the doorman of the socket; a listener that cannot tell whose a connection is has no owners.
-        owner = connection.scope.get("state", {}).get("owner", False)
-        result = await daemon.start(request, owner=owner)
-        response.status_code = 201 if result.created else 200
-        return result
-
-    @api.get("/deployments/{deployment_id}")
-    async def describe(deployment_id: Id) -> DeploymentDetail:
-        return await daemon.describe(deployment_id)
-
-
-def _action_routes(api: APIRouter, daemon: DaemonPort) -> None:
-    verbs = {"stop": daemon.stop, "pause": daemon.pause, "resume": daemon.resume, "restart": daemon.restart}
-    forgetting = {"reset-failed": daemon.reset_failed, "remove": daemon.remove}
-
-    @api.post("/actions/{verb}")
-    async def act(verb: str, request: ActionRequest) -> ActionResult:
-        selection = Selection(ids=request.ids, account=request.account, all=request.all)
-        if verb in forgetting:
-            return await forgetting[verb](selection)
-        if verb not in verbs:
-            raise NotFound("verb", verb, near_matches(verb, (*verbs, *forgetting)))
-        return await verbs[verb](selection, reason=request.reason, now=request.now, wait=request.wait)
-
-
-def _state_routes(api: APIRouter, daemon: DaemonPort) -> None:
-    @api.get("/deployments/{deployment_id}/checkpoints")
-    async def checkpoints(deployment_id: Id) -> list[CheckpointView]:
-        return await daemon.checkpoints(deployment_id)
-
-    @api.get("/deployments/{deployment_id}/state")
-    async def state(
-        deployment_id: Id, seq: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None
-    ) -> Response:
-        # Bytes, not opened: whoever asked decodes what a strategy wrote, and not the daemon.
-        return Response(await daemon.state(deployment_id, seq), media_type="application/msgpack")
-
-    @api.post("/deployments/{deployment_id}/checkpoints/{seq}/restore")
-    async def restore(deployment_id: Id, seq: Seq) -> Outcome:
-        return await daemon.restore_state(deployment_id, seq)
-
-    @api.delete("/deployments/{deployment_id}/state")
-    async def clear(deployment_id: Id) -> Outcome:
-        return await daemon.clear_state(deployment_id)
-
-
-def _catalogue_routes(api: APIRouter, daemon: DaemonPort) -> None:
-    @api.get("/strategies")
-    async def strategies() -> dict[str, list[StrategyView]]:
-        return {"strategies": await daemon.strategies()}
-
-    @api.post("/strategies/rescan")
-    async def rescan() -> RescanResult:
-        return await daemon.rescan()
-
-    # Not /strategies/register: that route takes source text over TCP, and comes with the HTTP issue.
-    @api.post("/strategies/register-path", status_code=201)
-    async def register(request: RegisterRequest) -> StrategyView:
-        return await daemon.register(request.path)
-
-
-def _stream_routes(api: APIRouter, daemon: DaemonPort) -> None:
-    @api.get("/deployments/{deployment_id}/logs")
-    async def logs(deployment_id: Id, n: Lines = 100, follow: bool = False) -> StreamingResponse:
-        return _json_lines(await daemon.logs(deployment_id, n=n, follow=follow))
-
-    @api.get("/events")
-    async def events(n: Lines = 100, after: After = None, follow: bool = False) -> StreamingResponse:
-        return _json_lines(await daemon.events(after=after, n=n, follow=follow))
-
-    @api.get("/signals")
-    async def signals(
-        deployment_id: Annotated[str | None, Query(max_length=64)] = None,
-        n: Lines = 100,
-        after: After = None,
-        follow: bool = False,
-    ) -> StreamingResponse:
-        return _json_lines(await daemon.signals(deployment_id, after=after, n=n, follow=follow))
-
-
-def _json_lines(views: AsyncIterator[View]) -> StreamingResponse:
-    async def lines() -> AsyncIterator[str]:
-        async with contextlib.AsyncExitStack() as always_cleanup:
-            if hasattr(views, "aclose"):
-                always_cleanup.push_async_callback(views.aclose)
-            async for view in views:
-                yield view.model_dump_json() + "\n"
-
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
 # ---- errors ---------------------------------------------------------------------------------------

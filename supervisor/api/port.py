@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from supervisor.api.money import MoneyPort
+from supervisor.api.routes.money import MoneyPort
 from supervisor.schema import (
     ActionResult,
     CheckpointView,

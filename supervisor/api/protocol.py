@@ -17,6 +17,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from supervisor.api import caller
 from supervisor.api.peers import Admission, Peer, name_of, peer_of
 from supervisor.errors import Refused
 from supervisor.problems import problem_of
@@ -106,8 +107,8 @@ class GuardedProtocol(H11Protocol):
             transport.abort()
             return
         self._admitted = self._doorman.admission.admits(peer)
-        owner = self._doorman.admission.owns(peer)
-        self.app_state = {**self.app_state, "owner": owner, "user": name_of(peer)}  # into every scope
+        who = caller.peer(name_of(peer), owner=self._doorman.admission.owns(peer))
+        self.app_state = {**self.app_state, "caller": who}  # into every scope
         self._doorman.admit(self, self.loop)
         if not self._admitted:
             # Only our half is closed: a socket closed over unread data resets the connection (unix(7)),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query
 
+from supervisor.api.caller import Caller, caller, needs
 from supervisor.schema import (
     AccountView,
     LatchRequest,
@@ -16,6 +17,7 @@ from supervisor.schema import (
 )
 
 Name = Annotated[str, Path(max_length=64)]
+Who = Annotated[Caller, Depends(caller)]
 Owner = Annotated[str | None, Query(max_length=64)]
 Count = Annotated[int, Query(ge=0, le=100_000)]
 
@@ -68,17 +70,17 @@ def money_routes(api: APIRouter, daemon: MoneyPort) -> None:
     """Add the routes to ``api``."""
     _account_routes(api, daemon)
 
-    @api.get("/positions")
+    @api.get("/positions", dependencies=[needs("read")])
     async def positions(deployment_id: Owner = None, account: Owner = None) -> list[PositionRow]:
         return await daemon.positions(deployment_id, account)
 
-    @api.get("/orders")
+    @api.get("/orders", dependencies=[needs("read")])
     async def orders(
         deployment_id: Owner = None, account: Owner = None, ended: bool = False, n: Count = 1000
     ) -> list[OrderRow]:
         return await daemon.orders(deployment_id, account, ended=ended, n=n)
 
-    @api.get("/trades")
+    @api.get("/trades", dependencies=[needs("read")])
     async def trades(
         deployment_id: Owner = None,
         account: Owner = None,
@@ -89,31 +91,26 @@ def money_routes(api: APIRouter, daemon: MoneyPort) -> None:
 
 
 def _account_routes(api: APIRouter, daemon: MoneyPort) -> None:
-    @api.get("/accounts")
+    @api.get("/accounts", dependencies=[needs("read")])
     async def accounts() -> list[AccountView]:
         return await daemon.accounts()
 
-    @api.get("/accounts/{name}")
+    @api.get("/accounts/{name}", dependencies=[needs("read")])
     async def account(name: Name) -> AccountView:
         return await daemon.account(name)
 
-    @api.post("/accounts/{name}/pause")
-    async def pause(name: Name, request: LatchRequest, connection: Request) -> LatchResult:
-        return await daemon.pause_account(name, reason=request.reason, by=_user(connection))
+    @api.post("/accounts/{name}/pause", dependencies=[needs("trade")])
+    async def pause(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+        return await daemon.pause_account(name, reason=request.reason, by=who.name)
 
-    @api.post("/accounts/{name}/kill")
-    async def kill(name: Name, request: LatchRequest, connection: Request) -> LatchResult:
-        return await daemon.kill_account(name, reason=request.reason, by=_user(connection))
+    @api.post("/accounts/{name}/kill", dependencies=[needs("trade")])
+    async def kill(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+        return await daemon.kill_account(name, reason=request.reason, by=who.name)
 
-    @api.post("/accounts/{name}/rearm")
-    async def rearm(name: Name, request: LatchRequest, connection: Request) -> LatchResult:
-        return await daemon.rearm_account(name, reason=request.reason, by=_user(connection))
+    @api.post("/accounts/{name}/rearm", dependencies=[needs("trade")])
+    async def rearm(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+        return await daemon.rearm_account(name, reason=request.reason, by=who.name)
 
-    @api.post("/deployments/{name}/rearm")
-    async def rearm_one(name: Name, request: LatchRequest, connection: Request) -> LatchResult:
-        return await daemon.rearm(name, reason=request.reason, by=_user(connection))
-
-
-def _user(connection: Request) -> str:
-    """Return who asks, as the socket's doorman said; a listener that cannot tell has nobody's name."""
-    return str(connection.scope.get("state", {}).get("user", "somebody"))
+    @api.post("/deployments/{name}/rearm", dependencies=[needs("trade")])
+    async def rearm_one(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+        return await daemon.rearm(name, reason=request.reason, by=who.name)

@@ -1,0 +1,50 @@
+"""What comes as JSON Lines, one object a line: logs, events, signals."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import StreamingResponse
+
+from supervisor.api.caller import needs
+from supervisor.api.port import DaemonPort
+from supervisor.schema import View
+
+Lines = Annotated[int, Query(ge=0, le=100_000)]
+After = Annotated[int | None, Query(ge=0)]
+Id = Annotated[str, Path(max_length=64)]
+
+
+def line_routes(api: APIRouter, daemon: DaemonPort) -> None:
+    """Add the routes to ``api``."""
+
+    @api.get("/deployments/{deployment_id}/logs", dependencies=[needs("read")])
+    async def logs(deployment_id: Id, n: Lines = 100, follow: bool = False) -> StreamingResponse:
+        return _json_lines(await daemon.logs(deployment_id, n=n, follow=follow))
+
+    @api.get("/events", dependencies=[needs("read")])
+    async def events(n: Lines = 100, after: After = None, follow: bool = False) -> StreamingResponse:
+        return _json_lines(await daemon.events(after=after, n=n, follow=follow))
+
+    @api.get("/signals", dependencies=[needs("read")])
+    async def signals(
+        deployment_id: Annotated[str | None, Query(max_length=64)] = None,
+        n: Lines = 100,
+        after: After = None,
+        follow: bool = False,
+    ) -> StreamingResponse:
+        return _json_lines(await daemon.signals(deployment_id, after=after, n=n, follow=follow))
+
+
+def _json_lines(views: AsyncIterator[View]) -> StreamingResponse:
+    async def lines() -> AsyncIterator[str]:
+        async with contextlib.AsyncExitStack() as always_cleanup:
+            if hasattr(views, "aclose"):
+                always_cleanup.push_async_callback(views.aclose)
+            async for view in views:
+                yield view.model_dump_json() + "\n"
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
