@@ -92,11 +92,20 @@ class Catalogue:
         found = self._scan.find(f"{name}@{version}")
         return None if found is None else self._entry(found)
 
+    def current(self) -> list[plugins.Found]:
+        """Return one of each name, as ``find`` gives it, by name."""
+        found = (self._scan.find(name) for name in sorted({one.name for one in self._scan.found.values()}))
+        return [one for one in found if one is not None]
+
     def find(self, reference: str) -> Entry:
         """Return ``NAME@VERSION``, or the newest version of ``NAME``. Raises ``NotFound``.
 
         ``Failed`` if there is something of that name, and what is wrong with it.
         """
+        return self._entry(self.look_up(reference))
+
+    def look_up(self, reference: str) -> plugins.Found:
+        """Return what the scan says of what ``find`` finds; raises as it does."""
         found = self._scan.find(reference)
         if found is None:
             if broken := self._broken(reference):
@@ -105,7 +114,7 @@ class Catalogue:
             if "@" not in reference:
                 known = sorted({plugin.name for plugin in self._scan.found.values()})
             raise NotFound("strategy", reference, near_matches(reference, known))
-        return self._entry(found)
+        return found
 
     def why_not(self, name: str, version: str) -> str:
         """Return why ``code`` has nothing: what is wrong with it now, or that it is not there."""

@@ -14,6 +14,7 @@ from typing import Literal
 
 from supervisor import doctor, views
 from supervisor.actor import Actor
+from supervisor.catalogue_port import Strategies
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid
 from supervisor.ledger import Ledger
@@ -29,7 +30,6 @@ from supervisor.schema import (
     MirrorView,
     Outcome,
     ProcessView,
-    RescanResult,
     SandboxView,
     Selection,
     SignalView,
@@ -42,7 +42,7 @@ from supervisor.selection import find
 from supervisor.store.deployments import StoreError
 
 
-class Port(Money):
+class Port(Money, Strategies):
     """Answers for one daemon."""
 
     def __init__(self, daemon: Daemon) -> None:
@@ -138,13 +138,6 @@ class Port(Money):
             for spec in self._daemon.settings.feed_specs
         ]
 
-    async def strategies(self) -> list[StrategyView]:
-        """Return the catalogue, broken folders included."""
-        used = Counter(
-            (actor.deployment.strategy, actor.deployment.version) for actor in self._daemon.actors.values()
-        )
-        return self._daemon.catalogue.views(used)
-
     # ---- streams --------------------------------------------------------------------------------
     async def logs(self, deployment_id: str, *, n: int, follow: bool) -> AsyncIterator[LogLine]:
         """Return the last ``n`` lines, oldest first, then each as it comes."""
@@ -237,10 +230,6 @@ class Port(Money):
         if changed:
             self._daemon.events.note("state_cleared", "the next start begins without a state", actor.id)
         return Outcome(id=actor.id, state=actor.life.state.value, changed=changed)
-
-    async def rescan(self) -> RescanResult:
-        """Search the strategy folders again."""
-        return await self._daemon.rescan()
 
     async def register(self, path: str) -> StrategyView:
         """Add the strategy at the absolute ``path`` for good; one that is broken is not kept."""

@@ -34,7 +34,7 @@ def strategies(
     client = Client()
     if rescan:
         client.post("strategies/rescan", {})
-    body = json.loads(client.get("strategies"))["strategies"]
+    body = json.loads(client.get("catalogue"))
     if as_json:
         print_json(json.dumps(body, ensure_ascii=False).encode())
         return

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from supervisor.api.routes.catalogue import CataloguePort
 from supervisor.api.routes.money import MoneyPort
 from supervisor.schema import (
     ActionResult,
@@ -20,17 +21,15 @@ from supervisor.schema import (
     FeedView,
     LogLine,
     Outcome,
-    RescanResult,
     Selection,
     SignalView,
     StartRequest,
     StartResult,
     Status,
-    StrategyView,
 )
 
 
-class DaemonPort(MoneyPort, Protocol):
+class DaemonPort(MoneyPort, CataloguePort, Protocol):
     """The daemon, as its HTTP API sees it."""
 
     async def status(self) -> Status:
@@ -104,18 +103,6 @@ class DaemonPort(MoneyPort, Protocol):
         self, deployment_id: str | None, *, after: int | None, n: int, follow: bool
     ) -> AsyncIterator[SignalView]:
         """Return signals with their verdicts as ``events`` does, of one deployment or of all."""
-        ...
-
-    async def strategies(self) -> list[StrategyView]:
-        """Return the catalogue, broken folders included."""
-        ...
-
-    async def rescan(self) -> RescanResult:
-        """Search the strategy folders again."""
-        ...
-
-    async def register(self, path: str) -> StrategyView:
-        """Add the strategy folder or file at the absolute ``path`` to the catalogue, for good."""
         ...
 
     async def feeds(self) -> list[FeedView]:

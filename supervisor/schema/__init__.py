@@ -9,6 +9,20 @@ are written against ``ps --json``, ``events --json`` and ``signals --json`` (doc
 from __future__ import annotations
 
 from supervisor.schema.base import Request, View
+from supervisor.schema.catalogue import (
+    ParametersReport,
+    ParametersRequest,
+    SourceFile,
+    SourceView,
+    StrategyDetail,
+    StrategyList,
+    StrategyRow,
+    StrategyStatus,
+    StrategyType,
+    StrategyTypes,
+    TemplateFile,
+    TemplateView,
+)
 from supervisor.schema.checkpoints import CheckpointsView, CheckpointView
 from supervisor.schema.checks import DoctorReport, LayerView, SandboxView, ValidationReport, ValidationStep
 from supervisor.schema.daemon import (
@@ -76,6 +90,8 @@ __all__ = [
     "OrderRow",
     "Outcome",
     "PackagesView",
+    "ParametersReport",
+    "ParametersRequest",
     "PositionRow",
     "PositionView",
     "Problem",
@@ -87,11 +103,21 @@ __all__ = [
     "SandboxView",
     "Selection",
     "SignalView",
+    "SourceFile",
+    "SourceView",
     "StartRequest",
     "StartResult",
     "State",
     "Status",
+    "StrategyDetail",
+    "StrategyList",
+    "StrategyRow",
+    "StrategyStatus",
+    "StrategyType",
+    "StrategyTypes",
     "StrategyView",
+    "TemplateFile",
+    "TemplateView",
     "TradeRow",
     "ValidationReport",
     "ValidationStep",

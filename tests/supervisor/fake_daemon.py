@@ -13,8 +13,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Self
 
+from strategies.plugins import Found
+from supervisor import listing
 from supervisor.api.server import ApiServer
 from supervisor.errors import CREATES, Failed, Invalid, NotFound, Refused, StratdError, near_matches
+from supervisor.life import State
+from supervisor.listing import Used
 from supervisor.problems import problem_of
 from supervisor.schema import (
     ActionResult,
@@ -36,6 +40,7 @@ from supervisor.schema import (
     StartRequest,
     StartResult,
     Status,
+    StrategyRow,
     StrategyView,
     Verdicts,
     View,
@@ -108,7 +113,18 @@ class FakeDaemon(FakeMoney):
                      symbols=3, rejected={"bad_price": 2})
         ]  # fmt: skip
 
-    async def strategies(self) -> list[StrategyView]:
+    async def strategies(self) -> list[StrategyRow]:
+        self._stumble()
+        found = Found(
+            name="crossover", version="1.0.0", path="/x", type="trend_following", code_hash="ab" * 32
+        )
+        used = [
+            Used(one.id, one.strategy, one.version, State(one.state), one.symbols, one.timeframes)
+            for one in self.rows.values()
+        ]
+        return listing.rows([found], used)
+
+    async def catalogue(self) -> list[StrategyView]:
         return [
             StrategyView(name="crossover", version="1.0.0", type="trend_following", code_hash="ab" * 32),
             StrategyView(

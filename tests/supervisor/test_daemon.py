@@ -595,7 +595,7 @@ def test_strategies_are_listed_rescanned_and_registered(rig):
         changes = await scene.port.rescan()
         assert changes.added == ["late@1.0.0"]
         assert list(changes.broken) == [str(rig.base / "strategies" / "broken")]
-        by_name = {view.name: view for view in await scene.port.strategies()}
+        by_name = {view.name: view for view in await scene.port.catalogue()}
         assert (by_name["broken"].state, by_name["moving_average_crossover"].builtin) == ("broken", True)
         elsewhere = rig.base / "elsewhere"
         (rig.base / "strategies" / "late").rename(elsewhere)
@@ -609,7 +609,7 @@ def test_strategies_are_listed_rescanned_and_registered(rig):
             await scene.port.register(str(inside))
 
     async def after(scene: Scene):
-        assert "late" in {view.name for view in await scene.port.strategies()}
+        assert "late" in {view.name for view in await scene.port.catalogue()}
 
     rig.run(scenario)
     rig.run(after)

@@ -176,7 +176,7 @@ def test_a_hangup_looks_for_strategies_again(serve, rig):
     daemon.process.send_signal(signal.SIGHUP)
 
     def listed() -> bool:
-        return "late" in {view["name"] for view in daemon.http.get("/strategies").json()["strategies"]}
+        return "late" in {view["name"] for view in daemon.http.get("/catalogue").json()}
 
     wait_until(listed, what="the new strategy")
 

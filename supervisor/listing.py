@@ -1,0 +1,57 @@
+"""The catalogue in the words of the platform's other services: one row a strategy. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from strategies.plugins import Found
+from supervisor.life import State
+from supervisor.schema.catalogue import StrategyRow, StrategyStatus
+
+_STATUS: Final[tuple[tuple[StrategyStatus, frozenset[State]], ...]] = (
+    # One in backoff is down for a moment only, and one that stops is there still.
+    ("active", frozenset({State.STARTING, State.WARMING, State.RUNNING, State.BACKOFF, State.STOPPING})),
+    ("paused", frozenset({State.PAUSED})),
+    ("failed", frozenset({State.FAILED, State.QUARANTINED})),
+    ("stopped", frozenset({State.STOPPED})),
+)
+"""From what counts most to what counts least."""
+
+
+class Used(NamedTuple):
+    """A deployment, as far as it says something about its strategy."""
+
+    id: str
+    strategy: str
+    version: str
+    state: State
+    symbols: Sequence[str]
+    timeframes: Sequence[str]
+
+
+def status_of(states: Collection[State]) -> StrategyStatus:
+    """Return what deployments in ``states`` make of their strategy; of none it is ``registered``."""
+    return next((status for status, those in _STATUS if not those.isdisjoint(states)), "registered")
+
+
+def rows(found: Iterable[Found], deployments: Iterable[Used]) -> list[StrategyRow]:
+    """Return one row for each of ``found``, which have a name each, with what is made of it."""
+    by_name: dict[str, list[Used]] = {}
+    for one in deployments:
+        by_name.setdefault(one.strategy, []).append(one)
+    return [StrategyRow(**facts(one, by_name.get(one.name, ()))) for one in found]
+
+
+def facts(found: Found, used: Sequence[Used]) -> dict[str, Any]:
+    """Return the fields of a row. Instruments and timeframe are its own, else what its deployments read."""
+    symbols = found.symbols or dict.fromkeys(symbol for one in used for symbol in one.symbols)
+    timeframes = found.timeframes or tuple(name for one in used for name in one.timeframes)
+    return {
+        "id": found.name,
+        "name": found.name,
+        "type": found.type,
+        "status": status_of({one.state for one in used}),
+        "instruments": list(symbols),
+        "timeframe": timeframes[0] if timeframes else "",
+    }
