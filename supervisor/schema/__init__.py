@@ -52,6 +52,15 @@ from supervisor.schema.deployments import (
 )
 from supervisor.schema.problem import Problem
 from supervisor.schema.records import EventView, LogLine, SignalView
+from supervisor.schema.registering import (
+    CheckReport,
+    CheckStep,
+    CodeRequest,
+    CodeVersion,
+    CodeVersions,
+    Progress,
+    Registration,
+)
 from supervisor.schema.requests import ActionRequest, RegisterRequest, Selection, StartRequest
 from supervisor.schema.trading import (
     AccountView,
@@ -68,8 +77,13 @@ __all__ = [
     "AccountView",
     "ActionRequest",
     "ActionResult",
+    "CheckReport",
+    "CheckStep",
     "CheckpointView",
     "CheckpointsView",
+    "CodeRequest",
+    "CodeVersion",
+    "CodeVersions",
     "Death",
     "DeploymentDetail",
     "DeploymentRow",
@@ -96,8 +110,10 @@ __all__ = [
     "PositionView",
     "Problem",
     "ProcessView",
+    "Progress",
     "Quota",
     "RegisterRequest",
+    "Registration",
     "Request",
     "RescanResult",
     "SandboxView",
