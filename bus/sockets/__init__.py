@@ -11,6 +11,7 @@ against the start of the frame, and every subscriber costs one message instead o
 from __future__ import annotations
 
 from bus.sockets.cell import CellLink, split
+from bus.sockets.gateway import GatewayLink, NobodyThere
 from bus.sockets.hub import Hub
 from bus.sockets.inward import FeedSocket, Gatekeeper, MarketSocket, ReportSocket, folder_for_cells
 from bus.sockets.monitor import Monitor
@@ -22,9 +23,11 @@ __all__ = [
     "CellLink",
     "FeedSocket",
     "Gatekeeper",
+    "GatewayLink",
     "Hub",
     "MarketSocket",
     "Monitor",
+    "NobodyThere",
     "OutSocket",
     "Publisher",
     "RecoveryLink",

@@ -122,7 +122,10 @@ class PaperBroker:
         return sorted(every, key=lambda order: order.seq)
 
     def expire(self, now: int, symbol: str = "") -> list[Order]:
-        """Return the orders on paper whose time is over at ``now``, of ``symbol`` or all, by acceptance."""
+        """Return the orders whose time is over at ``now``, of ``symbol`` or all, by acceptance.
+
+        A live one that its route is asked to take back is not among them.
+        """
         some = [self._symbols[symbol]] if symbol in self._symbols else []
         due = [w for w in (some if symbol else self._symbols.values()) if 0 < w.expires <= now]
         over = [
@@ -130,7 +133,7 @@ class PaperBroker:
             for waiting in due
             for mine in waiting.orders.values()
             for order in mine.values()
-            if expired(order, now) and not order.route
+            if expired(order, now) and not order.cancelling
         ]
         return sorted(over, key=lambda order: order.seq)
 

@@ -266,7 +266,10 @@ class Core:
         at = clock or (lambda _: now)
         for symbol in sorted({order.symbol for order in self._state.broker.everything()}):
             for order in self._state.broker.expire(at(symbol), symbol):
-                dealing.end(order, "expired", WHY["expired"], status="expired")
+                if order.route:  # its venue should have ended it; it may have traded, so that is to be asked
+                    dealing.cancel(order, "its time is over")
+                else:
+                    dealing.end(order, "expired", WHY["expired"], status="expired")
         for guard, role in self._state.guards.due(at):
             Exits(turn, self._world).acted(guard, role, None, at(guard.symbol))
         self._oversight.days(turn)

@@ -83,6 +83,9 @@ class Dealing:
     def cancel(self, order: Order, why: str) -> None:
         """Take an order back: a live one only once its route says that it is."""
         if order.route:
+            if not order.cancelling:  # written down, for an engine that dies before its route has heard
+                order = replace(order, cancelling=True)
+                self._turn.write(Amended, order=order)
             self._turn.out.sends.append(Sending(order, cancel=True))
         else:
             self.end(order, "cancelled", why)

@@ -17,7 +17,7 @@ from strategies.trading.orders import Order
 class Waiting:
     """Orders of one symbol by deployment and id, each deployment's in the order of acceptance."""
 
-    __slots__ = ("_above", "_awake", "_below", "_expires", "_known", "orders")
+    __slots__ = ("_above", "_awake", "_below", "_ends", "_expires", "_known", "orders")
 
     def __init__(self) -> None:
         self.orders: dict[str, dict[str, Order]] = {}
@@ -46,7 +46,7 @@ class Waiting:
 
     @property
     def expires(self) -> int:
-        """The earliest end of an order on paper, 0 for none."""
+        """The earliest end of an order that is not being taken back already, 0 for none."""
         if not self._known:
             self._survey()
         return self._expires
@@ -55,7 +55,7 @@ class Waiting:
         """Whether ``tick`` does nothing to any of them, found out without asking each."""
         if not self._known:
             self._survey()
-        if self._awake or 0 < self._expires <= tick.ts:
+        if self._awake or 0 < self._ends <= tick.ts:
             return False
         low, high = self._below, self._above
         for price in (tick.bid, tick.ask, tick.last):
@@ -64,16 +64,18 @@ class Waiting:
         return True
 
     def _survey(self) -> None:
-        self._known, self._awake, self._expires = True, False, 0
+        self._known, self._awake = True, False
+        self._expires = self._ends = 0  # of all that can end, and of those that a tick ends: on paper
         self._below, self._above = -math.inf, math.inf
         for mine in self.orders.values():
             for order in mine.values():
+                if not order.cancelling:
+                    self._expires = _earlier(self._expires, order.expires_at)
                 if not order.route:
                     self._mind(order)
 
     def _mind(self, order: Order) -> None:
-        if order.expires_at:
-            self._expires = min(self._expires or order.expires_at, order.expires_at)
+        self._ends = _earlier(self._ends, order.expires_at)
         buying = order.quantity > 0
         if order.kind in STOPS and not order.triggered:
             price, from_below = order.stop_price, buying
@@ -87,3 +89,8 @@ class Waiting:
             self._above = min(self._above, price)
         else:
             self._below = max(self._below, price)
+
+
+def _earlier(one: int, other: int) -> int:
+    """Return the earlier of two ends, of which 0 is none."""
+    return min(one or other, other or one)

@@ -35,7 +35,7 @@ from supervisor.routes.spec import RouteSpec
 
 NANOS: Final = 1_000_000_000
 CURRENCY: Final = r"^[A-Z0-9]{2,12}$"
-SCHEMES: Final = {"http": ("http", "https"), "redis": ("redis", "rediss", "unix")}
+SCHEMES: Final = {"http": ("http", "https"), "redis": ("redis", "rediss", "unix"), "zmq": ("tcp", "ipc")}
 """What a URL of each kind of route that is built in begins with."""
 
 
@@ -159,7 +159,7 @@ class Route(Section):
     """``[routes.NAME]``: a way out for live orders (docs/routing.md)."""
 
     kind: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-    """``http``, ``redis``, or one that a package offers."""
+    """``http``, ``redis``, ``zmq``, or one that a package offers."""
     url: SecretStr | None = None
     key: SecretStr | None = None
     timeout: Annotated[Duration, Field(gt=0, le=60)] = 3.0

@@ -63,7 +63,7 @@ class Trading:
             self._told = True
             for order in self._engine.core.world.state.broker.everything():
                 if order.route:
-                    self._route(Sending(order), again=True)
+                    self._route(Sending(order, cancel=order.cancelling), again=True)
 
     def _load(self) -> None:
         try:

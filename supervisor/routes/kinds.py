@@ -11,7 +11,11 @@ from supervisor.routes.route import Route, RouteUnusable
 from supervisor.routes.spec import RouteSpec
 
 GROUP: Final = "stratd.routes"
-BUILT_IN: Final = {"http": "supervisor.routes.http", "redis": "supervisor.routes.redis"}
+BUILT_IN: Final = {
+    "http": "supervisor.routes.http",
+    "redis": "supervisor.routes.redis",
+    "zmq": "supervisor.routes.zeromq",
+}
 
 
 def open_route(spec: RouteSpec) -> Route:

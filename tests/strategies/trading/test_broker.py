@@ -90,17 +90,19 @@ def test_everything_is_listed_by_acceptance():
 def test_orders_whose_time_is_over_are_told_and_wait_until_they_are_removed():
     orders = [
         order(order_id="2", seq=2, expires_at=50), order(order_id="1", symbol="Y", expires_at=60),
-        order(order_id="3", seq=3), order(order_id="4", seq=4, expires_at=50, route="live"),
+        order(order_id="3", seq=3),
+        order(order_id="4", seq=4, expires_at=50, route="live", cancelling=True),
+        order(order_id="5", seq=5, expires_at=55, route="live"),
     ]  # fmt: skip
     made = broker(*orders)
     assert [] == made.expire(49)
     for _ in range(2):
         assert ["2"] == [each.order_id for each in made.expire(50)]
-    assert ["1", "2"] == [each.order_id for each in made.expire(60)]
+    assert ["1", "2", "5"] == [each.order_id for each in made.expire(60)]
     assert ["1"] == [each.order_id for each in made.expire(60, "Y")]
     assert [] == made.expire(60, "Z")
     made.remove("d", "X", "2")
-    assert ["1"] == [each.order_id for each in made.expire(10**18)]
+    assert ["1", "5"] == [each.order_id for each in made.expire(10**18)]
 
 
 # ---- what is to come of it ------------------------------------------------------------------------------

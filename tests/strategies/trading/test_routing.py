@@ -102,6 +102,34 @@ def test_a_cancel_goes_by_the_route_and_counts_once_it_is_confirmed():
     assert [] == core.world.state.broker.everything()
 
 
+def test_a_cancel_that_was_not_answered_is_known_after_a_crash_and_asked_once_more_by_whoever_asks():
+    core = live_core()
+    order, first = ordered(core)
+    cancelled = core.on_signals("d", 1, [signal("cancel", key=2)], T0)
+    again = live_core()
+    again.restore([*first.records, *cancelled.records])
+    assert [True] == [each.cancelling for each in again.world.state.broker.everything()]
+    repeated = again.on_signals("d", 1, [signal("cancel", key=3)], T0)
+    assert [True] == [each.cancel for each in repeated.sends]
+    again.on_report(report(order, "working", filled=0.4, average_price=100.0), T0 + 2)
+    assert [(0.4, True)] == [(each.filled, each.cancelling) for each in again.world.state.broker.everything()]
+
+
+def test_a_live_order_whose_time_is_over_is_taken_back_once():
+    core = live_core()
+    later = T0 + 60_000_000_000
+    order, _ = ordered(
+        core, order_type="limit", limit_price=90.0, time_in_force="gtd", good_till=T0 + 30_000_000_000
+    )
+    assert [] == core.pulse(T0 + 1).sends
+    assert [(order.order_id, True)] == [
+        (each.order.order_id, each.cancel) for each in core.pulse(later).sends
+    ]
+    assert [] == core.pulse(later + 1).sends
+    core.on_report(report(order, "expired"), later + 2)
+    assert [] == core.world.state.broker.everything()
+
+
 def test_what_is_not_answered_is_kept_as_unknown():
     core = live_core()
     order, _ = ordered(core)

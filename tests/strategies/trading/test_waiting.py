@@ -84,9 +84,12 @@ def test_no_order_sleeps_past_its_end():
     assert found.sleeps(trade(100.0, ts=10**18))
 
 
-def test_an_order_with_a_route_wakes_nobody_and_ends_elsewhere():
-    found = waiting(order(route="live", expires_at=5), rested(1.0, 50.0, order_id="2", route="live"))
+def test_an_order_with_a_route_wakes_nobody_and_its_end_is_known_until_it_is_taken_back():
+    live = order(route="live", expires_at=5)
+    found = waiting(live, rested(1.0, 50.0, order_id="2", route="live"))
     assert found.sleeps(trade(1.0, ts=10))
+    assert 5 == found.expires
+    found.put(replace(live, cancelling=True))
     assert 0 == found.expires
 
 

@@ -86,7 +86,7 @@ def test_a_route_that_cannot_be_opened_is_a_problem_and_the_others_work(monkeypa
         [replace(QUICK, kind="nsuch"), replace(QUICK, name="good", kind="mine")], scenario
     )
     assert "rejected" == reports[0].status
-    why = 'kind "nsuch": no such kind is installed; there are http, redis, mine'
+    why = 'kind "nsuch": no such kind is installed; there are http, redis, zmq, mine'
     assert {"route gateway": f"the route gateway cannot be used: {why}"} == problems
     assert route.closed
 
@@ -100,7 +100,7 @@ def test_a_kind_that_fails_to_open_is_told_without_its_text(monkeypatch):
 
 def test_packages_are_asked_for_kinds_by_the_documented_group():
     assert [] == list(importlib.metadata.entry_points(group="stratd.routes"))
-    with pytest.raises(RouteUnusable, match=r"there are http, redis$"):
+    with pytest.raises(RouteUnusable, match=r"there are http, redis, zmq$"):
         open_route(replace(QUICK, kind="mine"))
 
 
