@@ -5,6 +5,8 @@
     StratdError
     ├── NotFound       no such deployment, strategy, feed or account
     ├── Refused        a quota, a policy, a latch or a permission says no; names its rule
+    ├── Unauthenticated    who asks did not say who it is, or not truly
+    ├── Stale          what was to be changed has changed since it was read
     ├── Failed         understood, tried, and it did not work
     │   └── Unavailable    what would answer cannot be read now; asking again may help
     └── Invalid        the request or the settings are wrong; holds every error at once
@@ -48,6 +50,18 @@ class Refused(StratdError):
         self.rule = rule
         self.detail = detail
         super().__init__(f"refused by {rule}: {detail}")
+
+
+class Unauthenticated(StratdError):
+    """A key is missing, wrong or expired; the sentence does not say which secret it was."""
+
+
+class Stale(StratdError):
+    """What was to be changed is no longer what was read; ``tag`` is its entity tag now."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        super().__init__(f"changed since it was read (its ETag is {tag} now): read it again, then decide")
 
 
 class Failed(StratdError):

@@ -99,6 +99,10 @@ class Port(Money, Strategies):
             for name, pid in daemon.processes.items()
         ]
 
+    async def owners(self) -> dict[str, str]:
+        """Return the account of every deployment, by id."""
+        return {name: actor.deployment.account for name, actor in self._daemon.actors.items()}
+
     async def deployments(self) -> list[DeploymentRow]:
         """Return every deployment, by id."""
         return [self._row(actor) for _, actor in sorted(self._daemon.actors.items())]

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from supervisor.errors import Failed, Invalid, NotFound, Refused, StratdError, Unavailable
+from supervisor.errors import (
+    Failed,
+    Invalid,
+    NotFound,
+    Refused,
+    Stale,
+    StratdError,
+    Unauthenticated,
+    Unavailable,
+)
 from supervisor.schema import Problem
 
 NOT_FOUND: Final = "urn:stratd:not-found"
 REFUSED: Final = "urn:stratd:refused"
 FAILED: Final = "urn:stratd:failed"
 INVALID: Final = "urn:stratd:invalid"
+UNAUTHENTICATED: Final = "urn:stratd:unauthenticated"
+STALE: Final = "urn:stratd:stale"
 INTERNAL: Final = "urn:stratd:internal"
 
 
@@ -25,6 +36,10 @@ def problem_of(error: StratdError) -> Problem:
             return Problem(type=REFUSED, title=str(error), status=403, detail=error.detail, rule=error.rule)
         case Invalid():
             return Problem(type=INVALID, title=str(error), status=422, errors=list(error.errors))
+        case Unauthenticated():
+            return Problem(type=UNAUTHENTICATED, title=str(error), status=401)
+        case Stale():
+            return Problem(type=STALE, title=str(error), status=412)
         case Unavailable():
             return Problem(type=FAILED, title=str(error), status=503, detail=error.detail)
         case Failed():

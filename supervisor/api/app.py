@@ -14,6 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from supervisor.api.body_limit import BodyLimit
+from supervisor.api.bound import bound
+from supervisor.api.door import Door
 from supervisor.api.port import DaemonPort
 from supervisor.api.routes.catalogue import catalogue_routes
 from supervisor.api.routes.deployments import deployment_routes
@@ -40,6 +42,7 @@ def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
     """Return the application over ``daemon``; a body over ``max_body`` bytes is refused with 413."""
     app = FastAPI(title="stratd", version=version, docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, most=max_body)
+    app.add_middleware(Door)
     app.add_exception_handler(StratdError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -50,8 +53,9 @@ def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
         return Health(version=version)
 
     api = APIRouter(prefix="/api/v1")
+    seen = bound(daemon)
     for add in ROUTES:
-        add(api, daemon)
+        add(api, seen)
     app.include_router(api)
     return app
 

@@ -7,13 +7,14 @@ scope that it needs (``needs``); an account that a key is bound to is all that i
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Final, Literal, TypeAlias
 
 from fastapi import Depends, Request
 from fastapi.params import Depends as Needed
 from msgspec import Struct
 
-from supervisor.errors import Refused
+from supervisor.errors import Refused, Unauthenticated
 
 Scope: TypeAlias = Literal["read", "trade", "code", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = ("read", "trade", "code", "admin")
@@ -26,6 +27,7 @@ None contains another: who may register code need not be able to trade, nor the 
 class Caller(Struct, frozen=True, kw_only=True):
     """Who asks: ``name`` for records, ``account`` "" for one that is bound to none.
 
+    ``key``: the id of the key that was shown, "" for a peer of the Unix socket.
     ``owner``: root or the daemon's own user, by the kernel's word, who alone may answer for code.
     """
 
@@ -33,9 +35,12 @@ class Caller(Struct, frozen=True, kw_only=True):
     scopes: frozenset[Scope] = frozenset()
     account: str = ""
     owner: bool = False
+    key: str = ""
 
 
 NOBODY: Final = Caller(name="nobody")
+asking: ContextVar[Caller] = ContextVar("asking", default=NOBODY)
+"""Who asks, in whatever is done for a request (``door.py`` sets it; ``bound.py`` goes by it)."""
 
 
 def peer(name: str, *, owner: bool) -> Caller:
@@ -55,6 +60,8 @@ def needs(scope: Scope) -> Needed:
 
     def check(connection: Request) -> None:
         who = caller(connection)
+        if who == NOBODY:
+            raise Unauthenticated("a key is needed: send it as X-API-Key (`stratd keys create` makes one)")
         if scope not in who.scopes:
             raise Refused("scope", f"{who.name} may not {MEANING[scope]}: that needs the scope {scope!r}")
 

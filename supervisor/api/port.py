@@ -36,6 +36,10 @@ class DaemonPort(MoneyPort, CataloguePort, Protocol):
         """Return the daemon's own state."""
         ...
 
+    async def owners(self) -> dict[str, str]:
+        """Return the account of every deployment, by id."""
+        ...
+
     async def deployments(self) -> list[DeploymentRow]:
         """Return every deployment, by id."""
         ...

@@ -87,6 +87,9 @@ class FakeDaemon(FakeMoney):
             state_dir="/var/lib/stratd", runtime_dir="/run/stratd",
         )  # fmt: skip
 
+    async def owners(self) -> dict[str, str]:
+        return {name: row.account for name, row in self.rows.items()}
+
     async def deployments(self) -> list[DeploymentRow]:
         self._stumble()
         return list(self.rows.values())

@@ -1,0 +1,121 @@
+"""The daemon as whoever asks may see it: all of it, or the one account that a key is bound to.
+
+``BoundPort`` stands between the routes and the daemon. It knows from ``caller.asking`` who asks, so a route
+uses the ``daemon`` that it was given and thinks of nothing. A caller without an account passes through. For
+one with an account every method of ``DaemonPort`` has a decision in ``DECISIONS``; one without a decision
+is refused, so what is forgotten is closed and not open (a test compares the table with the protocol).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from supervisor.api.caller import asking
+from supervisor.api.port import DaemonPort
+from supervisor.api.within import (
+    RULE,
+    Call,
+    Decision,
+    Within,
+    denied,
+    ledger,
+    listed,
+    one_account,
+    one_deployment,
+    own_events,
+    own_signals,
+    own_status,
+    passes,
+    selected,
+    started,
+)
+from supervisor.errors import Refused
+
+DECISIONS: Final[dict[str, Decision]] = {
+    "status": own_status,
+    "feeds": passes,
+    "owners": denied,
+    # deployments
+    "deployments": listed,
+    "describe": one_deployment,
+    "start": started,
+    "stop": selected,
+    "pause": selected,
+    "resume": selected,
+    "restart": selected,
+    "reset_failed": selected,
+    "remove": selected,
+    # saved states
+    "checkpoints": one_deployment,
+    "state": one_deployment,
+    "restore_state": one_deployment,
+    "clear_state": one_deployment,
+    # lines
+    "logs": one_deployment,
+    "events": own_events,
+    "signals": own_signals,
+    # strategies
+    "strategies": passes,
+    "catalogue": passes,
+    "rescan": passes,
+    "register": denied,
+    # money
+    "accounts": listed,
+    "account": one_account,
+    "pause_account": one_account,
+    "kill_account": one_account,
+    "rearm_account": one_account,
+    "rearm": one_deployment,
+    "positions": ledger,
+    "orders": ledger,
+    "trades": ledger,
+}
+"""What each method of ``DaemonPort`` is for a caller with an account."""
+
+
+class BoundPort:
+    """The daemon as whoever asks now may see it: a ``DaemonPort`` by ``bound``."""
+
+    def __init__(self, port: DaemonPort) -> None:
+        self._port = port
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the daemon's method, which looks at the caller each time that it is called."""
+        call: Any = getattr(self._port, name)
+        decide = DECISIONS.get(name, denied)
+        if not callable(call):
+            return call
+        return self._awaited(call, decide) if _is_async(call) else self._open(call)
+
+    def _awaited(self, call: Call, decide: Decision) -> Call:
+        @functools.wraps(call)
+        async def ask(*args: Any, **asked: Any) -> Any:
+            account = asking.get().account
+            if not account:
+                return await call(*args, **asked)
+            return await decide(Within(self._port, account), call, *args, **asked)
+
+        return ask
+
+    def _open(self, call: Callable[..., Any]) -> Any:
+        @functools.wraps(call)
+        def ask(*args: Any, **asked: Any) -> Any:
+            if account := asking.get().account:
+                raise Refused(
+                    RULE, f"this key is bound to the account {account!r}, and that is of the daemon"
+                )
+            return call(*args, **asked)
+
+        return ask
+
+
+def _is_async(call: object) -> bool:
+    return inspect.iscoroutinefunction(call)
+
+
+def bound(port: DaemonPort) -> DaemonPort:
+    """Return ``port`` as its callers may see it."""
+    return cast(DaemonPort, BoundPort(port))

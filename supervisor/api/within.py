@@ -1,0 +1,226 @@
+"""Decisions on what a caller with an account may: each method of the port is asked through one of them.
+
+Each is called with ``Within``, the daemon's own method, and what that was asked with. Names of others do
+not exist: they are answered as unknown ones are, with near names of the account's own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
+
+from supervisor.api.port import DaemonPort
+from supervisor.errors import CREATES, NotFound, Refused, near_matches
+from supervisor.problems import problem_of
+from supervisor.schema import ActionResult, Outcome, Selection, StartRequest, Status, Verdicts, View
+
+RULE: Final = "account_binding"
+DEEPER: Final = 20
+"""How many more of the newest lines are read, for those of one account among them, "the last n" being few."""
+DEEPEST: Final = 10_000
+
+Call: TypeAlias = Callable[..., Awaitable[Any]]
+
+
+class Within(Struct, frozen=True):
+    """The part of the daemon that one account is."""
+
+    port: DaemonPort
+    account: str
+
+    async def ids(self) -> list[str]:
+        """Return the ids of its deployments."""
+        owners = await self.port.owners()
+        return sorted(name for name, account in owners.items() if account == self.account)
+
+    async def own(self, deployment_id: str) -> None:
+        """Raise ``NotFound`` unless the deployment is its."""
+        ids = await self.ids()
+        if deployment_id not in ids:
+            raise NotFound("deployment", deployment_id, near_matches(deployment_id, ids))
+
+    def is_it(self, account: str) -> None:
+        """Raise ``NotFound`` unless ``account`` is it."""
+        if account != self.account:
+            raise NotFound("account", account, near_matches(account, [self.account]))
+
+
+Decision: TypeAlias = Callable[..., Awaitable[Any]]
+"""Called with ``Within``, the daemon's own method, and what that was asked with."""
+
+
+async def passes(_within: Within, call: Call, *args: Any, **asked: Any) -> Any:
+    """Of no account: strategies, feeds, symbols, the host."""
+    return await call(*args, **asked)
+
+
+async def denied(within: Within, _call: Call, *_args: Any, **_asked: Any) -> Any:
+    """Of the daemon as a whole."""
+    raise Refused(RULE, f"this key is bound to the account {within.account!r}, and that is of the daemon")
+
+
+async def one_deployment(within: Within, call: Call, deployment_id: str, *args: Any, **asked: Any) -> Any:
+    """Of the deployment that is named first."""
+    await within.own(deployment_id)
+    return await call(deployment_id, *args, **asked)
+
+
+async def one_account(within: Within, call: Call, name: str, *args: Any, **asked: Any) -> Any:
+    """Of the account that is named first."""
+    within.is_it(name)
+    try:
+        return await call(name, *args, **asked)
+    except NotFound as error:  # nothing is known of it yet: then no near names, which are of others
+        raise NotFound(error.kind, error.name) from None
+
+
+async def listed(within: Within, call: Call, *args: Any, **asked: Any) -> Any:
+    """A list of rows, each of an account."""
+    return [row for row in await call(*args, **asked) if _account_of(row) == within.account]
+
+
+async def ledger(
+    within: Within, call: Call, deployment_id: str | None, account: str | None, **asked: Any
+) -> Any:
+    """Rows of one deployment, of an account, or of all: all is its own account."""
+    if deployment_id is not None:
+        await within.own(deployment_id)
+    if account is not None:
+        within.is_it(account)
+    try:
+        rows = await call(deployment_id, within.account if deployment_id is None else None, **asked)
+    except NotFound as error:
+        raise NotFound(error.kind, error.name) from None
+    return [row for row in rows if _account_of(row) == within.account]
+
+
+async def selected(within: Within, call: Call, selection: Selection, **asked: Any) -> ActionResult:
+    """A verb for some, for an account, or for all: all is its own."""
+    if selection.account is not None:
+        within.is_it(selection.account)
+    ids = await within.ids()
+    asked_for = list(dict.fromkeys(selection.ids)) or ids
+    mine = [name for name in asked_for if name in ids]
+    result: ActionResult = ActionResult()
+    if mine:
+        result = await call(Selection(ids=mine), **asked)
+    done = {outcome.id: outcome for outcome in result.outcomes}
+    return ActionResult(outcomes=[done.get(name) or _unknown(name, ids) for name in asked_for])
+
+
+def _unknown(name: str, ids: list[str]) -> Outcome:
+    return Outcome(id=name, problem=problem_of(NotFound("deployment", name, near_matches(name, ids))))
+
+
+async def started(within: Within, call: Call, request: StartRequest, **asked: Any) -> Any:
+    """A start: of its own, or of a new one, which becomes its own."""
+    if request.account not in (None, within.account):
+        raise Refused(RULE, f"this key is bound to the account {within.account!r}, not {request.account!r}")
+    owners = await within.port.owners()
+    if owners.get(request.id, within.account) != within.account:
+        if request.strategy is None:
+            ids = await within.ids()
+            raise NotFound("deployment", request.id, near_matches(request.id, ids), CREATES)
+        # Two cannot have one id, so this much is told: that it is taken.
+        raise Refused(RULE, f"the id {request.id!r} cannot be used with this key; choose another")
+    if request.id not in owners:
+        if request.strategy is None:
+            ids = await within.ids()
+            raise NotFound("deployment", request.id, near_matches(request.id, ids), CREATES)
+        request = request.model_copy(update={"account": within.account})
+    return await call(request, **asked)
+
+
+async def own_status(within: Within, call: Call) -> Status:
+    """The daemon's state, its counts those of the account."""
+    status: Status = await call()
+    rows = [row for row in await within.port.deployments() if row.account == within.account]
+    ids = {row.id for row in rows}
+    totals = Counter[str]()
+    for row in rows:
+        totals.update(row.signals.model_dump())
+    return status.model_copy(
+        update={
+            "deployments": dict(Counter(row.state for row in rows)),
+            "running": sum(row.pid is not None for row in rows),
+            "signals": Verdicts(**totals),
+            "latches": [
+                latch
+                for latch in status.latches
+                if (latch.name in ids if latch.scope == "deployment" else latch.name == within.account)
+            ],
+            "problems": [],  # sentences that name what is of others, too
+            "state_dir": "",
+            "runtime_dir": "",
+            "config": "",
+        }
+    )
+
+
+async def own_signals(
+    within: Within, call: Call, deployment_id: str | None, *, after: int | None, n: int, follow: bool
+) -> AsyncIterator[View]:
+    """Signals with their verdicts, each of an account."""
+    if deployment_id is not None:
+        await within.own(deployment_id)
+    ids = set(await within.ids())
+
+    def mine(line: Any) -> bool:
+        # A refusal that stands for many need not say its account: then its deployment does.
+        return (line.account_id or within.account) == within.account and line.deployment_id in ids
+
+    deep = n if deployment_id is not None else _depth(n)
+    return await _lines(call, mine, deployment_id, after=after, n=n, deep=deep, follow=follow)
+
+
+async def own_events(
+    within: Within, call: Call, *, after: int | None, n: int, follow: bool
+) -> AsyncIterator[View]:
+    """Events of its deployments; what the daemon did otherwise is not shown."""
+    ids = set(await within.ids())
+    return await _lines(
+        call, lambda line: line.deployment_id in ids, after=after, n=n, deep=_depth(n), follow=follow
+    )
+
+
+def _depth(n: int) -> int:
+    return max(n, min(n * DEEPER, DEEPEST))
+
+
+async def _lines(
+    call: Call, mine: Callable[[Any], bool], *args: Any, after: int | None, n: int, deep: int, follow: bool
+) -> AsyncIterator[View]:
+    """Return the lines that are its: the last ``n`` of the newest ``deep``, or those after ``after``."""
+    lines = await call(*args, after=after, n=n if follow else deep, follow=follow)
+    return _filtered(lines, mine, None if follow else n, newest=after is None)
+
+
+async def _filtered(
+    lines: AsyncIterator[View], mine: Callable[[Any], bool], most: int | None, *, newest: bool
+) -> AsyncIterator[View]:
+    try:
+        if most is not None and newest:
+            kept = [line async for line in lines if mine(line)]
+            for line in kept[max(0, len(kept) - most) :]:
+                yield line
+            return
+        given = 0
+        async for line in lines:
+            if most is not None and given >= most:
+                return
+            if mine(line):
+                given += 1
+                yield line
+    finally:
+        close = getattr(lines, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _account_of(row: Any) -> str:
+    """Return whose a row is: an ``AccountView`` has a name, every other row an account."""
+    account: str = row.account if hasattr(row, "account") else row.name
+    return account
