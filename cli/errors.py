@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+from supervisor.client import errors
 
 DONE = 0
 FAILED = 1
@@ -14,12 +16,13 @@ REFUSED = 5
 INTERRUPTED = 130
 """128 + SIGINT, as shells count."""
 
-_CODE_OF_TYPE = {
-    "urn:stratd:not-found": NOT_FOUND,
-    "urn:stratd:refused": REFUSED,
-    "urn:stratd:invalid": USAGE,
-    "urn:stratd:failed": FAILED,
-}
+_CODES: Final[tuple[tuple[type[errors.ClientError], int], ...]] = (
+    (errors.NotFound, NOT_FOUND),
+    (errors.Refused, REFUSED),
+    (errors.Invalid, USAGE),
+    (errors.Unsendable, USAGE),
+)
+"""What is none of these failed."""
 
 
 class CommandError(Exception):
@@ -33,11 +36,19 @@ class CommandError(Exception):
         super().__init__("\n".join(lines))
 
 
+class DaemonGone(CommandError):
+    """Nobody answers, or the daemon went away in the middle of an answer; it may come back."""
+
+
+def command_error(error: errors.ClientError) -> CommandError:
+    """Return how a command ends with an error of the client."""
+    if isinstance(error, errors.Unreachable):
+        begun = isinstance(error, errors.BrokenOff) and error.begun
+        return DaemonGone(FAILED if begun else NO_DAEMON, str(error))
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)
+    return CommandError(code, str(error), rule=error.rule if isinstance(error, errors.Answered) else "")
+
+
 def of_problem(problem: Mapping[str, Any]) -> CommandError:
     """Return the error that a problem document (RFC 9457) of the daemon means for the command."""
-    code = _CODE_OF_TYPE.get(str(problem.get("type")), FAILED)
-    return CommandError(
-        code,
-        str(problem.get("title") or "the daemon refused without a reason"),
-        rule=str(problem.get("rule") or ""),
-    )
+    return command_error(errors.of_problem(problem))

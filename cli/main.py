@@ -20,6 +20,7 @@ from typer.models import CommandInfo
 
 from cli.commands import catalogue, daemon, deployments, feeds, host, money, state, streams
 from cli.errors import DONE, FAILED, INTERRUPTED, USAGE, CommandError
+from cli.place import URL
 
 
 def _give_up_stdout() -> None:
@@ -52,11 +53,18 @@ def _print_version(wanted: bool) -> None:
 
 
 def _root(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  (its callback prints it)
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The daemon, if not the one of this host: https://HOST:PORT, and STRATD_API_KEY.",
+        ),
+    ] = None,
 ) -> None:
-    pass
+    URL.set(url)
 
 
 def _new() -> typer.Typer:

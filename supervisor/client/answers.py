@@ -1,0 +1,68 @@
+"""What an answer becomes: bytes, models, or an error. Pure, and the same for both clients.
+
+What shape an answer has is said once, by the return annotation of the function that describes the request:
+``Call[list[DeploymentRow]]``. It is read when a first answer of that kind has come, and not before, since
+making the models takes longer than a short command lives.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from supervisor.client.errors import Garbled, of_answer
+
+LINES = "application/x-ndjson"
+
+
+class Answer(NamedTuple):
+    """Status, headers by their names in lower case, and the whole body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def accepted(answer: Answer) -> Answer:
+    """Return an answer that says yes; raise what one says that does not. A redirection is no answer."""
+    if 200 <= answer.status < 300:
+        return answer
+    raise of_answer(answer.status, answer.body, answer.headers.get("retry-after"))
+
+
+def decoded(build: Callable[..., Any], answer: Answer) -> Any:
+    """Return ``answer`` in the shape that ``build`` promises. ``Garbled`` where it is not of that shape."""
+    shape = shape_of(build)
+    if shape is bytes:
+        return answer.body
+    if shape is type(None):
+        return None
+    lines = answer.headers.get("content-type", "").partition(";")[0].strip() == LINES
+    body = b"[" + b",".join(answer.body.splitlines()) + b"]" if lines else answer.body
+    try:
+        return _adapter(build).validate_json(body)
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise Garbled(
+            f"the daemon's answer is not what this stratd expects, which may be of another version: {first}"
+        ) from None
+
+
+@functools.cache
+def shape_of(build: Callable[..., Any]) -> Any:
+    """Return the ``T`` of the ``Call[T]`` that ``build`` is annotated to return."""
+    # Here and not above: pydantic's models take a tenth of a second, which a verb of the CLI does not need.
+    from supervisor import schema  # noqa: PLC0415  (see above)
+
+    hints = typing.get_type_hints(build, localns={**vars(schema)})
+    (shape,) = typing.get_args(hints["return"])
+    return shape
+
+
+@functools.cache
+def _adapter(build: Callable[..., Any]) -> Any:
+    from pydantic import TypeAdapter  # noqa: PLC0415  (as above)
+
+    return TypeAdapter(shape_of(build))

@@ -1,0 +1,132 @@
+"""The client that waits for each answer."""
+
+from __future__ import annotations
+
+import os
+import random
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from supervisor.client.answers import Answer, accepted, decoded
+from supervisor.client.call import Call
+from supervisor.client.calls import catalogue, daemon, money, records, running, states
+from supervisor.client.errors import ClientError
+from supervisor.client.methods import described
+from supervisor.client.place import Certificate
+from supervisor.client.retrying import pause_before
+from supervisor.client.session import open_session
+from supervisor.client.wire import Wire
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Asking:
+    """Carries descriptions of requests out, one after the other, from any thread.
+
+    ``url`` is ``https://HOST:PORT``, ``http://HOST:PORT`` or the path of a Unix socket; None finds the socket
+    as the command line does. ``key`` is an API key, needed over TCP; ``verify`` the file of an authority to
+    trust (False: anybody), ``cert`` a certificate of one's own. ``timeout`` in seconds is for every answer
+    instead of what its request allows; ``retries`` how often to ask again where nothing can be done twice.
+    """
+
+    def __init__(
+        self,
+        url: str | Path | None = None,
+        *,
+        key: str | None = None,
+        verify: bool | str | Path | ssl.SSLContext | None = None,
+        cert: Certificate | None = None,
+        timeout: float | None = None,
+        retries: int = 2,
+    ) -> None:
+        self._session = open_session(
+            url, key=key, verify=verify, cert=cert, timeout=timeout, retries=retries, environ=os.environ
+        )
+        self._wire = Wire(self._session.place, self._session.tls)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close connections that wait to be used again; the client can be used on."""
+        self._wire.close()
+
+    @property
+    def place(self) -> str:
+        """Where the daemon is, as it is named in messages."""
+        return self._session.place.text
+
+    def ask(self, call: Call[Any]) -> Answer:
+        """Carry out ``call`` and return the answer as it came: what methods decode. Raises on any refusal."""
+        call, headers, retry = self._session.patient(call), self._session.headers(call), 0
+        while True:
+            try:
+                return accepted(self._wire.exchange(call, headers))
+            except ClientError as error:
+                retry += 1
+                pause = pause_before(retry, error, self._session.policy, random.random())  # noqa: S311  (a pause is no secret)
+                if pause is None:
+                    raise
+            time.sleep(pause)
+
+    def lines(self, call: Call[Any]) -> Iterator[bytes]:
+        """Yield the lines of the answer to ``call`` as they come; never asked again."""
+        with self._wire.stream(self._session.patient(call), self._session.headers(call)) as stream:
+            if stream.status >= 300:
+                accepted(stream.rest())
+            yield from stream.lines()
+
+
+def _asks(build: Callable[P, Call[T]]) -> Callable[Concatenate[Asking, P], T]:
+    """Return the method that carries out what ``build`` describes."""
+
+    def method(self: Asking, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        answer: T = decoded(build, self.ask(build(*args, **kwargs)))
+        return answer
+
+    return described(method, build)
+
+
+class Client(Asking):
+    """The daemon: one method a route, each of which returns models of ``supervisor.schema``."""
+
+    health = _asks(daemon.health)
+    status = _asks(daemon.status)
+    feeds = _asks(daemon.feeds)
+
+    deployments = _asks(running.deployments)
+    deployment = _asks(running.deployment)
+    start = _asks(running.start)
+    act = _asks(running.act)
+
+    checkpoints = _asks(states.checkpoints)
+    saved_state = _asks(states.saved_state)
+    restore_state = _asks(states.restore_state)
+    clear_state = _asks(states.clear_state)
+
+    accounts = _asks(money.accounts)
+    account = _asks(money.account)
+    pause_account = _asks(money.pause_account)
+    kill_account = _asks(money.kill_account)
+    rearm_account = _asks(money.rearm_account)
+    rearm = _asks(money.rearm)
+    positions = _asks(money.positions)
+    orders = _asks(money.orders)
+    trades = _asks(money.trades)
+
+    logs = _asks(records.logs)
+    events = _asks(records.events)
+    signals = _asks(records.signals)
+
+    rescan = _asks(catalogue.rescan)
+    register_path = _asks(catalogue.register_path)
