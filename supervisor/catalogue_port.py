@@ -7,7 +7,8 @@ from collections import Counter
 from supervisor import listing
 from supervisor.daemon import Daemon
 from supervisor.listing import Used
-from supervisor.schema import RescanResult, StrategyRow, StrategyView
+from supervisor.schema import RescanResult, StrategyView
+from supervisor.schema.catalogue import StrategyRow
 
 
 class Strategies:

@@ -9,6 +9,7 @@
     ├── Stale          what was to be changed has changed since it was read
     ├── Failed         understood, tried, and it did not work
     │   └── Unavailable    what would answer cannot be read now; asking again may help
+    ├── Unsupported    understood, and this version cannot do it
     └── Invalid        the request or the settings are wrong; holds every error at once
         └── SettingsError   the daemon's own configuration
 
@@ -74,6 +75,10 @@ class Failed(StratdError):
 
 class Unavailable(Failed):
     """Who or what would answer is gone or cannot be read: nothing is said rather than something made up."""
+
+
+class Unsupported(StratdError):
+    """Understood, and this version of stratd cannot do it."""
 
 
 class Invalid(StratdError):

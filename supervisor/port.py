@@ -19,6 +19,7 @@ from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid
 from supervisor.ledger import Ledger
 from supervisor.money import Money
+from supervisor.running_port import Running
 from supervisor.schema import (
     ActionResult,
     CheckpointView,
@@ -42,7 +43,7 @@ from supervisor.selection import find
 from supervisor.store.deployments import StoreError
 
 
-class Port(Money, Strategies):
+class Port(Money, Strategies, Running):
     """Answers for one daemon."""
 
     def __init__(self, daemon: Daemon) -> None:

@@ -13,12 +13,14 @@ from supervisor.errors import (
     StratdError,
     Unauthenticated,
     Unavailable,
+    Unsupported,
 )
 from supervisor.schema import Problem
 
 NOT_FOUND: Final = "urn:stratd:not-found"
 REFUSED: Final = "urn:stratd:refused"
 FAILED: Final = "urn:stratd:failed"
+UNSUPPORTED: Final = "urn:stratd:unsupported"
 INVALID: Final = "urn:stratd:invalid"
 UNAUTHENTICATED: Final = "urn:stratd:unauthenticated"
 STALE: Final = "urn:stratd:stale"
@@ -40,6 +42,8 @@ def problem_of(error: StratdError) -> Problem:
             return Problem(type=UNAUTHENTICATED, title=str(error), status=401)
         case Stale():
             return Problem(type=STALE, title=str(error), status=412)
+        case Unsupported():
+            return Problem(type=UNSUPPORTED, title=str(error), status=501)
         case Unavailable():
             return Problem(type=FAILED, title=str(error), status=503, detail=error.detail)
         case Failed():

@@ -34,6 +34,10 @@ STOPPABLE = lf.LIVING | {lf.State.BACKOFF}
 ACTOR = "operator"
 
 
+class Taken(Failed):
+    """There is a deployment of that id already, and a new one was asked for."""
+
+
 class Admission(NamedTuple):
     """Who may start, and with what where the start does not say.
 
@@ -72,16 +76,21 @@ class Verbs:
         """Set when the daemon stops: from then on nothing is started."""
 
     # ---- start ----------------------------------------------------------------------------------
-    async def start(self, request: StartRequest, *, owner: bool) -> tuple[Actor, bool, bool]:
+    async def start(
+        self, request: StartRequest, *, owner: bool, only_new: bool = False
+    ) -> tuple[Actor, bool, bool]:
         """Create or start a deployment. Returns it, whether it is new, and whether anything changed.
 
-        ``owner``: root asks, or the daemon's own user, as whom trusted code may be able to act.
+        ``owner``: root asks, or the daemon's own user, as whom trusted code may be able to act. With
+        ``only_new`` it is created or nothing is done: raises ``Taken`` where there is one of that id.
         """
         if request.trust and not owner:
             raise Refused("trust", "only root and the daemon's own user can answer for code (--trust)")
         async with self._creating:  # two first starts of one id create it once
             actor = self._actors.get(request.id)
             created = actor is None
+            if only_new and not created:
+                raise Taken(f"there is a deployment {request.id} already")
             if actor is None:
                 wanted = self._configured(request, None)
                 judge(wanted, None, self.admission.opt_ins, confirmed=request.confirm_live)

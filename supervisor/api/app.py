@@ -22,6 +22,7 @@ from supervisor.api.routes.deployments import deployment_routes
 from supervisor.api.routes.lines import line_routes
 from supervisor.api.routes.money import money_routes
 from supervisor.api.routes.ops import ops_routes
+from supervisor.api.routes.required import required_routes
 from supervisor.api.routes.state import state_routes
 from supervisor.errors import Invalid, StratdError
 from supervisor.problems import INTERNAL, problem_of
@@ -29,6 +30,7 @@ from supervisor.schema import Health, Problem
 
 ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     ops_routes,
+    required_routes,
     deployment_routes,
     state_routes,
     money_routes,

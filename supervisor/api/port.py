@@ -12,6 +12,7 @@ from typing import Protocol
 
 from supervisor.api.routes.catalogue import CataloguePort
 from supervisor.api.routes.money import MoneyPort
+from supervisor.api.routes.required import RunningPort
 from supervisor.schema import (
     ActionResult,
     CheckpointView,
@@ -29,7 +30,7 @@ from supervisor.schema import (
 )
 
 
-class DaemonPort(MoneyPort, CataloguePort, Protocol):
+class DaemonPort(MoneyPort, CataloguePort, RunningPort, Protocol):
     """The daemon, as its HTTP API sees it."""
 
     async def status(self) -> Status:

@@ -1,6 +1,7 @@
 """The shapes of the HTTP API: what the daemon is asked, and what it answers. Pure, pydantic only.
 
-This is the one module of the supervisor that the CLI imports to talk. Instants are int nanoseconds since
+This is the one module of the supervisor that the CLI imports to talk; what no command reads (``catalogue``,
+``data``, ``ops``, ``running``) is not loaded by it. Instants are int nanoseconds since
 the Unix epoch, UTC; spans are seconds unless the name says otherwise; memory is MiB where the name ends in
 ``_mb``; cpu is a share of one core (``cpu_percent`` 100 is one core). Fields are only ever added: programs
 are written against ``ps --json``, ``events --json`` and ``signals --json`` (docs/cli.md).
@@ -9,20 +10,6 @@ are written against ``ps --json``, ``events --json`` and ``signals --json`` (doc
 from __future__ import annotations
 
 from supervisor.schema.base import Request, View
-from supervisor.schema.catalogue import (
-    ParametersReport,
-    ParametersRequest,
-    SourceFile,
-    SourceView,
-    StrategyDetail,
-    StrategyList,
-    StrategyRow,
-    StrategyStatus,
-    StrategyType,
-    StrategyTypes,
-    TemplateFile,
-    TemplateView,
-)
 from supervisor.schema.checkpoints import CheckpointsView, CheckpointView
 from supervisor.schema.checks import DoctorReport, LayerView, SandboxView, ValidationReport, ValidationStep
 from supervisor.schema.daemon import (
@@ -104,8 +91,6 @@ __all__ = [
     "OrderRow",
     "Outcome",
     "PackagesView",
-    "ParametersReport",
-    "ParametersRequest",
     "PositionRow",
     "PositionView",
     "Problem",
@@ -119,21 +104,11 @@ __all__ = [
     "SandboxView",
     "Selection",
     "SignalView",
-    "SourceFile",
-    "SourceView",
     "StartRequest",
     "StartResult",
     "State",
     "Status",
-    "StrategyDetail",
-    "StrategyList",
-    "StrategyRow",
-    "StrategyStatus",
-    "StrategyType",
-    "StrategyTypes",
     "StrategyView",
-    "TemplateFile",
-    "TemplateView",
     "TradeRow",
     "ValidationReport",
     "ValidationStep",

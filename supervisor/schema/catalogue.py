@@ -87,7 +87,9 @@ class SourceView(View):
 class ParametersRequest(Request):
     """What would be given to a strategy."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"parameters": {"fast": 5, "slow": 20}}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"parameters": {"fast_period": 5, "slow_period": 20}}]}
+    )
 
     parameters: dict[str, JsonValue] = Field(default={}, max_length=1000)
 

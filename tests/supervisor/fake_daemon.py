@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Self
 
-from strategies.plugins import Found
 from supervisor import listing
 from supervisor.api.server import ApiServer
 from supervisor.errors import CREATES, Failed, Invalid, NotFound, Refused, StratdError, near_matches
@@ -40,17 +39,18 @@ from supervisor.schema import (
     StartRequest,
     StartResult,
     Status,
-    StrategyRow,
     StrategyView,
     Verdicts,
     View,
 )
+from supervisor.schema.catalogue import StrategyRow
 from tests.supervisor.fake_money import FakeMoney
+from tests.supervisor.fake_running import CROSSOVER, FakeRunning
 
 AT = 1_763_681_904_123_456_789
 
 
-class FakeDaemon(FakeMoney):
+class FakeDaemon(FakeMoney, FakeRunning):
     def __init__(self) -> None:
         super().__init__()
         self.rows: dict[str, DeploymentRow] = {}
@@ -118,14 +118,11 @@ class FakeDaemon(FakeMoney):
 
     async def strategies(self) -> list[StrategyRow]:
         self._stumble()
-        found = Found(
-            name="crossover", version="1.0.0", path="/x", type="trend_following", code_hash="ab" * 32
-        )
         used = [
             Used(one.id, one.strategy, one.version, State(one.state), one.symbols, one.timeframes)
             for one in self.rows.values()
         ]
-        return listing.rows([found], used)
+        return listing.rows([CROSSOVER], used)
 
     async def catalogue(self) -> list[StrategyView]:
         return [

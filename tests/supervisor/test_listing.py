@@ -13,7 +13,7 @@ from strategies.plugins import Found
 from supervisor import listing
 from supervisor.life import State
 from supervisor.listing import Used, status_of
-from supervisor.schema import StrategyStatus, StrategyType
+from supervisor.schema.catalogue import StrategyStatus, StrategyType
 
 
 def found(name: str = "trend", **given: object) -> Found:

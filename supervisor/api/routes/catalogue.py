@@ -7,7 +7,8 @@ from typing import Protocol
 from fastapi import APIRouter
 
 from supervisor.api.caller import needs
-from supervisor.schema import RegisterRequest, RescanResult, StrategyList, StrategyRow, StrategyView
+from supervisor.schema import RegisterRequest, RescanResult, StrategyView
+from supervisor.schema.catalogue import StrategyList, StrategyRow
 
 
 class CataloguePort(Protocol):

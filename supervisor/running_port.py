@@ -1,0 +1,49 @@
+"""What the API asks of running strategies by their name alone, answered for one daemon."""
+
+from __future__ import annotations
+
+from supervisor import executing
+from supervisor.daemon import Daemon
+from supervisor.errors import Unsupported
+from supervisor.listing import status_of
+from supervisor.schema.running import BacktestRequest, ExecuteRequest, ExecuteResult
+from supervisor.verbs import Taken
+
+
+class Running:
+    """``supervisor.api.routes.required.RunningPort``; a part of ``Port``."""
+
+    _daemon: Daemon
+
+    async def execute(self, request: ExecuteRequest, *, owner: bool = False) -> ExecuteResult:
+        """Create a deployment under a new id, and start it."""
+        daemon = self._daemon
+        found = daemon.catalogue.look_up(request.strategy_id)
+        account = daemon.settings.accounts.get(request.account or "default")
+        capital = account.capital if account else None
+        while True:
+            wanted = executing.start_of(request, found, daemon.actors, capital)
+            try:
+                actor, _, _ = await daemon.verbs.start(wanted, owner=owner, only_new=True)
+            except Taken:  # by who was quicker: then it is among the actors now, and the next id another
+                continue
+            break
+        mine = actor.deployment
+        return ExecuteResult(
+            deployment_id=mine.id,
+            status=status_of({actor.life.state}),
+            strategy_id=mine.strategy,
+            version=mine.version,
+            account=mine.account,
+            mode=mine.mode,
+            instruments=mine.symbols,
+            timeframes=mine.timeframes,
+            capital_allocation=request.capital_allocation,
+            parameters=mine.parameters,
+        )
+
+    async def backtest(self, request: BacktestRequest) -> None:
+        """Judge what a backtest is asked for, and say that there is none yet: raises in any case."""
+        catalogue = self._daemon.catalogue
+        catalogue.parameters(catalogue.find(request.strategy_id), request.parameters, {})
+        raise Unsupported("this version of stratd runs no backtests; nothing is wrong with the request")
