@@ -16,22 +16,23 @@ class Strategies:
 
     _daemon: Daemon
 
-    async def strategies(self) -> list[StrategyRow]:
+    async def strategies(self, *, account: str | None = None) -> list[StrategyRow]:
         """Return every sound strategy, by name, with what its deployments make of it."""
-        return listing.rows(self._daemon.catalogue.current(), self._used())
+        return listing.rows(self._daemon.catalogue.current(), self._used(account))
 
     async def catalogue(self) -> list[StrategyView]:
         """Return every version of every strategy, broken folders included."""
-        used = Counter((one.strategy, one.version) for one in self._used())
+        used = Counter((one.strategy, one.version) for one in self._used(None))
         return self._daemon.catalogue.views(used)
 
     async def rescan(self) -> RescanResult:
         """Search the strategy folders again."""
         return await self._daemon.rescan()
 
-    def _used(self) -> list[Used]:
+    def _used(self, account: str | None) -> list[Used]:
         return [
             Used(name, mine.strategy, mine.version, actor.life.state, mine.symbols, mine.timeframes)
             for name, actor in sorted(self._daemon.actors.items())
             for mine in (actor.deployment,)
+            if account in (None, mine.account)
         ]

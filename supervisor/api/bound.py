@@ -20,7 +20,9 @@ from supervisor.api.within import (
     Call,
     Decision,
     Within,
+    counted,
     denied,
+    executed,
     ledger,
     listed,
     one_account,
@@ -58,10 +60,12 @@ DECISIONS: Final[dict[str, Decision]] = {
     "events": own_events,
     "signals": own_signals,
     # strategies
-    "strategies": passes,
+    "strategies": counted,
     "catalogue": passes,
     "rescan": passes,
     "register": denied,
+    "execute": executed,
+    "backtest": passes,
     # money
     "accounts": listed,
     "account": one_account,

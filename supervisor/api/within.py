@@ -16,6 +16,7 @@ from supervisor.api.port import DaemonPort
 from supervisor.errors import CREATES, NotFound, Refused, near_matches
 from supervisor.problems import problem_of
 from supervisor.schema import ActionResult, Outcome, Selection, StartRequest, Status, Verdicts, View
+from supervisor.schema.running import ExecuteRequest
 
 RULE: Final = "account_binding"
 DEEPER: Final = 20
@@ -132,6 +133,18 @@ async def started(within: Within, call: Call, request: StartRequest, **asked: An
             raise NotFound("deployment", request.id, near_matches(request.id, ids), CREATES)
         request = request.model_copy(update={"account": within.account})
     return await call(request, **asked)
+
+
+async def executed(within: Within, call: Call, request: ExecuteRequest, **asked: Any) -> Any:
+    """A new deployment of a strategy, which becomes its own."""
+    if request.account not in (None, within.account):
+        raise Refused(RULE, f"this key is bound to the account {within.account!r}, not {request.account!r}")
+    return await call(request.model_copy(update={"account": within.account}), **asked)
+
+
+async def counted(within: Within, call: Call, *args: Any, **asked: Any) -> Any:
+    """Of no account, but for what is said of deployments there: those of its own alone."""
+    return await call(*args, **{**asked, "account": within.account})
 
 
 async def own_status(within: Within, call: Call) -> Status:

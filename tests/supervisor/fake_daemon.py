@@ -116,11 +116,12 @@ class FakeDaemon(FakeMoney, FakeRunning):
                      symbols=3, rejected={"bad_price": 2})
         ]  # fmt: skip
 
-    async def strategies(self) -> list[StrategyRow]:
+    async def strategies(self, *, account: str | None = None) -> list[StrategyRow]:
         self._stumble()
         used = [
             Used(one.id, one.strategy, one.version, State(one.state), one.symbols, one.timeframes)
             for one in self.rows.values()
+            if account in (None, one.account)
         ]
         return listing.rows([CROSSOVER], used)
 

@@ -16,6 +16,7 @@ from supervisor.api.caller import Caller, asking
 from supervisor.api.port import DaemonPort
 from supervisor.errors import NotFound, Refused
 from supervisor.schema import ActionResult, EventView, Selection, StartRequest
+from supervisor.schema.running import ExecuteRequest
 from tests.supervisor.fake_daemon import AT, FakeDaemon, make_row, signal
 from tests.supervisor.fake_money import latch
 
@@ -187,3 +188,18 @@ def test_an_id_of_its_own_is_found_and_no_other(name):
                 run(bound(fake).describe(name))
     finally:
         asking.reset(token)
+
+
+def test_what_deployments_of_others_do_says_nothing_of_a_strategy(fake):
+    fake.rows = {"gold": make_row("gold").model_copy(update={"account": "theirs"})}
+    assert [row.status for row in run(bound(fake).strategies())] == ["registered"]
+    fake.rows["eurusd"] = make_row("eurusd").model_copy(update={"account": "mine"})
+    assert [row.status for row in run(bound(fake).strategies())] == ["active"]
+
+
+def test_what_it_executes_is_its_own(fake):
+    asked = ExecuteRequest(strategy_id="crossover", capital_allocation=1000)
+    run(bound(fake).execute(asked))
+    assert fake.calls[-1][1].account == "mine"
+    with pytest.raises(Refused, match="account_binding"):
+        run(bound(fake).execute(asked.model_copy(update={"account": "theirs"})))

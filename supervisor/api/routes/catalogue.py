@@ -14,8 +14,11 @@ from supervisor.schema.catalogue import StrategyList, StrategyRow
 class CataloguePort(Protocol):
     """The daemon, as these routes see it. Every method may raise the errors of supervisor/errors.py."""
 
-    async def strategies(self) -> list[StrategyRow]:
-        """Return every sound strategy, by name, with what its deployments make of it."""
+    async def strategies(self, *, account: str | None = None) -> list[StrategyRow]:
+        """Return every sound strategy, by name, with what its deployments make of it.
+
+        With an ``account`` those of others count for nothing.
+        """
         ...
 
     async def catalogue(self) -> list[StrategyView]:
