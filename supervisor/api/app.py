@@ -23,6 +23,7 @@ from supervisor.api.routes.lines import line_routes
 from supervisor.api.routes.money import money_routes
 from supervisor.api.routes.ops import ops_routes
 from supervisor.api.routes.required import required_routes
+from supervisor.api.routes.page import page_routes
 from supervisor.api.routes.state import state_routes
 from supervisor.errors import Invalid, StratdError
 from supervisor.problems import INTERNAL, problem_of
@@ -59,6 +60,7 @@ def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
     for add in ROUTES:
         add(api, seen)
     app.include_router(api)
+    page_routes(app)
     return app
 
 
