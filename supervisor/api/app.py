@@ -22,8 +22,8 @@ from supervisor.api.routes.deployments import deployment_routes
 from supervisor.api.routes.lines import line_routes
 from supervisor.api.routes.money import money_routes
 from supervisor.api.routes.ops import ops_routes
-from supervisor.api.routes.required import required_routes
 from supervisor.api.routes.page import page_routes
+from supervisor.api.routes.required import required_routes
 from supervisor.api.routes.state import state_routes
 from supervisor.errors import Invalid, StratdError
 from supervisor.problems import INTERNAL, problem_of
