@@ -141,7 +141,7 @@ class DeploymentStore:
                 with contextlib.suppress(StoreError, ValueError):  # a row that is damaged in itself
                     if table is DEPLOYMENTS:
                         _take(Deployment, row), _standing(row)
-                    with self._begin() as connection:
+                    with self.begin() as connection:
                         connection.execute(table.insert().values(row))
                     taken += table is DEPLOYMENTS
         return taken
@@ -167,13 +167,13 @@ class DeploymentStore:
     # ---- deployments ----------------------------------------------------------------------------
     def load(self) -> list[tuple[Deployment, Standing]]:
         """Return every deployment, the oldest first."""
-        rows = self._read(sql.select(DEPLOYMENTS).order_by(DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id))
+        rows = self.read(sql.select(DEPLOYMENTS).order_by(DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id))
         return [(_take(Deployment, row), _standing(row)) for row in rows]
 
     def save(self, deployment: Deployment, standing: Standing) -> None:
         """Insert or replace one deployment as a whole."""
         values = {**structs.asdict(deployment), **_plain(standing)}
-        with self._begin() as connection:
+        with self.begin() as connection:
             changed = connection.execute(
                 DEPLOYMENTS.update().where(DEPLOYMENTS.c.id == deployment.id).values(values)
             )
@@ -182,7 +182,7 @@ class DeploymentStore:
 
     def fill(self, found: list[tuple[Deployment, Standing]]) -> bool:
         """Insert deployments where there are none, all of them or nothing; returns whether it did."""
-        with self._begin() as connection:
+        with self.begin() as connection:
             if connection.scalar(sql.select(sql.func.count()).select_from(DEPLOYMENTS)):
                 return False
             for deployment, standing in found:
@@ -193,14 +193,14 @@ class DeploymentStore:
 
     def stand(self, deployment_id: str, standing: Standing) -> None:
         """Write what is wanted and observed of a known deployment."""
-        with self._begin() as connection:
+        with self.begin() as connection:
             connection.execute(
                 DEPLOYMENTS.update().where(DEPLOYMENTS.c.id == deployment_id).values(_plain(standing))
             )
 
     def remove(self, deployment_id: str) -> None:
         """Forget a deployment and its deaths; its events stay."""
-        with self._begin() as connection:
+        with self.begin() as connection:
             connection.execute(DEATHS.delete().where(DEATHS.c.deployment_id == deployment_id))
             connection.execute(DEPLOYMENTS.delete().where(DEPLOYMENTS.c.id == deployment_id))
 
@@ -209,7 +209,7 @@ class DeploymentStore:
         """Record a death and drop the oldest ones beyond ``KEEP_DEATHS``."""
         mine = DEATHS.c.deployment_id == death.deployment_id
         kept = sql.select(DEATHS.c.number).where(mine).order_by(DEATHS.c.number.desc()).limit(KEEP_DEATHS)
-        with self._begin() as connection:
+        with self.begin() as connection:
             connection.execute(DEATHS.insert().values(structs.asdict(death)))
             numbers = [row.number for row in connection.execute(kept)]
             connection.execute(DEATHS.delete().where(mine, DEATHS.c.number < numbers[-1]))
@@ -217,18 +217,18 @@ class DeploymentStore:
     def deaths(self, deployment_id: str, limit: int = KEEP_DEATHS) -> list[DeathRecord]:
         """Return the deaths of one deployment, the newest first."""
         wanted = sql.select(DEATHS).where(DEATHS.c.deployment_id == deployment_id)
-        rows = self._read(wanted.order_by(DEATHS.c.number.desc()).limit(limit))
+        rows = self.read(wanted.order_by(DEATHS.c.number.desc()).limit(limit))
         return [_take(DeathRecord, row) for row in rows]
 
     # ---- events ---------------------------------------------------------------------------------
     def last_event(self) -> int:
         """Return the highest number of an event, 0 if there is none."""
-        (row,) = self._read(sql.select(sql.func.max(EVENTS.c.seq).label("seq")))
+        (row,) = self.read(sql.select(sql.func.max(EVENTS.c.seq).label("seq")))
         return int(row["seq"] or 0)
 
     def add_events(self, events: list[Event]) -> None:
         """Append events in one transaction."""
-        with self._begin() as connection:
+        with self.begin() as connection:
             connection.execute(EVENTS.insert(), [structs.asdict(event) for event in events])
             self._appended += len(events)
             if self._appended >= KEEP_EVENTS // 10:
@@ -238,27 +238,27 @@ class DeploymentStore:
     def events(self, after: int, limit: int) -> list[Event]:
         """Return up to ``limit`` events numbered above ``after``, ascending."""
         wanted = sql.select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq).limit(limit)
-        return [_take(Event, row) for row in self._read(wanted)]
+        return [_take(Event, row) for row in self.read(wanted)]
 
     def newest_events(self, limit: int) -> list[Event]:
         """Return the last ``limit`` events, ascending."""
-        rows = self._read(sql.select(EVENTS).order_by(EVENTS.c.seq.desc()).limit(limit))
+        rows = self.read(sql.select(EVENTS).order_by(EVENTS.c.seq.desc()).limit(limit))
         return [_take(Event, row) for row in reversed(rows)]
 
     # ---- registered strategies ------------------------------------------------------------------
     def paths(self) -> list[str]:
         """Return the paths of strategies that were registered one by one."""
-        return [str(row["path"]) for row in self._read(sql.select(REGISTERED).order_by(REGISTERED.c.path))]
+        return [str(row["path"]) for row in self.read(sql.select(REGISTERED).order_by(REGISTERED.c.path))]
 
     def add_path(self, path: str) -> None:
         """Keep a registered path; again is fine."""
-        with self._begin() as connection:
+        with self.begin() as connection:
             connection.execute(REGISTERED.delete().where(REGISTERED.c.path == path))
             connection.execute(REGISTERED.insert().values(path=path))
 
     # ---- plumbing -------------------------------------------------------------------------------
     @contextlib.contextmanager
-    def _begin(self) -> Iterator[sql.Connection]:
+    def begin(self) -> Iterator[sql.Connection]:
         """One transaction, whose every failure is a ``StoreError``."""
         if self._engine is None:
             raise StoreError(f"{self.where} is not open")
@@ -268,8 +268,9 @@ class DeploymentStore:
         except SQLAlchemyError as error:
             raise StoreError(f"{self.where}: {_first_line(error)}") from None
 
-    def _read(self, wanted: sql.Select[Any]) -> list[dict[str, Any]]:
-        with self._begin() as connection:
+    def read(self, wanted: sql.Select[Any]) -> list[dict[str, Any]]:
+        """Return the rows of one query; for this and the other files of this folder."""
+        with self.begin() as connection:
             return [dict(row) for row in connection.execute(wanted).mappings()]
 
 

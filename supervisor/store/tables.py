@@ -153,3 +153,40 @@ EVENTS = Table(
     Column("detail", sql.Text, nullable=False),
 )
 REGISTERED = Table("registered_paths", META, Column("path", sql.String(4096), primary_key=True))
+KEYS = Table(
+    "api_keys",
+    META,
+    Column("id", sql.String(12), primary_key=True),
+    Column("name", sql.String(100), nullable=False),
+    Column("scopes", sql.JSON, nullable=False),
+    Column("account", sql.String(64), nullable=False),
+    Column("digest", sql.String(200), nullable=False),
+    Column("created_at", sql.BigInteger, nullable=False),
+    Column("created_by", sql.String(100), nullable=False),
+    Column("expires_at", sql.BigInteger),
+    Column("used_at", sql.BigInteger),
+)
+AUDIT = Table(
+    "audit",
+    META,
+    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("at", sql.BigInteger, nullable=False),
+    Column("who", sql.String(100), nullable=False),
+    Column("key", sql.String(12), nullable=False),
+    Column("account", sql.String(64), nullable=False),
+    Column("address", sql.String(64), nullable=False),
+    Column("method", sql.String(16), nullable=False),
+    Column("path", sql.String(300), nullable=False),
+    Column("status", sql.Integer, nullable=False),
+    Column("request_id", sql.String(128), nullable=False),
+)
+ANSWERS = Table(
+    "idempotent_answers",
+    META,
+    Column("key", sql.String(64), primary_key=True),
+    Column("fingerprint", sql.String(64), nullable=False),
+    Column("status", sql.Integer, nullable=False),
+    Column("media", sql.String(100), nullable=False),
+    Column("body", sql.LargeBinary, nullable=False),
+    Column("at", sql.BigInteger, nullable=False, index=True),
+)
