@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import os
 import signal
@@ -56,6 +57,8 @@ from supervisor.signal_tail import SignalTail
 from supervisor.store.deployments import DeploymentStore, StoreError
 from supervisor.store.high_mark import HighMark
 from supervisor.store.tables import DeathRecord, Deployment, Standing
+from supervisor.streaming.hub import Hub
+from supervisor.streaming.world import DaemonWorld
 from supervisor.survey import take, with_groups
 from supervisor.systemd import Notifier
 from supervisor.trading_setup import TradingSetup
@@ -130,6 +133,7 @@ class Daemon:
         self.news.on_state_answer = self.checkpoints.on_answer
         self.news.on_engine_gone.append(self.checkpoints.on_engine_death)
         self.accounts = Accounts(self)
+        self.hub = Hub(DaemonWorld(self))
         self.routing = Routing(settings.route_specs, self.engine.tell, self.events.note, self.problems)
         self.news.on_route = self.routing.take
         self.engine.before_restart = self._refill
@@ -237,7 +241,8 @@ class Daemon:
             actor.start()
 
     def _actor(self, deployment: Deployment, standing: Standing) -> Actor:
-        book = LogBook(self.premises.logs / f"{deployment.id}.log")
+        told = functools.partial(self.hub.lines, deployment.id)
+        book = LogBook(self.premises.logs / f"{deployment.id}.log", told=told)
         return Actor(self.host, deployment, standing, book)
 
     # ---- signals --------------------------------------------------------------------------------

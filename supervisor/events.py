@@ -76,6 +76,11 @@ class EventLog:
         self.seq = 0
 
     @property
+    def published(self) -> int:
+        """Number of the last event that anybody was shown, 0 for none."""
+        return self._ring[-1].seq if self._ring else 0
+
+    @property
     def unwritten(self) -> int:
         """Events published that the database does not have yet."""
         return len(self._unwritten)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,12 +63,20 @@ def parse(text: str) -> Line | None:
 
 
 class LogBook:
-    """The log of one deployment: ring, file, followers."""
+    """The log of one deployment: ring, file, followers. ``told`` is given every line, and must not wait."""
 
-    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, keep: int = KEEP) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_bytes: int = MAX_BYTES,
+        keep: int = KEEP,
+        told: Callable[[list[Line]], None] | None = None,
+    ) -> None:
         self._path = path
         self._max_bytes = max_bytes
         self._keep = keep
+        self._told = told
         self._ring: deque[Line] = deque(maxlen=TAIL)
         self._broadcast: Broadcast[Line] = Broadcast()
         self._file: int | None = None
@@ -91,6 +99,8 @@ class LogBook:
             self._taken = 0
             self._close_file()
         self._broadcast.publish(fresh)
+        if self._told is not None:
+            self._told(fresh)
 
     def tail(self) -> list[str]:
         """Return the last lines in memory, for the record of a death."""

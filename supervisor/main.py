@@ -59,6 +59,7 @@ async def _serve(settings: Settings, config: Path | None, reread: Callable[[], S
         await daemon.run_until_stopped()
         await daemon.stop_deployments()
     finally:
+        await daemon.hub.close()  # else its listeners keep the API from closing
         if api is not None:
             await api.close()
         await daemon.stop()

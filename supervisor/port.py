@@ -17,6 +17,7 @@ from supervisor.actor import Actor
 from supervisor.catalogue_port import Strategies
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid
+from supervisor.feeds import pictures
 from supervisor.ledger import Ledger
 from supervisor.money import Money
 from supervisor.running_port import Running
@@ -41,9 +42,10 @@ from supervisor.schema import (
 )
 from supervisor.selection import find
 from supervisor.store.deployments import StoreError
+from supervisor.streaming.port import Streaming
 
 
-class Port(Money, Strategies, Running):
+class Port(Money, Strategies, Running, Streaming):
     """Answers for one daemon."""
 
     def __init__(self, daemon: Daemon) -> None:
@@ -133,15 +135,7 @@ class Port(Money, Strategies, Running):
 
     async def feeds(self) -> list[FeedView]:
         """Return every configured feed; one of which the engine has said nothing yet is ``unknown``."""
-        stats = self._daemon.news.stats
-        known = {row.name: views.feed(row) for row in stats.feeds} if stats else {}
-        return [
-            known.get(spec.name)
-            or FeedView(
-                name=spec.name, format=spec.format, endpoint=spec.endpoint, mode=spec.mode, state="unknown"
-            )
-            for spec in self._daemon.settings.feed_specs
-        ]
+        return pictures(self._daemon.settings.feed_specs, self._daemon.news.stats)
 
     # ---- streams --------------------------------------------------------------------------------
     async def logs(self, deployment_id: str, *, n: int, follow: bool) -> AsyncIterator[LogLine]:

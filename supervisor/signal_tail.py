@@ -96,9 +96,10 @@ class SignalTail:
                 last = int(str(row["seq"]))
                 yield SignalView.model_validate(row)
             if len(rows) < BATCH:
-                seen = await self._wait_beyond(seen)
+                seen = await self.beyond(seen)
 
-    async def _wait_beyond(self, seen: int) -> int:
+    async def beyond(self, seen: int) -> int:
+        """Wait until the journal is known to stand elsewhere than at ``seen``, or until ``close``; where."""
         async with self._grown:
             await self._grown.wait_for(lambda: self._closed or self._seq != seen)
             return self._seq

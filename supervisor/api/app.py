@@ -25,6 +25,7 @@ from supervisor.api.routes.ops import ops_routes
 from supervisor.api.routes.page import page_routes
 from supervisor.api.routes.required import required_routes
 from supervisor.api.routes.state import state_routes
+from supervisor.api.routes.stream import stream_routes
 from supervisor.errors import Invalid, StratdError
 from supervisor.problems import INTERNAL, problem_of
 from supervisor.schema import Health, Problem
@@ -37,6 +38,7 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     money_routes,
     catalogue_routes,
     line_routes,
+    stream_routes,
 )
 """Who adds the routes below ``/api/v1``, one a subject."""
 

@@ -30,6 +30,7 @@ from supervisor.api.within import (
     own_events,
     own_signals,
     own_status,
+    own_stream,
     passes,
     selected,
     started,
@@ -59,6 +60,7 @@ DECISIONS: Final[dict[str, Decision]] = {
     "logs": one_deployment,
     "events": own_events,
     "signals": own_signals,
+    "stream": own_stream,
     # strategies
     "strategies": counted,
     "catalogue": passes,

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final, Literal, TypeAlias
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from fastapi.params import Depends as Needed
 from msgspec import Struct
+from starlette.requests import HTTPConnection
 
 from supervisor.errors import Refused, Unauthenticated
 
@@ -48,7 +49,7 @@ def peer(name: str, *, owner: bool) -> Caller:
     return Caller(name=name, scopes=frozenset(SCOPES), owner=owner)
 
 
-def caller(connection: Request) -> Caller:
+def caller(connection: HTTPConnection) -> Caller:
     """Return who asks, as the listener's doorman noted it: a dependency of routes."""
     state = connection.scope.get("state", {})
     found = state.get("caller", NOBODY)
@@ -58,17 +59,21 @@ def caller(connection: Request) -> Caller:
 def needs(scope: Scope) -> Needed:
     """Return the dependency by which a route is refused to who lacks ``scope``."""
 
-    def check(connection: Request) -> None:
-        who = caller(connection)
-        if who == NOBODY:
-            raise Unauthenticated("a key is needed: send it as X-API-Key (`stratd keys create` makes one)")
-        if scope not in who.scopes:
-            raise Refused("scope", f"{who.name} may not {MEANING[scope]}: that needs the scope {scope!r}")
+    def check(connection: HTTPConnection) -> None:
+        require(caller(connection), scope)
 
     return _depends(check)
 
 
-def _depends(check: Callable[[Request], None]) -> Needed:
+def require(who: Caller, scope: Scope) -> None:
+    """Raise ``Unauthenticated`` or ``Refused`` unless ``who`` has ``scope``."""
+    if who == NOBODY:
+        raise Unauthenticated("a key is needed: send it as X-API-Key (`stratd keys create` makes one)")
+    if scope not in who.scopes:
+        raise Refused("scope", f"{who.name} may not {MEANING[scope]}: that needs the scope {scope!r}")
+
+
+def _depends(check: Callable[[HTTPConnection], None]) -> Needed:
     depends: Needed = Depends(check)
     return depends
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from supervisor.api.routes.catalogue import CataloguePort
 from supervisor.api.routes.money import MoneyPort
 from supervisor.api.routes.required import RunningPort
+from supervisor.api.routes.stream import StreamPort
 from supervisor.schema import (
     ActionResult,
     CheckpointView,
@@ -30,7 +31,7 @@ from supervisor.schema import (
 )
 
 
-class DaemonPort(MoneyPort, CataloguePort, RunningPort, Protocol):
+class DaemonPort(MoneyPort, CataloguePort, RunningPort, StreamPort, Protocol):
     """The daemon, as its HTTP API sees it."""
 
     async def status(self) -> Status:

@@ -108,7 +108,8 @@ class GuardedProtocol(H11Protocol):
             return
         self._admitted = self._doorman.admission.admits(peer)
         who = caller.peer(name_of(peer), owner=self._doorman.admission.owns(peer))
-        self.app_state = {**self.app_state, "caller": who}  # into every scope
+        # Into every scope: who asks, and by what a stream ends the connection of one that reads nothing.
+        self.app_state = {**self.app_state, "caller": who, "transport": transport}
         self._doorman.admit(self, self.loop)
         if not self._admitted:
             # Only our half is closed: a socket closed over unread data resets the connection (unix(7)),
@@ -121,8 +122,14 @@ class GuardedProtocol(H11Protocol):
         if not self._admitted:
             return
         super().data_received(data)
-        if self.scope is not None and not self.cycle.more_body:  # type: ignore[redundant-expr]  # None at first
+        if self._asked():
             self._doorman.heard(self)
+
+    def _asked(self) -> bool:
+        """Whether a request has come in whole, or has made this a WebSocket, which has its own protocol."""
+        if self.transport.get_protocol() is not self:
+            return True
+        return self.cycle is not None and not self.cycle.more_body  # type: ignore[redundant-expr]  # None at first
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""

@@ -62,7 +62,10 @@ class ApiServer:
         config = uvicorn.Config(
             build(self._daemon, version=self._version, max_body=self._max_body),
             http=self.doorman.protocol,  # type: ignore[arg-type]  # called, never asked for its type
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=4096,  # nobody has much to say on a stream
+            ws_ping_interval=15.0,
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             access_log=False,

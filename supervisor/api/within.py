@@ -11,12 +11,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supervisor.api.port import DaemonPort
 from supervisor.errors import CREATES, NotFound, Refused, near_matches
 from supervisor.problems import problem_of
 from supervisor.schema import ActionResult, Outcome, Selection, StartRequest, Status, Verdicts, View
 from supervisor.schema.running import ExecuteRequest
+from supervisor.streaming.cursor import Cursor
+from supervisor.streaming.message import Subscription
+from supervisor.streaming.stream import Stream
 
 RULE: Final = "account_binding"
 DEEPER: Final = 20
@@ -67,6 +71,14 @@ async def one_deployment(within: Within, call: Call, deployment_id: str, *args: 
     """Of the deployment that is named first."""
     await within.own(deployment_id)
     return await call(deployment_id, *args, **asked)
+
+
+async def own_stream(within: Within, call: Call, wanted: Subscription, last: Cursor | None) -> Stream:
+    """What happens to its own deployments, and to the feeds."""
+    if wanted.deployment_id:
+        await within.own(wanted.deployment_id)
+    stream: Stream = await call(replace(wanted, account=within.account), last)
+    return stream
 
 
 async def one_account(within: Within, call: Call, name: str, *args: Any, **asked: Any) -> Any:

@@ -25,6 +25,7 @@ from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.journal_file import connect_readonly, unreadable
 from supervisor.store.journal_ledger import Known
 from supervisor.store.journal_rows import Execute
+from supervisor.store.journal_stream import Told, told_after
 
 T = TypeVar("T")
 
@@ -123,6 +124,10 @@ class JournalReader:
     def trades(self, owners: Sequence[str] | None, *, after: int | None, limit: int) -> list[Executed]:
         """Return executions (``journal_ledger.trades``)."""
         return self._ask(lambda execute: journal_ledger.trades(execute, owners, after=after, limit=limit))
+
+    def told_after(self, after: int, limit: int) -> list[Told]:
+        """Return what listeners are told of (``journal_stream.told_after``)."""
+        return self._ask(lambda execute: told_after(execute, after, limit))
 
     def last_seq(self) -> int:
         """Return the newest committed record's number, 0 in an empty journal; it may not be posted yet."""

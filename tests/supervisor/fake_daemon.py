@@ -44,8 +44,13 @@ from supervisor.schema import (
     View,
 )
 from supervisor.schema.catalogue import StrategyRow
+from supervisor.streaming.cursor import Cursor
+from supervisor.streaming.hub import Hub
+from supervisor.streaming.message import Subscription
+from supervisor.streaming.stream import Stream
 from tests.supervisor.fake_money import FakeMoney
 from tests.supervisor.fake_running import CROSSOVER, FakeRunning
+from tests.supervisor.fake_world import FakeWorld
 
 AT = 1_763_681_904_123_456_789
 
@@ -73,6 +78,8 @@ class FakeDaemon(FakeMoney, FakeRunning):
         self.owner: bool | None = None
         """Whether the last start was said to come from the owner."""
         self.news: asyncio.Event = asyncio.Event()
+        self.world = FakeWorld()
+        self.hub = Hub(self.world)
 
     # ---- reading ----
     async def status(self) -> Status:
@@ -257,6 +264,13 @@ class FakeDaemon(FakeMoney, FakeRunning):
             self._row(deployment_id)
         chosen = [one for one in self.verdicts if deployment_id in (None, one.deployment_id)]
         return self._stream(lambda: chosen, n, follow)
+
+    async def stream(self, wanted: Subscription, last: Cursor | None) -> Stream:
+        self._stumble()
+        if wanted.deployment_id:
+            self._row(wanted.deployment_id)
+        self.world.deployments = self.rows
+        return await self.hub.open(wanted, last)
 
     async def _stream(self, views: Callable[[], list[View]], n: int, follow: bool) -> AsyncIterator[View]:
         self.followers += 1

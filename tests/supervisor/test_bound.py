@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import string
 from collections.abc import Iterator
 
@@ -17,6 +18,7 @@ from supervisor.api.port import DaemonPort
 from supervisor.errors import NotFound, Refused
 from supervisor.schema import ActionResult, EventView, Selection, StartRequest
 from supervisor.schema.running import ExecuteRequest
+from supervisor.streaming.message import Subscription
 from tests.supervisor.fake_daemon import AT, FakeDaemon, make_row, signal
 from tests.supervisor.fake_money import latch
 
@@ -203,3 +205,15 @@ def test_what_it_executes_is_its_own(fake):
     assert fake.calls[-1][1].account == "mine"
     with pytest.raises(Refused, match="account_binding"):
         run(bound(fake).execute(asked.model_copy(update={"account": "theirs"})))
+
+
+def test_a_stream_tells_of_its_own_account_only(fake):
+    async def work():
+        stream = await bound(fake).stream(Subscription(frozenset({"deployments"})), None)
+        first = await anext(aiter(stream))
+        await fake.hub.close()
+        assert [json.loads(data)["id"] for _, _, data in first] == ["eurusd", "golden"]
+        with pytest.raises(NotFound):
+            await bound(fake).stream(Subscription(frozenset({"deployments"}), "gold"), None)
+
+    run(work())

@@ -1,4 +1,7 @@
-"""What comes as JSON Lines, one object a line: logs, events, signals."""
+"""What comes as JSON Lines, one object a line: logs, events, signals.
+
+The events also come as server-sent events, with all other topics of the stream, to who asks for that type.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from supervisor.api.caller import needs
+from supervisor.api.caller import Caller, caller, needs
 from supervisor.api.port import DaemonPort
+from supervisor.api.routes.stream import LastHeader, LastId, Only, Topics, server_sent
 from supervisor.schema import View
 
 Lines = Annotated[int, Query(ge=0, le=100_000)]
@@ -26,7 +30,19 @@ def line_routes(api: APIRouter, daemon: DaemonPort) -> None:
         return _json_lines(await daemon.logs(deployment_id, n=n, follow=follow))
 
     @api.get("/events", dependencies=[needs("read")])
-    async def events(n: Lines = 100, after: After = None, follow: bool = False) -> StreamingResponse:
+    async def events(  # noqa: PLR0917  (FastAPI passes them by name)
+        who: Annotated[Caller, Depends(caller)],
+        accept: Annotated[str, Header(max_length=1000)] = "",
+        n: Lines = 100,
+        after: After = None,
+        follow: bool = False,
+        topics: Topics = "",
+        deployment_id: Only = "",
+        last_event_id: LastId = "",
+        last: LastHeader = "",
+    ) -> Response:
+        if "text/event-stream" in accept:
+            return await server_sent(daemon, who.account, topics, deployment_id, last or last_event_id)
         return _json_lines(await daemon.events(after=after, n=n, follow=follow))
 
     @api.get("/signals", dependencies=[needs("read")])
