@@ -24,6 +24,7 @@ import ctypes
 import errno
 import os
 import platform
+import stat
 import struct
 import sys
 import sysconfig
@@ -143,14 +144,38 @@ def bind_opened(source: int, target: str, name: str) -> None:
 
 
 def open_exactly(path: str) -> int:
-    """Return an O_PATH descriptor of ``path``, which leads through no symbolic link (openat2(2)).
+    """Return an O_PATH descriptor of ``path``, absolute, which leads through no symbolic link (openat2(2)).
 
     For code, whose owner could lead a link elsewhere between a look at it and the next. ``OSError``: ELOOP
-    for a link, ENOSYS before Linux 5.6.
+    for a link.
     """
     how = struct.pack("=QQQ", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS)
     size = ctypes.c_size_t(len(how))
-    return _call(_SYS_OPENAT2, path, ctypes.c_int(_AT_FDCWD), _path(path), how, size)
+    try:
+        return _call(_SYS_OPENAT2, path, ctypes.c_int(_AT_FDCWD), _path(path), how, size)
+    except OSError as error:
+        # A filter that judges how files are made cannot look into its structure: systemd's RestrictSUIDSGID=
+        # answers as a kernel that has no such call.
+        if error.errno != errno.ENOSYS:
+            raise
+    return _open_step_by_step(path)
+
+
+def _open_step_by_step(path: str) -> int:
+    """Do the same by a call a folder: each one is held while the next is opened in it."""
+    folder = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    for name in path.split("/"):
+        if not name:
+            continue
+        try:
+            inside = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        finally:
+            os.close(folder)
+        if stat.S_ISLNK(os.fstat(inside).st_mode):  # O_PATH opens the link itself (open(2))
+            os.close(inside)
+            raise OSError(errno.ELOOP, f"{path}: {os.strerror(errno.ELOOP)}")
+        folder = inside
+    return folder
 
 
 def _bind(folder: int, source: str, target: str, name: str, attributes: int) -> None:
@@ -174,11 +199,15 @@ def _bind(folder: int, source: str, target: str, name: str, attributes: int) -> 
 def make_scratch(at: str, size: int, owner: int, readable: Iterable[str] = ()) -> None:
     """Mount the strategy's own /tmp under the root at ``at``: ``size`` bytes, a file for every 4 KiB.
 
+    Of user ``owner``, and of the group that goes with it: our own, or the same number for a cell's own user
+    (``credentials.drop``). One that its user namespace does not know is refused with EINVAL.
+
     What is ``readable`` and lies in /tmp on the host, a checkout that is tried out say, is shown in there.
     """
     shown = [path for path in readable if path.startswith(f"{SCRATCH}/")]
     # Ours and open to all where we have to put something in: nobody else sees this mount.
-    access = "mode=1777" if shown else f"mode=0700,uid={owner},gid={owner}"
+    group = os.getegid() if owner == os.geteuid() else owner
+    access = "mode=1777" if shown else f"mode=0700,uid={owner},gid={group}"
     limits = f"size={size},nr_inodes={max(64, size // 4096)},{access}"
     _mount("tmpfs", at + SCRATCH, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, limits)
     for path in shown:

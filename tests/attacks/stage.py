@@ -30,6 +30,8 @@ SETTINGS = ("root", "userns", "bare")
 ROOT = Path(__file__).resolve().parents[2]
 ORDINARY = 59_999
 """A uid that nobody has (systemd.io/UIDS-GIDS: the last one of "regular users")."""
+GROUP = ORDINARY - 1
+"""His group, another number: a service's user seldom has the same one for both."""
 OWN = namespaces.MOUNT | namespaces.IPC | namespaces.UTS
 KINDS = ("mnt", "pid", "net", "ipc", "uts", "cgroup", "time")
 
@@ -44,13 +46,13 @@ def enter(setting: str) -> None:
         replace_folders(open_to_all=False)
     elif os.geteuid() == 0:
         if setting == "bare":
-            enter_user_namespace([0, ORDINARY])
+            enter_user_namespace([0, ORDINARY, GROUP])
         namespaces.unshare(OWN)
         replace_folders(open_to_all=True)
         if setting == "bare":
             refuse_namespaces(users=0)
         os.setgroups([])
-        os.setresgid(ORDINARY, ORDINARY, ORDINARY)
+        os.setresgid(GROUP, GROUP, GROUP)
         os.setresuid(ORDINARY, ORDINARY, ORDINARY)
     else:
         outside = os.geteuid()

@@ -207,7 +207,7 @@ def test_the_unit_is_shown_and_is_one(stratd):
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze to read the unit")
 def test_systemd_finds_nothing_wrong_with_the_unit(stratd, tmp_path):
     # Its command is not installed here; everything else of the unit is as it ships.
-    text = stratd("systemd show").out.replace("/opt/stratd/bin/stratd", "/bin/true")
+    text = stratd("systemd show").out.replace("/opt/stratd/current/bin/stratd", "/bin/true")
     (tmp_path / "stratd.service").write_text(text)
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", tmp_path / "stratd.service"],

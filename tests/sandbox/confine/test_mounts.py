@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from pathlib import Path
 
@@ -140,3 +142,39 @@ def test_what_is_read_of_the_host_is_the_interpreter_and_our_own_packages():
     )
     assert str(here) not in mounts.readable()
     assert not any(str(here / "tests").startswith(path) for path in mounts.readable())
+
+
+# ---- a way without links ------------------------------------------------------------------------------
+WAYS = pytest.mark.parametrize("opened", [mounts.open_exactly, mounts._open_step_by_step])
+"""With openat2(2), and as where a filter forbids it (systemd's RestrictSUIDSGID=)."""
+
+
+@WAYS
+def test_a_path_without_links_leads_where_it_says(opened, tmp_path: Path):
+    for path in (tmp_path, Path(__file__).resolve(), Path("/")):
+        descriptor = opened(str(path))
+        try:
+            assert os.path.samestat(os.fstat(descriptor), path.stat())
+        finally:
+            os.close(descriptor)
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("below", "number"),
+    [
+        ("link/file", errno.ELOOP),
+        ("folder/link", errno.ELOOP),
+        ("folder/none", errno.ENOENT),
+        ("folder/file/x", errno.ENOTDIR),
+    ],
+)
+def test_a_link_anywhere_on_the_way_is_refused_and_nothing_stays_open(opened, below, number, tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    (tmp_path / "link").symlink_to("folder")
+    (tmp_path / "folder" / "link").symlink_to("file")
+    before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(OSError) as refused:
+        opened(f"{tmp_path.resolve()}/{below}")
+    assert (refused.value.errno, set(Path("/proc/self/fd").iterdir())) == (number, before)
