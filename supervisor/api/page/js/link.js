@@ -5,13 +5,18 @@ import { h } from "./dom.js";
 import { clock, span } from "./format.js";
 
 const FRESH = 20_000; // ms: a heartbeat comes each 15 s
+const ASKED = 12_000; // ms: without a stream the daemon is asked each 5 s
 
-/** Return `live`, `stale`, `lost` or `connecting`. Pure. */
-export function condition({ state, heardAt }, now) {
-  return state === "live" && now - heardAt > FRESH ? "stale" : state;
+/**
+ * Return `live` (the stream runs), `stale` (it is open, and silent), `slow` (there is none, but questions are
+ * answered), `lost` or `connecting`. Pure.
+ */
+export function condition({ state, heardAt, askedAt }, now) {
+  if (state === "live") return now - heardAt > FRESH ? "stale" : "live";
+  return state === "lost" && now - askedAt < ASKED ? "slow" : state;
 }
 
-const WORDS = { live: "Live", stale: "Stale", lost: "Offline", connecting: "Connecting" };
+const WORDS = { live: "Live", slow: "Every 5 s", stale: "Stale", lost: "Offline", connecting: "Connecting" };
 
 /** Show it, and mark the page: figures that may be old are grey. */
 export function showLink(store) {
@@ -20,25 +25,29 @@ export function showLink(store) {
   const link = document.getElementById("link");
   if (link.textContent !== WORDS[is]) link.textContent = WORDS[is];
   link.className = `link ${is}`;
-  document.body.classList.toggle("stale", is === "lost" || is === "stale");
+  const old = is === "lost" || is === "stale";
+  document.body.classList.toggle("stale", old);
   document.getElementById("key").textContent = key.get() ? "Key ✓" : "Key";
   if (store.status) {
     document.getElementById("version").textContent = `stratd ${store.status.version} on ${store.status.host}`;
   }
-  const lost = document.getElementById("lost");
-  const shown = is === "lost" || is === "stale";
-  if (shown && lost.hidden) {
-    lost.replaceChildren(h("span", {}), h("button", { type: "button", class: "quiet", onclick: () => store.hurry() }, "Try now"));
+  showOutage(store, old ? is : "", now);
+}
+
+function showOutage(store, is, now) {
+  const bar = document.getElementById("outage");
+  if (is && bar.hidden) {
+    bar.replaceChildren(h("span", {}, h("span", {}), h("span", { "aria-hidden": "true" })),
+      h("button", { type: "button", class: "quiet", onclick: () => store.hurry() }, "Try now"));
   }
-  lost.hidden = !shown;
-  if (shown) {
-    const since = store.link.heardAt ? ` What you see is from ${clock(store.link.heardAt * 1e6)}.` : "";
-    const wait = Math.max(0, store.link.retryAt - now) / 1000;
-    const next = is === "lost" ? (wait > 1 ? ` Trying again in ${span(Math.ceil(wait))}.` : " Trying again.") : "";
-    const text = is === "lost" ? `No connection to the daemon.${since}` : `Nothing has come for a while.${since}`;
-    // The seconds are for the eye: an alert that counts would be read aloud each second.
-    const [words, seconds] = [lost.firstElementChild, next];
-    if (words.firstChild?.data !== text) words.replaceChildren(text, h("span", { "aria-hidden": "true" }));
-    words.lastElementChild.textContent = seconds;
-  }
+  bar.hidden = !is;
+  if (!is) return;
+  const known = Math.max(store.link.heardAt, store.link.askedAt);
+  const since = known ? ` What you see is from ${clock(known * 1e6)}.` : "";
+  const text = is === "lost" ? `No connection to the daemon.${since}` : `Nothing has come for a while.${since}`;
+  const [words, seconds] = bar.firstElementChild.children;
+  if (words.textContent !== text) words.textContent = text;
+  // The seconds are for the eye: an alert that counts would be read aloud each second.
+  const wait = Math.ceil((store.link.retryAt - now) / 1000);
+  seconds.textContent = is !== "lost" ? "" : wait > 0 ? ` Trying again in ${span(wait).replace(".0", "")}.` : " Trying again.";
 }

@@ -18,8 +18,9 @@ export class Store {
   metrics = null;
   events = [];
   signals = [];
-  /** `connecting`, `live` or `lost`; `heardAt`: Date.now() of the last byte; `retryAt`: of the next attempt. */
-  link = { state: "connecting", heardAt: 0, retryAt: 0, problem: "" };
+  /** The stream: `connecting`, `live` or `lost`. `heardAt`: Date.now() of its last byte, `askedAt` of the last answer
+   * to a question, `retryAt` of the next attempt. */
+  link = { state: "connecting", heardAt: 0, askedAt: 0, retryAt: 0, problem: "" };
   listeners = new Set();
   #slow = 0;
   #live = null;
@@ -48,7 +49,7 @@ export class Store {
 
   async #opened() {
     const back = this.link.state === "lost";
-    this.link = { state: "live", heardAt: Date.now(), retryAt: 0, problem: "" };
+    this.link = { ...this.link, state: "live", heardAt: Date.now(), retryAt: 0, problem: "" };
     if (back) announce("The connection is back.");
     this.changed("link");
     // What is no record (states, feeds) is told as it changes: what changed meanwhile is asked for.
@@ -63,7 +64,10 @@ export class Store {
   }
 
   async #tick() {
-    if (!document.hidden) await this.refreshSlow();
+    if (!document.hidden) {
+      // Without a stream (a proxy that holds it back, a daemon that restarts) everything is asked for.
+      await Promise.all([this.refreshSlow(), this.link.state === "live" || this.refresh()]);
+    }
     clearTimeout(this.#slow);
     this.#slow = setTimeout(() => this.#tick(), SLOW);
   }
@@ -94,6 +98,7 @@ export class Store {
       const [status, positions] = await Promise.all([get("/status"), get("/positions")]);
       this.status = status;
       this.positions = positions;
+      this.link.askedAt = Date.now();
       this.changed("status");
     } catch {
       // as above

@@ -34,7 +34,7 @@ export function trades(records) {
 export function positions(rows) {
   return section("Positions", table("Positions", [
     { key: "symbol", head: "Symbol", cell: (one) => h("strong", {}, one.symbol) },
-    { key: "quantity", head: "Quantity", number: true, cell: (one) => [amount(one.quantity), h("small", {}, ` at ${amount(one.average_price)}`)] },
+    { key: "quantity", head: "Quantity", number: true, cell: (one) => one.quantity === 0 ? "flat" : [amount(one.quantity), h("small", {}, ` at ${amount(one.average_price)}`)] },
     { key: "unrealised", head: "Unrealised", number: true, cell: (one) => h("span", { class: side(one.unrealised) }, gain(one.unrealised)) },
     { key: "realised", head: "Realised", number: true, cell: (one) => [h("span", { class: side(one.realised) }, gain(one.realised)),
       h("small", {}, ` ${one.currency}`)] },
