@@ -15,7 +15,7 @@ from supervisor.actor import Actor
 from supervisor.asking import Asking
 from supervisor.config import Settings
 from supervisor.engine_client import EngineClient
-from supervisor.errors import Failed, NotFound, Unavailable, near_matches
+from supervisor.errors import Failed, NotFound, Refused, Unavailable, near_matches
 from supervisor.news import News
 from supervisor.opt_in import Held
 from supervisor.signal_tail import SignalTail
@@ -95,6 +95,20 @@ class Accounts:
         """Bar an account: ``pause``, or ``lock`` to close everything and let nothing through."""
         self._must_be(name)
         return await self.set("account", name, kind, reason, by)
+
+    async def resume(self, name: str, reason: str, by: str) -> TradingAnswer:
+        """Take back a pause of an account and nothing stronger. ``Refused`` where another latch is set."""
+        self._must_be(name)
+        answer = await self._asking.ask(
+            lambda number: Rearm("account", name, reason, by, number, only="pause")
+        )
+        if _checked(answer).latch is not None:
+            kind = answer.latch.kind if answer.latch else ""
+            raise Refused(
+                f"latch_{kind}",
+                f"account {name} is not paused but barred ({kind}): rearm takes that back",
+            )
+        return answer
 
     async def rearm(self, name: str, reason: str, by: str) -> TradingAnswer:
         """Take back what bars an account."""

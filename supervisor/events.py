@@ -172,6 +172,26 @@ class EventLog:
             if follower is not None:
                 follower.close()
 
+    async def of(self, deployment_id: str, after: int | None, limit: int) -> list[Event]:
+        """Return the first events of one deployment numbered above ``after``, or its last ones; ascending.
+
+        Where the database cannot be read, what is in memory must do.
+        """
+        kept: list[Event] = []
+        with contextlib.suppress(StoreError):
+            kept = await self._in_database(
+                lambda: (
+                    self._store.newest_events(limit, deployment_id)
+                    if after is None
+                    else self._store.events(after, limit, deployment_id)
+                )
+            )
+        newest = max((event.seq for event in kept), default=after or 0)
+        whole = after is not None and len(kept) == limit
+        fresh = [one for one in self._ring if one.seq > newest and one.deployment_id == deployment_id]
+        found = kept if whole else kept + fresh
+        return found[-limit:] if after is None else found[:limit]
+
     def _newest(self, limit: int | None) -> list[Event]:
         ring = list(self._ring)
         return ring if limit is None else ring[len(ring) - min(limit, len(ring)) :]

@@ -71,12 +71,12 @@ class Ledger:
     async def orders(self, owners: Sequence[str] | None, *, ended: bool, limit: int) -> list[OrderRow]:
         """Return the orders that wait, with ``ended`` the others too; the newest last."""
         known = await self._daemon.signals.ask(lambda reader: reader.orders(owners, ended=ended, limit=limit))
-        return [_order(one) for one in known]
+        return [order_row(one) for one in known]
 
     async def trades(self, owners: Sequence[str] | None, *, after: int | None, limit: int) -> list[TradeRow]:
         """Return executions, the newest last."""
         found = await self._daemon.signals.ask(lambda reader: reader.trades(owners, after=after, limit=limit))
-        return [_trade(one) for one in found]
+        return [trade_row(one) for one in found]
 
     def accounts(self) -> list[AccountView]:
         """Return every account."""
@@ -131,7 +131,8 @@ def _position(one: Position, account: str, guards: Mapping[str, Guard]) -> Posit
     )
 
 
-def _order(known: Known) -> OrderRow:
+def order_row(known: Known) -> OrderRow:
+    """Return an order as it is shown."""
     order = known.order
     return OrderRow(
         order_id=order.order_id,
@@ -151,7 +152,8 @@ def _order(known: Known) -> OrderRow:
     )
 
 
-def _trade(record: Executed) -> TradeRow:
+def trade_row(record: Executed) -> TradeRow:
+    """Return an execution as it is shown."""
     fill = record.fill
     return TradeRow(
         seq=record.seq,

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from strategies.trading.accounts import AccountTerms
+from supervisor import account_views
 from supervisor.daemon import Daemon
 from supervisor.ledger import Ledger
-from supervisor.schema import AccountView, LatchResult, OrderRow, PositionRow, TradeRow
+from supervisor.schema import (
+    AccountView,
+    ExposureView,
+    LatchResult,
+    LimitsView,
+    LossView,
+    OrderRow,
+    PositionRow,
+    TradeRow,
+)
 from supervisor.selection import find
 from supervisor.trading_control import TradingAnswer
 from supervisor.views import latch_view
@@ -31,6 +42,28 @@ class Money:
     async def kill_account(self, name: str, *, reason: str, by: str) -> LatchResult:
         """Close everything that an account holds, and let nothing through until it is rearmed."""
         return _result(name, await self._daemon.accounts.latch(name, "lock", reason, by))
+
+    async def resume_account(self, name: str, *, reason: str, by: str) -> LatchResult:
+        """Take back a pause of an account; what is stronger stays, and is ``Refused``."""
+        return _result(name, await self._daemon.accounts.resume(name, reason, by))
+
+    async def account_limits(self, name: str) -> LimitsView:
+        """Return what binds one account, by the configuration."""
+        return account_views.limits(self._daemon.accounts.row(name), self._terms(name))
+
+    async def account_exposure(self, name: str) -> ExposureView:
+        """Return what one account has in the market."""
+        row = self._daemon.accounts.row(name)
+        held = [one for one in self._ledger.positions(None) if one.account == name]
+        return account_views.exposure(row, held)
+
+    async def account_loss(self, name: str) -> LossView:
+        """Return how far one account is from its limits of loss."""
+        return account_views.loss(self._daemon.accounts.row(name), self._terms(name))
+
+    def _terms(self, name: str) -> AccountTerms | None:
+        configured = self._daemon.settings.accounts.get(name)
+        return None if configured is None else configured.terms(name)
 
     async def rearm_account(self, name: str, *, reason: str, by: str) -> LatchResult:
         """Take back what bars an account."""

@@ -15,11 +15,13 @@ from typing import Literal
 from supervisor import doctor, views
 from supervisor.actor import Actor
 from supervisor.catalogue_port import Strategies
+from supervisor.change_port import Changes, new_secret
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid
 from supervisor.feeds import pictures
 from supervisor.ledger import Ledger
 from supervisor.money import Money
+from supervisor.record_port import Records
 from supervisor.running_port import Running
 from supervisor.schema import (
     ActionResult,
@@ -45,12 +47,13 @@ from supervisor.store.deployments import StoreError
 from supervisor.streaming.port import Streaming
 
 
-class Port(Money, Strategies, Running, Streaming):
+class Port(Money, Strategies, Running, Streaming, Changes, Records):
     """Answers for one daemon."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._ledger = Ledger(daemon)
+        self._secret = new_secret()
 
     # ---- questions ------------------------------------------------------------------------------
     async def status(self) -> Status:

@@ -27,9 +27,19 @@ STALE: Final = "urn:stratd:stale"
 INTERNAL: Final = "urn:stratd:internal"
 
 
+class ToldError(StratdError):
+    """A problem that stands in a document already: what one deployment of many was told, for it alone."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem.title)
+
+
 def problem_of(error: StratdError) -> Problem:
     """Return the document that says ``error``; its ``title`` is the error's own line."""
     match error:
+        case ToldError():
+            return error.problem
         case NotFound():
             return Problem(
                 type=NOT_FOUND, title=str(error), status=404, detail=error.kind, near=list(error.near)

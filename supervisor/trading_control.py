@@ -42,13 +42,17 @@ class SetLatch(Struct, frozen=True, array_like=True, tag=11):
 
 
 class Rearm(Struct, frozen=True, array_like=True, tag=12):
-    """Take a latch back: only an operator's doing; ``TradingAnswer`` follows."""
+    """Take a latch back: only an operator's doing; ``TradingAnswer`` follows.
+
+    ``only`` names the kind that is taken back; one of another kind stays. "": whatever is set.
+    """
 
     scope: Scope
     name: str
     reason: str
     by: str
     request: int
+    only: LatchKind | Literal[""] = ""
 
 
 class OrderReport(Struct, frozen=True, array_like=True, tag=13):
@@ -82,6 +86,8 @@ class AccountRow(Struct, frozen=True, kw_only=True):
     equity: float | None = None
     exposure: float | None = None
     """The worth of what is held, long and short alike."""
+    net_exposure: float | None = None
+    """Short set off against long."""
     day: str = ""
     day_profit: float | None = None
     peak_equity: float | None = None

@@ -24,7 +24,7 @@ from supervisor.host import Host
 from supervisor.opt_in import Held, OptIns, judge, judge_change, judge_paper
 from supervisor.quota import Limits, admit
 from supervisor.schema import ActionResult, Selection, StartRequest
-from supervisor.selection import carry_out
+from supervisor.selection import carry_out, find
 from supervisor.store.deployments import StoreError
 from supervisor.store.tables import Deployment, Standing
 from supervisor.trust import RULE, objection
@@ -122,28 +122,54 @@ class Verbs:
         self._host.events.note("created", f"{wanted.strategy}@{wanted.version}", wanted.id)
         return actor
 
+    async def consider(self, request: StartRequest) -> Actor:
+        """Judge other settings as ``change`` does, and change nothing. Raises what that would."""
+        async with self._creating:
+            actor = find(self._actors, request.id)
+            await self._judged(actor, request)
+        return actor
+
+    async def change(
+        self, request: StartRequest, confirmed: Callable[[Deployment], None] = lambda _present: None
+    ) -> tuple[Actor, bool]:
+        """Give a deployment that is at rest other settings. Returns it, and whether anything changed.
+
+        ``confirmed`` is given what it is at that moment, and raises ``Refused`` where it is not to be.
+        """
+        async with self._creating:
+            actor = find(self._actors, request.id)
+            confirmed(actor.deployment)
+            return actor, await self._change(actor, request)
+
     async def _change(self, actor: Actor, request: StartRequest) -> bool:
         if not request.configures:
             judge_paper(actor.deployment, self.admission.opt_ins)
             self._judge_code(actor.deployment)
             return False
-        mine, opt_ins = actor.deployment, self.admission.opt_ins
-        wanted = self._configured(request, mine)
-        if replace(wanted, updated_at=mine.updated_at) == mine:
-            judge_paper(mine, opt_ins)
+        wanted = await self._judged(actor, request)
+        if wanted is None:
             return False
-        if wanted.mode != mine.mode:
-            judge_change(wanted, mine, actor.life.state, await self._held(actor.id))
-        if actor.life.state in lf.LIVING:
-            raise Failed(f"{actor.id} is {actor.life.state}: stop it before giving it other settings")
-        judge(wanted, mine, opt_ins, confirmed=request.confirm_live)
-        self._judge_code(wanted)
         try:
             await actor.configure(wanted)
         except StoreError as error:
             raise Failed(f"cannot save {actor.id}: {error}") from None
         self._host.events.note("configured", f"{wanted.strategy}@{wanted.version}", actor.id)
         return True
+
+    async def _judged(self, actor: Actor, request: StartRequest) -> Deployment | None:
+        """Return what a deployment is to be, judged; None if it is so already."""
+        mine, opt_ins = actor.deployment, self.admission.opt_ins
+        wanted = self._configured(request, mine)
+        if replace(wanted, updated_at=mine.updated_at) == mine:
+            judge_paper(mine, opt_ins)
+            return None
+        if wanted.mode != mine.mode:
+            judge_change(wanted, mine, actor.life.state, await self._held(actor.id))
+        if actor.life.state in lf.LIVING:
+            raise Failed(f"{actor.id} is {actor.life.state}: stop it before giving it other settings")
+        judge(wanted, mine, opt_ins, confirmed=request.confirm_live)
+        self._judge_code(wanted)
+        return wanted
 
     def _configured(self, request: StartRequest, known: Deployment | None) -> Deployment:
         return configure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import Final
 
@@ -9,7 +10,12 @@ import msgspec
 
 from bus.messages import Signal
 
+SEQS: Final = 2**32
+"""A name made by ``uuid7`` tells its ``seq`` but for multiples of this."""
 _encode: Final = msgspec.msgpack.Encoder().encode
+_NAME: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-([89ab][0-9a-f]{3})-([0-9a-f]{12})", re.ASCII
+)
 
 
 def idempotency_key(deployment_id: str, signal: Signal) -> bytes:
@@ -38,3 +44,9 @@ def uuid7(now: int, seq: int, seed: int = 0) -> str:
         f"{millis >> 16 & 0xFFFF_FFFF:08x}-{millis & 0xFFFF:04x}-7{fraction:03x}"
         f"-{low >> 48:04x}-{low & 0xFFFF_FFFF_FFFF:012x}"
     )
+
+
+def seq_of(name: str) -> int | None:
+    """Return the ``seq`` in a name that ``uuid7`` made, modulo ``SEQS``; None for any other text."""
+    found = _NAME.fullmatch(name)
+    return int(found[1] + found[2], 16) >> 30 & SEQS - 1 if found else None

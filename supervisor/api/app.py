@@ -17,13 +17,17 @@ from supervisor.api.body_limit import BodyLimit
 from supervisor.api.bound import bound
 from supervisor.api.door import Door
 from supervisor.api.port import DaemonPort
+from supervisor.api.routes.candles import candle_routes
 from supervisor.api.routes.catalogue import catalogue_routes
+from supervisor.api.routes.changes import change_routes
 from supervisor.api.routes.deployments import deployment_routes
 from supervisor.api.routes.lines import line_routes
 from supervisor.api.routes.money import money_routes
 from supervisor.api.routes.ops import ops_routes
 from supervisor.api.routes.page import page_routes
+from supervisor.api.routes.records import record_routes
 from supervisor.api.routes.required import required_routes
+from supervisor.api.routes.signals import signal_routes
 from supervisor.api.routes.state import state_routes
 from supervisor.api.routes.stream import stream_routes
 from supervisor.errors import Invalid, StratdError
@@ -36,6 +40,10 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     deployment_routes,
     state_routes,
     money_routes,
+    change_routes,
+    record_routes,
+    signal_routes,
+    candle_routes,
     catalogue_routes,
     line_routes,
     stream_routes,

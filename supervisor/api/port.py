@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from supervisor.api.deployment_port import DeploymentPort
 from supervisor.api.routes.catalogue import CataloguePort
 from supervisor.api.routes.money import MoneyPort
 from supervisor.api.routes.required import RunningPort
@@ -31,7 +32,7 @@ from supervisor.schema import (
 )
 
 
-class DaemonPort(MoneyPort, CataloguePort, RunningPort, StreamPort, Protocol):
+class DaemonPort(MoneyPort, DeploymentPort, CataloguePort, RunningPort, StreamPort, Protocol):
     """The daemon, as its HTTP API sees it."""
 
     async def status(self) -> Status:

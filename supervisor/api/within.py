@@ -16,7 +16,16 @@ from msgspec.structs import replace
 from supervisor.api.port import DaemonPort
 from supervisor.errors import CREATES, NotFound, Refused, near_matches
 from supervisor.problems import problem_of
-from supervisor.schema import ActionResult, Outcome, Selection, StartRequest, Status, Verdicts, View
+from supervisor.schema import (
+    ActionResult,
+    Outcome,
+    PromoteRequest,
+    Selection,
+    StartRequest,
+    Status,
+    Verdicts,
+    View,
+)
 from supervisor.schema.running import ExecuteRequest
 from supervisor.streaming.cursor import Cursor
 from supervisor.streaming.message import Subscription
@@ -145,6 +154,39 @@ async def started(within: Within, call: Call, request: StartRequest, **asked: An
             raise NotFound("deployment", request.id, near_matches(request.id, ids), CREATES)
         request = request.model_copy(update={"account": within.account})
     return await call(request, **asked)
+
+
+async def promoted(
+    within: Within, call: Call, deployment_id: str, request: PromoteRequest, **asked: Any
+) -> Any:
+    """From paper to live: of its own, for the account that it is."""
+    await within.own(deployment_id)
+    if request.account not in (None, within.account):
+        raise Refused(RULE, f"this key is bound to the account {within.account!r}, not {request.account!r}")
+    return await call(deployment_id, request, **asked)
+
+
+async def found_signals(
+    within: Within, call: Call, deployment_id: str | None, account: str | None, **asked: Any
+) -> list[Any]:
+    """Signals of one deployment, of an account, or of all: all is its own account."""
+    if deployment_id is not None:
+        await within.own(deployment_id)
+    if account is not None:
+        within.is_it(account)
+    try:
+        rows = await call(deployment_id, within.account if deployment_id is None else None, **asked)
+    except NotFound as error:
+        raise NotFound(error.kind, error.name) from None
+    return [row for row in rows if (row.account_id or within.account) == within.account]
+
+
+async def own_signal(within: Within, call: Call, signal_id: str) -> Any:
+    """One signal, of its own."""
+    chain = await call(signal_id)
+    if chain.signal.account_id != within.account:
+        raise NotFound("signal", signal_id)
+    return chain
 
 
 async def executed(within: Within, call: Call, request: ExecuteRequest, **asked: Any) -> Any:

@@ -101,9 +101,13 @@ class Trading:
 
     def rearm(self, order: Rearm) -> None:
         """Take a latch back."""
+        core, party = self._engine.core, (order.scope, order.name)
+        set_now = core.latched(party)
+        if order.only and set_now is not None and set_now.kind != order.only:
+            self._answer(order.request, Outcome(), order)
+            return
         now = self._engine.event_now(time.monotonic_ns())
-        outcome = self._engine.core.rearm((order.scope, order.name), order.reason, order.by, now)
-        self._answer(order.request, outcome, order)
+        self._answer(order.request, core.rearm(party, order.reason, order.by, now), order)
 
     def report(self, report: OrderReport) -> None:
         """Enter what a route says of a live order."""
@@ -163,7 +167,7 @@ class Trading:
         world, party = core.world, core.account(name)
         terms, ledger = world.setup.account(name), world.ledger(party)
         money = world.money(party)
-        gross = exposure(ledger, price=world.prices.price, rates=world.rates, currency=terms.currency).gross
+        held = exposure(ledger, price=world.prices.price, rates=world.rates, currency=terms.currency)
         figures = core.figures(party)
         equity = world.equity(party)
         start = figures.start_equity
@@ -175,7 +179,8 @@ class Trading:
             unrealised=money.unrealised,
             fees=money.fees,
             equity=money.equity,
-            exposure=gross,
+            exposure=held.gross,
+            net_exposure=held.net,
             day=figures.day,
             day_profit=None if equity is None or start is None else equity - start,
             peak_equity=figures.peak_equity,

@@ -10,6 +10,17 @@ are written against ``ps --json``, ``events --json`` and ``signals --json`` (doc
 from __future__ import annotations
 
 from supervisor.schema.base import Request, View
+from supervisor.schema.candles import CandleView
+from supervisor.schema.chains import OrderEnd, RouteReport, SignalChain
+from supervisor.schema.changes import (
+    ChangeResult,
+    NamedValues,
+    PromoteRequest,
+    PromoteResult,
+    QuotaPatch,
+    SettingsPatch,
+    VerbRequest,
+)
 from supervisor.schema.checkpoints import CheckpointsView, CheckpointView
 from supervisor.schema.checks import DoctorReport, LayerView, SandboxView, ValidationReport, ValidationStep
 from supervisor.schema.daemon import (
@@ -37,6 +48,7 @@ from supervisor.schema.deployments import (
     State,
     Verdicts,
 )
+from supervisor.schema.performance import EquityPoint, EquityView, MetricsView, PerformanceView
 from supervisor.schema.problem import Problem
 from supervisor.schema.records import EventView, LogLine, SignalView
 from supervisor.schema.registering import (
@@ -51,12 +63,16 @@ from supervisor.schema.registering import (
 from supervisor.schema.requests import ActionRequest, RegisterRequest, Selection, StartRequest
 from supervisor.schema.trading import (
     AccountView,
+    ExposureView,
     GuardView,
     LatchRequest,
     LatchResult,
     LatchView,
+    LimitsView,
+    LossView,
     OrderRow,
     PositionRow,
+    SymbolExposure,
     TradeRow,
 )
 
@@ -64,6 +80,8 @@ __all__ = [
     "AccountView",
     "ActionRequest",
     "ActionResult",
+    "CandleView",
+    "ChangeResult",
     "CheckReport",
     "CheckStep",
     "CheckpointView",
@@ -77,7 +95,10 @@ __all__ = [
     "Desired",
     "DoctorReport",
     "Enforcer",
+    "EquityPoint",
+    "EquityView",
     "EventView",
+    "ExposureView",
     "FeedView",
     "GuardView",
     "Health",
@@ -86,32 +107,46 @@ __all__ = [
     "LatchResult",
     "LatchView",
     "LayerView",
+    "LimitsView",
     "LogLine",
+    "LossView",
+    "MetricsView",
     "MirrorView",
+    "NamedValues",
+    "OrderEnd",
     "OrderRow",
     "Outcome",
     "PackagesView",
+    "PerformanceView",
     "PositionRow",
     "PositionView",
     "Problem",
     "ProcessView",
     "Progress",
+    "PromoteRequest",
+    "PromoteResult",
     "Quota",
+    "QuotaPatch",
     "RegisterRequest",
     "Registration",
     "Request",
     "RescanResult",
+    "RouteReport",
     "SandboxView",
     "Selection",
+    "SettingsPatch",
+    "SignalChain",
     "SignalView",
     "StartRequest",
     "StartResult",
     "State",
     "Status",
     "StrategyView",
+    "SymbolExposure",
     "TradeRow",
     "ValidationReport",
     "ValidationStep",
+    "VerbRequest",
     "Verdicts",
     "View",
 ]

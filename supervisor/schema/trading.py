@@ -3,7 +3,7 @@
 # ruff: noqa: RUF012  (pydantic copies a default for each object)
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -122,3 +122,63 @@ class TradeRow(View):
     role: str
     order_id: str
     profit: float | None = None
+
+
+class LimitsView(View):
+    """What binds an account, by the configuration: ``limits`` are those of ``[accounts.NAME.risk]``."""
+
+    name: str
+    currency: str
+    configured: bool = False
+    capital: float | None = None
+    signals_per_s: int
+    limits: dict[str, Any] = {}
+    orders_today: int = 0
+    open_positions: int = 0
+
+
+class SymbolExposure(View):
+    """What the deployments of an account hold in one symbol: ``long`` and ``short`` units, both unsigned."""
+
+    symbol: str
+    long: float = 0.0
+    short: float = 0.0
+    net: float = 0.0
+    deployments: list[str] = []
+
+
+class ExposureView(View):
+    """What an account has in the market, in ``currency``.
+
+    ``gross`` adds long and short up, ``net`` sets them off; both None while a price or a rate is unknown.
+    """
+
+    name: str
+    currency: str
+    gross: float | None = None
+    net: float | None = None
+    symbols: list[SymbolExposure] = []
+
+
+class LossView(View):
+    """How far an account is from its limits of loss, in ``currency``; percentages are percent.
+
+    ``start_equity`` is what its trading ``day`` began with, and ``day_profit`` counts from there.
+    ``drawdown`` is from ``peak_equity``, in money, and ``drawdown_percent`` of it; both zero at the peak.
+    """
+
+    name: str
+    currency: str
+    day: str = ""
+    equity: float | None = None
+    start_equity: float | None = None
+    day_profit: float | None = None
+    peak_equity: float | None = None
+    drawdown: float | None = None
+    drawdown_percent: float | None = None
+    max_daily_loss: float | None = None
+    max_daily_loss_percentage: float | None = None
+    max_drawdown: float | None = None
+    daily_profit_lock: float | None = None
+    on_breach: str = "pause"
+    latch: LatchView | None = None

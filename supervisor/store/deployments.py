@@ -235,14 +235,14 @@ class DeploymentStore:
                 self._appended = 0
                 connection.execute(EVENTS.delete().where(EVENTS.c.seq <= events[-1].seq - KEEP_EVENTS))
 
-    def events(self, after: int, limit: int) -> list[Event]:
-        """Return up to ``limit`` events numbered above ``after``, ascending."""
-        wanted = sql.select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq).limit(limit)
+    def events(self, after: int, limit: int, of: str = "") -> list[Event]:
+        """Return up to ``limit`` events numbered above ``after``, ascending; of one deployment, or of all."""
+        wanted = _events(of).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq).limit(limit)
         return [_take(Event, row) for row in self.read(wanted)]
 
-    def newest_events(self, limit: int) -> list[Event]:
-        """Return the last ``limit`` events, ascending."""
-        rows = self.read(sql.select(EVENTS).order_by(EVENTS.c.seq.desc()).limit(limit))
+    def newest_events(self, limit: int, of: str = "") -> list[Event]:
+        """Return the last ``limit`` events, ascending; of one deployment, or of all."""
+        rows = self.read(_events(of).order_by(EVENTS.c.seq.desc()).limit(limit))
         return [_take(Event, row) for row in reversed(rows)]
 
     # ---- registered strategies ------------------------------------------------------------------
@@ -272,6 +272,11 @@ class DeploymentStore:
         """Return the rows of one query; for this and the other files of this folder."""
         with self.begin() as connection:
             return [dict(row) for row in connection.execute(wanted).mappings()]
+
+
+def _events(of: str) -> sql.Select[Any]:
+    wanted = sql.select(EVENTS)
+    return wanted.where(EVENTS.c.deployment_id == of) if of else wanted
 
 
 def _bring_up(connection: sql.Connection, found: int) -> None:

@@ -50,6 +50,13 @@ def trades(
     return [_EXECUTED(payload) for (payload,) in execute(query, [*given, limit]).fetchall()[::-1]]
 
 
+def trades_before(execute: Execute, owner: str, before: int, limit: int) -> list[Executed]:
+    """Return the last executions of ``owner`` before record ``before``; ascending."""
+    query = "SELECT payload FROM fills WHERE deployment_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+    rows = execute(query, (owner, before, limit)).fetchall()
+    return [_EXECUTED(payload) for (payload,) in rows[::-1]]
+
+
 def _of(owners: Sequence[str] | None) -> tuple[str, list[Any]]:
     if owners is None:
         return "1", []

@@ -18,8 +18,9 @@ import msgspec
 from bus.messages import AcceptedSignal, Checkpoint, Fill, Position
 from strategies.trading.records import Closed, Executed, Judged, Noted, Saved, Withheld
 from strategies.trading.replies import accepted_signal, signal_row, withheld_row
+from supervisor.store import journal_chain, journal_copy, journal_ledger, journal_log
 from supervisor.store import journal_checkpoints as checkpoints
-from supervisor.store import journal_copy, journal_ledger, journal_log
+from supervisor.store.journal_chain import Chain
 from supervisor.store.journal_checkpoints import Kept, Summary
 from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.journal_file import connect_readonly, unreadable
@@ -128,6 +129,31 @@ class JournalReader:
     def told_after(self, after: int, limit: int) -> list[Told]:
         """Return what listeners are told of (``journal_stream.told_after``)."""
         return self._ask(lambda execute: told_after(execute, after, limit))
+
+    def chain(self, signal_id: str) -> Chain | None:
+        """Return what followed from one signal (``journal_chain.chain``)."""
+        return self._ask(lambda execute: journal_chain.chain(execute, signal_id))
+
+    def verdicts(
+        self,
+        owners: Sequence[str] | None,
+        *,
+        verdict: str | None,
+        rule: str | None,
+        after: int | None,
+        limit: int,
+    ) -> list[dict[str, Any]]:
+        """Return verdicts as ``signals`` does, by what became of them (``journal_chain.signals``)."""
+        found = self._ask(
+            lambda execute: journal_chain.signals(
+                execute, owners, verdict=verdict, rule=rule, after=after, limit=limit
+            )
+        )
+        return [withheld_row(one) if isinstance(one, Withheld) else signal_row(one) for one in found]
+
+    def trades_before(self, owner: str, before: int, limit: int) -> list[Executed]:
+        """Return the last executions of a deployment before record ``before``, ascending."""
+        return self._ask(lambda execute: journal_ledger.trades_before(execute, owner, before, limit))
 
     def last_seq(self) -> int:
         """Return the newest committed record's number, 0 in an empty journal; it may not be posted yet."""

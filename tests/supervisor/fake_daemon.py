@@ -48,6 +48,7 @@ from supervisor.streaming.cursor import Cursor
 from supervisor.streaming.hub import Hub
 from supervisor.streaming.message import Subscription
 from supervisor.streaming.stream import Stream
+from tests.supervisor.fake_deployment import FakeDeployment
 from tests.supervisor.fake_money import FakeMoney
 from tests.supervisor.fake_running import CROSSOVER, FakeRunning
 from tests.supervisor.fake_world import FakeWorld
@@ -55,9 +56,10 @@ from tests.supervisor.fake_world import FakeWorld
 AT = 1_763_681_904_123_456_789
 
 
-class FakeDaemon(FakeMoney, FakeRunning):
+class FakeDaemon(FakeMoney, FakeDeployment, FakeRunning):
     def __init__(self) -> None:
         super().__init__()
+        FakeDeployment.__init__(self)
         self.rows: dict[str, DeploymentRow] = {}
         self.calls: list[tuple[object, ...]] = []
         self.lines = [

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from supervisor.errors import NotFound, StratdError, near_matches
-from supervisor.schema import AccountView, LatchResult, LatchView, OrderRow, PositionRow, TradeRow
+from supervisor.errors import NotFound, Refused, StratdError, near_matches
+from supervisor.schema import (
+    AccountView,
+    ExposureView,
+    LatchResult,
+    LatchView,
+    LimitsView,
+    LossView,
+    OrderRow,
+    PositionRow,
+    TradeRow,
+)
 
 
 def latch(name: str, kind: str = "lock", *, scope: str = "account", reason: str = "drill") -> LatchView:
@@ -35,6 +45,24 @@ class FakeMoney:
 
     async def kill_account(self, name: str, *, reason: str, by: str) -> LatchResult:
         return await self._latch(name, latch(name, reason=reason), ("kill", name, reason, by))
+
+    async def resume_account(self, name: str, *, reason: str, by: str) -> LatchResult:
+        set_now = (await self.account(name)).latch
+        if set_now is not None and set_now.kind != "pause":
+            raise Refused(f"latch_{set_now.kind}", f"account {name} is not paused")
+        return await self._latch(name, None, ("resume", name, reason, by))
+
+    async def account_limits(self, name: str) -> LimitsView:
+        found = await self.account(name)
+        return LimitsView(name=name, currency=found.currency, signals_per_s=1000)
+
+    async def account_exposure(self, name: str) -> ExposureView:
+        found = await self.account(name)
+        return ExposureView(name=name, currency=found.currency, gross=found.exposure)
+
+    async def account_loss(self, name: str) -> LossView:
+        found = await self.account(name)
+        return LossView(name=name, currency=found.currency, equity=found.equity)
 
     async def rearm_account(self, name: str, *, reason: str, by: str) -> LatchResult:
         return await self._latch(name, None, ("rearm", name, reason, by))

@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 
 from supervisor.api.caller import Caller, caller, needs
 from supervisor.api.port import DaemonPort
+from supervisor.api.routes.signals import Wanted, signal_lines
 from supervisor.api.routes.stream import LastHeader, LastId, Only, Topics, server_sent
 from supervisor.schema import View
 
@@ -47,12 +48,9 @@ def line_routes(api: APIRouter, daemon: DaemonPort) -> None:
 
     @api.get("/signals", dependencies=[needs("read")])
     async def signals(
-        deployment_id: Annotated[str | None, Query(max_length=64)] = None,
-        n: Lines = 100,
-        after: After = None,
-        follow: bool = False,
+        wanted: Annotated[Wanted, Depends()], n: Lines = 100, after: After = None, follow: bool = False
     ) -> StreamingResponse:
-        return _json_lines(await daemon.signals(deployment_id, after=after, n=n, follow=follow))
+        return _json_lines(await signal_lines(daemon, wanted, after=after, n=n, follow=follow))
 
 
 def _json_lines(views: AsyncIterator[View]) -> StreamingResponse:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, HTTPException, Path, Query
 
 from supervisor.api.caller import Caller, caller, needs
 from supervisor.schema import (
     AccountView,
+    ExposureView,
     LatchRequest,
     LatchResult,
+    LimitsView,
+    LossView,
     OrderRow,
     PositionRow,
     TradeRow,
@@ -41,6 +45,22 @@ class MoneyPort(Protocol):
         """Close everything that an account holds, and let nothing through until it is rearmed."""
         ...
 
+    async def resume_account(self, name: str, *, reason: str, by: str) -> LatchResult:
+        """Take back a pause of an account; what is stronger stays, and is ``Refused``."""
+        ...
+
+    async def account_limits(self, name: str) -> LimitsView:
+        """Return what binds one account, by the configuration."""
+        ...
+
+    async def account_exposure(self, name: str) -> ExposureView:
+        """Return what one account has in the market."""
+        ...
+
+    async def account_loss(self, name: str) -> LossView:
+        """Return how far one account is from its limits of loss."""
+        ...
+
     async def rearm_account(self, name: str, *, reason: str, by: str) -> LatchResult:
         """Take back what bars an account."""
         ...
@@ -69,6 +89,7 @@ class MoneyPort(Protocol):
 def money_routes(api: APIRouter, daemon: MoneyPort) -> None:
     """Add the routes to ``api``."""
     _account_routes(api, daemon)
+    _looks(api, daemon)
 
     @api.get("/positions", dependencies=[needs("read")])
     async def positions(deployment_id: Owner = None, account: Owner = None) -> list[PositionRow]:
@@ -90,6 +111,31 @@ def money_routes(api: APIRouter, daemon: MoneyPort) -> None:
         return await daemon.trades(deployment_id, account, after=after, n=n)
 
 
+def _looks(api: APIRouter, daemon: MoneyPort) -> None:
+    @api.get("/accounts/{name}/limits", dependencies=[needs("read")])
+    async def limits(name: Name) -> LimitsView:
+        return await daemon.account_limits(name)
+
+    # Said, and not only left out: operators own the file that holds them, and no API writes into that.
+    @api.put("/accounts/{name}/limits", dependencies=[needs("trade")], include_in_schema=False)
+    async def put_limits(name: Name) -> None:
+        account = await daemon.account(name)
+        raise HTTPException(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            f"limits of an account are set in the configuration file, under [accounts.{account.name}.risk]; "
+            "SIGHUP (systemctl reload stratd) reads it again",
+            headers={"Allow": "GET"},
+        )
+
+    @api.get("/accounts/{name}/exposure", dependencies=[needs("read")])
+    async def exposure(name: Name) -> ExposureView:
+        return await daemon.account_exposure(name)
+
+    @api.get("/accounts/{name}/loss", dependencies=[needs("read")])
+    async def loss(name: Name) -> LossView:
+        return await daemon.account_loss(name)
+
+
 def _account_routes(api: APIRouter, daemon: MoneyPort) -> None:
     @api.get("/accounts", dependencies=[needs("read")])
     async def accounts() -> list[AccountView]:
@@ -102,6 +148,10 @@ def _account_routes(api: APIRouter, daemon: MoneyPort) -> None:
     @api.post("/accounts/{name}/pause", dependencies=[needs("trade")])
     async def pause(name: Name, request: LatchRequest, who: Who) -> LatchResult:
         return await daemon.pause_account(name, reason=request.reason, by=who.name)
+
+    @api.post("/accounts/{name}/resume", dependencies=[needs("trade")])
+    async def resume(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+        return await daemon.resume_account(name, reason=request.reason, by=who.name)
 
     @api.post("/accounts/{name}/kill", dependencies=[needs("trade")])
     async def kill(name: Name, request: LatchRequest, who: Who) -> LatchResult:
