@@ -64,7 +64,7 @@ export function buttons(row, more = []) {
  */
 export function table(label, columns, rows, { key, empty, sorted, onsort } = {}) {
   if (!rows.length) return h("div", { class: "empty" }, empty);
-  return h("div", { class: "scroll", role: "region", "aria-label": label, tabindex: 0 },
+  return h("div", { class: columns.length > 7 ? "scroll many" : "scroll few", role: "region", "aria-label": label, tabindex: 0 },
     h("table", { role: "table", "aria-label": label },
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map((column) => head(column, sorted, onsort)))),
       h("tbody", { role: "rowgroup" }, rows.map((row, at) => h("tr", { role: "row", key: key ? key(row) : String(at) },

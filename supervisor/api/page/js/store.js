@@ -4,7 +4,7 @@ import { ROOT, get, lines } from "./api.js";
 import { Live } from "./sse.js";
 import { announce } from "./dom.js";
 
-export const TOPICS = "deployments,feeds,signals,orders,events,metrics";
+export const TOPICS = "deployments,feeds,signals,orders,events";
 const MOST = 500;
 const SLOW = 5000; // between two looks at what has no topic: the daemon's own state, and what is held
 
@@ -15,7 +15,6 @@ export class Store {
   positions = [];
   accounts = [];
   status = null;
-  metrics = null;
   events = [];
   signals = [];
   /** The stream: `connecting`, `live` or `lost`. `heardAt`: Date.now() of its last byte, `askedAt` of the last answer
@@ -25,6 +24,8 @@ export class Store {
   #slow = 0;
   #live = null;
   #refreshing = null;
+  #fresh = new Set();
+  #soon = 0;
 
   start(unauthorized) {
     this.#live = new Live(`${ROOT}/events?topics=${TOPICS}`, {
@@ -79,11 +80,15 @@ export class Store {
   }
 
   async #ask() {
+    this.#fresh.clear();
     try {
       const [deployments, feeds, events] = await Promise.all([
         get("/deployments?limit=1000"), get("/feeds"), lines("/events?n=200"),
       ]);
-      this.deployments = new Map(listed(deployments, "deployments").map((row) => [row.id, row]));
+      // What the stream told meanwhile is newer than this answer may be.
+      const known = this.deployments;
+      const told = [...this.#fresh].filter((id) => known.has(id)).map((id) => [id, known.get(id)]);
+      this.deployments = new Map([...listed(deployments, "deployments").map((row) => [row.id, row]), ...told]);
       this.feeds = new Map(feeds.map((feed) => [feed.name, feed]));
       this.events = events;
       this.changed("all");
@@ -109,13 +114,22 @@ export class Store {
   take(topic, data) {
     if (topic === "deployments") this.#deployment(data);
     else if (topic === "feeds") this.feeds.set(data.name, data);
-    else if (topic === "metrics") this.metrics = data;
     else if (topic === "events") keep(this.events, data);
     else if (topic === "signals") keep(this.signals, data);
+    else if (topic === "orders") this.#heldChanged();
     this.changed(topic, data);
   }
 
+  /** What is held has changed, and may again at once: it is asked for when that is over. */
+  #heldChanged() {
+    this.#soon ||= setTimeout(() => {
+      this.#soon = 0;
+      this.refreshSlow();
+    }, 1000);
+  }
+
   #deployment(row) {
+    this.#fresh.add(row.id);
     if (row.removed) {
       if (this.deployments.delete(row.id)) announce(`${row.id} was removed`);
       return;

@@ -29,6 +29,7 @@ export class Deployment {
   #timer = 0;
   #soon = 0;
   #shown = true;
+  #hurried = false;
 
   constructor({ store, draw }, id) {
     this.store = store;
@@ -70,9 +71,20 @@ export class Deployment {
         this.#describe();
       }, 500);
     } else if (topic === "deployments") return data.id !== this.id;
-    else if (!["all", "status", "orders"].includes(topic)) return true;
+    else if (topic === "orders") {
+      this.#hurry();
+      return true;
+    } else if (!["all", "status"].includes(topic)) return true;
     this.#chart?.mark(this.#of(this.#signals), this.#of(this.#trades));
     return false;
+  }
+
+  /** Look again soon: an order was filled or ended, and others may be at once. */
+  #hurry() {
+    if (this.#hurried) return;
+    this.#hurried = true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#look(), 700);
   }
 
   #of(records) {
@@ -90,6 +102,7 @@ export class Deployment {
   }
 
   async #look() {
+    this.#hurried = false;
     if (!document.hidden) {
       const { symbol, timeframe } = this.#series ?? {};
       const quiet = (question) => question.catch(() => null);
@@ -152,9 +165,9 @@ export class Deployment {
     if (!row.id) return h("div", {}, h("h1", {}, this.id), h("p", { class: "empty" }, "Asking the daemon…"));
     return h("div", {}, this.#head(row), h("div", { class: "deployment" },
       h("div", { class: "column", key: "main" }, this.#prices(row), signals(this.#signals), trades(this.#trades), this.#log(),
-        events(this.#events)),
+        deaths(this.#known?.deaths ?? []), events(this.#events)),
       h("div", { class: "column", key: "side" }, this.#now(row), this.#money(), positions(this.#known?.positions ?? []),
-        orders(this.#orders), deaths(this.#known?.deaths ?? []), parameters(this.#known))));
+        orders(this.#orders), parameters(this.#known))));
   }
 
   #head(row) {

@@ -1,7 +1,7 @@
 // The form that makes a deployment of a strategy and starts it.
 
 import { get, part, post } from "../api.js";
-import { complain, notice } from "../dialogs.js";
+import { notice } from "../dialogs.js";
 import { h } from "../dom.js";
 import { collect, fieldset, fieldsOf } from "../form.js";
 import { listed } from "../store.js";
@@ -12,6 +12,7 @@ export class Start {
   title = "Start a strategy";
   #fields = null;
   #strategy = null;
+  #problem = "";
   #shown = true;
 
   constructor({ draw }, strategy) {
@@ -31,8 +32,7 @@ export class Start {
       this.#strategy = listed(all, "strategies").find((one) => one.name === name && (!version || one.version === version)) ?? null;
       this.#fields = fieldsOf(schema);
     } catch (error) {
-      complain(error, this.id);
-      this.#fields = [];
+      this.#problem = error.message;
     }
     if (this.#shown) this.draw();
   }
@@ -43,6 +43,9 @@ export class Start {
 
   render() {
     const head = h("div", { class: "head" }, h("h1", {}, "Start ", h("span", {}, this.id)));
+    if (this.#problem) {
+      return h("div", {}, head, h("p", { class: "empty" }, this.#problem, " ", h("a", { href: "#/strategies" }, "All strategies")));
+    }
     if (this.#fields === null) return h("div", {}, head, h("p", { class: "empty" }, "Asking the daemon…"));
     const known = this.#strategy;
     const parameters = this.#fields;
