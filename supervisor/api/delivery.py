@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from supervisor.errors import StratdError
@@ -89,10 +90,11 @@ def abort(scope: Scope) -> None:
         transport.abort()
 
 
-class EventStream:
+class EventStream(Response):
     """The ASGI answer that is a stream of server-sent events."""
 
     def __init__(self, stream: Stream, *, heartbeat: float = HEARTBEAT) -> None:
+        super().__init__()  # FastAPI sends what is a Response as it is
         self._stream = stream
         self._heartbeat = heartbeat
 

@@ -48,8 +48,7 @@ async def server_sent(
 ) -> Response:
     """Return the answer that streams to one client."""
     wanted = Subscription(topics_of(topics), deployment_id, account)
-    # What is called with scope, receive and send is an answer (asgi.readthedocs.io).
-    return EventStream(await daemon.stream(wanted, cursor_of(last) if last else None))  # type: ignore[return-value]
+    return EventStream(await daemon.stream(wanted, cursor_of(last) if last else None))
 
 
 def stream_routes(api: APIRouter, daemon: StreamPort) -> None:

@@ -1,6 +1,6 @@
 // What can be done to deployments and accounts, each with its question: one table of verbs.
 
-import { part, post } from "./api.js";
+import { part, post, remove } from "./api.js";
 import { complain, confirm, notice } from "./dialogs.js";
 
 /** By state: the verbs that make sense, the likeliest first (docs/operations: wanted and actual are two things). */
@@ -41,6 +41,10 @@ const QUESTIONS = {
     text: "Every position is closed and every waiting order cancelled. It opens nothing more until it is rearmed.",
     confirm: "Flatten", danger: true, reason: "required",
   }),
+  rearm: (id) => ({
+    title: `Rearm ${id}?`, text: "What bars it is taken back: it may open positions again.", confirm: "Rearm",
+    reason: "required",
+  }),
   remove: (id) => ({
     title: `Remove ${id}?`, text: "Its configuration and saved state are forgotten. Its records in the journal stay.",
     confirm: "Remove", danger: true,
@@ -63,16 +67,13 @@ export async function act(verb, id) {
 }
 
 async function carryOut(verb, id, reason) {
-  if (verb === "start") return (await post("/deployments", { id, wait: false })).changed;
-  if (verb === "flatten" || verb === "rearm") {
-    return (await post(`/deployments/${part(id)}/${verb}`, { reason })).changed ?? true;
-  }
+  const path = `/deployments/${part(id)}`;
+  if (verb === "remove") return (await remove(path)).changed;
+  if (verb === "reset-failed") return (await post(`${path}/reset-failed`)).changed;
+  if (verb === "flatten") return (await post(`${path}/flatten`, { reason })).changed;
+  if (verb === "rearm") return (await post(`${path}/unlock`, { reason })).changed;
   const now = verb === "kill";
-  const body = { ids: [id], reason, now, wait: false };
-  const { outcomes } = await post(`/actions/${now ? "stop" : verb}`, body);
-  const problem = outcomes[0]?.problem;
-  if (problem) throw Object.assign(new Error(problem.title), problem);
-  return outcomes[0]?.changed;
+  return (await post(`${path}/${now ? "stop" : verb}`, { reason, now, wait: false })).changed;
 }
 
 const ACCOUNT = {

@@ -95,5 +95,10 @@ export async function post(path, body = {}, options = {}) {
   return answer.status === 204 ? {} : answer.json();
 }
 
+/** Delete what is at a path, and return the document that is answered. */
+export async function remove(path) {
+  return (await request(ROOT + path, { method: "DELETE" })).json();
+}
+
 /** One path element of a name that somebody chose. */
 export const part = (name) => encodeURIComponent(name);

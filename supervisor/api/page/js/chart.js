@@ -133,7 +133,7 @@ export class PriceChart extends Chart {
   }
 }
 
-/** A curve of money over time: points `{at, equity}`; what is unknown is a gap. */
+/** A curve of money over time: points `{at, equity, profit}`; profit where no equity is known. */
 export class Curve extends Chart {
   constructor(box) {
     super(box, { handleScale: false, handleScroll: false });
@@ -143,9 +143,9 @@ export class Curve extends Chart {
 
   show(points) {
     const byTime = new Map();
-    for (const { at, equity } of points) {
+    for (const { at, equity, profit } of points) {
       const time = local(seconds(at));
-      byTime.set(time, equity === null ? { time } : { time, value: equity });
+      byTime.set(time, { time, value: equity ?? profit });
     }
     this.series.setData([...byTime.values()].sort((one, other) => one.time - other.time));
     this.chart.timeScale().fitContent();

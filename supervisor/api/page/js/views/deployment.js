@@ -1,13 +1,13 @@
 // One deployment: what it is, what it did, what became of it.
 
-import { get, lines, part } from "../api.js";
+import { get, part } from "../api.js";
 import { Curve, PriceChart } from "../chart.js";
 import { h } from "../dom.js";
-import { amount, count, lag, span } from "../format.js";
+import { amount, count, lag, money, span } from "../format.js";
 import { LogTail } from "../logs.js";
 import { buttons, cpu, facts, latch, memory, pill, profit, section } from "../parts.js";
-import { keep, listed } from "../store.js";
-import { deaths, events, orders, parameters, positions, signals, trades } from "./records.js";
+import { keep } from "../store.js";
+import { deaths, events, figures, orders, parameters, positions, signals, trades } from "./records.js";
 
 const AGAIN = 4000; // ms between two looks at candles and at what is held
 const CANDLES = 500;
@@ -22,7 +22,8 @@ export class Deployment {
   #trades = [];
   #orders = [];
   #events = [];
-  #equity = [];
+  #equity = null;
+  #figures = null;
   #chart = null;
   #curve = null;
   #tail = null;
@@ -44,8 +45,7 @@ export class Deployment {
     if (!this.#known || !this.#shown) return;
     const [symbol, timeframe] = [this.#known.symbols[0], this.#known.timeframes[0]];
     this.#series = symbol && timeframe ? { symbol, timeframe } : null;
-    const query = `deployment_id=${part(this.id)}&n=${RECORDS}`;
-    const asked = [lines(`/signals?${query}`), lines(`${this.path}/events?n=${RECORDS}`)];
+    const asked = ["signals", "events"].map((what) => get(`${this.path}/${what}?limit=${RECORDS}`));
     const [told, happened] = await Promise.all(asked.map((one) => one.catch(() => [])));
     this.#signals = told;
     this.#events = happened;
@@ -106,22 +106,24 @@ export class Deployment {
     if (!document.hidden) {
       const { symbol, timeframe } = this.#series ?? {};
       const quiet = (question) => question.catch(() => null);
-      const [candles, done, waiting, equity] = await Promise.all([
+      const [candles, done, waiting, equity, figures] = await Promise.all([
         symbol ? quiet(get(`/candles?symbol=${part(symbol)}&timeframe=${part(timeframe)}&n=${CANDLES}`)) : null,
-        quiet(get(`/trades?deployment_id=${part(this.id)}&n=${RECORDS}`)),
-        quiet(get(`/orders?deployment_id=${part(this.id)}&ended=true&n=${RECORDS}`)),
+        quiet(get(`${this.path}/trades?limit=${RECORDS}`)),
+        quiet(get(`${this.path}/orders?ended=true&limit=${RECORDS}`)),
         quiet(get(`${this.path}/equity?n=500`)),
+        quiet(get(`${this.path}/performance`)),
       ]);
       if (!this.#shown) return;
       if (candles && symbol === this.#series?.symbol && timeframe === this.#series?.timeframe) {
-        this.#candles = listed(candles, "candles");
+        this.#candles = candles;
         this.#chart?.show(this.#candles);
       }
-      if (done) this.#trades = listed(done, "trades");
-      if (waiting) this.#orders = listed(waiting, "orders");
-      if (equity) this.#equity = listed(equity, "points");
+      if (done) this.#trades = done;
+      if (waiting) this.#orders = waiting;
+      if (equity) this.#equity = equity;
+      if (figures) this.#figures = figures;
       this.#chart?.mark(this.#of(this.#signals), this.#of(this.#trades));
-      this.#curve?.show(this.#equity);
+      this.#curve?.show(this.#equity?.points ?? []);
       await this.#describe();
     }
     clearTimeout(this.#timer);
@@ -147,7 +149,7 @@ export class Deployment {
     const curve = root.querySelector("[data-keep=curve]");
     if (curve && !this.#curve) {
       this.#curve = new Curve(curve);
-      this.#curve.show(this.#equity);
+      this.#curve.show(this.#equity?.points ?? []);
     }
     const log = root.querySelector("[data-keep=log]");
     if (log && !this.#tail) {
@@ -166,7 +168,7 @@ export class Deployment {
     return h("div", {}, this.#head(row), h("div", { class: "deployment" },
       h("div", { class: "column", key: "main" }, this.#prices(row), signals(this.#signals), trades(this.#trades), this.#log(),
         deaths(this.#known?.deaths ?? []), events(this.#events)),
-      h("div", { class: "column", key: "side" }, this.#now(row), this.#money(), positions(this.#known?.positions ?? []),
+      h("div", { class: "column", key: "side" }, this.#now(row), this.#money(), figures(this.#figures), positions(this.#known?.positions ?? []),
         orders(this.#orders), parameters(this.#known))));
   }
 
@@ -216,11 +218,14 @@ export class Deployment {
   }
 
   #money() {
-    const points = this.#equity;
-    return h("section", { class: "panel", "aria-labelledby": "s-equity", key: "equity" }, h("h2", { id: "s-equity" }, "Equity"),
+    const { points = [], currency } = this.#equity ?? {};
+    const last = points.at(-1);
+    const name = last && last.equity === null ? "Profit after each fill" : "Equity after each fill";
+    return h("section", { class: "panel", "aria-labelledby": "s-equity", key: "equity" },
+      h("h2", { id: "s-equity" }, name, currency ? h("small", {}, ` ${currency}`) : null),
       points.length > 1 ? h("div", { class: "chart small", key: "curve", keep: "curve", role: "img",
-        "aria-label": `Equity over ${points.length} points, now ${amount(points.at(-1).equity)}` })
-        : h("p", { class: "empty", key: "none" }, "A curve begins with the first fill."));
+        "aria-label": `${name}: ${points.length} points, now ${money(last.equity ?? last.profit)}` })
+        : h("p", { class: "empty", key: "none" }, "A curve begins with the second fill."));
   }
 
   #log() {

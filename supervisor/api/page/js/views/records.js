@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { NOTHING, amount, gain, instant, megabytes, money, side, span } from "../format.js";
-import { pill, section, table, time } from "../parts.js";
+import { facts, pill, section, table, time } from "../parts.js";
 import { EVENT_COLUMNS } from "./events.js";
 
 const SHOWN = 50;
@@ -41,6 +41,23 @@ export function positions(rows) {
     { key: "guard", head: "Stop / target", number: true, cell: (one) => one.guard
       ? `${amount(one.guard.trailing_stop ?? one.guard.stop)} / ${amount(one.guard.target)}` : NOTHING },
   ], rows, { key: (one) => one.symbol, empty: "It holds nothing." }));
+}
+
+/** What it has earned, by its fills; a dash is unknown. */
+export function figures(known) {
+  if (!known || !known.trades) return null;
+  const percent = (share) => (share === null ? NOTHING : `${(share * 100).toFixed(0)}%`);
+  const coloured = (value) => h("span", { class: side(value) }, gain(value));
+  return section("Performance", facts([
+    ["Realised", coloured(known.realised)],
+    ["Unrealised", coloured(known.unrealised)],
+    ["Fees", money(known.fees)],
+    ["Round trips", `${known.trips}, ${known.wins} won, ${known.losses} lost`],
+    ["Win rate", percent(known.win_rate)],
+    ["Profit factor", known.profit_factor === null ? NOTHING : known.profit_factor.toFixed(2)],
+    ["Best / worst", h("span", {}, gain(known.best), " / ", gain(known.worst))],
+    ["Deepest fall", money(known.max_drawdown)],
+  ]));
 }
 
 export function orders(records) {
