@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         OtherVersion,
         Refused,
         Silent,
+        Stale,
         Unauthorized,
         Unavailable,
         Unreachable,
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answered", "AsyncClient", "BrokenOff", "Client", "ClientError", "Failed", "Garbled", "Invalid",
-    "Message", "NotFound", "OtherVersion", "Refused", "Silent", "Unauthorized", "Unavailable", "Unreachable",
-    "Unsendable", "Untrusted",
+    "Message", "NotFound", "OtherVersion", "Refused", "Silent", "Stale", "Unauthorized", "Unavailable",
+    "Unreachable", "Unsendable", "Untrusted",
 ]  # fmt: skip
 
 _ELSEWHERE: Final = {"AsyncClient": "asynchronous", "Client": "synchronous", "Message": "messages"}

@@ -6,7 +6,8 @@ import asyncio
 import os
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +18,11 @@ import httpx2
 from supervisor.client import wording
 from supervisor.client.answers import Answer, accepted, decoded
 from supervisor.client.call import Call
-from supervisor.client.calls import catalogue, daemon, money, records, running, states
-from supervisor.client.errors import ClientError
+from supervisor.client.calls import catalogue as code
+from supervisor.client.calls import daemon, money, records, running, states
+from supervisor.client.errors import ClientError, Unavailable, Unreachable
+from supervisor.client.following import Following, began
+from supervisor.client.messages import Message, Messages
 from supervisor.client.methods import described
 from supervisor.client.place import Certificate, Place
 from supervisor.client.retrying import pause_before
@@ -90,11 +94,43 @@ class AsyncAsking:
                     raise
             await asyncio.sleep(pause)
 
+    async def follow(
+        self,
+        topics: Sequence[str] | None = None,
+        *,
+        deployment_id: str | None = None,
+        last_event_id: str | None = None,
+        patience: float = 60.0,
+    ) -> AsyncIterator[Message]:
+        """Yield what happens as it happens, for ever: of ``topics``, of one deployment or of all.
+
+        Topics are deployments, signals, orders, logs, metrics, feeds and events; all but logs if none is
+        named. Without ``last_event_id`` it begins with what is now, with one behind that message. A daemon
+        that goes away is waited for, ``patience`` seconds; only then ``Unreachable`` is raised.
+        """
+        following = Following(topics, deployment_id, last_event_id, patience)
+        while True:
+            ended: ClientError | None = None
+            try:
+                async for message in self._messages(following.call()):
+                    following.took(message)
+                    yield message
+            except (Unreachable, Unavailable) as error:
+                ended = error
+            await asyncio.sleep(following.pause(ended, time.monotonic(), random.random()))  # noqa: S311  (as above)
+
+    async def _messages(self, call: Call[Any]) -> AsyncIterator[Message]:
+        messages = Messages()
+        async with self._stream(self._session.patient(call), self._session.headers(call)) as response:
+            began(await _head(response))
+            async for piece in response.aiter_raw():
+                for message in messages.feed(piece):
+                    yield message
+
     async def lines(self, call: Call[Any]) -> AsyncIterator[bytes]:
         """Yield the lines of the answer to ``call`` as they come; never asked again."""
         async with self._stream(self._session.patient(call), self._session.headers(call)) as response:
-            if response.status_code >= 300:
-                accepted(Answer(response.status_code, dict(response.headers), await response.aread()))
+            accepted(await _head(response))
             rest = b""
             async for piece in response.aiter_raw():
                 *lines, rest = (rest + piece).split(b"\n")
@@ -128,6 +164,12 @@ class AsyncAsking:
                 yield response
         except httpx2.TransportError as error:
             raise _of_transport(self._session.place, error) from None
+
+
+async def _head(response: httpx2.Response) -> Answer:
+    """Return the answer without its body; with it where it is a refusal, which is short."""
+    body = await response.aread() if response.status_code >= 300 else b""
+    return Answer(response.status_code, dict(response.headers), body)
 
 
 def _of_transport(place: Place, error: httpx2.TransportError) -> ClientError:
@@ -192,5 +234,7 @@ class AsyncClient(AsyncAsking):
     events = _asks(records.events)
     signals = _asks(records.signals)
 
-    rescan = _asks(catalogue.rescan)
-    register_path = _asks(catalogue.register_path)
+    strategies = _asks(code.strategies)
+    catalogue = _asks(code.catalogue)
+    rescan = _asks(code.rescan)
+    register_path = _asks(code.register_path)

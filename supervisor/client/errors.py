@@ -16,6 +16,7 @@
         │   └── Unauthorized   no key, a wrong one, or one that has ended
         ├── Invalid        the request is wrong; ``errors`` has every mistake
         └── Failed         understood, tried, and it did not work
+            ├── Stale          it has changed since it was read
             └── Unavailable    not now; asking again may help, after ``retry_after`` seconds
 
 ``str()`` of each is one line for a person; of a problem document it is the title, as it came. Pure.
@@ -125,6 +126,10 @@ class Failed(Answered):
     """It did not work."""
 
 
+class Stale(Failed):
+    """What was to be changed has changed since it was read (``if_match``)."""
+
+
 class Unavailable(Failed):
     """It cannot be done now."""
 
@@ -134,6 +139,8 @@ _OF_TYPE: Final[dict[str, type[Answered]]] = {
     "urn:stratd:refused": Refused,
     "urn:stratd:invalid": Invalid,
     "urn:stratd:failed": Failed,
+    "urn:stratd:unauthenticated": Unauthorized,
+    "urn:stratd:stale": Stale,
     "urn:stratd:internal": Failed,
 }
 _OF_STATUS: Final[dict[int, type[Answered]]] = {
@@ -142,7 +149,7 @@ _OF_STATUS: Final[dict[int, type[Answered]]] = {
     403: Refused,
     404: NotFound,
     409: Failed,
-    412: Failed,
+    412: Stale,
     413: Invalid,
     415: Invalid,
     422: Invalid,

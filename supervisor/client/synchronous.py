@@ -6,15 +6,18 @@ import os
 import random
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from supervisor.client.answers import Answer, accepted, decoded
 from supervisor.client.call import Call
-from supervisor.client.calls import catalogue, daemon, money, records, running, states
-from supervisor.client.errors import ClientError
+from supervisor.client.calls import catalogue as code
+from supervisor.client.calls import daemon, money, records, running, states
+from supervisor.client.errors import ClientError, Unavailable, Unreachable
+from supervisor.client.following import Following, began
+from supervisor.client.messages import Message, Messages
 from supervisor.client.methods import described
 from supervisor.client.place import Certificate
 from supervisor.client.retrying import pause_before
@@ -79,11 +82,42 @@ class Asking:
                     raise
             time.sleep(pause)
 
+    def follow(
+        self,
+        topics: Sequence[str] | None = None,
+        *,
+        deployment_id: str | None = None,
+        last_event_id: str | None = None,
+        patience: float = 60.0,
+    ) -> Iterator[Message]:
+        """Yield what happens as it happens, for ever: of ``topics``, of one deployment or of all.
+
+        Topics are deployments, signals, orders, logs, metrics, feeds and events; all but logs if none is
+        named. Without ``last_event_id`` it begins with what is now, with one behind that message. A daemon
+        that goes away is waited for, ``patience`` seconds; only then ``Unreachable`` is raised.
+        """
+        following = Following(topics, deployment_id, last_event_id, patience)
+        while True:
+            ended: ClientError | None = None
+            try:
+                for message in self._messages(following.call()):
+                    following.took(message)
+                    yield message
+            except (Unreachable, Unavailable) as error:
+                ended = error
+            time.sleep(following.pause(ended, time.monotonic(), random.random()))  # noqa: S311  (as above)
+
+    def _messages(self, call: Call[Any]) -> Iterator[Message]:
+        messages = Messages()
+        with self._wire.stream(self._session.patient(call), self._session.headers(call)) as stream:
+            began(stream.rest() if stream.status >= 300 else stream.head)
+            for piece in stream.pieces():
+                yield from messages.feed(piece)
+
     def lines(self, call: Call[Any]) -> Iterator[bytes]:
         """Yield the lines of the answer to ``call`` as they come; never asked again."""
         with self._wire.stream(self._session.patient(call), self._session.headers(call)) as stream:
-            if stream.status >= 300:
-                accepted(stream.rest())
+            accepted(stream.rest() if stream.status >= 300 else stream.head)
             yield from stream.lines()
 
 
@@ -128,5 +162,7 @@ class Client(Asking):
     events = _asks(records.events)
     signals = _asks(records.signals)
 
-    rescan = _asks(catalogue.rescan)
-    register_path = _asks(catalogue.register_path)
+    strategies = _asks(code.strategies)
+    catalogue = _asks(code.catalogue)
+    rescan = _asks(code.rescan)
+    register_path = _asks(code.register_path)

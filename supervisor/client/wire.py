@@ -12,7 +12,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from supervisor.client import wording
@@ -63,6 +63,7 @@ class Wire:
                     raise TimeoutError  # one that sends a byte now and then is no better than one that hangs
             if _torn(response):
                 raise wording.went_away(self._place)
+            response.close()  # Python 3.11 does not by itself after read1, and would take no other request
             if response.will_close:
                 connection.close()
             else:
@@ -87,7 +88,9 @@ class Wire:
         try:
             connection.patience = call.timeout
             sent = {"Host": self._place.authority, **headers}
-            connection.request(call.method, self._place.base + call.target, call.body, sent)
+            with suppress(BrokenPipeError, ConnectionResetError):
+                # It may hang up before it has read all, and have said why (413): look first.
+                connection.request(call.method, self._place.base + call.target, call.body, sent)
             yield connection.getresponse()
         except OSError as error:
             connection.close()
@@ -130,6 +133,11 @@ class Stream:
     def status(self) -> int:
         """The HTTP status."""
         return self._response.status
+
+    @property
+    def head(self) -> Answer:
+        """The answer without its body."""
+        return Answer(self.status, _headers(self._response), b"")
 
     def rest(self) -> Answer:
         """Return the whole answer: of a refusal, which is short."""
@@ -185,8 +193,8 @@ def _torn(response: http.client.HTTPResponse) -> bool:
     """Whether the connection ended before the answer did, which http.client takes for its end.
 
     Only after the chunk of length 0 is nothing left of the last one; a length that was announced is
-    counted down to nothing.
+    counted down to nothing, and none at all (a head that broke off) is of no answer of the daemon.
     """
     if response.chunked:
         return getattr(response, "chunk_left", None) is not None
-    return bool(response.length)
+    return response.length != 0

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from supervisor.client.call import Call, send
+from supervisor.client.call import Call, get, send
 
 if TYPE_CHECKING:
-    from supervisor.schema import RescanResult, StrategyView
+    from supervisor.schema import RescanResult, StrategyList, StrategyView
+
+
+def strategies() -> Call[StrategyList]:
+    """Every sound strategy, one row a name, with the status that its deployments give it."""
+    return get("strategies")
+
+
+def catalogue() -> Call[list[StrategyView]]:
+    """Every version of every strategy with its parameters; broken folders with what is wrong."""
+    return get("catalogue")
 
 
 def rescan() -> Call[RescanResult]:
