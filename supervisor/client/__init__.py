@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Unavailable,
         Unreachable,
         Unsendable,
+        Unsupported,
         Untrusted,
     )
     from supervisor.client.messages import Message
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answered", "AsyncClient", "BrokenOff", "Client", "ClientError", "Failed", "Garbled", "Invalid",
     "Message", "NotFound", "OtherVersion", "Refused", "Silent", "Stale", "Unauthorized", "Unavailable",
-    "Unreachable", "Unsendable", "Untrusted",
+    "Unreachable", "Unsendable", "Unsupported", "Untrusted",
 ]  # fmt: skip
 
 _ELSEWHERE: Final = {"AsyncClient": "asynchronous", "Client": "synchronous", "Message": "messages"}

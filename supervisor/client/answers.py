@@ -8,8 +8,10 @@ making the models takes longer than a short command lives.
 from __future__ import annotations
 
 import functools
+import pkgutil
 import typing
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from supervisor.client.errors import Garbled, of_answer
@@ -53,12 +55,19 @@ def decoded(build: Callable[..., Any], answer: Answer) -> Any:
 @functools.cache
 def shape_of(build: Callable[..., Any]) -> Any:
     """Return the ``T`` of the ``Call[T]`` that ``build`` is annotated to return."""
+    (shape,) = typing.get_args(typing.get_type_hints(build, localns=models())["return"])
+    return shape
+
+
+@functools.cache
+def models() -> dict[str, Any]:
+    """Return every public name of the API's schema: what return annotations are made of."""
     # Here and not above: pydantic's models take a tenth of a second, which a verb of the CLI does not need.
     from supervisor import schema  # noqa: PLC0415  (see above)
 
-    hints = typing.get_type_hints(build, localns={**vars(schema)})
-    (shape,) = typing.get_args(hints["return"])
-    return shape
+    names = (module.name for module in pkgutil.iter_modules(schema.__path__))
+    modules = [import_module(f"{schema.__name__}.{name}") for name in names]
+    return {name: value for module in modules for name, value in vars(module).items() if name[0] != "_"}
 
 
 @functools.cache

@@ -16,6 +16,7 @@
         │   └── Unauthorized   no key, a wrong one, or one that has ended
         ├── Invalid        the request is wrong; ``errors`` has every mistake
         └── Failed         understood, tried, and it did not work
+            ├── Unsupported    understood, and no daemon of this version can do it
             ├── Stale          it has changed since it was read
             └── Unavailable    not now; asking again may help, after ``retry_after`` seconds
 
@@ -126,6 +127,10 @@ class Failed(Answered):
     """It did not work."""
 
 
+class Unsupported(Failed):
+    """Understood, and this version of the daemon cannot do it."""
+
+
 class Stale(Failed):
     """What was to be changed has changed since it was read (``if_match``)."""
 
@@ -141,6 +146,7 @@ _OF_TYPE: Final[dict[str, type[Answered]]] = {
     "urn:stratd:failed": Failed,
     "urn:stratd:unauthenticated": Unauthorized,
     "urn:stratd:stale": Stale,
+    "urn:stratd:unsupported": Unsupported,
     "urn:stratd:internal": Failed,
 }
 _OF_STATUS: Final[dict[int, type[Answered]]] = {
@@ -156,7 +162,7 @@ _OF_STATUS: Final[dict[int, type[Answered]]] = {
     428: Refused,
     429: Unavailable,
     500: Failed,
-    501: Failed,
+    501: Unsupported,
     503: Unavailable,
     504: Unavailable,
 }

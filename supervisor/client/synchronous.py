@@ -15,6 +15,7 @@ from supervisor.client.answers import Answer, accepted, decoded
 from supervisor.client.call import Call
 from supervisor.client.calls import catalogue as code
 from supervisor.client.calls import daemon, money, records, running, states
+from supervisor.client.calls import strategies as trading
 from supervisor.client.errors import ClientError, Unavailable, Unreachable
 from supervisor.client.following import Following, began
 from supervisor.client.messages import Message, Messages
@@ -161,6 +162,9 @@ class Client(Asking):
     logs = _asks(records.logs)
     events = _asks(records.events)
     signals = _asks(records.signals)
+
+    execute = _asks(trading.execute)
+    backtest = _asks(trading.backtest)
 
     strategies = _asks(code.strategies)
     catalogue = _asks(code.catalogue)

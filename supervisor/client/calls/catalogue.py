@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from supervisor.client.call import Call, get, send
 
 if TYPE_CHECKING:
-    from supervisor.schema import RescanResult, StrategyList, StrategyView
+    from supervisor.schema import RescanResult, StrategyView
+    from supervisor.schema.catalogue import StrategyList
 
 
 def strategies() -> Call[StrategyList]:

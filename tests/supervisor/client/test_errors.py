@@ -23,6 +23,7 @@ OURS = st.one_of(
     st.builds(daemon.Unavailable, words),
     st.builds(daemon.Unauthenticated, words),
     st.builds(daemon.Stale, words),
+    st.builds(daemon.Unsupported, words),
 )
 SAME = {
     daemon.NotFound: errors.NotFound,
@@ -32,6 +33,7 @@ SAME = {
     daemon.Unavailable: errors.Unavailable,
     daemon.Unauthenticated: errors.Unauthorized,
     daemon.Stale: errors.Stale,
+    daemon.Unsupported: errors.Unsupported,
 }
 
 

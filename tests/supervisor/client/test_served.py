@@ -6,7 +6,8 @@ import pytest
 
 from supervisor.client import Client, Invalid, NotFound, Refused
 from supervisor.client.calls import records
-from supervisor.schema import DeploymentRow, EventView, LogLine, SignalView, StrategyList
+from supervisor.schema import DeploymentRow, EventView, LogLine, SignalView
+from supervisor.schema.catalogue import StrategyList
 from tests.supervisor.fake_daemon import checkpoint
 
 pytestmark = pytest.mark.system

@@ -60,12 +60,6 @@ class Scripted:
                     connection.recv(1)  # until the client goes
                 else:
                     connection.sendall(said)
-                    if (
-                        self.hasty
-                    ):  # as uvicorn does: its half is closed, and the rest is read and thrown away
-                        connection.shutdown(socket.SHUT_WR)
-                        while connection.recv(65_536):
-                            pass
 
     def close(self) -> None:
         self._over.set()
