@@ -76,6 +76,38 @@ def read(path: Path, most: int, *, follow: bool = True) -> bytes:
         os.close(file)
 
 
+class Shown(NamedTuple):
+    """A file to be read by people: its ``content`` None where it is larger than was asked for."""
+
+    path: str
+    size: int
+    content: bytes | None
+
+
+def show(path: Path, *, each: int, all_of_it: int) -> list[Shown]:
+    """Return the files that count, in the order of names; of each at most ``each`` bytes. ``OSError``.
+
+    After ``all_of_it`` bytes only names and sizes are told.
+    """
+    shown: list[Shown] = []
+    left = all_of_it
+    if not path.is_dir():
+        content = read(path, min(each, left) + 1)
+        return [_shown(path.name, max(len(content), path.stat().st_size), content, min(each, left))]
+    for part in _walk(path, []):
+        if part.file is None or len(shown) >= MAX_FILES:
+            continue
+        most = min(each, left)
+        content = b"".join(_pieces(part.file, most + 1))
+        shown.append(_shown(part.path, max(len(content), os.fstat(part.file).st_size), content, most))
+        left -= len(shown[-1].content or b"")
+    return shown
+
+
+def _shown(path: str, size: int, content: bytes, most: int) -> Shown:
+    return Shown(path, size, content if len(content) <= most else None)
+
+
 def _digest(folder: Path, problems: list[Problem], target: Path | None) -> str:
     digest = hashlib.sha256()
     left = MAX_BYTES

@@ -46,12 +46,12 @@ def test_does_nothing_while_prices_fall():
 '''
 
 
-def config(name: str) -> dict[str, Any]:
-    """Return the config.json of a new strategy."""
+def config(name: str, kind: str = "custom") -> dict[str, Any]:
+    """Return the config.json of a new strategy of type ``kind``."""
     return {
         "name": name,
         "version": "0.1.0",
-        "type": "custom",
+        "type": kind,
         "description": "Buys a new high of the last candles.",
         "parameters": [
             {
@@ -68,28 +68,33 @@ def config(name: str) -> dict[str, Any]:
     }
 
 
-def create(path: str | Path, name: str) -> list[Path]:
-    """Write a new strategy into the folder ``path/name`` and return its files; overwrite nothing."""
+def contents(name: str, kind: str = "custom") -> dict[str, str]:
+    """Return the texts of a new strategy's files, by their names. ``StrategyError`` for a bad name."""
     if manifest.NAME.fullmatch(name) is None:
         raise StrategyError(
             f"{name!r} is no name for a strategy: letters, digits and _ . -, at most 64, "
             "starting with a letter or digit"
         )
-    folder = Path(path) / name
-    contents = {
-        plugins.CONFIG: json.dumps(config(name), indent=2) + "\n",
+    return {
+        plugins.CONFIG: json.dumps(config(name, kind), indent=2) + "\n",
         plugins.CODE: STRATEGY.format(class_name=class_name(name)),
         "test_strategy.py": TEST.format(folder=name),
     }
+
+
+def create(path: str | Path, name: str) -> list[Path]:
+    """Write a new strategy into the folder ``path/name`` and return its files; overwrite nothing."""
+    files = contents(name)
+    folder = Path(path) / name
     try:
         folder.mkdir(parents=True)
-        for file, text in contents.items():
+        for file, text in files.items():
             (folder / file).write_text(text, encoding="utf-8")
     except FileExistsError:
         raise StrategyError(f"{folder} exists already: choose another name, or remove it") from None
     except OSError as error:
         raise StrategyError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
-    return [folder / file for file in contents]
+    return [folder / file for file in files]
 
 
 def class_name(name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import psutil
+from msgspec import Struct
 
 from sandbox.confine.cgroup_room import rooms_above
 from supervisor.admission import Claim, Readings, Room, Rules, Shortage, admit
@@ -15,6 +16,43 @@ from supervisor.admission import Claim, Readings, Room, Rules, Shortage, admit
 _THREADS_MAX = Path("/proc/sys/kernel/threads-max")
 _PID_MAX = Path("/proc/sys/kernel/pid_max")
 _LOADAVG = Path("/proc/loadavg")
+
+
+class HostUse(Struct, frozen=True):
+    """The host now. ``cpu_share``: 1.0 is all of its cores, None at the first look; memory in bytes."""
+
+    cpus: int
+    cpu_share: float | None
+    load: tuple[float, ...]
+    memory: int
+    available: int
+    disk_free: int | None
+
+
+class HostMeter:
+    """Reads what the host uses; its share of processors is that since the look before."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._before: tuple[float, float] | None = None
+
+    def read(self) -> HostUse:
+        """Take one look; a millisecond, which may block."""
+        times = psutil.cpu_times()
+        # iowait is idle time with something to wait for; guest is part of user already (proc_stat(5)).
+        idle = times.idle + times.iowait
+        whole = sum(times) - times.guest - times.guest_nice
+        before, self._before = self._before, (whole, idle)
+        share = None
+        if before is not None and whole > before[0]:
+            share = min(1.0, max(0.0, 1.0 - (idle - before[1]) / (whole - before[0])))
+        memory = psutil.virtual_memory()
+        disk = None
+        with contextlib.suppress(OSError):
+            disk = psutil.disk_usage(str(self._state_dir)).free
+        return HostUse(
+            psutil.cpu_count() or 1, share, psutil.getloadavg(), memory.total, memory.available, disk
+        )
 
 
 class Capacity:

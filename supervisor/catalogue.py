@@ -97,6 +97,15 @@ class Catalogue:
         found = (self._scan.find(name) for name in sorted({one.name for one in self._scan.found.values()}))
         return [one for one in found if one is not None]
 
+    @property
+    def registered(self) -> list[str]:
+        """The paths that were registered one by one, as of the last scan."""
+        return list(self._registered)
+
+    def versions(self, name: str) -> list[str]:
+        """Return every version of ``name`` that is sound."""
+        return sorted(one.version for one in self._scan.found.values() if one.name == name)
+
     def find(self, reference: str) -> Entry:
         """Return ``NAME@VERSION``, or the newest version of ``NAME``. Raises ``NotFound``.
 

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
 
+from strategies import content
+from strategies.parameters import DIALECT
+from strategies.plugins import Found
 from supervisor import listing
+from supervisor.catalogue import Catalogue
 from supervisor.daemon import Daemon
+from supervisor.errors import Failed, Invalid, Refused
 from supervisor.listing import Used
 from supervisor.schema import RescanResult, StrategyView
-from supervisor.schema.catalogue import StrategyRow
+from supervisor.schema.catalogue import (
+    ParametersReport,
+    SourceFile,
+    SourceView,
+    StrategyDetail,
+    StrategyRow,
+)
+from supervisor.store.deployments import StoreError
+
+SHOWN_FILE: Final = 256 * 2**10
+SHOWN: Final = 2 * 2**20
+"""Bytes of one file and of all files that are shown of a strategy's source; a model is only named."""
 
 
 class Strategies:
@@ -25,9 +45,71 @@ class Strategies:
         used = Counter((one.strategy, one.version) for one in self._used(None))
         return self._daemon.catalogue.views(used)
 
+    async def strategy(self, reference: str, *, account: str | None = None) -> StrategyDetail:
+        """Return everything about one version: that of ``NAME@VERSION``, or the one that ``NAME`` means."""
+        catalogue = self._daemon.catalogue
+        found = catalogue.look_up(reference)
+        return listing.detail(
+            found,
+            [one for one in self._used(account) if one.strategy == found.name],
+            view=catalogue.view_of(found.path) or StrategyView(name=found.name, version=found.version),
+            versions=catalogue.versions(found.name),
+            registered=found.path in catalogue.registered,
+        )
+
+    async def strategy_schema(self, reference: str) -> dict[str, Any]:
+        """Return the JSON Schema of a strategy's parameters; one that declares none takes any."""
+        found = self._daemon.catalogue.look_up(reference)
+        document = found.schema.json_schema() if found.schema else {"$schema": DIALECT, "type": "object"}
+        return {**document, "title": found.reference}
+
+    async def strategy_source(self, reference: str) -> SourceView:
+        """Return the code of a strategy, as cells are shown it."""
+        entry = self._daemon.catalogue.find(reference)
+        path = Path(entry.stored or entry.code_path)
+        try:
+            files = await asyncio.to_thread(content.show, path, each=SHOWN_FILE, all_of_it=SHOWN)
+        except OSError as error:
+            raise Failed(f"{path} cannot be read: {error.strerror}") from None
+        return SourceView(
+            id=entry.name,
+            version=entry.version,
+            code_hash=entry.code_hash,
+            files=[SourceFile(name=one.path, size=one.size, text=_text(one.content)) for one in files],
+        )
+
+    async def validate_parameters(self, reference: str, parameters: Mapping[str, Any]) -> ParametersReport:
+        """Return what a strategy would make of ``parameters``, or everything that is wrong with them."""
+        catalogue = self._daemon.catalogue
+        entry = catalogue.find(reference)
+        try:
+            return ParametersReport(ok=True, effective=catalogue.parameters(entry, parameters, {}))
+        except Invalid as error:
+            return ParametersReport(ok=False, errors=list(error.errors))
+
     async def rescan(self) -> RescanResult:
         """Search the strategy folders again."""
         return await self._daemon.rescan()
+
+    async def unregister(self, reference: str) -> RescanResult:
+        """Take a registered path out of the catalogue; its files stay where they are."""
+        daemon = self._daemon
+        path, name, version = _place(daemon.catalogue, reference)
+        if path not in daemon.catalogue.registered:
+            raise Refused(
+                "not_registered",
+                f"{reference} was not registered: it lies in a folder that is searched ({path}); "
+                "take it from there, and rescan",
+            )
+        users = [one.id for one in self._used(None) if (one.strategy, one.version) == (name, version)]
+        if users:
+            raise Refused("in_use", f"{reference} is the strategy of {', '.join(users)}; remove those first")
+        try:
+            await daemon.in_database(lambda: daemon.store.drop_path(path))
+        except StoreError as error:
+            raise Failed(f"cannot forget {path}: {error}") from None
+        daemon.events.note("strategy_unregistered", f"{reference} ({path})")
+        return await daemon.rescan()
 
     def _used(self, account: str | None) -> list[Used]:
         return [
@@ -36,3 +118,22 @@ class Strategies:
             for mine in (actor.deployment,)
             if account in (None, mine.account)
         ]
+
+
+def _place(catalogue: Catalogue, reference: str) -> tuple[str, str, str]:
+    """Return path, name and version of what ``reference`` names, broken or not."""
+    try:
+        found: Found = catalogue.look_up(reference)
+    except Failed:
+        broken = [view for view in catalogue.views({}) if view.state == "broken" and view.name == reference]
+        if len(broken) != 1:
+            raise
+        return broken[0].path, reference, ""
+    return found.path, found.name, found.version
+
+
+def _text(raw: bytes | None) -> str | None:
+    try:
+        return None if raw is None else raw.decode()
+    except UnicodeDecodeError:
+        return None

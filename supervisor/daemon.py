@@ -101,7 +101,7 @@ class Daemon:
         self.problems: dict[str, str] = {}
         """Sentences about what is not as it should be, by what it is about."""
         self.stopping = False
-        self._calendars = calendars
+        self.calendars = calendars
         self._survey = survey
         self._database = ThreadPoolExecutor(1, "database")
         self._stop_asked = asyncio.Event()
@@ -287,8 +287,7 @@ class Daemon:
     async def stop_deployments(self) -> None:
         """End every instance, the youngest first asked; what is wanted stays wanted."""
         self.stopping = self.verbs.closed = True
-        policy = self.host.policy
-        ladder = policy.ask_grace + policy.terminate_grace + policy.abort_grace + 3 * policy.kill_grace + 2
+        ladder = self.host.policy.whole_ladder
         # systemd must not lose patience with what [restart] allows a strategy (sd_notify(3)).
         self.notifier.say("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((ladder + LEAVING) * 1e6)}")
         self.events.note("daemon_stopping", "")
@@ -330,7 +329,7 @@ class Daemon:
     async def tell_settings(self) -> None:
         """Tell the engine of the settings as they are now."""
         digest = await self.trading.bring_up(self.settings)
-        order = await configuration(self.settings, self._calendars, self.events, self.problems, digest)
+        order = await configuration(self.settings, self.calendars, self.events, self.problems, digest)
         self.engine.tell(order)
 
     async def _configure_engine(self) -> None:

@@ -79,6 +79,11 @@ class Policy(Struct, frozen=True, kw_only=True):
     success: frozenset[int] = frozenset({0})
     prevent: frozenset[int] = frozenset({EXIT_LOAD_ERROR, EXIT_CONFIG_ERROR})
 
+    @property
+    def whole_ladder(self) -> float:
+        """Seconds that all rungs of the stop ladder may take, and time to be noticed."""
+        return self.ask_grace + self.terminate_grace + self.abort_grace + 3 * self.kill_grace + 2
+
 
 class Life(Struct, frozen=True, kw_only=True):
     """Everything that decides what happens next to one deployment.

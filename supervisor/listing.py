@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from strategies.plugins import Found
 from supervisor.life import State
-from supervisor.schema.catalogue import StrategyRow, StrategyStatus
+from supervisor.schema import StrategyView
+from supervisor.schema.catalogue import StrategyDetail, StrategyRow, StrategyStatus
 
 _STATUS: Final[tuple[tuple[StrategyStatus, frozenset[State]], ...]] = (
     # One in backoff is down for a moment only, and one that stops is there still.
@@ -55,3 +56,24 @@ def facts(found: Found, used: Sequence[Used]) -> dict[str, Any]:
         "instruments": list(symbols),
         "timeframe": timeframes[0] if timeframes else "",
     }
+
+
+def detail(
+    found: Found, used: Sequence[Used], *, view: StrategyView, versions: list[str], registered: bool
+) -> StrategyDetail:
+    """Return everything about one version; ``used`` are the deployments of its name."""
+    return StrategyDetail(
+        **facts(found, used),
+        version=found.version,
+        versions=versions,
+        description=found.description,
+        code_hash=found.code_hash,
+        path=found.path,
+        builtin=found.built_in,
+        registered=registered,
+        parameters=view.parameters,
+        constraints=view.constraints,
+        timeframes=list(found.timeframes),
+        warmup=found.warmup,
+        deployments=[one.id for one in used if one.version == found.version],
+    )

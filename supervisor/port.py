@@ -14,13 +14,16 @@ from typing import Literal
 
 from supervisor import doctor, views
 from supervisor.actor import Actor
-from supervisor.catalogue_port import Strategies
+from supervisor.capacity import HostMeter
 from supervisor.change_port import Changes, new_secret
 from supervisor.daemon import Daemon
+from supervisor.data_port import MarketData
+from supervisor.draining import Draining
 from supervisor.errors import Failed, Invalid
 from supervisor.feeds import pictures
 from supervisor.ledger import Ledger
 from supervisor.money import Money
+from supervisor.ops_port import Operations
 from supervisor.record_port import Records
 from supervisor.running_port import Running
 from supervisor.schema import (
@@ -47,13 +50,17 @@ from supervisor.store.deployments import StoreError
 from supervisor.streaming.port import Streaming
 
 
-class Port(Money, Strategies, Running, Streaming, Changes, Records):
+class Port(Money, MarketData, Running, Streaming, Changes, Records, Operations):
     """Answers for one daemon."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._ledger = Ledger(daemon)
         self._secret = new_secret()
+        self._meter = HostMeter(daemon.settings.state_dir)
+        self._draining = Draining(
+            daemon.actors, daemon.verbs, daemon.events, daemon.problems, lambda: daemon.host.policy
+        )
 
     # ---- questions ------------------------------------------------------------------------------
     async def status(self) -> Status:
@@ -74,7 +81,7 @@ class Port(Money, Strategies, Running, Streaming, Changes, Records):
             host=socket.gethostname(),
             started_at=daemon.started_at,
             uptime_s=time.monotonic() - daemon.born_at,
-            processes=self._processes(),
+            processes=self.processes(),
             feeds=await self.feeds(),
             deployments=dict(counts),
             running=sum(actor.holds_slot for actor in daemon.actors.values()),
@@ -95,7 +102,8 @@ class Port(Money, Strategies, Running, Streaming, Changes, Records):
             problems=problems,
         )
 
-    def _processes(self) -> list[ProcessView]:
+    def processes(self) -> list[ProcessView]:
+        """Return supervisor, engine and zygote."""
         daemon = self._daemon
         engine, cells = daemon.engine, daemon.cells
         up = {"supervisor": True, "engine": engine.ready is not None, "zygote": cells.zygote_pid is not None}

@@ -30,6 +30,7 @@ from supervisor.store.tables import Deployment, Standing
 from supervisor.trust import RULE, objection
 
 UP = frozenset({lf.State.RUNNING, lf.State.PAUSED})
+RESTING = frozenset({lf.State.REGISTERED, lf.State.STOPPED})
 STOPPABLE = lf.LIVING | {lf.State.BACKOFF}
 ACTOR = "operator"
 
@@ -74,6 +75,8 @@ class Verbs:
         self._creating = asyncio.Lock()
         self.closed = False
         """Set when the daemon stops: from then on nothing is started."""
+        self.drained = ""
+        """Why nothing is started although the daemon goes on; "" while everything may be."""
 
     # ---- start ----------------------------------------------------------------------------------
     async def start(
@@ -101,7 +104,7 @@ class Verbs:
             else:
                 changed = await self._change(actor, request)
             before = actor.life
-            if not actor.holds_slot:
+            if not actor.holds_slot or self.drained:
                 self._admit(actor.deployment, actor)
             actor.submit(lf.Start(ACTOR))
         await actor.done()
@@ -205,6 +208,8 @@ class Verbs:
     def _admit_slot(self, account: str, mine: Actor | None) -> None:
         if self.closed:
             raise Refused("stopping", "the daemon is stopping")
+        if self.drained:
+            raise Refused("drained", self.drained)
         others = [actor for actor in self._actors.values() if actor is not mine and actor.holds_slot]
         # A start still in the queue holds its slot although its life does not show it yet.
         lives = [(actor.deployment.account, replace(actor.life, state=lf.State.STARTING)) for actor in others]
@@ -218,13 +223,14 @@ class Verbs:
         if life.state not in UP:
             raise Failed(f"{actor.id} did not start, it is {life.state}: {life.reason}")
 
-    def recover(self) -> None:
-        """Bring back everything as it was wanted, as far as the limits of today allow."""
+    def recover(self, drained: str = "") -> list[Actor]:
+        """Bring back everything as it was wanted, as far as the limits of today allow; return what that is.
+
+        Called when the daemon has come up, or to end what ``drained`` says.
+        """
+        recovered: list[Actor] = []
         for actor in self._actors.values():
-            if actor.life.wanted is lf.Wanted.STOPPED or actor.life.state in (
-                lf.State.FAILED,
-                lf.State.QUARANTINED,
-            ):
+            if actor.life.wanted is lf.Wanted.STOPPED or actor.life.state not in RESTING:
                 continue
             try:
                 judge_paper(actor.deployment, self.admission.opt_ins)
@@ -238,7 +244,10 @@ class Verbs:
                 self._host.events.note("refused", str(error), actor.id, actor.life.generation)
                 actor.submit(lf.Deferred(reason=str(error)))
                 continue
-            actor.submit(lf.Recover(unobserved=actor.unobserved))
+            came_up = lf.Recover(unobserved=actor.unobserved)
+            actor.submit(lf.Recover("operator", drained) if drained else came_up)
+            recovered.append(actor)
+        return recovered
 
     # ---- the other verbs ------------------------------------------------------------------------
     async def stop(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:
@@ -286,7 +295,7 @@ class Verbs:
             generation = actor.life.generation
             judge_paper(actor.deployment, self.admission.opt_ins)
             self._judge_code(actor.deployment)
-            if not actor.holds_slot or self.closed:
+            if not actor.holds_slot or self.closed or self.drained:
                 self._admit(actor.deployment, actor)
             actor.submit(lf.Restart(ACTOR, reason, now))
             await actor.done()

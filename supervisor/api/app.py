@@ -20,10 +20,11 @@ from supervisor.api.port import DaemonPort
 from supervisor.api.routes.candles import candle_routes
 from supervisor.api.routes.catalogue import catalogue_routes
 from supervisor.api.routes.changes import change_routes
+from supervisor.api.routes.data import data_routes
 from supervisor.api.routes.deployments import deployment_routes
 from supervisor.api.routes.lines import line_routes
 from supervisor.api.routes.money import money_routes
-from supervisor.api.routes.ops import ops_routes
+from supervisor.api.routes.ops import ops_routes, probe_routes
 from supervisor.api.routes.page import page_routes
 from supervisor.api.routes.records import record_routes
 from supervisor.api.routes.required import required_routes
@@ -32,7 +33,7 @@ from supervisor.api.routes.state import state_routes
 from supervisor.api.routes.stream import stream_routes
 from supervisor.errors import Invalid, StratdError
 from supervisor.problems import INTERNAL, problem_of
-from supervisor.schema import Health, Problem
+from supervisor.schema import Problem
 
 ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     ops_routes,
@@ -45,6 +46,7 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     signal_routes,
     candle_routes,
     catalogue_routes,
+    data_routes,
     line_routes,
     stream_routes,
 )
@@ -61,12 +63,9 @@ def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
 
-    @app.get("/health")
-    async def health() -> Health:
-        return Health(version=version)
-
     api = APIRouter(prefix="/api/v1")
     seen = bound(daemon)
+    probe_routes(app, seen, version)
     for add in ROUTES:
         add(api, seen)
     app.include_router(api)

@@ -29,6 +29,7 @@ from supervisor.api.within import (
     one_account,
     one_deployment,
     own_events,
+    own_readiness,
     own_signal,
     own_signals,
     own_status,
@@ -69,6 +70,23 @@ DECISIONS: Final[dict[str, Decision]] = {
     "catalogue": passes,
     "rescan": passes,
     "register": denied,
+    "unregister": denied,
+    "strategy": counted,
+    "strategy_schema": passes,
+    "strategy_source": passes,
+    "validate_parameters": passes,
+    # markets
+    "symbols": counted,
+    "calendar": passes,
+    # the daemon
+    "readiness": own_readiness,
+    "version": passes,
+    "system": denied,
+    "config": denied,
+    "pause_all": denied,
+    "resume_all": denied,
+    "drain": denied,
+    # running
     "execute": executed,
     "backtest": passes,
     # one deployment

@@ -12,7 +12,9 @@ from typing import Protocol
 
 from supervisor.api.deployment_port import DeploymentPort
 from supervisor.api.routes.catalogue import CataloguePort
+from supervisor.api.routes.data import DataPort
 from supervisor.api.routes.money import MoneyPort
+from supervisor.api.routes.ops import OpsPort
 from supervisor.api.routes.required import RunningPort
 from supervisor.api.routes.stream import StreamPort
 from supervisor.schema import (
@@ -21,23 +23,19 @@ from supervisor.schema import (
     DeploymentDetail,
     DeploymentRow,
     EventView,
-    FeedView,
     LogLine,
     Outcome,
     Selection,
     SignalView,
     StartRequest,
     StartResult,
-    Status,
 )
 
 
-class DaemonPort(MoneyPort, DeploymentPort, CataloguePort, RunningPort, StreamPort, Protocol):
+class DaemonPort(
+    MoneyPort, DeploymentPort, CataloguePort, RunningPort, StreamPort, DataPort, OpsPort, Protocol
+):
     """The daemon, as its HTTP API sees it."""
-
-    async def status(self) -> Status:
-        """Return the daemon's own state."""
-        ...
 
     async def owners(self) -> dict[str, str]:
         """Return the account of every deployment, by id."""
@@ -110,8 +108,4 @@ class DaemonPort(MoneyPort, DeploymentPort, CataloguePort, RunningPort, StreamPo
         self, deployment_id: str | None, *, after: int | None, n: int, follow: bool
     ) -> AsyncIterator[SignalView]:
         """Return signals with their verdicts as ``events`` does, of one deployment or of all."""
-        ...
-
-    async def feeds(self) -> list[FeedView]:
-        """Return every configured feed with its health."""
         ...

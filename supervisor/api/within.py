@@ -26,6 +26,7 @@ from supervisor.schema import (
     Verdicts,
     View,
 )
+from supervisor.schema.ops import Readiness
 from supervisor.schema.running import ExecuteRequest
 from supervisor.streaming.cursor import Cursor
 from supervisor.streaming.message import Subscription
@@ -225,6 +226,11 @@ async def own_status(within: Within, call: Call) -> Status:
             "config": "",
         }
     )
+
+
+async def own_readiness(_within: Within, call: Call) -> Readiness:
+    """Whether, and not why: the sentences name what is of others."""
+    return Readiness(ready=(await call()).ready)
 
 
 async def own_signals(

@@ -7,7 +7,7 @@ sources forget the place, and tomllib has no line numbers; an operator needs bot
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,45 @@ def line_of(text: str, loc: Loc) -> int:
             return begins
         begins = count + 1
     return line_of(text, loc[:-1]) if loc else 1
+
+
+def origins(layers: Sequence[Layer]) -> dict[str, str]:
+    """Return where each value of ``layers`` was said, by dotted name; of several the first, which wins."""
+    found: dict[str, str] = {}
+    for layer in reversed(layers):
+        if layer.file:
+            found |= {_dotted(loc): f"{layer.file}:{line}" for loc, line in _lines(layer.text).items()}
+        else:
+            found |= {_dotted(loc): name for loc, name in layer.places.items()}
+    return found
+
+
+def _lines(text: str) -> dict[Loc, int]:
+    """Return the line of each value of ``text`` that is no table, in one pass of what ``line_of`` does."""
+    lines = text.splitlines(keepends=True)
+    found: dict[Loc, int] = {}
+    begins = 1
+    for count in range(1, len(lines) + 1):
+        try:
+            head = tomllib.loads("".join(lines[:count]))
+        except tomllib.TOMLDecodeError:
+            continue
+        for loc in _leaves(head):
+            found.setdefault(loc, begins)
+        begins = count + 1
+    return found
+
+
+def _leaves(values: Mapping[str, Any], at: Loc = ()) -> Iterator[Loc]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, (*at, key))
+        else:
+            yield (*at, key)
+
+
+def _dotted(loc: Loc) -> str:
+    return ".".join(map(str, loc))
 
 
 def _reach(values: Any, loc: Loc) -> bool:

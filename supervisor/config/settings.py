@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from strategies.trading.instruments import Instruments
-from supervisor.config.layers import Layer, from_credentials, from_environment, from_toml, merge
+from supervisor.config.layers import Layer, from_credentials, from_environment, from_toml, merge, origins
 from supervisor.config.messages import explain
 from supervisor.config.sections import (
     Api,
@@ -70,6 +70,13 @@ class Settings(BaseSettings):
     routes: dict[RouteName, Route] = {}
     accounts: dict[AccountName, Account] = {}
     live: Live = Live()
+
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Where each value was said that is no default, by dotted name; made by ``load``."""
+        return self._origins
 
     @field_validator("accounts")
     @classmethod
@@ -154,6 +161,8 @@ def load(
         },
     )
     try:
-        return Settings(**merge((*said, defaults)))
+        settings = Settings(**merge((*said, defaults)))
     except ValidationError as error:
         raise SettingsError(explain(error, Settings, said)) from None
+    settings._origins = origins(said)  # noqa: SLF001  (of the object that was made here)
+    return settings

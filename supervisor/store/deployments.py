@@ -256,6 +256,11 @@ class DeploymentStore:
             connection.execute(REGISTERED.delete().where(REGISTERED.c.path == path))
             connection.execute(REGISTERED.insert().values(path=path))
 
+    def drop_path(self, path: str) -> None:
+        """Keep a registered path no longer; one that is not kept is fine."""
+        with self.begin() as connection:
+            connection.execute(REGISTERED.delete().where(REGISTERED.c.path == path))
+
     # ---- plumbing -------------------------------------------------------------------------------
     @contextlib.contextmanager
     def begin(self) -> Iterator[sql.Connection]:

@@ -13,11 +13,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Self
 
-from supervisor import listing
 from supervisor.api.server import ApiServer
 from supervisor.errors import CREATES, Failed, Invalid, NotFound, Refused, StratdError, near_matches
-from supervisor.life import State
-from supervisor.listing import Used
 from supervisor.problems import problem_of
 from supervisor.schema import (
     ActionResult,
@@ -33,30 +30,29 @@ from supervisor.schema import (
     Outcome,
     ProcessView,
     Quota,
-    RescanResult,
     Selection,
     SignalView,
     StartRequest,
     StartResult,
     Status,
-    StrategyView,
     Verdicts,
     View,
 )
-from supervisor.schema.catalogue import StrategyRow
 from supervisor.streaming.cursor import Cursor
 from supervisor.streaming.hub import Hub
 from supervisor.streaming.message import Subscription
 from supervisor.streaming.stream import Stream
+from tests.supervisor.fake_catalogue import FakeCatalogue
 from tests.supervisor.fake_deployment import FakeDeployment
 from tests.supervisor.fake_money import FakeMoney
-from tests.supervisor.fake_running import CROSSOVER, FakeRunning
+from tests.supervisor.fake_ops import FakeOps
+from tests.supervisor.fake_running import FakeRunning
 from tests.supervisor.fake_world import FakeWorld
 
 AT = 1_763_681_904_123_456_789
 
 
-class FakeDaemon(FakeMoney, FakeDeployment, FakeRunning):
+class FakeDaemon(FakeMoney, FakeDeployment, FakeCatalogue, FakeOps, FakeRunning):
     def __init__(self) -> None:
         super().__init__()
         FakeDeployment.__init__(self)
@@ -124,31 +120,6 @@ class FakeDaemon(FakeMoney, FakeDeployment, FakeRunning):
                      state="healthy", ticks=12_345, lag_ms=self.lag_ms, last_tick_at=AT, sequenced=True,
                      symbols=3, rejected={"bad_price": 2})
         ]  # fmt: skip
-
-    async def strategies(self, *, account: str | None = None) -> list[StrategyRow]:
-        self._stumble()
-        used = [
-            Used(one.id, one.strategy, one.version, State(one.state), one.symbols, one.timeframes)
-            for one in self.rows.values()
-            if account in (None, one.account)
-        ]
-        return listing.rows([CROSSOVER], used)
-
-    async def catalogue(self) -> list[StrategyView]:
-        return [
-            StrategyView(name="crossover", version="1.0.0", type="trend_following", code_hash="ab" * 32),
-            StrategyView(
-                name="bad", version="", state="broken", errors=["name: missing", "version: missing"]
-            ),
-        ]
-
-    async def rescan(self) -> RescanResult:
-        self.calls.append(("rescan",))
-        return RescanResult(added=["crossover@1.0.0"])
-
-    async def register(self, path: str) -> StrategyView:
-        self.calls.append(("register", path))
-        return StrategyView(name=Path(path).name, version="1.0.0", code_hash="cd" * 32, path=path)
 
     # ---- changing ----
     async def start(self, request: StartRequest, *, owner: bool = False) -> StartResult:

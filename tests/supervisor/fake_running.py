@@ -4,32 +4,20 @@ from __future__ import annotations
 
 from strategies.plugins import Found
 from supervisor import executing
-from supervisor.errors import NotFound, StratdError, Unsupported, near_matches
+from supervisor.errors import Unsupported
 from supervisor.life import State
 from supervisor.listing import status_of
 from supervisor.schema import DeploymentRow, StartRequest, StartResult
 from supervisor.schema.running import BacktestRequest, ExecuteRequest, ExecuteResult
 
-CROSSOVER = Found(
-    name="crossover",
-    version="1.0.0",
-    path="/opt/crossover",
-    type="trend_following",
-    symbols=("EURUSD",),
-    timeframes=("5m",),
-    code_hash="ab" * 32,
-)
-
 
 class FakeRunning:
     rows: dict[str, DeploymentRow]
-    calls: list[tuple[object, ...]]
-    fail: StratdError | Exception | None
     capital: float | None = 50_000.0
 
     async def execute(self, request: ExecuteRequest, *, owner: bool = False) -> ExecuteResult:
-        self._known(request.strategy_id)
-        wanted = executing.start_of(request, CROSSOVER, self.rows, self.capital)
+        found = self._known(request.strategy_id)
+        wanted = executing.start_of(request, found, self.rows, self.capital)
         await self.start(wanted, owner=owner)
         row = self.rows[wanted.id]
         return ExecuteResult(
@@ -53,8 +41,4 @@ class FakeRunning:
         raise NotImplementedError
 
     def _known(self, reference: str) -> Found:
-        if self.fail is not None:
-            raise self.fail
-        if reference not in (CROSSOVER.name, CROSSOVER.reference):
-            raise NotFound("strategy", reference, near_matches(reference, [CROSSOVER.name]))
-        return CROSSOVER
+        raise NotImplementedError

@@ -11,7 +11,7 @@ from strategies.plugins import Found
 from supervisor.errors import Invalid, Refused
 from supervisor.executing import deployment_id, start_of
 from supervisor.schema.running import ExecuteRequest
-from tests.supervisor.fake_running import CROSSOVER
+from tests.supervisor.fake_catalogue import CROSSOVER
 
 
 def ask(**given: object) -> ExecuteRequest:

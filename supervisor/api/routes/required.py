@@ -30,7 +30,6 @@ def required_routes(api: APIRouter, daemon: RunningPort) -> None:
         "/execute",
         status_code=201,
         dependencies=[needs("trade")],
-        tags=["Strategies"],
         summary="Run a strategy",
     )
     async def execute(
@@ -49,7 +48,6 @@ def required_routes(api: APIRouter, daemon: RunningPort) -> None:
         "/backtest",
         status_code=501,
         dependencies=[needs("read")],
-        tags=["Strategies"],
         summary="Run a backtest",
         response_model=Problem,
     )
