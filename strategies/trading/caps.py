@@ -107,14 +107,17 @@ def is_open(party: Party) -> bool:
 
 
 # ---- step 10 --------------------------------------------------------------------------------------
-def exposure(who: str, party: Party, quantity: float, unit: float | None) -> Refusal | None:
-    """Judge the worth of all positions together once ``quantity`` has filled."""
+def exposure(who: str, party: Party, worst: float, unit: float | None) -> Refusal | None:
+    """Judge the worth of all positions together, the deployment's in this symbol being ``worst`` units.
+
+    Without signs, so what one deployment is long and another short of makes no room: each may be closed alone.
+    """
     most = party.limits.max_exposure
     if most is None:
         return None
     if unit is None or party.elsewhere is None:
         return Refusal("exposure_unknown", f"what the positions of {who} are worth is unknown")
-    worth = party.elsewhere + abs(party.worst(quantity)) * unit
+    worth = party.elsewhere + abs(worst) * unit
     if not worth <= most:
         detail = f"the positions of {who} would be worth {worth:g} together, at most {most:g}"
         return Refusal("max_exposure", detail)

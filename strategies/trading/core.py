@@ -290,6 +290,7 @@ class Core:
         settle(turn, dealing, self._world, self._oversight, report)
         if turn.out.records:
             self._oversight.changed()
+            self._oversight.look(turn, report.symbol)
         return turn.out
 
     # ---- what others ask --------------------------------------------------------------------------

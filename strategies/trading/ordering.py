@@ -100,7 +100,7 @@ def _opening(signal: Signal, view: View, asked: Instructions, sized: Size) -> Ve
         or caps.either(view, caps.order_rates)
         or (Refusal("held_otherwise", view.otherwise) if view.otherwise else None)
         or caps.either(view, caps.position, quantity, caps.is_open(view.own))
-        or caps.either(view, caps.exposure, quantity, unit)
+        or caps.either(view, caps.exposure, view.own.worst(quantity), unit)
         or caps.either(view, caps.losses)
         or _remote(view)
     )

@@ -15,7 +15,7 @@ from strategies.trading.dealing import Dealing
 from strategies.trading.exits import Exits
 from strategies.trading.figures import Figures
 from strategies.trading.latches import EFFECTS, Latch, LatchKind, stronger
-from strategies.trading.records import Latched, Measured, Rearmed
+from strategies.trading.records import Executed, Latched, Measured, Rearmed
 from strategies.trading.turn import Turn
 from strategies.trading.world import Party, World
 
@@ -61,15 +61,23 @@ class Oversight:
         self.changed()
 
     def look(self, turn: Turn, symbol: str, seen_at: int | None = None) -> None:
-        """Judge those whom the price of ``symbol`` binds.
+        """Judge those whom the price of ``symbol`` binds, and who has dealt in this turn, if only to be flat.
 
         ``seen_at`` is the event time of a price that is seen again after a crash: what was dealt later was
         not held at it, so it says nothing of whoever dealt.
         """
-        if self.binds(symbol):
-            for party in (self._bound or {}).get(symbol, ()):
-                if seen_at is None or seen_at > self._dealt.get(party, 0):
-                    self.judge(turn, party)
+        parties = list((self._bound or {}).get(symbol, ())) if self.binds(symbol) else []
+        parties += [party for party in self._dealers(turn) if party not in parties]
+        for party in parties:
+            if seen_at is None or seen_at > self._dealt.get(party, 0):
+                self.judge(turn, party)
+
+    def _dealers(self, turn: Turn) -> list[Party]:
+        fills = [record.fill for record in turn.out.records if type(record) is Executed]
+        dealers: list[Party] = []
+        for fill in fills:
+            dealers += [("account", fill.account_id), ("deployment", fill.deployment_id)]
+        return [party for party in dict.fromkeys(dealers) if self._world.limits(party).needs_equity]
 
     def judge(self, turn: Turn, party: Party) -> None:
         """Look at the equity of one party: its day, its peak, its limits."""

@@ -45,7 +45,7 @@ class Viewing:
             timeframes=desk.timeframes,
             mode=grant.trading_mode,
             own=self._own(desk, signal, now, buying=buying, selling=selling),
-            account=self._account(owner, signal, terms, now),
+            account=self._account(grant, signal, terms, now),
             waiting=waiting,
             price=world.prices.price(symbol),
             rate=None if instrument is None else world.rate(instrument, terms),
@@ -71,7 +71,7 @@ class Viewing:
         world, name, symbol = self._world, desk.grant.deployment_id, signal.symbol
         owner: Owner = ("deployment", name)
         state = world.state
-        elsewhere, count = self._elsewhere([name], symbol, terms, limits)
+        elsewhere, count = self._elsewhere([name], (name, symbol), terms, limits)
         minute, alike = state.recent.of(owner, likeness(signal), now) if limits.counts_orders else (0, 0)
         return Party(
             limits=limits,
@@ -89,9 +89,10 @@ class Viewing:
             identical=alike,
         )
 
-    def _account(self, owner: Owner, signal: Signal, terms: AccountTerms, now: int) -> Party:
+    def _account(self, grant: Grant, signal: Signal, terms: AccountTerms, now: int) -> Party:
         """What is not limited is not looked up: that would be a walk over all deployments of an account."""
         world, symbol = self._world, signal.symbol
+        owner: Owner = ("account", grant.account_id)
         limits = world.limits(owner)
         held = buying = selling = 0.0
         elsewhere: float | None = 0.0
@@ -102,7 +103,7 @@ class Viewing:
                 held = combine(held, world.state.books.held(name, symbol))
                 more, less, _ = world.state.broker.pending(name, symbol)
                 buying, selling = combine(buying, more), combine(selling, less)
-            elsewhere, count = self._elsewhere(names, symbol, terms, limits)
+            elsewhere, count = self._elsewhere(names, (grant.deployment_id, symbol), terms, limits)
         sized_by_equity = signal.target_weight is not None or signal.risk_pct is not None
         minute, alike = (
             world.state.recent.of(owner, likeness(signal), now) if limits.counts_orders else (0, 0)
@@ -126,11 +127,11 @@ class Viewing:
         return self._world.state.latches.get(owner)
 
     def _elsewhere(
-        self, names: list[str], symbol: str, terms: AccountTerms, limits: Limits
+        self, names: list[str], mine: tuple[str, str], terms: AccountTerms, limits: Limits
     ) -> tuple[float | None, int]:
-        """Return the worth of what is held or waits to be in other symbols, and how many holdings there are.
+        """Return the worth of what else is held or waits to be, and how many holdings that are.
 
-        A party's own symbol is judged by what it comes to in it, so it is left out of both.
+        Each is one deployment's in one symbol; the signal's is ``mine``, which is judged by what it comes to.
         """
         if limits.max_exposure is None and limits.max_open_positions is None:
             return 0.0, 0
@@ -139,7 +140,7 @@ class Viewing:
         count = 0
         for name in names:
             for other, quantity in self._open(name).items():
-                if other == symbol:
+                if (name, other) == mine:
                     continue
                 count += 1
                 each = world.worth(other, quantity, terms)

@@ -55,8 +55,6 @@ def test_exits_have_room_when_entries_have_used_up_theirs():
         ),
         ({"max_open_positions": 3}, {"open_elsewhere": 2}, {"open_elsewhere": 3}),
         ({"max_exposure": 500.0}, {"elsewhere": 400.0}, {"elsewhere": 400.1}),
-        ({"max_exposure": 500.0}, {"elsewhere": 200.0, "held": 2.0}, {"elsewhere": 200.0, "held": 2.1}),
-        ({"max_exposure": 500.0}, {"held": 3.0, "buying": 1.0}, {"held": 3.0, "buying": 1.1}),
         ({"max_notional": 500.0}, {"held": 3.0, "buying": 1.0}, {"held": 3.0, "buying": 1.1}),
         ({"max_position_size": 5.0}, {"held": 3.0, "buying": 1.0}, {"held": 3.0, "buying": 1.1}),
         ({"max_position_size": 5.0}, {"held": 3.0, "selling": -3.0}, {"held": 4.1, "selling": -3.0}),
@@ -66,6 +64,15 @@ def test_a_limit_may_be_reached_and_not_passed(who, limits, good, bad):
     for fields, passes in ((good, True), (bad, False)):
         party = msgspec.structs.replace(Party(), limits=Limits(**limits), **fields)
         assert judge(ENTRY, msgspec.structs.replace(VIEW, **{who: party}), NOW).passed is passes
+
+
+@pytest.mark.parametrize("who", ["own", "account"])
+def test_exposure_is_what_is_elsewhere_and_the_most_that_the_deployment_comes_to(who):
+    bound = {"limits": Limits(max_exposure=500.0), "elsewhere": 200.0}
+    for own, passes in (({"held": 2.0}, True), ({"held": 2.1}, False), ({"held": 1.0, "buying": 1.1}, False)):
+        view = msgspec.structs.replace(VIEW, own=msgspec.structs.replace(Party(), **own))
+        party = msgspec.structs.replace(getattr(view, who), **bound)
+        assert judge(ENTRY, msgspec.structs.replace(view, **{who: party}), NOW).passed is passes
 
 
 @pytest.mark.parametrize("holds", [{"held": 1.0}, {"held": -1.0}, {"buying": 1.0}, {"selling": -1.0}])

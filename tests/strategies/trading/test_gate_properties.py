@@ -111,7 +111,8 @@ def test_nothing_that_is_accepted_breaks_a_limit(fields, world):
         worst = abs(party.held + (party.buying if verdict.quantity > 0 else party.selling) + verdict.quantity)
         assert worst <= 5.0
         assert worst * view.price * view.rate <= 500.0
-        assert party.elsewhere + worst * view.price * view.rate <= 900.0
+        mine = abs(view.own.worst(verdict.quantity))
+        assert party.elsewhere + mine * view.price * view.rate <= 900.0
         assert party.orders_minute < 4
         assert party.identical < 3
         assert party.figures.orders < 5
