@@ -46,7 +46,7 @@ def _symbol(symbol: str, held: list[PositionRow]) -> SymbolExposure:
     return SymbolExposure(
         symbol=symbol,
         long=fsum(one.quantity for one in held if one.quantity > 0),
-        short=-fsum(one.quantity for one in held if one.quantity < 0),
+        short=fsum(-one.quantity for one in held if one.quantity < 0),
         net=fsum(one.quantity for one in held),
         deployments=sorted(one.deployment_id for one in held),
     )

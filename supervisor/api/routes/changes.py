@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Path, Response
 
 from supervisor.api.caller import Caller, caller, needs
+from supervisor.api.etags import IfMatch, check, tagged
 from supervisor.api.port import DaemonPort
 from supervisor.problems import ToldError
 from supervisor.schema import (
@@ -40,6 +41,7 @@ def change_routes(api: APIRouter, daemon: DaemonPort) -> None:
     _verbs(api, daemon)
     _latches(api, daemon)
     _settings(api, daemon)
+    _promotion(api, daemon)
 
 
 def _verbs(api: APIRouter, daemon: DaemonPort) -> None:
@@ -75,8 +77,10 @@ def _verbs(api: APIRouter, daemon: DaemonPort) -> None:
         return _only(await daemon.reset_failed(_one(deployment_id)))
 
     @api.delete("/deployments/{deployment_id}", dependencies=[needs("trade")])
-    async def remove(deployment_id: Id) -> Outcome:
+    async def remove(deployment_id: Id, if_match: IfMatch = None) -> Outcome:
         """Forget it and its state; one that is not stopped is refused."""
+        if if_match is not None:
+            check(if_match, await daemon.describe(deployment_id))
         return _only(await daemon.remove(_one(deployment_id)))
 
 
@@ -98,21 +102,39 @@ def _latches(api: APIRouter, daemon: DaemonPort) -> None:
 
 
 def _settings(api: APIRouter, daemon: DaemonPort) -> None:
+    async def change(
+        name: str, patch: SettingsPatch, if_match: str | None, response: Response
+    ) -> ChangeResult:
+        if if_match is not None:
+            check(if_match, await daemon.describe(name))
+        result = await daemon.change(name, patch)
+        tagged(response, await daemon.describe(name))
+        return result
+
     @api.patch("/deployments/{deployment_id}/parameters", dependencies=[needs("trade")])
-    async def parameters(deployment_id: Id, values: NamedValues) -> ChangeResult:
+    async def parameters(
+        deployment_id: Id, values: NamedValues, response: Response, if_match: IfMatch = None
+    ) -> ChangeResult:
         """Give it other parameters; those that are not named stay. It has to be stopped."""
-        return await daemon.change(deployment_id, SettingsPatch(parameters=values.root))
+        return await change(deployment_id, SettingsPatch(parameters=values.root), if_match, response)
 
     @api.patch("/deployments/{deployment_id}/risk", dependencies=[needs("trade")])
-    async def risk(deployment_id: Id, values: NamedValues) -> ChangeResult:
+    async def risk(
+        deployment_id: Id, values: NamedValues, response: Response, if_match: IfMatch = None
+    ) -> ChangeResult:
         """Give it other limits; those that are not named stay, null takes one away. It has to be stopped."""
-        return await daemon.change(deployment_id, SettingsPatch(risk=values.root))
+        return await change(deployment_id, SettingsPatch(risk=values.root), if_match, response)
 
     @api.patch("/deployments/{deployment_id}/quota", dependencies=[needs("trade")])
-    async def quota(deployment_id: Id, wanted: QuotaPatch) -> ChangeResult:
+    async def quota(
+        deployment_id: Id, wanted: QuotaPatch, response: Response, if_match: IfMatch = None
+    ) -> ChangeResult:
         """Give it another quota of memory or CPU. It has to be stopped."""
-        return await daemon.change(deployment_id, SettingsPatch(**wanted.model_dump(exclude_none=True)))
+        patch = SettingsPatch(**wanted.model_dump(exclude_none=True))
+        return await change(deployment_id, patch, if_match, response)
 
+
+def _promotion(api: APIRouter, daemon: DaemonPort) -> None:
     @api.post(
         "/deployments/{deployment_id}/promote",
         dependencies=[needs("trade")],

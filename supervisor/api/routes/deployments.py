@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from supervisor.api.caller import Caller, caller, needs
+from supervisor.api.etags import tagged
+from supervisor.api.pages import Paging
 from supervisor.api.port import DaemonPort
 from supervisor.errors import NotFound, near_matches
 from supervisor.schema import (
@@ -17,17 +20,39 @@ from supervisor.schema import (
     Selection,
     StartRequest,
     StartResult,
+    State,
 )
 
 Id = Annotated[str, Path(max_length=64)]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which deployments are asked for; None is any. ``strategy`` is NAME, or NAME@VERSION."""
+
+    account: Annotated[str | None, Query(max_length=64)] = None
+    state: Annotated[State | None, Query()] = None
+    mode: Annotated[Literal["paper", "live"] | None, Query()] = None
+    strategy: Annotated[str | None, Query(max_length=200)] = None
+
+    def takes(self, row: DeploymentRow) -> bool:
+        """Whether ``row`` is one of them."""
+        return (
+            self.account in (None, row.account)
+            and self.state in (None, row.state)
+            and self.mode in (None, row.mode)
+            and self.strategy in (None, row.strategy, f"{row.strategy}@{row.version}")
+        )
 
 
 def deployment_routes(api: APIRouter, daemon: DaemonPort) -> None:
     """Add the routes to ``api``."""
 
     @api.get("/deployments", dependencies=[needs("read")])
-    async def deployments() -> list[DeploymentRow]:
-        return await daemon.deployments()
+    async def deployments(wanted: Annotated[Wanted, Depends()], page: Paging) -> list[DeploymentRow]:
+        """Every deployment, by id; or those of an account, in a state, in a mode, of a strategy."""
+        rows = [row for row in await daemon.deployments() if wanted.takes(row)]
+        return page.of(rows, key=lambda row: row.id)
 
     @api.post("/deployments", dependencies=[needs("trade")])
     async def start(
@@ -38,8 +63,8 @@ def deployment_routes(api: APIRouter, daemon: DaemonPort) -> None:
         return result
 
     @api.get("/deployments/{deployment_id}", dependencies=[needs("read")])
-    async def describe(deployment_id: Id) -> DeploymentDetail:
-        return await daemon.describe(deployment_id)
+    async def describe(deployment_id: Id, response: Response) -> DeploymentDetail:
+        return tagged(response, await daemon.describe(deployment_id))
 
     _actions(api, daemon)
 
