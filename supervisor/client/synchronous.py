@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from supervisor.client.answers import Answer, accepted, decoded
 from supervisor.client.call import Call
 from supervisor.client.calls import catalogue as code
-from supervisor.client.calls import daemon, money, records, running, states
+from supervisor.client.calls import daemon, money, records, registering, running, states
 from supervisor.client.calls import strategies as trading
 from supervisor.client.errors import ClientError, Unavailable, Unreachable
 from supervisor.client.following import Following, began
@@ -169,4 +169,9 @@ class Client(Asking):
     strategies = _asks(code.strategies)
     catalogue = _asks(code.catalogue)
     rescan = _asks(code.rescan)
+    register = _asks(registering.register)
+    validate_code = _asks(registering.validate_code)
+    versions = _asks(registering.versions)
+    activate = _asks(registering.activate)
+    rollback = _asks(registering.rollback)
     register_path = _asks(code.register_path)

@@ -22,7 +22,7 @@ def execute(
     mode: Literal["paper", "live"] | None = None,
     confirm_live: bool | None = None,
 ) -> Call[ExecuteResult]:
-    """Create a deployment of NAME or NAME@VERSION under a new id; answers once it runs.
+    """Create a deployment of NAME or NAME@VERSION under a new id and start it; answered once it runs.
 
     ``capital_allocation``, in the currency of the account, is the most that all it holds may be worth.
     """

@@ -1,0 +1,95 @@
+"""Handing code in, and which version of it is meant (docs/registering.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from supervisor.client.call import ACTION_TIMEOUT, Call, get, given, segment, send, target
+
+if TYPE_CHECKING:
+    from supervisor.schema import CheckReport, CodeVersions, Registration
+
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""Defaults by name, or specifications as in config.json (docs/strategies.md)."""
+
+
+def register(
+    what: type | str | Path,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    type: str | None = None,  # noqa: A002  (what the API calls it)
+    instruments: Sequence[str] | None = None,
+    timeframe: str | None = None,
+    parameters: Parameters | None = None,
+    trial: Mapping[str, Any] | None = None,
+    trust: bool | None = None,
+    pickled: bool | None = None,
+) -> Call[Registration]:
+    """Register a strategy: a class, the path of a file, folder or zip, or source text.
+
+    It is checked step by step in the sandbox, ``Invalid`` says what is wrong and on which line. The same code
+    again is the same version. A class that stands in a file is handed in as that file's text, one of a
+    notebook as a pickle; ``pickled`` decides it. ``trial`` stands in for parameters without a default while
+    the code is tried. A folder or zip says the rest itself, in its config.json.
+    """
+    stated = given(
+        name=name, description=description, type=type, instruments=_list(instruments), timeframe=timeframe,
+        parameters=parameters, trial=trial, trust=trust,
+    )  # fmt: skip
+    return _hand_in("strategies/register", what, stated, pickled)
+
+
+def validate_code(
+    what: type | str | Path,
+    *,
+    name: str | None = None,
+    instruments: Sequence[str] | None = None,
+    timeframe: str | None = None,
+    parameters: Parameters | None = None,
+    trial: Mapping[str, Any] | None = None,
+    trust: bool | None = None,
+    pickled: bool | None = None,
+) -> Call[CheckReport]:
+    """Check what ``register`` would, and register nothing."""
+    stated = given(
+        name=name, instruments=_list(instruments), timeframe=timeframe, parameters=parameters, trial=trial,
+        trust=trust,
+    )  # fmt: skip
+    return _hand_in("strategies/validate-code", what, stated, pickled)
+
+
+def versions(name: str) -> Call[CodeVersions]:
+    """Every version of registered code, the newest first, and which of them its name means."""
+    return get(f"strategies/{segment(name, 'strategy')}/versions")
+
+
+def activate(name: str, version: str) -> Call[CodeVersions]:
+    """Let ``name`` mean ``version`` from now on; what runs keeps the version that it has."""
+    return send(
+        "POST", f"strategies/{segment(name, 'strategy')}/versions/{segment(version, 'version')}/activate"
+    )
+
+
+def rollback(name: str) -> Call[CodeVersions]:
+    """Let ``name`` mean the version again that it meant before."""
+    return send("POST", f"strategies/{segment(name, 'strategy')}/rollback")
+
+
+def _hand_in(route: str, what: type | str | Path, stated: dict[str, Any], pickled: bool | None) -> Call[Any]:
+    # Here and not above: what pickles and zips takes 0.05 s to import, which every other request would pay.
+    from supervisor.client.packing import pack  # noqa: PLC0415  (see above)
+
+    packed = pack(what, pickled=pickled)
+    body = {**given(name=packed.name or None), **stated}
+    if packed.archive is None:
+        return send("POST", route, {**body, **packed.fields})
+    query = {"check_only": True if route.endswith("validate-code") else None}
+    headers = (("Content-Type", "application/zip"),)
+    return Call("POST", target("strategies/upload", query), packed.archive, headers, ACTION_TIMEOUT)
+
+
+def _list(values: Sequence[str] | None) -> list[str] | None:
+    return None if values is None else list(values)
