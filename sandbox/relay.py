@@ -6,6 +6,7 @@ import time
 from typing import TypeAlias
 
 from bus import messages
+from bus.histogram import TURNS, Histogram
 from bus.messages import CellStats, Checkpoint, Schedule, Signal, Signals
 from sandbox import protocol
 from sandbox.intake import Intake
@@ -65,6 +66,8 @@ class Relay:
         self._replay_allowance = 0
         self._told_left = float("inf")
         self._told_left_at = float("-inf")
+        self.turns = Histogram(TURNS)
+        """How long the strategy took for what it was handed together."""
 
     def hear(self, word: protocol.Word | Decision | Bucket, now: float) -> None:
         """Pass on one word of the strategy, or what became of a request for time."""
@@ -229,4 +232,5 @@ class Relay:
             longest_call_ns=self._longest_ns,
             last_event=last_event,
             replayed=intake.handed.replayed,
+            turns=self.turns.told(),
         )

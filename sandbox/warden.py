@@ -223,6 +223,7 @@ class Warden:
             self._supervisor.report_last(Ready(now - self._born))
         elif not batch.ends:
             self._pace.note(batch.calls, now - began)
+            self._relay.turns.note(now - began)
         if self._intake.backlog:
             self._attend(now)
         self._tell(now)

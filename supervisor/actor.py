@@ -304,6 +304,7 @@ class Actor:
     async def _record(self, record: DeathRecord) -> None:
         self.deaths.append(record)
         del self.deaths[:-KEEP_DEATHS]
+        self.host.totals.died(self.id, record.cause)
         try:
             await self.host.in_database(lambda: self.host.store.add_death(record))
         except StoreError as error:  # then it is known until the daemon ends

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from bus.histogram import Buckets
 from bus.messages import CellStats, Position
 from bus.sessions import SessionCalendar
 from strategies.trading.latches import Latch
@@ -272,6 +273,8 @@ class EngineStats(Struct, frozen=True, array_like=True, tag=4):
     replay_endpoint: str = ""
     accounts: list[AccountRow] = []
     holdings: list[HoldingRow] = []
+    commits: Buckets = Buckets()
+    """How long its commits to the journal took (``histogram.COMMITS``)."""
 
 
 class StateAnswer(Struct, frozen=True, array_like=True, tag=5):

@@ -43,6 +43,8 @@ from supervisor.feeds import Calendars, configuration
 from supervisor.host import Host
 from supervisor.installing import package_store
 from supervisor.logs import LogBook
+from supervisor.metrics.scrape import Scrape
+from supervisor.metrics.totals import Totals
 from supervisor.mirror import Mirror
 from supervisor.news import News
 from supervisor.premises import Premises
@@ -115,7 +117,8 @@ class Daemon:
             cpu_policy=settings.quota.cpu_policy,
             note=self.events.note,
         )
-        self.news = News(self.actors, self.events, self.problems)
+        self.totals = Totals()
+        self.news = News(self.actors, self.events, self.problems, self.totals)
         self.news.on_ready, self.news.on_stats = self._on_engine_ready, self._on_stats
         self.engine = EngineClient(settings.runtime_dir, settings.state_dir, self.news)
         self._nursery = Nursery(root=settings.runtime_dir / "root")
@@ -134,6 +137,7 @@ class Daemon:
         self.news.on_engine_gone.append(self.checkpoints.on_engine_death)
         self.accounts = Accounts(self)
         self.hub = Hub(DaemonWorld(self))
+        self.scrape = Scrape(self)
         self.routing = Routing(settings.route_specs, self.engine.tell, self.events.note, self.problems)
         self.news.on_route = self.routing.take
         self.engine.before_restart = self._refill
@@ -162,6 +166,7 @@ class Daemon:
             code=self.catalogue.code,
             why_not=self.catalogue.why_not,
             require=tuple(self.settings.sandbox.require or ()),
+            totals=self.totals,
         )
 
     async def in_database(self, call: Callable[[], T]) -> T:
@@ -366,6 +371,7 @@ class Daemon:
                 actor.on_sample(generation, sample)
             if sample.cpu_time is None:
                 continue
+            self.totals.used(name, generation, sample.cpu_time)
             # The watchdog measures callbacks by the clock; what a strategy was held for is not its own time.
             if (kept := self.enforcers.newly_kept((name, generation), sample.cpu_time)) > 0:
                 self.cells.order(name, generation, Held(kept))

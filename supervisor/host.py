@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sandbox.confine.survey import Survey
@@ -16,6 +16,7 @@ from supervisor.enforcers import Enforcers
 from supervisor.engine_client import EngineClient
 from supervisor.events import EventLog, InDatabase
 from supervisor.life import Policy
+from supervisor.metrics.totals import Totals
 from supervisor.packages.store import PackageStore
 from supervisor.quota import Usage
 from supervisor.sampler import Sampler
@@ -90,6 +91,7 @@ class Host:
     endpoints: EngineReady | None = None
     survey: Survey | None = None
     require: tuple[str, ...] = ()
+    totals: Totals = field(default_factory=Totals)
 
     @property
     def may_fork(self) -> bool:

@@ -13,6 +13,7 @@ from supervisor import control
 from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.events import EventLog
+from supervisor.metrics.totals import Totals
 from supervisor.trading_control import Flooded, HoldingRow, RouteOrder, TradingAnswer
 
 AGAIN, SELDOM = 0.002, 0.25
@@ -25,8 +26,15 @@ class News:
     The ``on_`` attributes are set by the daemon before anything is started.
     """
 
-    def __init__(self, actors: Mapping[str, Actor], events: EventLog, problems: dict[str, str]) -> None:
+    def __init__(
+        self,
+        actors: Mapping[str, Actor],
+        events: EventLog,
+        problems: dict[str, str],
+        totals: Totals | None = None,
+    ) -> None:
         self._actors = actors
+        self.totals = totals or Totals()
         self._events = events
         self._problems = problems
         self.stats: control.EngineStats | None = None
@@ -61,6 +69,8 @@ class News:
             case control.EngineStats():
                 self.stats, self.money, self.journal_seq = news, news, news.journal_seq
                 self.rows.update((row.deployment_id, row) for row in news.deployments)
+                self.totals.take(news.deployments)
+                self.totals.committed(news.commits)
                 self._take_holdings(news.holdings)
                 self.on_stats(news)
             case control.CellSaid(deployment_id=name, generation=generation, word=word):

@@ -69,6 +69,8 @@ class ProcessUse(Struct, frozen=True):
     rss: int
     uptime: float
     cpu_share: float | None
+    cpu_time: float = 0.0
+    """Processor seconds since it began."""
 
 
 class _Own:
@@ -89,7 +91,7 @@ class _Own:
         # Like its start, field 22, counted from boot, suspends included (proc(5)): no wall clock in it.
         uptime = time.clock_gettime(time.CLOCK_BOOTTIME) - self._ticks / _TICKS_PER_SECOND
         share = (used_now - used_then) / (last - first) if last > first else None
-        return ProcessUse(self.process.pid, rss, max(0.0, uptime), share)
+        return ProcessUse(self.process.pid, rss, max(0.0, uptime), share, used_now)
 
 
 class _Watched:

@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
+from bus.histogram import Buckets
 from bus.messages.scalars import Count
 from bus.messages.trading import Signal
 
@@ -44,7 +45,8 @@ class Checkpoint(Struct, array_like=True, frozen=True, tag=3):
 class CellStats(Struct, array_like=True, frozen=True):
     """Counters of one instance since its start, as its warden counts them.
 
-    ``gaps`` are messages that never came and are on no tape; ``replayed`` those that came from it.
+    ``gaps`` are messages that never came and are on no tape; ``replayed`` those that came from it. ``turns``
+    are how long it took for what it was handed together (``histogram.TURNS``).
     """
 
     ticks: int = 0
@@ -60,6 +62,7 @@ class CellStats(Struct, array_like=True, frozen=True):
     longest_call_ns: int = 0
     last_event: str = ""
     replayed: int = 0
+    turns: Buckets = Buckets()
 
 
 class Beat(Struct, array_like=True, frozen=True, tag=4):

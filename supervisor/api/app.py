@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from supervisor.api.body_limit import BodyLimit
 from supervisor.api.bound import bound
 from supervisor.api.door import Door
+from supervisor.api.metering import Metering
 from supervisor.api.port import DaemonPort
 from supervisor.api.routes.candles import candle_routes
 from supervisor.api.routes.catalogue import catalogue_routes
@@ -23,6 +24,7 @@ from supervisor.api.routes.changes import change_routes
 from supervisor.api.routes.data import data_routes
 from supervisor.api.routes.deployments import deployment_routes
 from supervisor.api.routes.lines import line_routes
+from supervisor.api.routes.metrics import metrics_route
 from supervisor.api.routes.money import money_routes
 from supervisor.api.routes.ops import ops_routes, probe_routes
 from supervisor.api.routes.page import page_routes
@@ -32,6 +34,7 @@ from supervisor.api.routes.signals import signal_routes
 from supervisor.api.routes.state import state_routes
 from supervisor.api.routes.stream import stream_routes
 from supervisor.errors import Invalid, StratdError
+from supervisor.metrics.requests import Requests
 from supervisor.problems import INTERNAL, problem_of
 from supervisor.schema import Problem
 
@@ -58,6 +61,8 @@ def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
     app = FastAPI(title="stratd", version=version, docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, most=max_body)
     app.add_middleware(Door)
+    requests = Requests()
+    app.add_middleware(Metering, requests=requests)
     app.add_exception_handler(StratdError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -69,6 +74,7 @@ def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
     for add in ROUTES:
         add(api, seen)
     app.include_router(api)
+    metrics_route(app, seen, requests)
     page_routes(app)
     return app
 

@@ -65,6 +65,7 @@ DECISIONS: Final[dict[str, Decision]] = {
     "events": own_events,
     "signals": own_signals,
     "stream": own_stream,
+    "scrape": denied,
     # strategies
     "strategies": counted,
     "catalogue": passes,

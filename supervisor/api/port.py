@@ -13,6 +13,7 @@ from typing import Protocol
 from supervisor.api.deployment_port import DeploymentPort
 from supervisor.api.routes.catalogue import CataloguePort
 from supervisor.api.routes.data import DataPort
+from supervisor.api.routes.metrics import MetricsPort
 from supervisor.api.routes.money import MoneyPort
 from supervisor.api.routes.ops import OpsPort
 from supervisor.api.routes.required import RunningPort
@@ -33,7 +34,15 @@ from supervisor.schema import (
 
 
 class DaemonPort(
-    MoneyPort, DeploymentPort, CataloguePort, RunningPort, StreamPort, DataPort, OpsPort, Protocol
+    MoneyPort,
+    DeploymentPort,
+    CataloguePort,
+    RunningPort,
+    StreamPort,
+    MetricsPort,
+    DataPort,
+    OpsPort,
+    Protocol,
 ):
     """The daemon, as its HTTP API sees it."""
 

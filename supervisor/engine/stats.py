@@ -39,6 +39,7 @@ def engine_stats(engine: Engine, now: int, loop_ns_max: int) -> EngineStats:
         out.replay_endpoint,
         engine.trading.accounts(),
         engine.trading.holdings(),
+        engine.journal.commits.told(),
     )
 
 

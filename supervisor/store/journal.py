@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self, TypeVar
 
 import msgspec
 
+from bus.histogram import COMMITS, Histogram
 from bus.messages import AcceptedSignal, Checkpoint, Position
 from strategies.trading.records import Closed, Executed, Judged, Placed, Record, Saved, Snapshot
 from supervisor.store import journal_checkpoints as checkpoints
@@ -57,6 +59,8 @@ class Journal:
         self._group: list[Record] = []  # appended and not committed
         self._unposted: list[Record] = []  # committed and not posted
         self._broken = ""
+        self.commits = Histogram(COMMITS)
+        """How long each took, in seconds."""
 
     @classmethod
     def open(cls, path: Path, synchronous: Synchronous = "NORMAL") -> Self:
@@ -106,12 +110,14 @@ class Journal:
         if not self._group:
             return
         self._refuse_if_broken()
+        began = time.perf_counter()
         try:
             alone = journal_log.write(self._execute, self._committed, self._group)
         except sqlite3.Error as error:
             self._fail(str(error))
         if not alone:
             self._fail(f"another writer has gone on from record {self._committed}")
+        self.commits.note(time.perf_counter() - began)
         self._committed = self.last_seq
         self._unposted += self._group
         self._group = []

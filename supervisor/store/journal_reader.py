@@ -27,6 +27,7 @@ from supervisor.store.journal_file import connect_readonly, unreadable
 from supervisor.store.journal_ledger import Known
 from supervisor.store.journal_rows import Execute
 from supervisor.store.journal_stream import Told, told_after
+from supervisor.store.journal_verdicts import Kinds, verdicts_after
 
 T = TypeVar("T")
 
@@ -154,6 +155,10 @@ class JournalReader:
     def trades_before(self, owner: str, before: int, limit: int) -> list[Executed]:
         """Return the last executions of a deployment before record ``before``, ascending."""
         return self._ask(lambda execute: journal_ledger.trades_before(execute, owner, before, limit))
+
+    def verdicts_after(self, after: int) -> tuple[int, Kinds]:
+        """Return how many verdicts there are of each kind (``journal_verdicts.verdicts_after``)."""
+        return self._ask(lambda execute: verdicts_after(execute, after))
 
     def last_seq(self) -> int:
         """Return the newest committed record's number, 0 in an empty journal; it may not be posted yet."""

@@ -86,7 +86,7 @@ class Hub:
     """Tells of one ``World``. ``close`` ends every listener."""
 
     def __init__(self, world: World, *, backlog: int = BACKLOG, period: float = PERIOD) -> None:
-        self._world = world
+        self.world = world
         self._backlog = backlog
         self._period = period
         self._streams: set[Stream] = set()
@@ -153,16 +153,16 @@ class Hub:
     def lines(self, deployment_id: str, lines: Sequence[Line]) -> None:
         """Tell what a deployment wrote, if anybody listens."""
         if self._streams and self.wanted("logs"):
-            account = self._world.account_of(deployment_id)
+            account = self.world.account_of(deployment_id)
             self.publish([records.of_line(deployment_id, account, line) for line in lines])
 
     # ---- one listener ---------------------------------------------------------------------------
     async def _placed(self, last: Cursor, wanted: Subscription) -> Cursor:
         """Return where a listener stands that had ``last``: a number never given is of another log."""
-        event = last.event if last.event <= self._world.last_event() else 0
+        event = last.event if last.event <= self.world.last_event() else 0
         record = last.record
         if not wanted.topics.isdisjoint(JOURNAL):
-            record = record if record <= await self._world.last_record() else 0
+            record = record if record <= await self.world.last_record() else 0
         return Cursor(event, record)
 
     async def _past(self, stream: Stream, *, resumed: bool) -> AsyncIterator[Sequence[Message]]:
@@ -184,18 +184,18 @@ class Hub:
 
     async def _kept(self, stream: Stream) -> AsyncIterator[Sequence[Message]]:
         """Yield what is kept of the topics of numbers, page by page, from where the listener stands."""
-        account_of = self._world.account_of
+        account_of = self.world.account_of
         # Of deployments too: that one was removed is told by an event alone.
         after, full = stream.at.event, not stream.wanted.topics.isdisjoint(("events", "deployments"))
         while full:
-            found = [event async for event in self._world.events(after, PAGE, follow=False)]
+            found = [event async for event in self.world.events(after, PAGE, follow=False)]
             full = len(found) == PAGE
             after = found[-1].seq if found else after
             yield [records.of_event(event, account_of) for event in found]
         if not stream.wanted.topics.isdisjoint(JOURNAL):
             after, full = stream.at.record, True
             while full:
-                told = await self._world.records(after, PAGE)
+                told = await self.world.records(after, PAGE)
                 full = len(told) == PAGE
                 after = told[-1].seq if told else after
                 yield [records.of_record(record, account_of) for record in told]
@@ -216,11 +216,11 @@ class Hub:
         if "journal" not in self._tasks and not wanted.topics.isdisjoint(JOURNAL):
             record = 0
             with contextlib.suppress(Unavailable):  # told of once there is one
-                record = await self._world.last_record()
+                record = await self.world.last_record()
             self._at = Cursor(self._at.event, record)
             self._run("journal", self._follow_journal)
         if "events" not in self._tasks and not wanted.topics.isdisjoint(_SOURCES["events"]):
-            self._at = Cursor(self._world.last_event(), self._at.record)
+            self._at = Cursor(self.world.last_event(), self._at.record)
             self._run("events", self._follow_events)
         if not wanted.topics.isdisjoint(STATE):
             self._look()
@@ -241,23 +241,23 @@ class Hub:
         self._tasks[name] = asyncio.create_task(on(), name=f"stream {name}")
 
     async def _follow_events(self) -> None:
-        async for event in self._world.events(self._at.event, None, follow=True):
+        async for event in self.world.events(self._at.event, None, follow=True):
             self._at = Cursor(event.seq, self._at.record)
-            self.publish([records.of_event(event, self._world.account_of)])
+            self.publish([records.of_event(event, self.world.account_of)])
             if event.deployment_id:
                 self._nudge.set()
 
     async def _follow_journal(self) -> None:
         seen = -1
         while True:
-            seen = await self._world.journal_beyond(seen)
+            seen = await self.world.journal_beyond(seen)
             full = True
             while full:
-                told = await self._world.records(self._at.record, PAGE)
+                told = await self.world.records(self._at.record, PAGE)
                 full = len(told) == PAGE
                 if told:
                     self._at = Cursor(self._at.event, told[-1].seq)
-                    self.publish([records.of_record(record, self._world.account_of) for record in told])
+                    self.publish([records.of_record(record, self.world.account_of) for record in told])
 
     async def _look_on(self) -> None:
         loop = asyncio.get_running_loop()
@@ -275,13 +275,13 @@ class Hub:
         """Take pictures of what is wanted, and tell what changed."""
         told: list[Message] = []
         figures = figures and self.wanted("metrics")
-        rows = self._world.rows() if figures or self.wanted("deployments") else []
+        rows = self.world.rows() if figures or self.wanted("deployments") else []
         if self.wanted("deployments"):
             told += self._pictures.deployments(rows)
         if self.wanted("feeds"):
-            told += self._pictures.feeds(self._world.feeds())
+            told += self._pictures.feeds(self.world.feeds())
         if figures:
-            told += self._pictures.metrics(self._world.figures(rows))
+            told += self._pictures.metrics(self.world.figures(rows))
         self.publish(told)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from supervisor.daemon import Daemon
+from supervisor.metrics.requests import Requests
 from supervisor.selection import find
 from supervisor.streaming.cursor import Cursor
 from supervisor.streaming.message import Subscription
@@ -10,7 +11,7 @@ from supervisor.streaming.stream import Stream
 
 
 class Streaming:
-    """``supervisor.api.routes.stream.StreamPort``; a part of ``Port``."""
+    """``StreamPort`` and ``MetricsPort`` of ``supervisor.api.routes``; a part of ``Port``."""
 
     _daemon: Daemon
 
@@ -19,3 +20,7 @@ class Streaming:
         if wanted.deployment_id:
             find(self._daemon.actors, wanted.deployment_id)
         return await self._daemon.hub.open(wanted, last)
+
+    async def scrape(self, requests: Requests, accept: str) -> tuple[str, bytes]:
+        """Return (content type, text) of everything that is counted and measured."""
+        return await self._daemon.scrape.answer(requests, accept)

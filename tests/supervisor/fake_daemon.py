@@ -15,6 +15,10 @@ from typing import Any, Self
 
 from supervisor.api.server import ApiServer
 from supervisor.errors import CREATES, Failed, Invalid, NotFound, Refused, StratdError, near_matches
+from supervisor.metrics.exposition import render
+from supervisor.metrics.picture import Picture
+from supervisor.metrics.requests import Requests
+from supervisor.metrics.totals import Totals
 from supervisor.problems import problem_of
 from supervisor.schema import (
     ActionResult,
@@ -244,6 +248,20 @@ class FakeDaemon(FakeMoney, FakeDeployment, FakeCatalogue, FakeOps, FakeRunning)
             self._row(wanted.deployment_id)
         self.world.deployments = self.rows
         return await self.hub.open(wanted, last)
+
+    async def scrape(self, requests: Requests, accept: str) -> tuple[str, bytes]:
+        self._stumble()
+        totals = Totals()
+        picture = Picture(
+            version="0.1.0",
+            started_at=AT / 1e9,
+            deployments=list(self.rows.values()),
+            totals={name: totals.of(name) for name in self.rows},
+            feeds=await self.feeds(),
+            requests=dict(requests.counts),
+            request_seconds=requests.seconds(),
+        )
+        return render(picture, accept)
 
     async def _stream(self, views: Callable[[], list[View]], n: int, follow: bool) -> AsyncIterator[View]:
         self.followers += 1

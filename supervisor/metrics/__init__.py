@@ -1,0 +1,1 @@
+"""Figures for Prometheus: what the daemon knows anyway, in its text format (docs/metrics.md)."""
