@@ -17,8 +17,8 @@ from supervisor.schema import DeploymentRow, FeedView, MirrorView, Outcome, Proc
 from supervisor.schema.ops import (
     CellView,
     ConfigView,
+    HostLimits,
     HostView,
-    LimitsView,
     Readiness,
     SystemResult,
     SystemView,
@@ -101,7 +101,7 @@ class Operations(ABC):
                 memory_available_mb=round(use.available / MIB, 1),
                 disk_free_mb=None if use.disk_free is None else round(use.disk_free / MIB, 1),
             ),
-            limits=LimitsView(
+            limits=HostLimits(
                 max_concurrent=limits.max_concurrent,
                 max_per_account=limits.max_per_account,
                 running=sum(actor.holds_slot for actor in daemon.actors.values()),

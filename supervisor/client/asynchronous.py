@@ -19,7 +19,7 @@ from supervisor.client import wording
 from supervisor.client.answers import Answer, accepted, decoded
 from supervisor.client.call import Call
 from supervisor.client.calls import catalogue as code
-from supervisor.client.calls import daemon, money, records, registering, running, states
+from supervisor.client.calls import daemon, data, money, records, registering, running, states, verbs
 from supervisor.client.calls import strategies as trading
 from supervisor.client.errors import ClientError, Unavailable, Unreachable
 from supervisor.client.following import Following, began
@@ -210,11 +210,30 @@ class AsyncClient(AsyncAsking):
     health = _asks(daemon.health)
     status = _asks(daemon.status)
     feeds = _asks(daemon.feeds)
+    version = _asks(daemon.version)
+    system = _asks(daemon.system)
+    config = _asks(daemon.config)
+    pause_all = _asks(daemon.pause_all)
+    resume_all = _asks(daemon.resume_all)
+    drain = _asks(daemon.drain)
 
     deployments = _asks(running.deployments)
     deployment = _asks(running.deployment)
     start = _asks(running.start)
     act = _asks(running.act)
+    stop = _asks(verbs.stop)
+    pause = _asks(verbs.pause)
+    resume = _asks(verbs.resume)
+    restart = _asks(verbs.restart)
+    reset_failed = _asks(verbs.reset_failed)
+    remove = _asks(verbs.remove)
+    flatten = _asks(verbs.flatten)
+    lock = _asks(verbs.lock)
+    unlock = _asks(verbs.unlock)
+    set_parameters = _asks(verbs.set_parameters)
+    set_risk = _asks(verbs.set_risk)
+    set_quota = _asks(verbs.set_quota)
+    promote = _asks(verbs.promote)
 
     checkpoints = _asks(states.checkpoints)
     saved_state = _asks(states.saved_state)
@@ -223,7 +242,11 @@ class AsyncClient(AsyncAsking):
 
     accounts = _asks(money.accounts)
     account = _asks(money.account)
+    account_limits = _asks(money.account_limits)
+    account_exposure = _asks(money.account_exposure)
+    account_loss = _asks(money.account_loss)
     pause_account = _asks(money.pause_account)
+    resume_account = _asks(money.resume_account)
     kill_account = _asks(money.kill_account)
     rearm_account = _asks(money.rearm_account)
     rearm = _asks(money.rearm)
@@ -234,12 +257,28 @@ class AsyncClient(AsyncAsking):
     logs = _asks(records.logs)
     events = _asks(records.events)
     signals = _asks(records.signals)
+    signal = _asks(records.signal)
+    performance = _asks(records.performance)
+    equity = _asks(records.equity)
+    incidents = _asks(records.incidents)
+    metrics = _asks(records.metrics)
+
+    symbols = _asks(data.symbols)
+    candles = _asks(data.candles)
+    calendar = _asks(data.calendar)
+    indicators = _asks(data.indicators)
 
     execute = _asks(trading.execute)
     backtest = _asks(trading.backtest)
 
     strategies = _asks(code.strategies)
     catalogue = _asks(code.catalogue)
+    strategy = _asks(code.strategy)
+    strategy_schema = _asks(code.strategy_schema)
+    strategy_source = _asks(code.strategy_source)
+    strategy_types = _asks(code.strategy_types)
+    template = _asks(code.template)
+    validate_parameters = _asks(code.validate_parameters)
     rescan = _asks(code.rescan)
     register = _asks(registering.register)
     validate_code = _asks(registering.validate_code)
@@ -247,3 +286,4 @@ class AsyncClient(AsyncAsking):
     activate = _asks(registering.activate)
     rollback = _asks(registering.rollback)
     register_path = _asks(code.register_path)
+    unregister = _asks(code.unregister)

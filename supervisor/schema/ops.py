@@ -56,7 +56,7 @@ class HostView(View):
     """Of the state directory's disk."""
 
 
-class LimitsView(View):
+class HostLimits(View):
     """How many instances may run, and what a start leaves of the host."""
 
     max_concurrent: int
@@ -86,7 +86,7 @@ class SystemView(View):
     """``GET /api/v1/system``: the host, the daemon's own processes, and every instance."""
 
     host: HostView
-    limits: LimitsView
+    limits: HostLimits
     quota: Quota
     """What a deployment gets whose start does not say."""
     drained: bool = False

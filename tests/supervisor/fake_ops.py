@@ -7,8 +7,8 @@ from supervisor.schema import DeploymentRow, FeedView, MirrorView, Outcome, Quot
 from supervisor.schema.ops import (
     CellView,
     ConfigView,
+    HostLimits,
     HostView,
-    LimitsView,
     Readiness,
     SystemResult,
     SystemView,
@@ -43,7 +43,7 @@ class FakeOps:
     async def system(self) -> SystemView:
         return SystemView(
             host=HostView(name="testhost", cpus=2, cpu_percent=12.5, load=[0.1, 0.2, 0.3], memory_mb=4096.0),
-            limits=LimitsView(
+            limits=HostLimits(
                 max_concurrent=10,
                 max_per_account=10,
                 running=len(self.rows),

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from supervisor.client.call import Call, get, segment, send
 
 if TYPE_CHECKING:
-    from supervisor.schema import AccountView, LatchResult, OrderRow, PositionRow, TradeRow
+    from supervisor.schema import (
+        AccountView,
+        ExposureView,
+        LatchResult,
+        LimitsView,
+        LossView,
+        OrderRow,
+        PositionRow,
+        TradeRow,
+    )
 
 
 def accounts() -> Call[list[AccountView]]:
@@ -23,6 +32,26 @@ def account(name: str) -> Call[AccountView]:
 def pause_account(name: str, *, reason: str = "") -> Call[LatchResult]:
     """Let no signal of an account through until it is rearmed. What is held stays guarded."""
     return send("POST", f"accounts/{segment(name, 'account')}/pause", {"reason": reason})
+
+
+def resume_account(name: str, *, reason: str = "") -> Call[LatchResult]:
+    """Take back a pause of an account; what else bars it stays, and is refused."""
+    return send("POST", f"accounts/{segment(name, 'account')}/resume", {"reason": reason})
+
+
+def account_limits(name: str) -> Call[LimitsView]:
+    """What an account may lose and hold, as it is configured."""
+    return get(f"accounts/{segment(name, 'account')}/limits")
+
+
+def account_exposure(name: str) -> Call[ExposureView]:
+    """What an account holds, long and short, by symbol."""
+    return get(f"accounts/{segment(name, 'account')}/exposure")
+
+
+def account_loss(name: str) -> Call[LossView]:
+    """How far an account is from the limits of its losses."""
+    return get(f"accounts/{segment(name, 'account')}/loss")
 
 
 def kill_account(name: str, *, reason: str = "") -> Call[LatchResult]:

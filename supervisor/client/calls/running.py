@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     )
 
 
-def deployments() -> Call[list[DeploymentRow]]:
-    """Every deployment, by id."""
-    return get("deployments")
+def deployments(
+    *,
+    account: str | None = None,
+    state: str | None = None,
+    mode: Literal["paper", "live"] | None = None,
+    strategy: str | None = None,
+) -> Call[list[DeploymentRow]]:
+    """Every deployment, by id; those of an account, in a state, in a mode, of NAME or NAME@VERSION."""
+    return get("deployments", {"account": account, "state": state, "mode": mode, "strategy": strategy})
 
 
 def deployment(deployment_id: str) -> Call[DeploymentDetail]:
