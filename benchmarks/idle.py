@@ -39,6 +39,9 @@ endpoint = "ipc://{folder}/feed"
 [strategies]
 path = ["{folder}/strategies"]
 
+[api]
+port = 0
+
 [limits]
 max_concurrent = 200
 max_per_account = 200

@@ -39,6 +39,9 @@ runtime_dir = "{folder}/run"
 [strategies]
 path = ["{folder}/strategies"]
 
+[api]
+port = 0
+
 [limits]
 max_concurrent = 100
 max_per_account = 100

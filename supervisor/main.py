@@ -6,8 +6,9 @@ import asyncio
 import faulthandler
 import logging
 import os
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -22,9 +23,11 @@ from supervisor.daemon import Daemon
 from supervisor.errors import Failed
 from supervisor.paths import config_path
 from supervisor.premises import check_packages
+from supervisor.systemd import inherited_sockets
 
 if TYPE_CHECKING:
     from supervisor.api.server import ApiServer
+    from supervisor.port import Port
 
 
 def serve(settings: Settings, *, config: Path | None = None) -> int:
@@ -38,22 +41,36 @@ def serve(settings: Settings, *, config: Path | None = None) -> int:
     check_packages()
     configure_log(settings)
     read = config_path(os.environ, os.geteuid(), config)
-    return asyncio.run(_serve(settings, read if read.exists() else None, lambda: load(file=config)))
+    try:
+        inherited = inherited_sockets()
+    except ValueError as error:
+        raise Failed(str(error)) from None
+    return asyncio.run(
+        _serve(settings, read if read.exists() else None, lambda: load(file=config), inherited)
+    )
 
 
-async def _serve(settings: Settings, config: Path | None, reread: Callable[[], Settings]) -> int:
+async def _serve(
+    settings: Settings,
+    config: Path | None,
+    reread: Callable[[], Settings],
+    inherited: Mapping[str, socket.socket],
+) -> int:
     def tables(names: list[str]) -> dict[str, Any]:
         today = datetime.now(UTC).date()
         return dict(calendars.tables(calendars.load(names, settings.state_dir / "calendars", today)))
 
     daemon = Daemon(settings, calendars=tables, config=config, reread=reread)
     api: ApiServer | None = None
+    port: Port | None = None
     try:
         try:
             await daemon.launch()
         except NurseryError as error:
             raise Failed(f"no cell can be started: {error}") from None
-        api = _api(daemon, settings)
+        port, api = _api(daemon, settings, inherited)
+        api.open()  # a port that is taken ends a daemon that has started nothing yet
+        await port.begin()
         await daemon.go_on()
         await api.start()
         await daemon.run_until_stopped()
@@ -62,23 +79,49 @@ async def _serve(settings: Settings, config: Path | None, reread: Callable[[], S
         await daemon.hub.close()  # else its listeners keep the API from closing
         if api is not None:
             await api.close()
+        if port is not None:
+            await port.end()
         await daemon.stop()
     return 0
 
 
-def _api(daemon: Daemon, settings: Settings) -> ApiServer:
+def _api(
+    daemon: Daemon, settings: Settings, inherited: Mapping[str, socket.socket]
+) -> tuple[Port, ApiServer]:
     # Here, while zygote and engine import on the other processors: FastAPI takes 300 ms of a start.
-    from supervisor.api.server import ApiServer  # noqa: PLC0415
+    from supervisor.api.app import Guards  # noqa: PLC0415
+    from supervisor.api.door import Keys  # noqa: PLC0415
+    from supervisor.api.idempotency import Durable  # noqa: PLC0415
+    from supervisor.api.listeners import Tls  # noqa: PLC0415
+    from supervisor.api.server import ApiServer, Tcp  # noqa: PLC0415
     from supervisor.port import Port  # noqa: PLC0415
 
-    return ApiServer(
-        Port(daemon),
+    wanted, port = settings.api, Port(daemon)
+    cert = wanted.tls_cert
+    guards = Guards(
+        keys=Keys(port.keyring, rate=wanted.rate, failures=wanted.failures),
+        trail=port.trail,
+        durable=Durable(port.answers, daemon.in_database),
+        timeout=wanted.timeout,
+        max_body=wanted.max_body,
+    )
+    server = ApiServer(
+        port,
         settings.api_socket,
         version=metadata.version("stratd"),
-        group=settings.api.group,
-        max_body=settings.api.max_body,
+        guards=guards,
+        group=wanted.group,
+        tcp=Tcp(
+            host=wanted.host,
+            port=wanted.port,
+            tls=Tls(cert, wanted.tls_key, wanted.tls_client_ca) if cert else None,
+            chosen=wanted.chosen,
+        ),
+        inherited=inherited,
         on_refused=lambda peer: daemon.events.note("peer_refused", str(peer)),
+        on_problem=lambda line: daemon.problems.__setitem__("api", line),
     )
+    return port, server
 
 
 def configure_log(settings: Settings) -> None:

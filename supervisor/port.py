@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from supervisor import doctor, views
+from supervisor.access import Access
 from supervisor.actor import Actor
 from supervisor.capacity import HostMeter
 from supervisor.change_port import Changes, new_secret
@@ -50,11 +51,12 @@ from supervisor.store.deployments import StoreError
 from supervisor.streaming.port import Streaming
 
 
-class Port(Money, MarketData, Running, Streaming, Changes, Records, Operations):
+class Port(Access, Money, MarketData, Running, Streaming, Changes, Records, Operations):
     """Answers for one daemon."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
+        self.open_access(daemon)
         self._ledger = Ledger(daemon)
         self._secret = new_secret()
         self._meter = HostMeter(daemon.settings.state_dir)

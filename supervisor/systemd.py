@@ -1,4 +1,7 @@
-"""Talking to systemd: READY, WATCHDOG, STOPPING, by one datagram each (sd_notify(3)). No library needed."""
+"""Talking to systemd: what it is told (sd_notify(3)), and sockets that it opened for us (sd_listen_fds(3)).
+
+No library is needed for either.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import contextlib
 import os
 import socket
 from collections.abc import MutableMapping
+
+FIRST_DESCRIPTOR = 3
+"""SD_LISTEN_FDS_START of sd_listen_fds(3)."""
 
 
 class Notifier:
@@ -31,3 +37,29 @@ class Notifier:
             sender.setblocking(False)
             with contextlib.suppress(OSError):
                 sender.sendto("\n".join(lines).encode(), self._address)
+
+
+def inherited_sockets(environ: MutableMapping[str, str] = os.environ) -> dict[str, socket.socket]:
+    """Return the listening sockets that systemd hands over, by their ``FileDescriptorName=``.
+
+    The variables are taken out of ``environ``, and no child inherits a descriptor. Raises ``ValueError``
+    with a sentence for what is no listening stream socket.
+    """
+    for_us = environ.pop("LISTEN_PID", "") == str(os.getpid())
+    count = environ.pop("LISTEN_FDS", "")
+    names = environ.pop("LISTEN_FDNAMES", "").split(":")
+    if not for_us or not count.isdigit():
+        return {}
+    found: dict[str, socket.socket] = {}
+    for at in range(int(count)):
+        name = names[at] if at < len(names) else ""
+        os.set_inheritable(FIRST_DESCRIPTOR + at, False)
+        try:
+            taken = socket.socket(fileno=FIRST_DESCRIPTOR + at)
+        except OSError as error:
+            raise ValueError(f"descriptor {name!r} of systemd is no socket: {error.strerror}") from None
+        if taken.type != socket.SOCK_STREAM or not taken.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise ValueError(f"descriptor {name!r} of systemd is no listening stream socket")
+        taken.setblocking(False)
+        found[name] = taken
+    return found

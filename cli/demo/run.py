@@ -68,6 +68,7 @@ class Demo:
         config.write_text(_CONFIG.format(endpoint=endpoint, strategies=Path(__file__).parent / "strategies"))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STRATD_")}
         environment |= {"STRATD_STATE_DIR": str(folder / "state"), "STRATD_RUNTIME_DIR": str(folder / "run")}
+        environment["STRATD_API__PORT"] = "0"  # a daemon of this host may have the port
         with (folder / "daemon.log").open("w+b") as log:
             daemon = subprocess.Popen(
                 [sys.executable, "-P", "-m", "cli.main", "serve", "--config", str(config)],

@@ -7,22 +7,29 @@ its traceback, the client is told where to look.
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from msgspec import Struct
 from starlette.exceptions import HTTPException
 
+from supervisor.api.answers import MEDIA, document
+from supervisor.api.auditing import Audit
 from supervisor.api.body_limit import BodyLimit
 from supervisor.api.bound import bound
-from supervisor.api.door import Door
+from supervisor.api.door import Door, Keys
+from supervisor.api.idempotency import Durable, Idempotency
 from supervisor.api.metering import Metering
 from supervisor.api.port import DaemonPort
+from supervisor.api.request_ids import RequestIds, request_id
 from supervisor.api.routes.candles import candle_routes
 from supervisor.api.routes.catalogue import catalogue_routes
 from supervisor.api.routes.changes import change_routes
 from supervisor.api.routes.data import data_routes
 from supervisor.api.routes.deployments import deployment_routes
+from supervisor.api.routes.keys import key_routes
 from supervisor.api.routes.lines import line_routes
 from supervisor.api.routes.metrics import metrics_route
 from supervisor.api.routes.money import money_routes
@@ -33,6 +40,8 @@ from supervisor.api.routes.required import required_routes
 from supervisor.api.routes.signals import signal_routes
 from supervisor.api.routes.state import state_routes
 from supervisor.api.routes.stream import stream_routes
+from supervisor.api.timeouts import Timeout
+from supervisor.audit_trail import AuditTrail
 from supervisor.errors import Invalid, StratdError
 from supervisor.metrics.requests import Requests
 from supervisor.problems import INTERNAL, problem_of
@@ -52,15 +61,34 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     data_routes,
     line_routes,
     stream_routes,
+    key_routes,
 )
 """Who adds the routes below ``/api/v1``, one a subject."""
 
 
-def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
-    """Return the application over ``daemon``; a body over ``max_body`` bytes is refused with 413."""
+class Guards(Struct, frozen=True, kw_only=True):
+    """What stands before the routes. Without ``keys`` nobody but a peer of the Unix socket comes in."""
+
+    keys: Keys | None = None
+    trail: AuditTrail | None = None
+    durable: Durable | None = None
+    timeout: float = 60.0
+    """Seconds, of a request over TCP."""
+    max_body: int = 2**20
+    """Bytes; a longer one is refused with 413."""
+
+
+def build(daemon: DaemonPort, *, version: str, guards: Guards) -> FastAPI:
+    """Return the application over ``daemon``, behind ``guards``."""
     app = FastAPI(title="stratd", version=version, docs_url=None, redoc_url=None)
-    app.add_middleware(BodyLimit, most=max_body)
-    app.add_middleware(Door)
+    # The last one added is asked first: the name of the request, who asks, the trail, the clock, then what is
+    # read of it.
+    app.add_middleware(Idempotency, durable=guards.durable)
+    app.add_middleware(BodyLimit, most=guards.max_body)
+    app.add_middleware(Timeout, seconds=guards.timeout)
+    app.add_middleware(Audit, trail=guards.trail)
+    app.add_middleware(Door, keys=guards.keys)
+    app.add_middleware(RequestIds)
     requests = Requests()
     app.add_middleware(Metering, requests=requests)
     app.add_exception_handler(StratdError, _on_error)
@@ -81,8 +109,10 @@ def build(daemon: DaemonPort, *, version: str, max_body: int) -> FastAPI:
 
 # ---- errors ---------------------------------------------------------------------------------------
 def _answer(problem: Problem, request: Request) -> Response:
-    body = problem.model_copy(update={"instance": request.scope["path"]}).model_dump_json()
-    return Response(body, status_code=problem.status, media_type="application/problem+json")
+    answer = Response(document(problem, request.scope), problem.status, media_type=MEDIA)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="stratd"'
+    return answer
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
@@ -111,4 +141,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 async def _on_bug(request: Request, error: Exception) -> Response:
     title = f"the daemon failed on this request ({type(error).__name__}); its log has the details"
-    return _answer(Problem(type=INTERNAL, title=title, status=500), request)
+    answer = _answer(Problem(type=INTERNAL, title=title, status=500), request)
+    # This answer is made outside of everything, where nobody adds it.
+    answer.headers["X-Request-Id"] = request_id(request.scope)
+    return answer

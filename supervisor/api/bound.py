@@ -102,6 +102,11 @@ DECISIONS: Final[dict[str, Decision]] = {
     "find_signals": found_signals,
     "signal": own_signal,
     "candles": passes,
+    # keys
+    "create_key": denied,
+    "keys": denied,
+    "revoke_key": denied,
+    "audit": denied,
     # money
     "accounts": listed,
     "account": one_account,

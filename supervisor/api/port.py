@@ -13,6 +13,7 @@ from typing import Protocol
 from supervisor.api.deployment_port import DeploymentPort
 from supervisor.api.routes.catalogue import CataloguePort
 from supervisor.api.routes.data import DataPort
+from supervisor.api.routes.keys import AccessPort
 from supervisor.api.routes.metrics import MetricsPort
 from supervisor.api.routes.money import MoneyPort
 from supervisor.api.routes.ops import OpsPort
@@ -34,6 +35,7 @@ from supervisor.schema import (
 
 
 class DaemonPort(
+    AccessPort,
     MoneyPort,
     DeploymentPort,
     CataloguePort,

@@ -1,8 +1,9 @@
-"""HTTP/1.1 on one connection of the Unix socket: uvicorn's own, behind two guards.
+"""HTTP/1.1 on one connection, of the Unix socket or of TCP: uvicorn's own, behind two guards.
 
-A peer that may not be here gets a problem document before a byte of it is read, and nothing it says is
-looked at. A peer that connects and says nothing, or dribbles, is let go after a while; when very many do
-so at once, the one that has waited longest goes first: those who hang never keep out those who ask.
+A peer of the socket that may not be here gets a problem document before a byte of it is read, and nothing it
+says is looked at. A client that connects and says nothing, or dribbles, with its first request or a later
+one, is let go after a while; when very many do so at once, the one that has waited longest goes first: those
+who hang never keep out those who ask.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
@@ -30,15 +32,20 @@ MOST_WAITING = 256
 log = logging.getLogger("stratd.api")
 
 
-class Doorman:
-    """Shared by all connections of one server: whom to admit, who is still silent, how many were sent off."""
+class Greeting(NamedTuple):
+    """What a doorman says of a connection: what goes into its scopes, or what to answer who may not be."""
 
-    def __init__(self, admission: Admission, on_refused: Callable[[Peer], None] | None = None) -> None:
-        self.admission = admission
+    state: dict[str, Any]
+    refusal: bytes = b""
+    drop: bool = False
+
+
+class Doorman:
+    """Shared by all connections of one server: who is still silent, and how many were let go for that."""
+
+    def __init__(self) -> None:
         self.waiting: dict[GuardedProtocol, asyncio.TimerHandle] = {}
-        self.refused = 0
         self.dropped = 0
-        self._on_refused = on_refused
 
     def protocol(
         self,
@@ -50,16 +57,9 @@ class Doorman:
         """Make the protocol of a new connection; the signature is the one by which uvicorn calls it."""
         return GuardedProtocol(config, server_state, app_state, _loop, doorman=self)
 
-    def refuse(self, peer: Peer) -> bytes:
-        """Count a peer that may not be here and return what to answer it."""
-        self.refused += 1
-        log.warning("refused a connection of uid %d (pid %d)", peer.uid, peer.pid)
-        if self._on_refused is not None:
-            self._on_refused(peer)
-        error = Refused("peer_credentials", f"uid {peer.uid} may not talk to this daemon")
-        body = problem_of(error).model_dump_json().encode()
-        head = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
-        return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+    def greet(self, _transport: asyncio.Transport) -> Greeting:
+        """Return what is known of who connected: nothing, over TCP (``door.py`` asks for a key)."""
+        return Greeting({"over_tcp": True})
 
     def admit(self, protocol: GuardedProtocol, loop: asyncio.AbstractEventLoop) -> None:
         """Give a new connection its time to ask, or to read that it may not."""
@@ -74,10 +74,42 @@ class Doorman:
             timer.cancel()
 
     def drop(self, protocol: GuardedProtocol) -> None:
-        """End a connection that has not asked anything."""
+        """End a connection that has not asked."""
         self.heard(protocol)
         self.dropped += 1
         protocol.transport.abort()
+
+
+class SocketDoorman(Doorman):
+    """The doorman of the Unix socket: the kernel says who is there, and some may not be."""
+
+    def __init__(self, admission: Admission, on_refused: Callable[[Peer], None] | None = None) -> None:
+        super().__init__()
+        self.admission = admission
+        self.refused = 0
+        self._on_refused = on_refused
+
+    def greet(self, transport: asyncio.Transport) -> Greeting:
+        """Return who connected, or what to answer one that may not."""
+        connection: socket.socket = transport.get_extra_info("socket")
+        try:
+            peer = peer_of(connection)
+        except (OSError, KeyError) as error:  # KeyError: a user that the password database does not know
+            log.warning("dropped a connection of which the kernel does not say whose it is: %s", error)
+            return Greeting({}, drop=True)
+        who = caller.peer(name_of(peer), owner=self.admission.owns(peer))
+        return Greeting({"caller": who}, b"" if self.admission.admits(peer) else self.refuse(peer))
+
+    def refuse(self, peer: Peer) -> bytes:
+        """Count a peer that may not be here and return what to answer it."""
+        self.refused += 1
+        log.warning("refused a connection of uid %d (pid %d)", peer.uid, peer.pid)
+        if self._on_refused is not None:
+            self._on_refused(peer)
+        error = Refused("peer_credentials", f"uid {peer.uid} may not talk to this daemon")
+        body = problem_of(error).model_dump_json().encode()
+        head = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
+        return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
 class GuardedProtocol(H11Protocol):
@@ -97,39 +129,38 @@ class GuardedProtocol(H11Protocol):
         self._admitted = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        """Look at the peer before anything it says."""
+        """Look at who is there before anything that it says."""
         super().connection_made(transport)
-        connection: socket.socket = transport.get_extra_info("socket")
-        try:
-            peer = peer_of(connection)
-        except (OSError, KeyError) as error:  # KeyError: a user that the password database does not know
-            log.warning("dropped a connection of which the kernel does not say whose it is: %s", error)
+        greeting = self._doorman.greet(transport)
+        if greeting.drop:
             transport.abort()
             return
-        self._admitted = self._doorman.admission.admits(peer)
-        who = caller.peer(name_of(peer), owner=self._doorman.admission.owns(peer))
+        self._admitted = not greeting.refusal
         # Into every scope: who asks, and by what a stream ends the connection of one that reads nothing.
-        self.app_state = {**self.app_state, "caller": who, "transport": transport}
+        self.app_state = {**self.app_state, **greeting.state, "transport": transport}
         self._doorman.admit(self, self.loop)
-        if not self._admitted:
+        if greeting.refusal:
             # Only our half is closed: a socket closed over unread data resets the connection (unix(7)),
             # and the peer, which may be sending its request now, would never see why it was refused.
-            transport.write(self._doorman.refuse(peer))
+            transport.write(greeting.refusal)
             transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what an admitted peer says; what another says is thrown away."""
+        """Pass on what an admitted client says; what another says is thrown away."""
         if not self._admitted:
             return
         super().data_received(data)
-        if self._asked():
+        if self.transport.is_closing() or self._asked():
             self._doorman.heard(self)
+        elif self not in self._doorman.waiting:
+            self._doorman.admit(self, self.loop)  # a later request has begun to come
 
     def _asked(self) -> bool:
-        """Whether a request has come in whole, or has made this a WebSocket, which has its own protocol."""
-        if self.transport.get_protocol() is not self:
-            return True
-        return self.cycle is not None and not self.cycle.more_body  # type: ignore[redundant-expr]  # None at first
+        """Whether a whole request has come, or the connection has become a WebSocket."""
+        if self.scope is None:  # at first, whatever its type says
+            return False
+        upgraded = self.transport.get_protocol() is not self
+        return upgraded or self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""

@@ -1,39 +1,51 @@
-"""The shell around the API: a Unix socket and uvicorn, on the daemon's own event loop.
+"""The shell around the API: a Unix socket, TCP besides, and uvicorn, on the daemon's own event loop.
 
-TCP with keys and TLS is an issue of its own; it will be a second listener here, with the same application
-and a doorman that asks for a key where this one asks the kernel.
+Both listeners serve one application. They differ in their doorman alone: of who connects to the socket the
+kernel says who it is; who comes over TCP is asked for a key by the application's door.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import grp
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import uvicorn
+from msgspec import Struct
 
-from supervisor.api.app import build
+from supervisor.api.app import Guards, build
+from supervisor.api.listeners import BACKLOG, Tls, gid_of, listen, listen_tcp, tls_context
 from supervisor.api.peers import Admission, Peer
 from supervisor.api.port import DaemonPort
-from supervisor.api.protocol import Doorman
+from supervisor.api.protocol import REQUEST_TIMEOUT, Doorman, SocketDoorman
 from supervisor.errors import Failed
 
-LONGEST_PATH = 107
-"""Bytes of a Unix socket's path (unix(7): sun_path holds 108 with the closing zero)."""
 GOODBYE = 1.0
 """Seconds that open requests and followers have to end when the server closes."""
+SOCKET, TCP = "api.socket", "http"
+"""Names of what systemd may have opened (FileDescriptorName= of systemd.socket(5))."""
+
+
+class Tcp(Struct, frozen=True, kw_only=True):
+    """Where TCP is listened on. ``chosen``: somebody set it, so it is an error if it cannot be had."""
+
+    host: str
+    port: int
+    tls: Tls | None = None
+    chosen: bool = True
 
 
 class ApiServer:
-    """Serves ``daemon`` on the Unix socket ``path`` from ``start`` until ``close``.
+    """Serves ``daemon`` on the Unix socket ``path``, and on ``tcp``, from ``start`` until ``close``.
 
     The caller holds the lock of the runtime directory, so a socket that is already there is a dead
     daemon's and is removed. ``group`` may use the socket besides root and the daemon's own user.
-    ``on_refused`` is told of every peer that was sent away.
+    ``inherited`` are listening sockets that systemd opened, which are used instead of own ones.
+    ``on_refused`` is told of every peer that was sent away, ``on_problem`` why there is no TCP.
     """
 
     def __init__(
@@ -42,26 +54,66 @@ class ApiServer:
         path: Path,
         *,
         version: str,
+        guards: Guards | None = None,
         group: str | None = None,
-        max_body: int = 2**20,
+        tcp: Tcp | None = None,
+        inherited: Mapping[str, socket.socket] | None = None,
         on_refused: Callable[[Peer], None] | None = None,
+        on_problem: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self._daemon = daemon
         self._path = path
         self._version = version
+        self._guards = guards or Guards()
         self._group = group
-        self._max_body = max_body
+        self._tcp = tcp
+        self._inherited = dict(inherited or {})
         self._on_refused = on_refused
-        self._server: _Server | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._on_problem = on_problem
+        self._listener: socket.socket | None = None
+        self._context: Any = None
+        self._servers: list[tuple[_Server, asyncio.Task[None]]] = []
+        self.address: tuple[str, int] | None = None
+        """Host and port of TCP, None while there is none."""
+
+    def open(self) -> None:
+        """Take the TCP port, before anything is started that a wrong one would end again.
+
+        Raises ``Failed`` for files of TLS that cannot be used, and for a port that somebody chose and that
+        cannot be had; one that is only the default is a problem that is told.
+        """
+        if self._tcp is None or (self._tcp.port == 0 and TCP not in self._inherited):
+            return
+        if self._tcp.tls is not None:
+            self._context = tls_context(self._tcp.tls)
+        if TCP in self._inherited:
+            self._listener = self._inherited.pop(TCP)
+        else:
+            try:
+                self._listener = listen_tcp(self._tcp.host, self._tcp.port)
+            except Failed as error:
+                if self._tcp.chosen:
+                    raise
+                self._on_problem(str(error))
+                return
+        self.address = self._listener.getsockname()[:2]
 
     async def start(self) -> None:
-        """Listen. Raises ``Failed`` when the socket cannot be had."""
-        gid = _gid(self._group)
-        self.doorman = Doorman(Admission(os.geteuid(), gid), self._on_refused)
+        """Serve. Raises ``Failed`` when the socket cannot be had."""
+        app = build(self._daemon, version=self._version, guards=self._guards)
+        gid = gid_of(self._group)
+        self.doorman = SocketDoorman(Admission(os.geteuid(), gid), self._on_refused)
+        self.tcp_doorman = Doorman()
+        self._ours = SOCKET not in self._inherited
+        socket_there = listen(self._path, gid) if self._ours else self._inherited[SOCKET]
+        await self._serve(app, self.doorman, socket_there)
+        if self._listener is not None:
+            await self._serve(app, self.tcp_doorman, self._listener, self._context)
+
+    async def _serve(self, app: Any, doorman: Doorman, listener: socket.socket, context: Any = None) -> None:
         config = uvicorn.Config(
-            build(self._daemon, version=self._version, max_body=self._max_body),
-            http=self.doorman.protocol,  # type: ignore[arg-type]  # called, never asked for its type
+            app,
+            http=doorman.protocol,  # type: ignore[arg-type]  # called, never asked for its type
             ws="websockets-sansio",
             ws_max_size=4096,  # nobody has much to say on a stream
             ws_ping_interval=15.0,
@@ -73,20 +125,26 @@ class ApiServer:
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=int(GOODBYE),
-            backlog=1024,
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
+            backlog=BACKLOG,
         )
-        self._server = _Server(config)
-        listener = listen(self._path, gid)
-        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="api")
-        await self._server.listening.wait()
+        server = _Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]), name="api")
+        self._servers.append((server, task))
+        await server.listening.wait()
 
     async def close(self) -> None:
         """Stop listening, give what is open a second, and end it."""
-        if self._server is not None and self._task is not None:
-            self._server.stop()
-            await self._task
-            self._path.unlink(missing_ok=True)
-            self._server = self._task = None
+        for server, _ in self._servers:
+            server.stop()
+        if self._servers:
+            await asyncio.gather(*(task for _, task in self._servers))
+            if self._ours:
+                self._path.unlink(missing_ok=True)
+            self._servers.clear()
+        elif self._listener is not None:
+            self._listener.close()
+        self.address = None
 
 
 class _Server(uvicorn.Server):
@@ -102,6 +160,29 @@ class _Server(uvicorn.Server):
         """Leave the signals alone."""
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen as uvicorn does, and give a handshake of TLS no longer than a request."""
+        config, loop = self.config, asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            return config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn calls it
+                config=config, server_state=self.server_state, app_state={}
+            )
+
+        patience = REQUEST_TIMEOUT if config.ssl else None
+        self.servers = [
+            await loop.create_server(
+                protocol,
+                sock=one,
+                ssl=config.ssl,
+                backlog=config.backlog,
+                ssl_handshake_timeout=patience,
+                ssl_shutdown_timeout=patience,
+            )
+            for one in sockets or []
+        ]
+        self.started = True
+
     async def main_loop(self) -> None:
         """Wait to be stopped."""
         await self.on_tick(0)
@@ -112,37 +193,3 @@ class _Server(uvicorn.Server):
         """Make ``serve`` return."""
         self.should_exit = True
         self._stopped.set()
-
-
-def listen(path: Path, gid: int | None) -> socket.socket:
-    """Return a listening Unix socket at ``path`` that only its user (and group ``gid``) can open."""
-    if len(os.fsencode(path)) > LONGEST_PATH:
-        raise Failed(f"{path}: too long for a Unix socket ({LONGEST_PATH} bytes): set a shorter runtime_dir")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    with contextlib.ExitStack() as cleanup_on_fail:
-        cleanup_on_fail.callback(listener.close)
-        try:
-            path.unlink(missing_ok=True)
-            # Before bind, so that there is no instant with a wider mode (unix(7): the inode takes it over).
-            os.fchmod(listener.fileno(), 0o600)
-            listener.bind(str(path))
-            if gid is not None:
-                # After bind, which takes the umask off, and after the group is the right one.
-                os.chown(path, -1, gid)
-                path.chmod(0o660)
-                os.chown(path.parent, -1, gid)
-                path.parent.chmod(0o710)
-            listener.listen(1024)
-        except OSError as error:
-            raise Failed(f"{path}: cannot listen there: {error.strerror}") from None
-        cleanup_on_fail.pop_all()
-    return listener
-
-
-def _gid(group: str | None) -> int | None:
-    if group is None:
-        return None
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise Failed(f"api.group: there is no group {group!r} on this host (see getent group)") from None

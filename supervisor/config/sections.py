@@ -76,17 +76,6 @@ class Log(Section):
         return value.upper() if isinstance(value, str) else value
 
 
-class Api(Section):
-    """``[api]``: who may talk to the daemon. The Unix socket always is; TCP comes with its own issue."""
-
-    port: Annotated[Int, Field(ge=0, le=65535)] = 0
-    """TCP port on the loopback address, 0 for none. Also PORT."""
-    key: SecretStr | None = None
-    group: str | None = Field(default=None, min_length=1, max_length=32)
-    """A group whose members may use the Unix socket, besides root and the daemon's own user."""
-    max_body: Annotated[Size, Field(ge=1024, le=64 * 2**20)] = 2**20
-
-
 class Redis(Section):
     """``[redis]``: the state manager's mirror; off without a URL."""
 

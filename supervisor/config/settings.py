@@ -11,10 +11,10 @@ from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from strategies.trading.instruments import Instruments
+from supervisor.config.api import Api
 from supervisor.config.layers import Layer, from_credentials, from_environment, from_toml, merge, origins
 from supervisor.config.messages import explain
 from supervisor.config.sections import (
-    Api,
     CallBudgets,
     Candles,
     Concurrency,

@@ -18,6 +18,8 @@ class Problem(View):
     status: int
     detail: str = ""
     instance: str = ""
+    request_id: str = ""
+    """As in the header ``X-Request-Id``: what to look for in the daemon's log."""
     rule: str = ""
     near: list[str] = []
     errors: list[str] = []

@@ -37,6 +37,7 @@ GRACE = 30.0
 candles close by the timer, and a tick that comes afterwards is late (candles.md 4 and 5). So two runs in
 which it was silent at other moments cannot have the same candles, whoever died. Here ticks close them."""
 SETTINGS: dict[str, Any] = {
+    "api": {"port": 0},
     "limits": {
         "max_concurrent": 1000, "max_per_account": 1000, "memory_reserve": 0, "disk_reserve": 0,
         "memory_overcommit": 1000,

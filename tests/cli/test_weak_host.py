@@ -26,7 +26,8 @@ class WeakHost:
     def __init__(self, rig: Rig, layers: str) -> None:
         self.rig = rig
         self._command = [sys.executable, "-m", "tests.supervisor.weak_host", layers]
-        self._environ = {**os.environ, "STRATD_CONFIG": str(rig.base / "stratd.toml")}
+        at = {"STRATD_CONFIG": str(rig.base / "stratd.toml"), "STRATD_API__PORT": "0"}
+        self._environ = {**os.environ, **at}
         self.log = rig.base / "daemon.log"
         rig.load()
 

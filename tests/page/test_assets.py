@@ -10,7 +10,7 @@ import re
 import httpx2 as httpx
 import pytest
 
-from supervisor.api.app import build
+from supervisor.api.app import Guards, build
 from supervisor.api.routes.page import FOLDER, FOR_EVER, TYPES, load
 from tests.supervisor.fake_daemon import FakeDaemon
 
@@ -19,7 +19,7 @@ CHARTS = "/assets/vendor/lightweight-charts-5.2.1.js"
 
 def ask(path, method="GET", **headers):
     async def once():
-        app = build(FakeDaemon(), version="0.1.0", max_body=2**20)
+        app = build(FakeDaemon(), version="0.1.0", guards=Guards())
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.request(method, path, headers={"accept-encoding": "identity", **headers})

@@ -34,6 +34,7 @@ STRATD = (sys.executable, "-P", "-m", "cli.main")
 PATIENCE = 50.0
 """Seconds that only a failure waits: far more than any of it takes on a busy host."""
 SETTINGS: dict[str, Any] = {
+    "api": {"port": 0},  # several run side by side
     "limits": {"max_concurrent": 40, "max_per_account": 40},
     "restart": {
         "delay": 0.02, "jitter": 0.0, "max_restarts": 3, "window": 60,

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Self
 
+from supervisor.api.app import Guards
 from supervisor.api.server import ApiServer
 from supervisor.errors import CREATES, Failed, Invalid, NotFound, Refused, StratdError, near_matches
 from supervisor.metrics.exposition import render
@@ -46,6 +47,7 @@ from supervisor.streaming.cursor import Cursor
 from supervisor.streaming.hub import Hub
 from supervisor.streaming.message import Subscription
 from supervisor.streaming.stream import Stream
+from tests.supervisor.fake_access import FakeAccess
 from tests.supervisor.fake_catalogue import FakeCatalogue
 from tests.supervisor.fake_deployment import FakeDeployment
 from tests.supervisor.fake_money import FakeMoney
@@ -56,7 +58,7 @@ from tests.supervisor.fake_world import FakeWorld
 AT = 1_763_681_904_123_456_789
 
 
-class FakeDaemon(FakeMoney, FakeDeployment, FakeCatalogue, FakeOps, FakeRunning):
+class FakeDaemon(FakeAccess, FakeMoney, FakeDeployment, FakeCatalogue, FakeOps, FakeRunning):
     def __init__(self) -> None:
         super().__init__()
         FakeDeployment.__init__(self)
@@ -312,13 +314,15 @@ def signal(seq: int, deployment: str, verdict: str, rule: str = "") -> SignalVie
 class Served:
     """``with Served(daemon) as served``: the API on ``served.path``, in a thread until the end."""
 
-    def __init__(self, daemon: FakeDaemon, *, max_body: int = 2**20) -> None:
+    def __init__(
+        self, daemon: FakeDaemon, *, max_body: int = 2**20, guards: Guards | None = None, **tcp: Any
+    ) -> None:
         # Not pytest's tmp_path: a Unix socket's path may be 107 bytes long.
         self.folder = Path(tempfile.mkdtemp(prefix="stratd-"))
         self.path = self.folder / "api.sock"
         self.daemon = daemon
         self.refused: list[object] = []
-        self._max_body = max_body
+        self._given: dict[str, Any] = {"guards": guards or Guards(max_body=max_body), **tcp}
         self._up = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
@@ -340,8 +344,9 @@ class Served:
         self.loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self.server = ApiServer(
-            self.daemon, self.path, version="0.1.0", max_body=self._max_body, on_refused=self.refused.append
+            self.daemon, self.path, version="0.1.0", on_refused=self.refused.append, **self._given
         )
+        self.server.open()
         await self.server.start()
         self._up.set()
         await self._stop.wait()

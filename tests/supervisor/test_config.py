@@ -85,7 +85,7 @@ def test_the_client_finds_the_socket_where_the_daemon_puts_it(tmp_path):
 def test_every_plain_name_of_the_contract_sets_its_setting(name, loc):
     value = {"LOG_LEVEL": "debug", "PORT": "8080", "MAX_CONCURRENT_STRATEGIES": "7"}.get(name)
     value = value or {"redis": "redis://h", "database": "postgresql://h/d", "services": "https://h"}.get(
-        loc[0] if name.endswith("_URL") else "", "word"
+        loc[0] if name.endswith("_URL") else "", "a-word-of-sixteen"
     )
     found = load({name: value}, uid=0)
     for part in loc:
@@ -206,7 +206,7 @@ def test_no_secret_is_ever_printed():
     environ = dict.fromkeys(("REDIS_URL",), "redis://:hunter2@h")
     environ |= {
         "REDIS_PASSWORD": "hunter2",
-        "API_KEY": "hunter2",
+        "API_KEY": "hunter2" * 3,
         "DATABASE_URL": "postgresql://u:hunter2@h/d",
     }
     settings = load(environ, uid=0)
