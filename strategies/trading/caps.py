@@ -110,7 +110,7 @@ def is_open(party: Party) -> bool:
 def exposure(who: str, party: Party, worst: float, unit: float | None) -> Refusal | None:
     """Judge the worth of all positions together, the deployment's in this symbol being ``worst`` units.
 
-    Without signs, so what one deployment is long and another short of makes no room: each may be closed alone.
+    Without signs: what one deployment is long of and another short makes no room, for each closes alone.
     """
     most = party.limits.max_exposure
     if most is None:
