@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     account.command(name="list")(accounts)
     account.command()(show)
     account.command()(pause)
+    account.command()(resume)
     account.command()(kill)
     account.command()(rearm)
     app.add_typer(account, name="account")
@@ -61,6 +62,11 @@ def pause(name: Name, reason: Reason = "") -> None:
     _latch(f"accounts/{segment(name)}/pause", reason, "paused")
 
 
+def resume(name: Name, reason: Reason = "") -> None:
+    """Take back a pause of an account, and nothing stronger: a kill is taken back by rearm."""
+    _latch(f"accounts/{segment(name)}/resume", reason, "resumed")
+
+
 def kill(name: Name, reason: Reason = "") -> None:
     """Close everything that an account holds and let no signal through, until it is rearmed."""
     _latch(f"accounts/{segment(name)}/kill", reason, "locked; what it holds is being closed")
@@ -80,8 +86,13 @@ def rearm_deployment(
 
 
 def _latch(route: str, reason: str, past: str) -> None:
+    say_latch(Client().post(route, {"reason": reason}), past)
+
+
+def say_latch(body: bytes, past: str) -> None:
+    """Say what a verb on a latch did; ``past`` is the word for it."""
     # Plain JSON, as with every short verb: cli/talk.py says why.
-    answer = json.loads(Client().post(route, {"reason": reason}))
+    answer = json.loads(body)
     latch: dict[str, Any] | None = answer["latch"]
     if answer["changed"]:
         print(f"{answer['name']}: {past}")

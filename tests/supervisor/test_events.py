@@ -19,18 +19,23 @@ class Disk:
 
     def __init__(self) -> None:
         self.rows: list[Event] = []
-        self.full = False
+        self.full = self.broken = False
         self.free = asyncio.Event()
         self.free.set()
 
     def last_event(self) -> int:
         return self.rows[-1].seq if self.rows else 0
 
-    def newest_events(self, limit: int) -> list[Event]:
-        return self.rows[-limit:]
+    def newest_events(self, limit: int, of: str = "") -> list[Event]:
+        return self._of(of)[-limit:]
 
-    def events(self, after: int, limit: int) -> list[Event]:
-        return [row for row in self.rows if row.seq > after][:limit]
+    def events(self, after: int, limit: int, of: str = "") -> list[Event]:
+        return [row for row in self._of(of) if row.seq > after][:limit]
+
+    def _of(self, name: str) -> list[Event]:
+        if self.broken:
+            raise StoreError("the disk is gone")
+        return [row for row in self.rows if name in ("", row.deployment_id)]
 
     def add_events(self, events: list[Event]) -> None:
         if self.full:
@@ -261,5 +266,30 @@ def test_followers_end_with_the_log():
         log.note("last")
         await log.stop()
         assert await follower == [1]
+
+    asyncio.run(scenario())
+
+
+def test_the_events_of_one_deployment_are_read_in_pages_whether_written_yet_or_not():
+    async def scenario():
+        disk = Disk()
+        log = await started(disk)
+        for number in range(1, 9):
+            log.note("up", f"{number}", "even" if number % 2 == 0 else "odd")
+            if number == 4:
+                while len(disk.rows) < 4:
+                    await turn()
+                disk.full = True
+        while log.unwritten < 4:
+            await turn()
+        pages = [
+            [event.seq for event in await log.of("even", after, limit)]
+            for after, limit in ((None, 3), (None, 99), (0, 1), (2, 2), (4, 9), (8, 9))
+        ]
+        assert [[4, 6, 8], [2, 4, 6, 8], [2], [4, 6], [6, 8], []] == pages
+        disk.broken = True
+        assert [2, 4, 6, 8] == [event.seq for event in await log.of("even", None, 9)], "what is in memory"
+        disk.full = disk.broken = False
+        await log.stop()
 
     asyncio.run(scenario())
