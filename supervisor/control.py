@@ -17,6 +17,7 @@ from strategies.trading.latches import Latch
 from strategies.trading.protection import Guard
 from supervisor.trading_control import (
     AccountRow,
+    Clearances,
     Flooded,
     HoldingRow,
     OrderReport,
@@ -174,6 +175,7 @@ EngineOrder: TypeAlias = (
     | SetLatch
     | Rearm
     | OrderReport
+    | Clearances
 )
 
 

@@ -32,6 +32,7 @@ from supervisor.actor import Actor
 from supervisor.catalogue import Catalogue
 from supervisor.cells import Cells
 from supervisor.checkpoints import Checkpoints
+from supervisor.clearance import Clearing
 from supervisor.code_store import CodeStore
 from supervisor.config import Settings
 from supervisor.dependants import Dependants
@@ -131,6 +132,7 @@ class Daemon:
         self.dependants = Dependants(self.actors, self.on_loss)
         self.news.on_feed = self.dependants.on_turn
         self.trading = TradingSetup(settings.state_dir, self.events, self.problems)
+        self.clearing = Clearing(lambda: self.settings, self.engine, self.events, self.problems)
         self.signals = SignalTail(settings.state_dir / "journal.db")
         self.checkpoints = Checkpoints(self.signals, self.engine)
         self.news.on_state_answer = self.checkpoints.on_answer
@@ -214,6 +216,7 @@ class Daemon:
         await self._first_engine()
         self.sampler.follow(self.processes)
         self.trading.watch(lambda: self.settings, self.tell_settings)
+        self.clearing.start()
         self.pulse.start()
         self.dependants.let_go()
         self.verbs.recover()
@@ -310,6 +313,7 @@ class Daemon:
         self.stopping = True
         await self.pulse.stop()
         await self.trading.stop()
+        await self.clearing.stop()
         for actor in self.actors.values():
             await actor.close()
         await self.host.packages.close()
@@ -336,6 +340,7 @@ class Daemon:
         digest = await self.trading.bring_up(self.settings)
         order = await configuration(self.settings, self.calendars, self.events, self.problems, digest)
         self.engine.tell(order)
+        self.clearing.tell()
 
     async def _configure_engine(self) -> None:
         """Tell the engine who reads what, then its feeds, and then of every cell that lives already.

@@ -14,7 +14,7 @@ from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.events import EventLog
 from supervisor.metrics.totals import Totals
-from supervisor.trading_control import Flooded, HoldingRow, RouteOrder, TradingAnswer
+from supervisor.trading_control import Flooded, RouteOrder, TradingAnswer
 
 AGAIN, SELDOM = 0.002, 0.25
 """Seconds between two looks at what a cell left behind: at first, and doubled up to."""
@@ -71,7 +71,7 @@ class News:
                 self.rows.update((row.deployment_id, row) for row in news.deployments)
                 self.totals.take(news.deployments)
                 self.totals.committed(news.commits)
-                self._take_holdings(news.holdings)
+                self._take_holdings(news)
                 self.on_stats(news)
             case control.CellSaid(deployment_id=name, generation=generation, word=word):
                 self._cell_said(name, generation, word)
@@ -105,9 +105,17 @@ class News:
                 self.on_ready(news)
                 self.engine_heard.set()
 
-    def _take_holdings(self, holdings: list[HoldingRow]) -> None:
-        """Bring what deployments without an instance hold up to date; the rest stays as it last was."""
-        for held in holdings:
+    def _take_holdings(self, news: control.EngineStats) -> None:
+        """Bring what deployments without an instance hold up to date; the rest stays as it last was.
+
+        Of whom nothing is said any more, nothing bars: a latch is told of as long as it is set.
+        """
+        told = {row.deployment_id for row in news.deployments}
+        told |= {held.deployment_id for held in news.holdings}
+        for name, row in self.rows.items():
+            if row.latch is not None and name not in told:
+                self.rows[name] = replace(row, latch=None)
+        for held in news.holdings:
             name = held.deployment_id
             known = self.rows.get(name) or control.DeploymentRow(
                 deployment_id=name, generation=0, counts=control.SignalCounts(), stats=CellStats()

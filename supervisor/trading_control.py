@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -19,12 +19,14 @@ class TradingSpec(Struct, frozen=True, kw_only=True):
     """What is traded, for whom and on which terms. An account that is not named has plain terms.
 
     ``live`` is the first of the three opt-ins; the account's and the deployment's are the others.
+    ``remote_risk``: a remote risk service is asked, and until it has answered no live entry is let through.
     """
 
     instruments: Instruments = Instruments()
     accounts: dict[str, AccountTerms] = {}
     paper: Terms = Terms()
     live: bool = False
+    remote_risk: bool = False
 
 
 class SetLatch(Struct, frozen=True, array_like=True, tag=11):
@@ -72,6 +74,16 @@ class OrderReport(Struct, frozen=True, array_like=True, tag=13):
     venue_id: str = ""
     detail: str = ""
     at: int = 0
+
+
+Said: TypeAlias = Literal["clear", "denied", "unreachable"]
+"""What the remote risk service says of an account's live entries."""
+
+
+class Clearances(Struct, frozen=True, array_like=True, tag=14):
+    """What the remote risk service says of the accounts with live trading: all of them, each time."""
+
+    accounts: dict[str, Said]
 
 
 class AccountRow(Struct, frozen=True, kw_only=True):

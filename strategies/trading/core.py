@@ -8,7 +8,7 @@ then the caller acts no further and starts again from what the journal recovers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from bus.messages import Candle, Checkpoint, Position, Signal, Tick
@@ -31,7 +31,7 @@ from strategies.trading.setup import Setup
 from strategies.trading.state import State
 from strategies.trading.ttl import SECOND
 from strategies.trading.turn import Outcome, Turn
-from strategies.trading.view import Verdict
+from strategies.trading.view import Clearance, Verdict
 from strategies.trading.viewing import Viewing
 from strategies.trading.world import Party, World
 
@@ -59,6 +59,10 @@ class Core:
         """Go by other instruments, accounts or terms from now on."""
         self._world.configure(setup)
         self._oversight.changed()
+
+    def clear(self, accounts: Mapping[str, Clearance]) -> None:
+        """Go by what the remote risk service says of accounts; one that is not named is unreachable."""
+        self._world.cleared = accounts
 
     def attach(self, grant: Grant) -> None:
         """Expect signals of this instance, once it is warm; every older generation is fenced out."""

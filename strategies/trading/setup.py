@@ -22,12 +22,16 @@ def _always(_: str) -> SessionCalendar:
 
 
 class Setup(Struct, frozen=True, kw_only=True):
-    """``live`` is the configuration's opt-in; ``calendar`` tells that of a symbol."""
+    """``live`` is the configuration's opt-in; ``calendar`` tells that of a symbol.
+
+    ``remote_risk``: a remote risk service has a say in live entries.
+    """
 
     instruments: Instruments = Instruments()
     accounts: Mapping[str, AccountTerms] = {}
     paper: Terms = FRICTIONLESS
     live: bool = False
+    remote_risk: bool = False
     calendar: Callable[[str], SessionCalendar] = _always
 
     def account(self, name: str) -> AccountTerms:

@@ -53,6 +53,7 @@ class Viewing:
             session=world.session(symbol, now, (mine, theirs)),
             guard=guarding(world, name, symbol) if signal.intent == "adjust" else None,
             live=LiveGrant(world.setup.live, terms.live and terms.route != "", grant.trading_mode == "live"),
+            clearance=world.clearance(grant.account_id),
             otherwise=self._otherwise(grant, symbol) or "",
         )
 

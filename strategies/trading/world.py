@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from strategies.trading import accounts
 from strategies.trading.accounts import AccountTerms, Ledger, Money
@@ -15,7 +15,7 @@ from strategies.trading.money import Rates
 from strategies.trading.prices import Prices
 from strategies.trading.setup import Setup
 from strategies.trading.state import State
-from strategies.trading.view import Session
+from strategies.trading.view import Clearance, Session
 
 Party = tuple[Scope, str]
 """Whose limits they are: (``deployment`` or ``account``, its name)."""
@@ -27,6 +27,8 @@ class World:
     def __init__(self, state: State, setup: Setup, prices: Prices) -> None:
         self.state = state
         self.prices = prices
+        self.cleared: Mapping[str, Clearance] = {}
+        """What the remote risk service said last of the accounts that it was asked for."""
         self.configure(setup)
 
     def configure(self, setup: Setup) -> None:
@@ -35,6 +37,10 @@ class World:
         self.rates = Rates(self.prices.price, setup.instruments.known)
         self._hours = Hours()
         self._limits = {name: Limits.of(terms.risk) for name, terms in setup.accounts.items()}
+
+    def clearance(self, account: str) -> Clearance:
+        """Return what the remote risk service says of an account; it fails closed."""
+        return self.cleared.get(account, "unreachable") if self.setup.remote_risk else "none"
 
     def venue(self) -> Venue:
         """Return the paper broker's view of it."""

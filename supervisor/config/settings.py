@@ -117,6 +117,7 @@ class Settings(BaseSettings):
             accounts={name: account.terms(name) for name, account in self.accounts.items()},
             paper=self.paper.terms(),
             live=self.live.enabled,
+            remote_risk=self.services.risk_management_url is not None,
         )
 
     @property

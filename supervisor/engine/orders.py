@@ -26,7 +26,7 @@ from supervisor.control import (
 )
 from supervisor.engine.feeds import NANOS, FeedKnown, FeedPort
 from supervisor.engine.resume import gone, no_timers
-from supervisor.trading_control import OrderReport, Rearm, SetLatch
+from supervisor.trading_control import Clearances, OrderReport, Rearm, SetLatch
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
@@ -231,6 +231,10 @@ class Orders:
     @_do.register
     def _order_report(self, order: OrderReport) -> None:
         self._engine.trading.report(order)
+
+    @_do.register
+    def _clearances(self, order: Clearances) -> None:
+        self._engine.core.clear(order.accounts)
 
     @_do.register
     def _shut_down(self, _order: ShutDown) -> None:

@@ -80,6 +80,7 @@ class Trading:
             accounts=spec.accounts,
             paper=spec.paper,
             live=spec.live,
+            remote_risk=spec.remote_risk,
             calendar=self._calendar,
         )
         self._engine.core.configure(setup)
@@ -147,9 +148,11 @@ class Trading:
         return [self._account(name) for name in sorted(names)]
 
     def holdings(self) -> list[HoldingRow]:
-        """Return what deployments have that no instance is attached of, by name."""
+        """Return what deployments have that no instance is attached of, if only a latch; by name."""
         core, roster = self._engine.core, self._engine.roster
-        names = dict.fromkeys(one.deployment_id for one in core.world.state.books.everything())
+        state = core.world.state
+        names = dict.fromkeys(one.deployment_id for one in state.books.everything())
+        names |= dict.fromkeys(name for scope, name in state.latches if scope == "deployment")
         return [
             HoldingRow(
                 deployment_id=name,

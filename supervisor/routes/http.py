@@ -1,4 +1,4 @@
-"""The route to a trading gateway over HTTP; docs/routing.md has its side of it. The only module with httpx2.
+"""The route to a trading gateway over HTTP; docs/routing.md has its side of it.
 
 Rules of this file. A status says whether an order was taken, and only where it certainly was not may it be
 tried again without being asked for first. An answer that cannot be read is none. Redirects are not followed:
@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import msgspec
 
+from supervisor.outbound import open_client
 from supervisor.routes import wire
 from supervisor.routes.route import (
     Answer,
@@ -50,19 +51,7 @@ class HttpRoute:
     async def start(self, told: Told) -> None:  # noqa: ARG002  (it says nothing unasked)
         """Make the client; connections come with the first order."""
         spec = self._spec
-        headers = {"Accept": "application/json", "User-Agent": "stratd"}
-        if spec.key:
-            headers["Authorization"] = f"Bearer {spec.key}"
-        self._client = httpx2.AsyncClient(
-            base_url=spec.url.rstrip("/") + "/",
-            headers=headers,
-            timeout=spec.timeout,
-            limits=httpx2.Limits(
-                max_connections=2 * spec.at_once, max_keepalive_connections=2 * spec.at_once
-            ),
-            follow_redirects=False,
-            trust_env=False,  # a proxy of the environment would be given orders and the key
-        )
+        self._client = open_client(spec.url, spec.key, timeout=spec.timeout, connections=2 * spec.at_once)
 
     async def send(self, order: Sendable) -> Answer:
         """``POST orders``."""

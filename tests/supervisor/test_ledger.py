@@ -17,6 +17,7 @@ from supervisor.ledger import Ledger
 from supervisor.life import Breached, Life, State
 from supervisor.news import News
 from supervisor.trading_control import AccountRow, Flooded, HoldingRow
+from supervisor.views import latches
 
 
 class Actor:
@@ -92,6 +93,17 @@ def test_what_is_held_where_nothing_runs_is_of_now_and_not_of_its_last_instance(
     assert (0.0, "old") == (row.quantity, row.account)
     tell(daemon, picture())
     assert [] == ledger.positions(None), "it was removed"
+
+
+def test_a_latch_where_nothing_runs_is_known_and_gone_once_it_is_taken_back(daemon):
+    latch = Latch(
+        scope="deployment", name="one", kind="pause", rule="operator", reason="", at=1, by="operator", seq=1
+    )
+    tell(daemon, picture(holdings=(HoldingRow(deployment_id="one", latch=latch),)))
+    assert latch == daemon.news.rows["one"].latch
+    assert [latch.name] == [row.name for row in latches(daemon.news.money)]
+    tell(daemon, picture())
+    assert daemon.news.rows["one"].latch is None
 
 
 def test_listings_are_of_one_or_of_an_account_and_a_slip_of_the_pen_is_no_empty_list(daemon):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bus.messages import Filled, Level, OrderChanged
 from strategies.trading.accounts import AccountTerms
@@ -53,6 +54,28 @@ def test_live_needs_all_three_opt_ins(missing):
     out = core.on_signals("d", 1, [signal()], T0)
     assert [] == out.sends
     assert ["accepted" if missing == "deployment" else "live_not_granted"] == verdicts(out)
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [(None, "remote_unreachable"), ({"A": "clear"}, "accepted"), ({"A": "denied"}, "remote_denied"),
+     ({"B": "clear"}, "remote_unreachable"), ({"A": "unreachable"}, "remote_unreachable")],
+)  # fmt: skip
+def test_a_remote_risk_service_that_is_configured_has_to_clear_live_entries_and_no_exit(told, verdict):
+    core = live_core(replace(LIVE, remote_risk=True))
+    if told is not None:
+        core.clear(told)
+    assert [verdict] == verdicts(core.on_signals("d", 1, [signal()], T0))
+    core.clear({"A": "clear"})
+    [order] = [each.order for each in core.on_signals("d", 1, [signal(key=2)], T0).sends]
+    core.on_report(report(order, "filled", filled=1.0, average_price=100.0), T0 + 2)
+    core.clear({})
+    assert ["accepted"] == verdicts(core.on_signals("d", 1, [signal("exit_long", key=3)], T0 + 3))
+
+
+def test_a_remote_risk_service_has_no_say_on_paper():
+    core = running_core(setup=replace(LIVE, remote_risk=True))
+    assert ["accepted"] == verdicts(core.on_signals("d", 1, [signal()], T0))
 
 
 def test_partial_fills_add_up_and_a_repeated_report_changes_nothing():
