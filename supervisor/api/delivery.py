@@ -83,24 +83,27 @@ async def _next(batches: AsyncIterator[list[Sent]]) -> list[Sent]:
         raise _EndError from None
 
 
-def abort(scope: Scope) -> None:
+async def abort(scope: Scope, gone: Awaitable[object]) -> None:
     """End the connection without waiting for what is still to be sent: nobody takes it."""
     transport = scope.get("state", {}).get("transport")
     if isinstance(transport, asyncio.WriteTransport):
         transport.abort()
+        await gone
 
 
 class EventStream(Response):
-    """The ASGI answer that is a stream of server-sent events."""
+    """The answer that is a stream of server-sent events."""
+
+    media_type = "text/event-stream"
 
     def __init__(self, stream: Stream, *, heartbeat: float = HEARTBEAT) -> None:
-        super().__init__()  # FastAPI sends what is a Response as it is
+        super().__init__(headers={"cache-control": "no-store"})  # FastAPI sends what is a Response as it is
+        del self.headers["content-length"]
         self._stream = stream
         self._heartbeat = heartbeat
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream until it ends or the client is gone."""
-        headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
 
         async def write(batch: Sequence[Sent]) -> None:
             text = (
@@ -108,10 +111,10 @@ class EventStream(Response):
             )
             await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
 
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         slow = await deliver(self._stream, write, _disconnected(receive), heartbeat=self._heartbeat)
         if slow:
-            abort(scope)
+            await abort(scope, _disconnected(receive))
             return
         with contextlib.suppress(OSError):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -134,7 +137,7 @@ async def over_websocket(stream: Stream, scope: Scope, receive: Receive, send: S
     gone = asyncio.ensure_future(_disconnected(receive))
     slow = await deliver(stream, write, asyncio.shield(gone))
     if slow:
-        abort(scope)
+        await abort(scope, gone)
     elif not gone.done():
         # 1012: the service restarts (IANA registry of RFC 6455); the client is to come back.
         await send({"type": "websocket.close", "code": 1012, "reason": "the stream has ended"})

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -120,7 +119,7 @@ class Hub:
         stream = Stream(
             wanted,
             last or Cursor(),
-            past=functools.partial(self._past, resumed=last is not None),
+            past=self._past if last is not None else None,
             leave=self._leave,
             backlog=self._backlog,
         )
@@ -130,6 +129,9 @@ class Hub:
                 await self._start_sources(wanted)
             if last is not None:
                 stream.at = await self._placed(last, wanted)
+            else:
+                stream.at = self._at
+                stream.begin(self._follow(stream))
         except BaseException:
             await self._leave(stream)
             raise
@@ -165,21 +167,20 @@ class Hub:
             record = record if record <= await self.world.last_record() else 0
         return Cursor(event, record)
 
-    async def _past(self, stream: Stream, *, resumed: bool) -> AsyncIterator[Sequence[Message]]:
-        """Yield what a new listener must know before the present, which it follows from the last step on."""
+    def _follow(self, stream: Stream) -> Sequence[Message]:
+        """Have a listener told what comes from here on; return how everything is at this step."""
+        stream.following = True
+        return self._pictures.whole(stream.wanted.topics)
+
+    async def _past(self, stream: Stream) -> AsyncIterator[Sequence[Message]]:
+        """Yield what a listener missed, up to the present, which it follows from some step of this on."""
         gone: list[Message] = []
-        if resumed:
-            async for page in self._kept(stream):
-                gone += [removed(one.deployment_id, one.account) for one in page if _REMOVED in one.data]
-                yield page
-        # In one step: from here on it is told what comes, and this is how everything is.
-        stream.following, here = True, self._at
-        whole = self._pictures.whole(stream.wanted.topics)
-        if not resumed:
-            stream.at = here
-        else:
-            async for page in self._kept(stream):
-                yield page
+        async for page in self._kept(stream):
+            gone += [removed(one.deployment_id, one.account) for one in page if _REMOVED in one.data]
+            yield page
+        whole = self._follow(stream)
+        async for page in self._kept(stream):  # what came while the last page was on its way
+            yield page
         yield [*(one for one in gone if not self._pictures.knows(one.deployment_id)), *whole]
 
     async def _kept(self, stream: Stream) -> AsyncIterator[Sequence[Message]]:

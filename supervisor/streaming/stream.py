@@ -54,6 +54,11 @@ class Stream:
             self.cut_off.set()
         self._news.set()
 
+    def begin(self, messages: Iterable[Message]) -> None:
+        """Take in what it is told first, however much that is."""
+        self._queue.extend(messages)
+        self._backlog += len(self._queue)
+
     def end(self) -> None:
         """Let the listener go, once it has what was put."""
         self._open = self.following = False
