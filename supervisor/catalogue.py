@@ -58,6 +58,8 @@ class Catalogue:
         """Copies by path of the original."""
         self._registered: list[str] = []
         self._scan = plugins.Catalogue()
+        self.preferred: dict[str, str] = {}
+        """The version that a name means, where that is not the newest: of code that was registered."""
 
     def look_in(self, folders: Sequence[Path]) -> None:
         """Search other folders from the next scan on."""
@@ -92,9 +94,14 @@ class Catalogue:
         found = self._scan.find(f"{name}@{version}")
         return None if found is None else self._entry(found)
 
+    def paths_of(self, name: str) -> list[str]:
+        """Return where there is something of that name, broken folders included."""
+        sound = [one.path for one in self._scan.found.values() if one.name == name]
+        return sound + [path for path, one in self._scan.broken.items() if one.name == name]
+
     def current(self) -> list[plugins.Found]:
         """Return one of each name, as ``find`` gives it, by name."""
-        found = (self._scan.find(name) for name in sorted({one.name for one in self._scan.found.values()}))
+        found = (self._seek(name) for name in sorted({one.name for one in self._scan.found.values()}))
         return [one for one in found if one is not None]
 
     @property
@@ -107,7 +114,7 @@ class Catalogue:
         return sorted(one.version for one in self._scan.found.values() if one.name == name)
 
     def find(self, reference: str) -> Entry:
-        """Return ``NAME@VERSION``, or the newest version of ``NAME``. Raises ``NotFound``.
+        """Return ``NAME@VERSION``, or the active version of ``NAME``, else its newest. Raises ``NotFound``.
 
         ``Failed`` if there is something of that name, and what is wrong with it.
         """
@@ -115,7 +122,7 @@ class Catalogue:
 
     def look_up(self, reference: str) -> plugins.Found:
         """Return what the scan says of what ``find`` finds; raises as it does."""
-        found = self._scan.find(reference)
+        found = self._seek(reference)
         if found is None:
             if broken := self._broken(reference):
                 raise Failed(broken)
@@ -124,6 +131,10 @@ class Catalogue:
                 known = sorted({plugin.name for plugin in self._scan.found.values()})
             raise NotFound("strategy", reference, near_matches(reference, known))
         return found
+
+    def _seek(self, reference: str) -> plugins.Found | None:
+        wanted = self.preferred.get(reference)
+        return self._scan.find(reference if wanted is None else f"{reference}@{wanted}")
 
     def why_not(self, name: str, version: str) -> str:
         """Return why ``code`` has nothing: what is wrong with it now, or that it is not there."""

@@ -51,6 +51,7 @@ from supervisor.news import News
 from supervisor.premises import Premises
 from supervisor.pulse import Pulse, Samples
 from supervisor.recovery import open_mirror, refill
+from supervisor.registering.registrar import Registrar
 from supervisor.reload import admission_of, reload, rules_of
 from supervisor.remains import Remains
 from supervisor.routes.routing import Routing
@@ -145,6 +146,7 @@ class Daemon:
         self.engine.before_restart = self._refill
         self.mirror: Mirror | None = None
         self.host = self._host()
+        self.registrar = Registrar(self)
         self.verbs = Verbs(
             self.actors,
             self.host,
@@ -404,7 +406,7 @@ class Daemon:
     async def rescan(self) -> RescanResult:
         """Look for strategies again."""
         living = {actor.instance.attach.code_hash for actor in self.actors.values() if actor.instance}
-        found = await self.in_database(lambda: self.catalogue.scan(self.store.paths(), living))
+        found = await self.in_database(lambda: self.catalogue.scan(self.registrar.paths(), living))
         for kind in ("added", "changed", "removed"):
             for reference in getattr(found, kind):
                 self.events.note(f"strategy_{kind}", reference)

@@ -26,6 +26,7 @@ from supervisor.ledger import Ledger
 from supervisor.money import Money
 from supervisor.ops_port import Operations
 from supervisor.record_port import Records
+from supervisor.registering_port import Registering
 from supervisor.running_port import Running
 from supervisor.schema import (
     ActionResult,
@@ -51,7 +52,7 @@ from supervisor.store.deployments import StoreError
 from supervisor.streaming.port import Streaming
 
 
-class Port(Access, Money, MarketData, Running, Streaming, Changes, Records, Operations):
+class Port(Access, Money, MarketData, Running, Streaming, Changes, Records, Operations, Registering):
     """Answers for one daemon."""
 
     def __init__(self, daemon: Daemon) -> None:

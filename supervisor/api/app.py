@@ -36,6 +36,7 @@ from supervisor.api.routes.money import money_routes
 from supervisor.api.routes.ops import ops_routes, probe_routes
 from supervisor.api.routes.page import page_routes
 from supervisor.api.routes.records import record_routes
+from supervisor.api.routes.register import LARGER, register_routes
 from supervisor.api.routes.required import required_routes
 from supervisor.api.routes.signals import signal_routes
 from supervisor.api.routes.state import state_routes
@@ -59,6 +60,7 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     candle_routes,
     catalogue_routes,
     data_routes,
+    register_routes,
     line_routes,
     stream_routes,
     key_routes,
@@ -84,7 +86,7 @@ def build(daemon: DaemonPort, *, version: str, guards: Guards) -> FastAPI:
     # The last one added is asked first: the name of the request, who asks, the trail, the clock, then what is
     # read of it.
     app.add_middleware(Idempotency, durable=guards.durable)
-    app.add_middleware(BodyLimit, most=guards.max_body)
+    app.add_middleware(BodyLimit, most=guards.max_body, larger=LARGER)
     app.add_middleware(Timeout, seconds=guards.timeout)
     app.add_middleware(Audit, trail=guards.trail)
     app.add_middleware(Door, keys=guards.keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -9,11 +10,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class BodyLimit:
-    """ASGI middleware: a body of over ``most`` bytes ends in 413 as soon as that is known."""
+    """ASGI middleware: a body of over ``most`` bytes ends in 413 as soon as that is known.
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    ``larger`` are paths with a bound of their own, where that is higher.
+    """
+
+    def __init__(self, app: ASGIApp, most: int, larger: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._most = most
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting what is read of it."""
@@ -22,21 +27,22 @@ class BodyLimit:
     def _counting(self, scope: Scope, receive: Receive) -> Receive:
         # A number, or h11 would have refused the request.
         announced = int(dict(scope["headers"]).get(b"content-length", b"0"))
+        most = max(self._most, self._larger.get(scope["path"], 0))
         received = 0
 
         async def counted() -> Message:
             nonlocal received
-            if announced > self._most:
-                raise self._too_large()
+            if announced > most:
+                raise self._too_large(most)
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._most:
-                raise self._too_large()
+            if received > most:
+                raise self._too_large(most)
             return message
 
         return counted
 
-    def _too_large(self) -> HTTPException:
+    def _too_large(self, most: int) -> HTTPException:
         return HTTPException(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is too large: at most {self._most} bytes"
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is too large: at most {most} bytes"
         )

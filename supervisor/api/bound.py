@@ -88,6 +88,13 @@ DECISIONS: Final[dict[str, Decision]] = {
     "resume_all": denied,
     "drain": denied,
     # running
+    "check_code": passes,
+    "register_code": passes,  # the registrar knows whose a name is
+    "code_versions": passes,
+    "code_content": passes,
+    "activate_code": passes,
+    "roll_back_code": passes,
+    "remove_code": passes,
     "execute": executed,
     "backtest": passes,
     # one deployment

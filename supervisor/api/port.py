@@ -17,6 +17,7 @@ from supervisor.api.routes.keys import AccessPort
 from supervisor.api.routes.metrics import MetricsPort
 from supervisor.api.routes.money import MoneyPort
 from supervisor.api.routes.ops import OpsPort
+from supervisor.api.routes.register import RegisteringPort
 from supervisor.api.routes.required import RunningPort
 from supervisor.api.routes.stream import StreamPort
 from supervisor.schema import (
@@ -44,6 +45,7 @@ class DaemonPort(
     MetricsPort,
     DataPort,
     OpsPort,
+    RegisteringPort,
     Protocol,
 ):
     """The daemon, as its HTTP API sees it."""

@@ -112,6 +112,8 @@ class Strategies(Section):
     """``[strategies]``: folders searched besides the built-in ones, again on every reload."""
 
     path: list[Directory] = [Path("/etc/stratd/strategies")]
+    register_code: bool = True
+    """Whether code is taken in over HTTP (docs/registering.md); what is registered already stays."""
 
     @field_validator("path", mode="before")
     @classmethod

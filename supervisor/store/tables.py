@@ -124,11 +124,11 @@ DEPLOYMENTS = Table(
     Column("suspended", sql.String(64), nullable=False, server_default=""),
 )
 # SQLite counts up by itself only a primary key that is spelled INTEGER (sqlite.org/autoinc.html).
-_SERIAL = sql.BigInteger().with_variant(sql.Integer(), "sqlite")
+SERIAL = sql.BigInteger().with_variant(sql.Integer(), "sqlite")
 DEATHS = Table(
     "deaths",
     META,
-    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("number", SERIAL, primary_key=True, autoincrement=True),
     Column("deployment_id", sql.String(64), nullable=False, index=True),
     Column("generation", sql.BigInteger, nullable=False),
     Column("at", sql.BigInteger, nullable=False),
@@ -169,7 +169,7 @@ KEYS = Table(
 AUDIT = Table(
     "audit",
     META,
-    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("number", SERIAL, primary_key=True, autoincrement=True),
     Column("at", sql.BigInteger, nullable=False),
     Column("who", sql.String(100), nullable=False),
     Column("key", sql.String(12), nullable=False),

@@ -1,0 +1,250 @@
+"""Takes in code: checked, kept under its content, and in the catalogue. On the daemon's loop.
+
+Rules of this file. A version is in the database before it is in the catalogue, and never changes afterwards.
+Whoever is bound to an account touches what was registered for that account only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Awaitable
+from pathlib import Path
+from typing import Final, Protocol
+
+from strategies.plugins import Broken, Found, inspect
+from supervisor.actor import Actor
+from supervisor.catalogue import Catalogue
+from supervisor.config import Settings
+from supervisor.errors import Invalid, Refused
+from supervisor.events import EventLog
+from supervisor.host import Host
+from supervisor.registering.checks import Checks, Registrant, Tally
+from supervisor.registering.library import Library, Thread, id_of
+from supervisor.registering.shelf import Shelf
+from supervisor.registering.submission import Submission
+from supervisor.schema import CheckReport, CodeVersion, CodeVersions, Progress, Registration, RescanResult
+from supervisor.store.code_versions import CodeRecord
+from supervisor.store.deployments import DeploymentStore
+
+MOST_VERSIONS: Final = 100
+"""Versions of one name."""
+MOST_BYTES: Final = 2**30
+"""Bytes of all versions together, unpacked."""
+
+
+class Parts(Protocol):
+    """What is used of the daemon."""
+
+    settings: Settings
+    actors: dict[str, Actor]
+    catalogue: Catalogue
+    events: EventLog
+    host: Host
+    store: DeploymentStore
+
+    @property
+    def in_database(self) -> Thread:
+        """Run a call on the database's thread."""
+        ...
+
+    def rescan(self) -> Awaitable[RescanResult]:
+        """Look for strategies again."""
+        ...
+
+
+class Registrar:
+    """The registered code of one daemon."""
+
+    def __init__(self, daemon: Parts) -> None:
+        self._daemon = daemon
+        shelf = Shelf(daemon.settings.state_dir / "registered")
+        self.library = Library(shelf, daemon.store, daemon.in_database, daemon.catalogue)
+        self._checks = Checks(lambda: daemon.host, shelf, lambda: daemon.settings.strategies.register_code)
+        self._changing = asyncio.Lock()
+
+    def paths(self) -> list[str]:
+        """Return the paths of all that the catalogue shall have besides its folders; blocks."""
+        return [*self._daemon.store.paths(), *self.library.paths()]
+
+    # ---- handing in -------------------------------------------------------------------------------
+    async def check(self, submission: Submission, who: Registrant) -> AsyncGenerator[Progress, None]:
+        """Return the checks of a submission as they end, then the report; nothing is registered.
+
+        Raises ``Refused`` before that where it may not be tried. So may the iterator, and ``Unavailable``.
+        """
+        self._checks.admit(submission, who)
+        return self._checking(submission)
+
+    async def _checking(self, submission: Submission) -> AsyncGenerator[Progress, None]:
+        tally = Tally()
+        async with self._checks.drafted(submission) as path:
+            plugin = await asyncio.to_thread(inspect, path)
+            async with contextlib.aclosing(self._checks.steps(submission, path, plugin, tally)) as steps:
+                async for step in steps:
+                    yield Progress(step=step)
+        yield Progress(report=tally.report())
+
+    async def register(self, submission: Submission, who: Registrant) -> AsyncGenerator[Progress, None]:
+        """Return the checks as they end, then the registration; of what is known already, that alone.
+
+        Raises ``Refused`` before that where it may not be. The iterator raises ``Invalid`` if a check fails.
+        """
+        self._checks.admit(submission, who)
+        return self._registering(submission, who)
+
+    async def _registering(self, submission: Submission, who: Registrant) -> AsyncGenerator[Progress, None]:
+        tally = Tally()
+        async with self._checks.drafted(submission) as path:
+            plugin = await asyncio.to_thread(inspect, path)
+            if isinstance(plugin, Found):
+                self._may_have(plugin, submission, who)
+                known = self.library.records.get((plugin.name, plugin.version))
+                if known is not None and known.code_hash == plugin.code_hash:
+                    await self._activate(known, who)
+                    yield self._registered(known, created=False, report=CheckReport(ok=True))
+                    return
+            async with contextlib.aclosing(self._checks.steps(submission, path, plugin, tally)) as steps:
+                async for step in steps:
+                    yield Progress(step=step)
+            report = tally.report()
+            if not report.ok or isinstance(plugin, Broken):
+                raise Invalid([report.reason])
+            record = await self._keep(submission, path, plugin, who)
+        yield self._registered(record, created=True, report=report)
+
+    def _may_have(self, plugin: Found, submission: Submission, who: Registrant) -> None:
+        """Raise ``Refused`` where a name is another's, or there is no room for one version more."""
+        records = self.library.records
+        mine = [one for (name, _), one in records.items() if name == plugin.name]
+        elsewhere = self._daemon.catalogue.paths_of(plugin.name)
+        if not mine and elsewhere:
+            raise Refused("name_taken", f"{plugin.name} is the name of the strategy at {elsewhere[0]}")
+        for one in mine:
+            _may_touch(one, who)
+        if (plugin.name, plugin.version) in records:
+            return
+        if len(mine) >= MOST_VERSIONS:
+            said = f"{plugin.name} has {len(mine)} versions, the most that are kept: delete some"
+            raise Refused("registered_limit", said)
+        if sum(one.size for one in records.values()) + submission.size > MOST_BYTES:
+            raise Refused("registered_limit", f"all versions together may have {MOST_BYTES:,} bytes")
+
+    async def _keep(self, submission: Submission, path: Path, plugin: Found, who: Registrant) -> CodeRecord:
+        record = CodeRecord(
+            name=plugin.name,
+            version=plugin.version,
+            code_hash=plugin.code_hash,
+            entry=path.name,
+            kind=submission.kind,
+            account=who.account,
+            at=time.time_ns(),
+            by=who.name[:256],
+            origin=who.origin[:256],
+            size=submission.size,
+        )
+        async with self._changing:
+            same = self.library.records.get((record.name, record.version))
+            if same is not None:
+                return same  # handed in twice, and the other was quicker
+            await self.library.add(record, path, submission.files)
+            await self._daemon.rescan()
+        self._note("code_registered", record, who)
+        return record
+
+    def _registered(self, record: CodeRecord, *, created: bool, report: CheckReport) -> Progress:
+        version = self._view(record)
+        done = Registration(strategy_id=version.id, created=created, version=version, report=report)
+        return Progress(registration=done)
+
+    # ---- versions ---------------------------------------------------------------------------------
+    def versions(self, name: str) -> CodeVersions:
+        """Return every version of a name, the newest first. Raises ``NotFound``."""
+        mine = self.library.of_name(name)
+        plain = mine[0].name
+        return CodeVersions(
+            name=plain,
+            active=self.library.active.get(plain, ""),
+            versions=[self._view(one) for one in reversed(mine)],
+        )
+
+    async def content(self, name: str, version: str, who: Registrant) -> bytes:
+        """Return the files of a version as a zip. Raises ``NotFound``, ``Refused``."""
+        record = self.library.one(name, version)
+        _may_touch(record, who)
+        return await self.library.content(record)
+
+    async def activate(self, name: str, version: str, who: Registrant) -> CodeVersions:
+        """Let ``name`` mean this version from the next start on. Raises ``NotFound``, ``Refused``."""
+        record = self.library.one(name, version)
+        _may_touch(record, who)
+        await self._activate(record, who)
+        return self.versions(record.name)
+
+    async def _activate(self, record: CodeRecord, who: Registrant) -> None:
+        async with self._changing:
+            if self.library.active.get(record.name) == record.version:
+                return
+            await self.library.activate(record, time.time_ns(), who.name[:256])
+            await self._daemon.rescan()
+        self._note("code_activated", record, who)
+
+    async def roll_back(self, name: str, who: Registrant) -> CodeVersions:
+        """Let ``name`` mean the version that it meant before. Raises ``NotFound``, ``Refused``."""
+        newest = self.library.of_name(name)[-1]
+        _may_touch(newest, who)
+        async with self._changing:
+            if not await self.library.roll_back(newest.name, time.time_ns(), who.name[:256]):
+                raise Refused("no_earlier_version", f"{newest.name} has meant no other version before")
+            await self._daemon.rescan()
+        now = self.library.one(newest.name, self.library.active[newest.name])
+        self._note("code_rolled_back", now, who)
+        return self.versions(newest.name)
+
+    async def remove(self, name: str, version: str, who: Registrant) -> None:
+        """Delete a version that no deployment has, and that is not the active one of several."""
+        record = self.library.one(name, version)
+        _may_touch(record, who)
+        async with self._changing:
+            users = self._users(record)
+            if users:
+                named = ", ".join(users[:5])
+                raise Refused("version_in_use", f"{id_of(record)} is what {named} has: remove that first")
+            several = len(self.library.of_name(name)) > 1
+            if several and self.library.active.get(record.name) == record.version:
+                raise Refused("version_active", f"{id_of(record)} is active: activate another one first")
+            await self.library.remove(record, time.time_ns(), who.name[:256])
+            await self._daemon.rescan()
+        self._note("code_deleted", record, who)
+
+    def _users(self, record: CodeRecord) -> list[str]:
+        return [
+            name
+            for name, actor in sorted(self._daemon.actors.items())
+            if (actor.deployment.strategy, actor.deployment.version) == (record.name, record.version)
+        ]
+
+    def _view(self, record: CodeRecord) -> CodeVersion:
+        return CodeVersion(
+            id=id_of(record),
+            name=record.name,
+            version=record.version,
+            code_hash=record.code_hash,
+            kind=record.kind,
+            active=self.library.active.get(record.name) == record.version,
+            registered_at=record.at,
+            registered_by=record.by,
+            origin=record.origin,
+            size=record.size,
+            deployments=len(self._users(record)),
+        )
+
+    def _note(self, kind: str, record: CodeRecord, who: Registrant) -> None:
+        by = " ".join(filter(None, (who.name, who.origin and f"from {who.origin}")))
+        self._daemon.events.note(kind, f"{id_of(record)} ({record.code_hash[:12]}) by {by}")
+
+
+def _may_touch(record: CodeRecord, who: Registrant) -> None:
+    if who.account and record.account != who.account:
+        raise Refused("account", f"{record.name} was not registered for the account {who.account!r}")
