@@ -17,7 +17,7 @@ from cli.place import URL
 from supervisor.client import call as describe
 from supervisor.client.call import Call
 from supervisor.client.errors import ClientError
-from supervisor.client.synchronous import Asking
+from supervisor.client.waiting import Asking
 
 __all__ = ["Client", "DaemonGone", "segment"]
 

@@ -66,6 +66,11 @@ def open_session(
     return Session(place, shown, tls, timeout, Policy(retries))
 
 
+def chance() -> float:
+    """Return a number from 0 to 1, for pauses: not of ``random``, which would take longer to import."""
+    return int.from_bytes(os.urandom(4), "big") / 2**32
+
+
 def _context(verify: bool | str | Path | ssl.SSLContext, cert: Certificate | None) -> ssl.SSLContext:
     """Return what TLS trusts and shows. ``verify`` False trusts anybody: for a test, never for a key."""
     if isinstance(verify, ssl.SSLContext):

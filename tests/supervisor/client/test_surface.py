@@ -16,8 +16,8 @@ import pytest
 from supervisor import schema
 from supervisor.api.app import build
 from supervisor.client import AsyncClient, Client, calls
-from supervisor.client.answers import models, shape_of
 from supervisor.client.call import Call
+from supervisor.client.decoding import models, shape_of
 from tests.supervisor.fake_daemon import FakeDaemon
 
 COMING = {"register", "validate_code", "versions", "activate", "rollback"}
@@ -81,7 +81,7 @@ def test_every_method_says_what_shape_its_answer_has(name):
 
 
 def test_no_two_models_have_one_name():
-    # Annotations are resolved by name over all modules of the schema (answers.models).
+    # Annotations are resolved by name over all modules of the schema (decoding.models).
     for module in iter_modules(schema.__path__):
         for name, one in vars(import_module(f"{schema.__name__}.{module.name}")).items():
             if isinstance(one, type) and one.__module__.startswith(schema.__name__):
