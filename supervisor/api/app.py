@@ -22,6 +22,7 @@ from supervisor.api.bound import bound
 from supervisor.api.door import Door, Keys
 from supervisor.api.idempotency import Durable, Idempotency
 from supervisor.api.metering import Metering
+from supervisor.api.openapi import describe
 from supervisor.api.port import DaemonPort
 from supervisor.api.request_ids import RequestIds, request_id
 from supervisor.api.routes.candles import candle_routes
@@ -30,6 +31,7 @@ from supervisor.api.routes.changes import change_routes
 from supervisor.api.routes.data import data_routes
 from supervisor.api.routes.deployments import deployment_routes
 from supervisor.api.routes.keys import key_routes
+from supervisor.api.routes.docs import docs_routes
 from supervisor.api.routes.lines import line_routes
 from supervisor.api.routes.metrics import metrics_route
 from supervisor.api.routes.money import money_routes
@@ -106,6 +108,8 @@ def build(daemon: DaemonPort, *, version: str, guards: Guards) -> FastAPI:
     app.include_router(api)
     metrics_route(app, seen, requests)
     page_routes(app)
+    docs_routes(app)
+    describe(app)
     return app
 
 

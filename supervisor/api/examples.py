@@ -1,0 +1,20 @@
+"""An example of each body that is sent, by the name of its model; a test holds each to its model."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "ActionRequest": {"ids": ["eurusd"], "reason": "news at 14:30", "wait": True},
+    "LatchRequest": {"reason": "looks wrong"},
+    "RegisterRequest": {"path": "/srv/strategies/trend"},
+    "StartRequest": {
+        "id": "eurusd",
+        "strategy": "moving_average_crossover",
+        "symbols": ["EURUSD"],
+        "timeframes": ["5m"],
+        "parameters": {"fast_period": 5, "slow_period": 20},
+        "risk": {"max_exposure": 10_000},
+    },
+    "SystemRequest": {"reason": "an upgrade"},
+}
