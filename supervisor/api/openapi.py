@@ -55,8 +55,9 @@ KEYS: Final = {
 ABOUT: Final = """\
 Runs trading strategies of many users, each in a sandboxed process of its own.
 
-Instants are integers: nanoseconds since the Unix epoch, UTC. Spans are seconds, or as the name says. Memory
-is MiB in fields that end in `_mb`. `null` is unknown, never zero. Every error is a problem document (RFC 9457).
+Instants are integers: nanoseconds since the Unix epoch, UTC. Spans are seconds, or as the name says.
+Memory is MiB in fields that end in `_mb`. `null` is unknown, never zero.
+Every error is a problem document (RFC 9457).
 """
 
 
