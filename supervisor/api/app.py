@@ -142,7 +142,9 @@ def _bad_field(detail: dict[str, Any]) -> str:
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    return _answer(Problem(title=str(error.detail), status=error.status_code), request)
+    answer = _answer(Problem(title=str(error.detail), status=error.status_code), request)
+    answer.headers.update(error.headers or {})  # Allow, of 405 (RFC 9110, 15.5.6)
+    return answer
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
