@@ -7,6 +7,8 @@ from typing import Any, Final
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "ActionRequest": {"ids": ["eurusd"], "reason": "news at 14:30", "wait": True},
     "LatchRequest": {"reason": "looks wrong"},
+    "NamedValues": {"quantity": 2.0},
+    "QuotaPatch": {"memory": "256M", "cpu": 0.5},
     "RegisterRequest": {"path": "/srv/strategies/trend"},
     "StartRequest": {
         "id": "eurusd",
@@ -17,4 +19,6 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "risk": {"max_exposure": 10_000},
     },
     "SystemRequest": {"reason": "an upgrade"},
+    "VerbRequest": {"reason": "news at 14:30", "wait": True},
+    "PromoteRequest": {},
 }

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 class Request(BaseModel):
     """A body that came in: frozen, and an unknown field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class View(BaseModel):

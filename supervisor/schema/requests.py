@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema, model_validator
 
 from bus import timeframes
 from bus.topics import DEPLOYMENT_ID_ALLOWED, SYMBOL_ALLOWED, is_deployment_id, is_symbol
@@ -34,7 +34,20 @@ AccountId = Annotated[str, AfterValidator(_id)]
 Symbol = Annotated[str, AfterValidator(_symbol)]
 Timeframe = Annotated[str, AfterValidator(_timeframe)]
 """Canonical from here on: whoever asks for ``60m`` gets ``1h``, the id by which engine and gate know it."""
-Memory = Annotated[int, BeforeValidator(parse_size), Field(ge=8 * 2**20, le=2**40)]
+Memory = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    Field(ge=8 * 2**20, le=2**40),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 8 * 2**20, "maximum": 2**40},
+                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*([KMGTkmgt]([iI]?[bB])?|[bB])?\s*$"},
+            ],
+            "description": "Bytes, or a number with K, M, G or T (powers of 1024), as in 256M.",
+        }
+    ),
+]
 Cpu = Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)]
 
 

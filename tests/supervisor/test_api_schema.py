@@ -64,7 +64,7 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", served(), config=CONFIG
 
 
 @schema.parametrize()
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_every_answer_is_what_the_document_says(case):
     response = case.call()
     case.validate_response(response, checks=CHECKS)

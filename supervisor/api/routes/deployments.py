@@ -58,12 +58,14 @@ def deployment_routes(api: APIRouter, daemon: DaemonPort) -> None:
     async def start(
         request: StartRequest, response: Response, who: Annotated[Caller, Depends(caller)]
     ) -> StartResult:
+        """Create a deployment, or start the one of that id as it was; answers once it runs."""
         result = await daemon.start(request, owner=who.owner)
         response.status_code = 201 if result.created else 200
         return result
 
     @api.get("/deployments/{deployment_id}", dependencies=[needs("read")])
     async def describe(deployment_id: Id, response: Response) -> DeploymentDetail:
+        """Everything about one deployment, its last deaths included."""
         return tagged(response, await daemon.describe(deployment_id))
 
     _actions(api, daemon)
@@ -75,6 +77,7 @@ def _actions(api: APIRouter, daemon: DaemonPort) -> None:
 
     @api.post("/actions/{verb}", dependencies=[needs("trade")])
     async def act(verb: str, request: ActionRequest) -> ActionResult:
+        """Stop, pause, resume, restart, forget the failures of, or remove several at once."""
         selection = Selection(ids=request.ids, account=request.account, all=request.all)
         if verb in forgetting:
             return await forgetting[verb](selection)

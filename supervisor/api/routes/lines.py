@@ -19,21 +19,33 @@ from supervisor.api.routes.stream import LastHeader, LastId, Only, Topics, serve
 from supervisor.schema import View
 
 Lines = Annotated[int, Query(ge=0, le=100_000)]
-After = Annotated[int | None, Query(ge=0)]
+After = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 Id = Annotated[str, Path(max_length=64)]
+
+
+class JsonLines(StreamingResponse):
+    """One JSON object a line (https://github.com/ndjson/ndjson-spec)."""
+
+    media_type = "application/x-ndjson"
 
 
 def line_routes(api: APIRouter, daemon: DaemonPort) -> None:
     """Add the routes to ``api``."""
 
-    @api.get("/deployments/{deployment_id}/logs", dependencies=[needs("read")])
-    async def logs(deployment_id: Id, n: Lines = 100, follow: bool = False) -> StreamingResponse:
+    @api.get("/deployments/{deployment_id}/logs", dependencies=[needs("read")], response_class=JsonLines)
+    async def logs(deployment_id: Id, n: Lines = 100, follow: bool = False) -> JsonLines:
+        """The last lines that a deployment wrote, one JSON object a line; with `follow` each that comes."""
         return _json_lines(await daemon.logs(deployment_id, n=n, follow=follow))
 
-    @api.get("/events", dependencies=[needs("read")])
+    @api.get(
+        "/events",
+        dependencies=[needs("read")],
+        response_class=JsonLines,
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    )
     async def events(  # noqa: PLR0917  (FastAPI passes them by name)
         who: Annotated[Caller, Depends(caller)],
-        accept: Annotated[str, Header(max_length=1000)] = "",
+        accept: Annotated[str, Header(max_length=1000, include_in_schema=False)] = "",
         n: Lines = 100,
         after: After = None,
         follow: bool = False,
@@ -42,18 +54,20 @@ def line_routes(api: APIRouter, daemon: DaemonPort) -> None:
         last_event_id: LastId = "",
         last: LastHeader = "",
     ) -> Response:
+        """What happened, one JSON object a line; as `text/event-stream` all topics of the stream."""
         if "text/event-stream" in accept:
             return await server_sent(daemon, who.account, topics, deployment_id, last or last_event_id)
         return _json_lines(await daemon.events(after=after, n=n, follow=follow))
 
-    @api.get("/signals", dependencies=[needs("read")])
+    @api.get("/signals", dependencies=[needs("read")], response_class=JsonLines)
     async def signals(
         wanted: Annotated[Wanted, Depends()], n: Lines = 100, after: After = None, follow: bool = False
-    ) -> StreamingResponse:
+    ) -> JsonLines:
+        """Signals with their verdicts, one JSON object a line; with `follow` each that comes."""
         return _json_lines(await signal_lines(daemon, wanted, after=after, n=n, follow=follow))
 
 
-def _json_lines(views: AsyncIterator[View]) -> StreamingResponse:
+def _json_lines(views: AsyncIterator[View]) -> JsonLines:
     async def lines() -> AsyncIterator[str]:
         async with contextlib.AsyncExitStack() as always_cleanup:
             if hasattr(views, "aclose"):
@@ -61,4 +75,4 @@ def _json_lines(views: AsyncIterator[View]) -> StreamingResponse:
             async for view in views:
                 yield view.model_dump_json() + "\n"
 
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
+    return JsonLines(lines())

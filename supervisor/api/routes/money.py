@@ -93,12 +93,14 @@ def money_routes(api: APIRouter, daemon: MoneyPort) -> None:
 
     @api.get("/positions", dependencies=[needs("read")])
     async def positions(deployment_id: Owner = None, account: Owner = None) -> list[PositionRow]:
+        """What is held, by deployment and symbol."""
         return await daemon.positions(deployment_id, account)
 
     @api.get("/orders", dependencies=[needs("read")])
     async def orders(
         deployment_id: Owner = None, account: Owner = None, ended: bool = False, n: Count = 1000
     ) -> list[OrderRow]:
+        """The orders that wait; with `ended` the last of all, the newest last."""
         return await daemon.orders(deployment_id, account, ended=ended, n=n)
 
     @api.get("/trades", dependencies=[needs("read")])
@@ -108,12 +110,14 @@ def money_routes(api: APIRouter, daemon: MoneyPort) -> None:
         after: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
         n: Count = 100,
     ) -> list[TradeRow]:
+        """The last executions, or the first after a record; the newest last."""
         return await daemon.trades(deployment_id, account, after=after, n=n)
 
 
 def _looks(api: APIRouter, daemon: MoneyPort) -> None:
     @api.get("/accounts/{name}/limits", dependencies=[needs("read")])
     async def limits(name: Name) -> LimitsView:
+        """What an account is held to."""
         return await daemon.account_limits(name)
 
     # Said, and not only left out: operators own the file that holds them, and no API writes into that.
@@ -129,38 +133,47 @@ def _looks(api: APIRouter, daemon: MoneyPort) -> None:
 
     @api.get("/accounts/{name}/exposure", dependencies=[needs("read")])
     async def exposure(name: Name) -> ExposureView:
+        """What an account has in the market."""
         return await daemon.account_exposure(name)
 
     @api.get("/accounts/{name}/loss", dependencies=[needs("read")])
     async def loss(name: Name) -> LossView:
+        """What an account has lost today, and how far that is from its limits."""
         return await daemon.account_loss(name)
 
 
 def _account_routes(api: APIRouter, daemon: MoneyPort) -> None:
     @api.get("/accounts", dependencies=[needs("read")])
     async def accounts() -> list[AccountView]:
+        """Every account with its equity, exposure and latch, by name."""
         return await daemon.accounts()
 
     @api.get("/accounts/{name}", dependencies=[needs("read")])
     async def account(name: Name) -> AccountView:
+        """One account."""
         return await daemon.account(name)
 
     @api.post("/accounts/{name}/pause", dependencies=[needs("trade")])
     async def pause(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+        """Let no entry of an account's strategies through until it is rearmed; exits go on."""
         return await daemon.pause_account(name, reason=request.reason, by=who.name)
 
     @api.post("/accounts/{name}/resume", dependencies=[needs("trade")])
     async def resume(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+        """Take back a pause of an account, and nothing else."""
         return await daemon.resume_account(name, reason=request.reason, by=who.name)
 
     @api.post("/accounts/{name}/kill", dependencies=[needs("trade")])
     async def kill(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+        """Close everything that an account holds, and let nothing through until it is rearmed."""
         return await daemon.kill_account(name, reason=request.reason, by=who.name)
 
     @api.post("/accounts/{name}/rearm", dependencies=[needs("trade")])
     async def rearm(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+        """Take back whatever bars an account."""
         return await daemon.rearm_account(name, reason=request.reason, by=who.name)
 
     @api.post("/deployments/{name}/rearm", dependencies=[needs("trade")])
     async def rearm_one(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+        """Take back whatever bars one deployment."""
         return await daemon.rearm(name, reason=request.reason, by=who.name)
