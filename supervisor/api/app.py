@@ -30,8 +30,8 @@ from supervisor.api.routes.catalogue import catalogue_routes
 from supervisor.api.routes.changes import change_routes
 from supervisor.api.routes.data import data_routes
 from supervisor.api.routes.deployments import deployment_routes
-from supervisor.api.routes.keys import key_routes
 from supervisor.api.routes.docs import docs_routes
+from supervisor.api.routes.keys import key_routes
 from supervisor.api.routes.lines import line_routes
 from supervisor.api.routes.metrics import metrics_route
 from supervisor.api.routes.money import money_routes

@@ -24,7 +24,7 @@ from supervisor.keys.record import KeyRecord
 from supervisor.problems import problem_of
 from supervisor.schema import Problem
 
-PUBLIC: Final = frozenset({"/", "/health", "/livez", "/docs", "/openapi.json", "/favicon.ico"})
+PUBLIC: Final = frozenset({"/", "/health", "/livez", "/readyz", "/docs", "/openapi.json", "/favicon.ico"})
 PUBLIC_FOLDERS: Final = ("/assets/", "/docs/")
 RATE_LIMITED: Final = "urn:stratd:rate-limited"
 NO_KEY: Final = "a key is needed: send it as X-API-Key (`stratd keys create` makes one)"

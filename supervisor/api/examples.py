@@ -6,6 +6,7 @@ from typing import Any, Final
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "ActionRequest": {"ids": ["eurusd"], "reason": "news at 14:30", "wait": True},
+    "KeyRequest": {"name": "dashboard", "scopes": ["read"], "expires_in": "90d"},
     "LatchRequest": {"reason": "looks wrong"},
     "NamedValues": {"quantity": 2.0},
     "QuotaPatch": {"memory": "256M", "cpu": 0.5},

@@ -28,7 +28,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Groups of routes by the first segment behind ``/api/v1``; all others are of the last one."""
 REST: Final = "Operations"
-OPEN: Final = frozenset({"/health", "/livez", "/readyz", "/metrics"})
+OPEN: Final = frozenset({"/health", "/livez", "/readyz"})
 """What needs no key."""
 ERRORS: Final[dict[int, str]] = {
     400: "The request is no HTTP or no JSON that can be read",

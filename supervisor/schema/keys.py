@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from supervisor.quantities import parse_duration
 from supervisor.schema.base import Request, View
@@ -23,7 +23,19 @@ class KeyRequest(Request):
     account: AccountId | None = None
     """All that the key sees and moves; None: everything."""
     expires_in: (
-        Annotated[float, BeforeValidator(parse_duration), Field(ge=60, le=TEN_YEARS, allow_inf_nan=False)]
+        Annotated[
+            float,
+            BeforeValidator(parse_duration),
+            Field(ge=60, le=TEN_YEARS, allow_inf_nan=False),
+            WithJsonSchema(
+                {
+                    "anyOf": [
+                        {"type": "number", "minimum": 60, "maximum": TEN_YEARS},
+                        {"type": "string", "pattern": r"^(\s*\d+(\.\d+)?\s*(ms|sec|s|min|m|h|d)?\s*)+$"},
+                    ]
+                }
+            ),
+        ]
         | None
     ) = None
 

@@ -21,7 +21,7 @@ from schemathesis.checks import (
 )
 from schemathesis.config import SchemathesisConfig
 
-from supervisor.api.app import build
+from supervisor.api.app import Guards, build
 from supervisor.api.caller import peer
 from tests.supervisor.fake_daemon import FakeDaemon, make_row
 
@@ -50,7 +50,7 @@ def served() -> Any:
     daemon.max_concurrent = 10_000
     for name in ("eurusd", "gold"):
         daemon.rows[name] = make_row(name)
-    app = build(daemon, version="0.1.0", max_body=2**20)
+    app = build(daemon, version="0.1.0", guards=Guards())
 
     async def asgi(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":

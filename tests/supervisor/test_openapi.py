@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from supervisor.api.app import build
+from supervisor.api.app import Guards, build
 from supervisor.api.examples import EXAMPLES
 from supervisor.api.openapi import OPEN, group_of
 from supervisor.api.routes import docs, page
@@ -17,7 +17,7 @@ from tests.supervisor.fake_daemon import FakeDaemon
 
 @pytest.fixture(scope="module")
 def document():
-    return build(FakeDaemon(), version="0.1.0", max_body=2**20).openapi()
+    return build(FakeDaemon(), version="0.1.0", guards=Guards()).openapi()
 
 
 def operations(document):
