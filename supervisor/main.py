@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import logging
 import os
 import socket
 import sys
@@ -14,13 +13,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from sandbox.nursery import NurseryError
 from supervisor import calendars
 from supervisor.config import Settings, load
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed
+from supervisor.log_setup import configure_log
 from supervisor.paths import config_path
 from supervisor.premises import check_packages
 from supervisor.systemd import inherited_sockets
@@ -122,32 +120,3 @@ def _api(
         on_problem=lambda line: daemon.problems.__setitem__("api", line),
     )
     return port, server
-
-
-def configure_log(settings: Settings) -> None:
-    """Log to stderr: for people on a terminal, as JSON lines elsewhere, unless ``[log]`` says which."""
-    wanted = settings.log.format
-    people = wanted == "text" or (wanted == "auto" and sys.stderr.isatty())
-    render: list[Any] = [structlog.processors.JSONRenderer()]
-    if people:
-        render = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if not people else _keep,
-            _without_nothing,
-            *render,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings.log.level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-
-
-def _keep(_logger: Any, _method: str, event: Any) -> Any:
-    return event
-
-
-def _without_nothing(_logger: Any, _method: str, event: Any) -> Any:
-    return {key: value for key, value in event.items() if value is not None}

@@ -67,8 +67,8 @@ class Log(Section):
     """``[log]``. The level is also read from LOG_LEVEL."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    format: Literal["auto", "text", "json"] = "auto"
-    """``auto``: text on a terminal, JSON lines elsewhere."""
+    format: Literal["auto", "text", "json", "journal"] = "auto"
+    """``auto``: text on a terminal, systemd's journal where stderr is connected to it, else JSON lines."""
 
     @field_validator("level", mode="before")
     @classmethod
