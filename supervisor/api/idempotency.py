@@ -28,6 +28,8 @@ DURABLE: Final = frozenset({"/api/v1/execute", "/api/v1/deployments"})
 """What is remembered over a restart, too: routes that start what costs money to start twice."""
 MOST_BODY: Final = 2**20
 """A longer answer is not remembered, and that is said to who asks again."""
+ANEW: Final = frozenset({401, 403, 412, 429})
+"""Statuses of a request that was not let through: asked for again, it is judged again."""
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 log = logging.getLogger("stratd.api")
 
@@ -117,26 +119,25 @@ class Idempotency:
 
     async def _first(self, request: _Request, now: int, scope: Scope, receive: Receive, send: Send) -> None:
         begun = Answer(fingerprint=request.fingerprint, at=now)
-        heard = _Heard(send)
-        done: Answer | None = None
+        kept = False
+
+        async def keep(answer: Answer) -> None:
+            nonlocal kept
+            kept = True
+            self._answers.put(request.name, answer)
+            try:
+                await request.keep(answer)
+            except StoreError as error:  # it was done: after a restart it counts as not known
+                log.warning("an answer could not be kept for its Idempotency-Key: %s", error)
+
         try:
             await request.keep(begun)
-            await self._app(scope, _replay(request.body, receive), heard.send)
-            done = heard.answer(begun)
+            await self._app(scope, _replay(request.body, receive), _Heard(send, begun, keep).send)
         finally:
             # What failed in the daemon (5xx), or was not let in, may be asked again, and is then done.
-            if done is None:
+            if not kept:
                 self._answers.forget(request.name)
                 await request.forget()
-            else:
-                self._answers.put(request.name, done)
-                await self._keep_done(request, done)
-
-    async def _keep_done(self, request: _Request, done: Answer) -> None:
-        try:
-            await request.keep(done)
-        except StoreError as error:  # the answer is out already; after a restart it counts as not known
-            log.warning("an answer could not be kept for its Idempotency-Key: %s", error)
 
 
 class _Request(Struct, frozen=True):
@@ -161,15 +162,16 @@ class _Request(Struct, frozen=True):
 
 
 class _Heard:
-    """Passes an answer on and remembers it."""
+    """Passes an answer on, and has it kept before its last piece goes out: who has read it may ask again."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, begun: Answer, keep: Callable[[Answer], Awaitable[None]]) -> None:
         self._send = send
+        self._begun = begun
+        self._keep = keep
         self._status = 0
         self._media = ""
         self._secret = False
         self._body = bytearray()
-        self._whole = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -180,16 +182,14 @@ class _Heard:
         elif message["type"] == "http.response.body":
             if len(self._body) <= MOST_BODY:
                 self._body += message.get("body", b"")
-            self._whole = not message.get("more_body", False)
+            if not message.get("more_body", False) and self._status < 500 and self._status not in ANEW:
+                await self._keep(self._answer())
         await self._send(message)
 
-    def answer(self, begun: Answer) -> Answer | None:
-        """Return what to remember; None for what is to be done anew if it is asked for again."""
-        if not self._whole or self._status >= 500 or self._status in {401, 403, 412, 429}:
-            return None
+    def _answer(self) -> Answer:
         kept = not self._secret and len(self._body) <= MOST_BODY
         body = bytes(self._body) if kept else b""
-        return structs.replace(begun, status=self._status, media=self._media if kept else "", body=body)
+        return structs.replace(self._begun, status=self._status, media=self._media if kept else "", body=body)
 
 
 async def _again(found: Answer, request: _Request, scope: Scope, send: Send, *, lost: bool) -> None:

@@ -16,8 +16,9 @@ from supervisor.keys import hashing, keyring, text
 from supervisor.keys.keyring import USED_EVERY, Keyring
 from supervisor.keys.record import KeyRecord
 from supervisor.store.audit import KEEP, AuditRecord, AuditStore
-from supervisor.store.deployments import DeploymentStore, StoreError
+from supervisor.store.deployments import DeploymentStore
 from supervisor.store.keys import KeyStore
+from tests.supervisor.fake_access import MemoryShelf, at_once
 
 
 @given(st.binary(min_size=text.RANDOM_BYTES, max_size=text.RANDOM_BYTES))
@@ -58,32 +59,6 @@ def test_a_digest_of_a_newer_stratd_is_not_taken_for_a_wrong_key():
 
 
 # ---- the keyring ----------------------------------------------------------------------------------
-class MemoryShelf:
-    def __init__(self) -> None:
-        self.kept: dict[str, KeyRecord] = {}
-        self.uses: list[tuple[str, int]] = []
-        self.fail = False
-
-    def load(self) -> list[KeyRecord]:
-        return list(self.kept.values())
-
-    def add(self, record: KeyRecord) -> None:
-        self._stumble()
-        self.kept[record.id] = record
-
-    def remove(self, key_id: str) -> None:
-        self._stumble()
-        self.kept.pop(key_id, None)
-
-    def used(self, key_id: str, at: int) -> None:
-        self._stumble()
-        self.uses.append((key_id, at))
-
-    def _stumble(self) -> None:
-        if self.fail:
-            raise StoreError("the disk is full")
-
-
 class World:
     """A keyring over a shelf in memory, at an instant that a test moves."""
 
@@ -97,14 +72,11 @@ class World:
         """Return the keyring of the next daemon over the same shelf."""
         return Keyring(
             self.shelf,
-            self._at_once,
+            at_once,
             bootstrap=bootstrap,
             note=lambda kind, detail: self.notes.append((kind, detail)),
             clock=lambda: self.now,
         )
-
-    async def _at_once(self, call):
-        return call()
 
     async def key(self, **given):
         asked = {"name": "n", "scopes": ["read"], "account": "", "expires_at": None, "by": "root"}
