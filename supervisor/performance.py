@@ -62,23 +62,13 @@ class Figures(Struct, frozen=True):
 
 def curve(records: Iterable[Executed]) -> Curve:
     """Add up executions of one deployment, ascending."""
-    adding = _Adding()
-    for record in records:
-        adding.take(record)
-    one = len(adding.currencies) == 1
-    return Curve(
-        currency=next(iter(adding.currencies)) if one else None,
-        points=tuple(adding.points) if one else (),
-        trips=tuple(adding.trips),
-        fills=adding.fills,
-        since=adding.since,
-        until=adding.until,
-        whole=adding.whole,
-    )
+    adding = Adding()
+    adding.take(records)
+    return adding.curve()
 
 
-class _Adding:
-    """Sums while fills are read, in order."""
+class Adding:
+    """Sums while fills are read, piece by piece, ascending. Nothing is kept of a fill but its point."""
 
     def __init__(self) -> None:
         self.currencies: set[str] = set()
@@ -94,7 +84,25 @@ class _Adding:
         self._trips: dict[str, float] = {}
         """What the round trip that goes on has realised, by symbol."""
 
-    def take(self, record: Executed) -> None:
+    def take(self, records: Iterable[Executed]) -> None:
+        """Add executions, which come after all that were added before."""
+        for record in records:
+            self._take(record)
+
+    def curve(self) -> Curve:
+        """Return what was added so far."""
+        one = len(self.currencies) == 1
+        return Curve(
+            currency=next(iter(self.currencies)) if one else None,
+            points=tuple(self.points) if one else (),
+            trips=tuple(self.trips),
+            fills=self.fills,
+            since=self.since,
+            until=self.until,
+            whole=self.whole,
+        )
+
+    def _take(self, record: Executed) -> None:
         fill, position = record.fill, record.position
         symbol, at = fill.symbol, fill.at
         self.fills += 1
@@ -110,7 +118,9 @@ class _Adding:
             ended = before if record.closed is None else before - record.closed
             self._gained += position.trip - ended
         self._trips[symbol] = position.trip
-        self._open[symbol] = unrealised(position, fill.price) or 0.0
+        self._open.pop(symbol, None)
+        if position.quantity:
+            self._open[symbol] = unrealised(position, fill.price) or 0.0
         # A fill of a route may be told late, with the time that it had there; a curve goes on in time.
         self.points.append(Point(self.until, fsum((self._gained, *self._open.values()))))
 

@@ -25,7 +25,7 @@ from supervisor.feeds import pictures
 from supervisor.ledger import Ledger
 from supervisor.money import Money
 from supervisor.ops_port import Operations
-from supervisor.record_port import Records
+from supervisor.record_port import AT_ONCE, Records
 from supervisor.registering_port import Registering
 from supervisor.running_port import Running
 from supervisor.schema import (
@@ -60,6 +60,7 @@ class Port(Access, Money, MarketData, Running, Streaming, Changes, Records, Oper
         self.open_access(daemon)
         self._ledger = Ledger(daemon)
         self._secret = new_secret()
+        self._adding = asyncio.Semaphore(AT_ONCE)
         self._meter = HostMeter(daemon.settings.state_dir)
         self._draining = Draining(
             daemon.actors, daemon.verbs, daemon.events, daemon.problems, lambda: daemon.host.policy

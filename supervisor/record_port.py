@@ -1,7 +1,7 @@
 """What is on record of one deployment, as the API asks for it: events, deaths, figures, signals, candles.
 
 Rules of this file. The journal is read in pieces (``PIECE``), so that whoever else asks it waits for one
-piece at most; what is computed from very many fills is computed on a thread.
+piece at most, and only a piece is held; what is computed from very many fills is computed on a thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from supervisor.actor import Actor
 from supervisor.daemon import Daemon
 from supervisor.errors import NotFound, Unavailable
 from supervisor.ledger import Ledger
-from supervisor.performance import Curve
+from supervisor.performance import Adding, Curve
 from supervisor.schema import (
     CandleView,
     Death,
@@ -36,8 +36,10 @@ from supervisor.views import death
 
 PIECE: Final = 5_000
 """Fills read at once."""
-MOST: Final = 200_000
+MOST: Final = 100_000
 """Fills of one deployment that figures are made of: the last ones."""
+AT_ONCE: Final = 2
+"""Deployments whose fills are added up at the same time: others wait for their turn."""
 FOREVER: Final = 2**63 - 1
 
 
@@ -46,6 +48,8 @@ class Records:
 
     _daemon: Daemon
     _ledger: Ledger
+    _adding: asyncio.Semaphore
+    """How many figures are made at once (``AT_ONCE``)."""
 
     async def deployment_events(
         self, deployment_id: str, *, after: int | None, limit: int
@@ -92,17 +96,13 @@ class Records:
 
     async def _curve(self, actor: Actor) -> Curve:
         """Add up the fills of a deployment, as of now."""
-        records: list[Executed] = []
-        before = FOREVER
-        while len(records) < MOST:
-            ask = functools.partial(_fills_before, actor.id, before)
-            piece = await self._daemon.signals.ask(ask)
-            records += reversed(piece)
-            if len(piece) < PIECE:
-                break
-            before = piece[0].seq
-        records.reverse()
-        return await asyncio.to_thread(performance.curve, records)
+        adding = Adding()
+        async with self._adding:
+            after = await self._daemon.signals.ask(lambda reader: reader.fills_from(actor.id, MOST)) - 1
+            while piece := await self._daemon.signals.ask(functools.partial(_fills, actor.id, after)):
+                after = piece[-1].seq
+                await asyncio.to_thread(adding.take, piece)
+            return await asyncio.to_thread(adding.curve)
 
     def _currency(self, actor: Actor) -> str:
         """Return the currency of a deployment's account: what "" stands for in its fills."""
@@ -153,5 +153,5 @@ class Records:
         return [record_views.candle(one) for one in found]
 
 
-def _fills_before(owner: str, before: int, reader: JournalReader) -> list[Executed]:
-    return reader.trades_before(owner, before, PIECE)
+def _fills(owner: str, after: int, reader: JournalReader) -> list[Executed]:
+    return reader.trades([owner], after=after, limit=PIECE)

@@ -50,11 +50,11 @@ def trades(
     return [_EXECUTED(payload) for (payload,) in execute(query, [*given, limit]).fetchall()[::-1]]
 
 
-def trades_before(execute: Execute, owner: str, before: int, limit: int) -> list[Executed]:
-    """Return the last executions of ``owner`` before record ``before``; ascending."""
-    query = "SELECT payload FROM fills WHERE deployment_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
-    rows = execute(query, (owner, before, limit)).fetchall()
-    return [_EXECUTED(payload) for (payload,) in rows[::-1]]
+def fills_from(execute: Execute, owner: str, most: int) -> int:
+    """Return the number of the first of the last ``most`` executions of ``owner``, 0 where there is none."""
+    newest = "SELECT seq FROM fills WHERE deployment_id = ? ORDER BY seq DESC LIMIT ?"
+    (first,) = execute(f"SELECT ifnull(min(seq), 0) FROM ({newest})", (owner, most)).fetchone()  # noqa: S608 - a constant
+    return int(first)
 
 
 def _of(owners: Sequence[str] | None) -> tuple[str, list[Any]]:

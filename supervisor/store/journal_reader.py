@@ -152,9 +152,9 @@ class JournalReader:
         )
         return [withheld_row(one) if isinstance(one, Withheld) else signal_row(one) for one in found]
 
-    def trades_before(self, owner: str, before: int, limit: int) -> list[Executed]:
-        """Return the last executions of a deployment before record ``before``, ascending."""
-        return self._ask(lambda execute: journal_ledger.trades_before(execute, owner, before, limit))
+    def fills_from(self, owner: str, most: int) -> int:
+        """Return the number of the first of the last ``most`` executions of a deployment, 0 without one."""
+        return self._ask(lambda execute: journal_ledger.fills_from(execute, owner, most))
 
     def verdicts_after(self, after: int) -> tuple[int, Kinds]:
         """Return how many verdicts there are of each kind (``journal_verdicts.verdicts_after``)."""

@@ -132,17 +132,16 @@ def test_verdicts_are_found_by_deployment_decision_and_rule_in_pages(desk):
     assert seqs[1:3] == [row["seq"] for row in rest]
 
 
-def test_fills_come_in_pieces_from_the_end(desk):
+def test_the_last_so_many_fills_begin_where_it_says(desk):
     for turn in range(1, 8):
         desk.ask(signal("enter_long" if turn % 2 else "exit_long", key=turn), now=T0 + turn)
         desk.see(100.0 + turn, T0 + turn)
     whole = desk.reader.trades(None, after=0, limit=100)
-    assert len(whole) > 3, "more than one piece"
-    pieces, before = [], 2**63 - 1
-    while piece := desk.reader.trades_before("d", before, 3):
-        pieces[:0] = piece
-        before = piece[0].seq
-    assert whole == pieces
+    assert len(whole) > 3, "some to choose from"
+    for most in range(1, len(whole) + 2):
+        first = desk.reader.fills_from("d", most)
+        assert whole[-most:] == desk.reader.trades(["d"], after=first - 1, limit=100)
+    assert 0 == desk.reader.fills_from("nobody", 3)
 
 
 def test_a_damaged_journal_is_an_error_and_not_an_unknown_signal(desk):

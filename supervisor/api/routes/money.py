@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query
+from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query
 
 from supervisor.api.caller import Caller, caller, needs
 from supervisor.schema import (
@@ -22,6 +22,7 @@ from supervisor.schema import (
 
 Name = Annotated[str, Path(max_length=64)]
 Who = Annotated[Caller, Depends(caller)]
+Why = Annotated[LatchRequest, Body(default_factory=LatchRequest)]
 Owner = Annotated[str | None, Query(max_length=64)]
 Count = Annotated[int, Query(ge=0, le=100_000)]
 
@@ -154,26 +155,26 @@ def _account_routes(api: APIRouter, daemon: MoneyPort) -> None:
         return await daemon.account(name)
 
     @api.post("/accounts/{name}/pause", dependencies=[needs("trade")])
-    async def pause(name: Name, request: LatchRequest, who: Who) -> LatchResult:
-        """Let no entry of an account's strategies through until it is rearmed; exits go on."""
+    async def pause(name: Name, request: Why, who: Who) -> LatchResult:
+        """Let no signal of an account's strategies through until it is rearmed; its stops still act."""
         return await daemon.pause_account(name, reason=request.reason, by=who.name)
 
     @api.post("/accounts/{name}/resume", dependencies=[needs("trade")])
-    async def resume(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+    async def resume(name: Name, request: Why, who: Who) -> LatchResult:
         """Take back a pause of an account, and nothing else."""
         return await daemon.resume_account(name, reason=request.reason, by=who.name)
 
     @api.post("/accounts/{name}/kill", dependencies=[needs("trade")])
-    async def kill(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+    async def kill(name: Name, request: Why, who: Who) -> LatchResult:
         """Close everything that an account holds, and let nothing through until it is rearmed."""
         return await daemon.kill_account(name, reason=request.reason, by=who.name)
 
     @api.post("/accounts/{name}/rearm", dependencies=[needs("trade")])
-    async def rearm(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+    async def rearm(name: Name, request: Why, who: Who) -> LatchResult:
         """Take back whatever bars an account."""
         return await daemon.rearm_account(name, reason=request.reason, by=who.name)
 
     @api.post("/deployments/{name}/rearm", dependencies=[needs("trade")])
-    async def rearm_one(name: Name, request: LatchRequest, who: Who) -> LatchResult:
+    async def rearm_one(name: Name, request: Why, who: Who) -> LatchResult:
         """Take back whatever bars one deployment."""
         return await daemon.rearm(name, reason=request.reason, by=who.name)
