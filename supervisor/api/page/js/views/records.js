@@ -31,15 +31,21 @@ export function trades(records) {
   ], latest(records), { key: (one) => String(one.seq), empty: "Nothing was filled yet." }));
 }
 
+/** The exits that the engine keeps of a position. */
+function guard(kept) {
+  if (!kept) return null;
+  const stop = kept.trailing_stop ?? kept.stop;
+  const parts = [stop !== null && `stop ${amount(stop)}`, kept.target !== null && `target ${amount(kept.target)}`];
+  return h("small", {}, parts.filter(Boolean).join(", "));
+}
+
 export function positions(rows) {
   return section("Positions", table("Positions", [
-    { key: "symbol", head: "Symbol", cell: (one) => h("strong", {}, one.symbol) },
+    { key: "symbol", head: "Symbol", cell: (one) => [h("strong", {}, one.symbol), guard(one.guard)] },
     { key: "quantity", head: "Quantity", number: true, cell: (one) => one.quantity === 0 ? "flat" : [amount(one.quantity), h("small", {}, ` at ${amount(one.average_price)}`)] },
     { key: "unrealised", head: "Unrealised", number: true, cell: (one) => h("span", { class: side(one.unrealised) }, gain(one.unrealised)) },
     { key: "realised", head: "Realised", number: true, cell: (one) => [h("span", { class: side(one.realised) }, gain(one.realised)),
       h("small", {}, ` ${one.currency}`)] },
-    { key: "guard", head: "Stop / target", number: true, cell: (one) => one.guard
-      ? `${amount(one.guard.trailing_stop ?? one.guard.stop)} / ${amount(one.guard.target)}` : NOTHING },
   ], rows, { key: (one) => one.symbol, empty: "It holds nothing." }));
 }
 
