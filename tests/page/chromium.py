@@ -41,7 +41,7 @@ def _install() -> None:
 
 
 def arguments() -> list[str]:
-    """Return what Chromium is started with: its own sandbox cannot be had by root, nor /dev/shm in a container."""
+    """Return what Chromium is started with: root cannot have its sandbox, nor a container its /dev/shm."""
     quiet = ["--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update"]
     return [*quiet, "--no-sandbox"] if os.geteuid() == 0 else quiet
 

@@ -23,9 +23,9 @@ def on_candle_complete(self, timeframe, candle, data):
     self.seen += 1
     print(f"candle {self.seen} <img src=x onerror=document.title=1>")
     if self.seen % 4 == 1:
-        return Signal(symbol=candle.symbol, intent="enter_long", quantity=10, reason="<b>up</b>")
+        return Signal(symbol=candle.symbol, intent="enter_long", quantity=10, reason="<b>up</b>", ttl_ms=60_000)
     if self.seen % 4 == 3:
-        return Signal(symbol=candle.symbol, intent="exit_long", quantity=10, reason="<b>down</b>")
+        return Signal(symbol=candle.symbol, intent="exit_long", quantity=10, reason="<b>down</b>", ttl_ms=60_000)
 """
 CRASHER = """
 def on_tick(self, data):
@@ -72,7 +72,7 @@ def world() -> Iterator[World]:
         site.strategy("crasher", CRASHER)
         daemon = site.daemon()
         market = subprocess.Popen(
-            [*STRATD, "feed", "synthetic", "--endpoint", site.endpoint(), "--symbol", "EURUSD", "--rate", "10"],
+            [*STRATD, "feed", "synthetic", "--endpoint", site.endpoint(), "--symbol", "EURUSD"],
             env=site.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         cleanup.callback(market.wait)

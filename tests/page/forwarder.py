@@ -1,4 +1,4 @@
-"""A TCP port in front of a daemon's socket: what a browser can reach, and what a test can cut like a cable."""
+"""A TCP port in front of a daemon's socket: what a browser can reach, and a test can cut like a cable."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Forwarder:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._up.set()
         await self._stop.wait()
         server.close()
