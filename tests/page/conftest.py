@@ -129,7 +129,7 @@ class Watched:
 
     def keep(self, page: Page, name: str) -> None:
         """Keep what the page looks like now."""
-        page.screenshot(path=self._folder / f"{name}.png", full_page=True)
+        page.screenshot(path=self._folder / f"{name}.png")
 
     def close(self) -> list[str]:
         """Close every window; return what was wrong with them."""

@@ -53,6 +53,7 @@ def test_the_table_is_live_and_each_verb_acts_after_its_question(pages, world, s
 
 
 def test_a_strategy_is_started_by_its_form_watched_and_killed(pages, world, started):
+    pages.expected = "status of 422"  # the browser's own words on the first attempt
     page = pages.open("/strategies")
     expect(page.get_by_text("Buys <b>high</b> & sells low.")).to_be_visible()
     page.get_by_role("link", name="Start trader 1.0.0").click()
@@ -86,6 +87,7 @@ def test_a_strategy_is_started_by_its_form_watched_and_killed(pages, world, star
 
 
 def test_a_death_is_shown_with_its_stack_and_its_words_stay_words(pages, world):
+    pages.expected = "status of 404"  # of what was removed
     world.daemon.start("gamma", "crasher", wait=False)
     page = pages.open("/deployments/gamma")
     expect(page.locator(".head")).to_contain_text("quarantined")
@@ -145,7 +147,7 @@ def test_killing_an_account_asks_for_its_name_and_rearming_takes_it_back(pages, 
     expect(table).to_contain_text("by an operator: a drill")
     pages.keep(page, "accounts")
     latch = world.daemon.get("accounts/default")["latch"]
-    assert ("operator", "a drill") == (latch["by"], latch["reason"])
+    assert ("operator", True) == (latch["by"], latch["reason"].startswith("a drill"))
     page.get_by_role("button", name="Rearm the account default").click()
     page.get_by_role("dialog").get_by_label("Reason").fill("over")
     page.get_by_role("dialog").get_by_role("button", name="Rearm").click()
