@@ -22,10 +22,9 @@ def initialize(self, config):
 def on_candle_complete(self, timeframe, candle, data):
     self.seen += 1
     print(f"candle {self.seen} <img src=x onerror=document.title=1>")
-    if self.seen % 4 == 1:
-        return Signal(symbol=candle.symbol, intent="enter_long", quantity=10, reason="<b>up</b>", ttl_ms=60_000)
-    if self.seen % 4 == 3:
-        return Signal(symbol=candle.symbol, intent="exit_long", quantity=10, reason="<b>down</b>", ttl_ms=60_000)
+    if self.seen % 2:
+        intent = "enter_long" if self.seen % 4 == 1 else "exit_long"
+        return Signal(symbol=candle.symbol, intent=intent, quantity=10, reason="<b>so</b>", ttl_ms=60_000)
 """
 CRASHER = """
 def on_tick(self, data):
@@ -115,6 +114,7 @@ class Watched:
         page = context.new_page()
         page.on("console", lambda said: self._heard(said.type, said.text))
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("response", lambda answer: answer.status < 500 or self.wrong.append(answer.url))
         page.on("request", lambda request: self._asked(request.url))
         page.goto(f"{self._url}/#{route}")
         return page

@@ -44,8 +44,9 @@ function become(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
-  if (fresh.dataset.keep) return;
   attributes(old, fresh);
+  if (fresh.dataset.keep) return;
+  if (old.style.cssText !== fresh.style.cssText) old.style.cssText = fresh.style.cssText;
   for (const name of HANDLERS) old[name] = fresh[name];
   children(old, fresh);
 }
@@ -58,7 +59,6 @@ function attributes(old, fresh) {
   for (const { name, value } of fresh.attributes) {
     if (name !== "style" && name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
-  if (old.style.cssText !== fresh.style.cssText) old.style.cssText = fresh.style.cssText;
 }
 
 function children(old, fresh) {

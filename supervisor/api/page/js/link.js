@@ -11,9 +11,9 @@ const ASKED = 12_000; // ms: without a stream the daemon is asked each 5 s
  * Return `live` (the stream runs), `stale` (it is open, and silent), `slow` (there is none, but questions are
  * answered), `lost` or `connecting`. Pure.
  */
-export function condition({ state, heardAt, askedAt }, now) {
+export function condition({ state, heardAt, askedAt, unanswered }, now) {
   if (state === "live") return now - heardAt > FRESH ? "stale" : "live";
-  return state === "lost" && now - askedAt < ASKED ? "slow" : state;
+  return state === "lost" && !unanswered && now - askedAt < ASKED ? "slow" : state;
 }
 
 const WORDS = { live: "Live", slow: "Every 5 s", stale: "Stale", lost: "Offline", connecting: "Connecting" };

@@ -18,8 +18,8 @@ export class Store {
   events = [];
   signals = [];
   /** The stream: `connecting`, `live` or `lost`. `heardAt`: Date.now() of its last byte, `askedAt` of the last answer
-   * to a question, `retryAt` of the next attempt. */
-  link = { state: "connecting", heardAt: 0, askedAt: 0, retryAt: 0, problem: "" };
+   * to a question (`unanswered`: the last had none), `retryAt` of the next attempt. */
+  link = { state: "connecting", heardAt: 0, askedAt: 0, unanswered: false, retryAt: 0 };
   listeners = new Set();
   #slow = 0;
   #live = null;
@@ -31,7 +31,7 @@ export class Store {
     this.#live = new Live(`${ROOT}/events?topics=${TOPICS}`, {
       onMessage: (topic, data) => this.take(topic, data),
       onOpen: () => this.#opened(),
-      onLost: (problem, wait) => this.#lost(problem, wait),
+      onLost: (_, wait) => this.#lost(wait),
       onHeard: () => (this.link.heardAt = Date.now()),
       unauthorized,
     });
@@ -50,18 +50,21 @@ export class Store {
 
   async #opened() {
     const back = this.link.state === "lost";
-    this.link = { ...this.link, state: "live", heardAt: Date.now(), retryAt: 0, problem: "" };
+    this.link = { ...this.link, state: "live", heardAt: Date.now(), retryAt: 0 };
     if (back) announce("The connection is back.");
     this.changed("link");
     // What is no record (states, feeds) is told as it changes: what changed meanwhile is asked for.
     await this.refresh();
   }
 
-  #lost(problem, wait) {
+  #lost(wait) {
     const before = this.link.state;
-    this.link = { ...this.link, state: "lost", retryAt: Date.now() + wait, problem: problem?.message ?? "" };
-    if (before === "live") announce("The connection to the daemon is lost.");
+    this.link = { ...this.link, state: "lost", retryAt: Date.now() + wait };
     this.changed("link");
+    if (before === "lost") return;
+    if (before === "live") announce("The live connection to the daemon is lost.");
+    clearTimeout(this.#slow);
+    this.#tick(); // is it the stream alone, or is nobody there?
   }
 
   async #tick() {
@@ -103,11 +106,12 @@ export class Store {
       const [status, positions] = await Promise.all([get("/status"), get("/positions")]);
       this.status = status;
       this.positions = positions;
-      this.link.askedAt = Date.now();
+      Object.assign(this.link, { askedAt: Date.now(), unanswered: false });
       this.changed("status");
     } catch {
-      // as above
+      this.link.unanswered = true;
     }
+    this.changed("link");
   }
 
   /** Take one message of the stream. */
