@@ -38,6 +38,7 @@ def configure_log(settings: Settings, environ: Mapping[str, str] = os.environ) -
         )
     level = logging.getLevelName(settings.log.level)
     shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,  # the request that is worked on (api/request_ids.py)
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         without_nothing,

@@ -26,8 +26,8 @@ from supervisor.errors import Failed
 
 GOODBYE = 1.0
 """Seconds that open requests and followers have to end when the server closes."""
-SOCKET, TCP = "api.socket", "http"
-"""Names of what systemd may have opened (FileDescriptorName= of systemd.socket(5))."""
+SOCKETS, TCP = ("api", "api.socket"), "http"
+"""Names of what systemd may have opened (FileDescriptorName= of systemd.socket(5)): ours, and its default."""
 
 
 class Tcp(Struct, frozen=True, kw_only=True):
@@ -104,9 +104,9 @@ class ApiServer:
         gid = gid_of(self._group)
         self.doorman = SocketDoorman(Admission(os.geteuid(), gid), self._on_refused)
         self.tcp_doorman = Doorman()
-        self._ours = SOCKET not in self._inherited
-        socket_there = listen(self._path, gid) if self._ours else self._inherited[SOCKET]
-        await self._serve(app, self.doorman, socket_there)
+        given = next((self._inherited[name] for name in SOCKETS if name in self._inherited), None)
+        self._ours = given is None
+        await self._serve(app, self.doorman, given or listen(self._path, gid))
         if self._listener is not None:
             await self._serve(app, self.tcp_doorman, self._listener, self._context)
 
