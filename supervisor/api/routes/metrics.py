@@ -30,7 +30,9 @@ def metrics_route(app: FastAPI, daemon: MetricsPort, requests: Requests) -> None
         response_class=Response,
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
-    async def metrics(accept: Annotated[str, Header(max_length=1000)] = "") -> Response:
+    async def metrics(
+        accept: Annotated[str, Header(max_length=1000, include_in_schema=False)] = "",
+    ) -> Response:
         """Return every figure in the text format of Prometheus, or in OpenMetrics to who accepts it."""
         content_type, text = await daemon.scrape(requests, accept)
         return Response(text, headers={"content-type": content_type})
