@@ -109,6 +109,8 @@ class Client(Asking):
     versions = _asks(registering.versions)
     activate = _asks(registering.activate)
     rollback = _asks(registering.rollback)
+    version_source = _asks(registering.version_source)
+    remove_version = _asks(registering.remove_version)
     register_path = _asks(code.register_path)
     unregister = _asks(code.unregister)
 

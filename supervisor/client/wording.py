@@ -35,7 +35,8 @@ def silent(place: Place) -> Silent:
 
 def went_away(place: Place) -> BrokenOff:
     """It was there."""
-    return BrokenOff(f"the daemon at {place.text} went away")
+    hint = " (or it wants a certificate of yours: cert=, or STRATD_CERT)" if place.tls else ""
+    return BrokenOff(f"the daemon at {place.text} went away{hint}")
 
 
 def broke_off(place: Place) -> BrokenOff:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from supervisor.client.call import ACTION_TIMEOUT, Call, get, given, segment, send, target
+from supervisor.client.call import ACTION_TIMEOUT, Call, get, given, json_bytes, segment, send, target
+from supervisor.client.errors import Unsendable
 
 if TYPE_CHECKING:
     from supervisor.schema import CheckReport, CodeVersions, Registration
@@ -68,9 +69,17 @@ def versions(name: str) -> Call[CodeVersions]:
 
 def activate(name: str, version: str) -> Call[CodeVersions]:
     """Let ``name`` mean ``version`` from now on; what runs keeps the version that it has."""
-    return send(
-        "POST", f"strategies/{segment(name, 'strategy')}/versions/{segment(version, 'version')}/activate"
-    )
+    return send("POST", f"{_version(name, version)}/activate")
+
+
+def version_source(name: str, version: str) -> Call[bytes]:
+    """The files of a version as they were registered, a zip."""
+    return get(f"{_version(name, version)}/source")
+
+
+def remove_version(name: str, version: str) -> Call[None]:
+    """Delete a version that no deployment has."""
+    return send("DELETE", _version(name, version))
 
 
 def rollback(name: str) -> Call[CodeVersions]:
@@ -78,15 +87,22 @@ def rollback(name: str) -> Call[CodeVersions]:
     return send("POST", f"strategies/{segment(name, 'strategy')}/rollback")
 
 
+def _version(name: str, version: str) -> str:
+    return f"strategies/{segment(name, 'strategy')}/versions/{segment(version, 'version')}"
+
+
 def _hand_in(route: str, what: type | str | Path, stated: dict[str, Any], pickled: bool | None) -> Call[Any]:
     # Here and not above: what pickles and zips takes 0.05 s to import, which every other request would pay.
     from supervisor.client.packing import pack  # noqa: PLC0415  (see above)
 
     packed = pack(what, pickled=pickled)
-    body = {**given(name=packed.name or None), **stated}
     if packed.archive is None:
-        return send("POST", route, {**body, **packed.fields})
-    query = {"check_only": True if route.endswith("validate-code") else None}
+        return send("POST", route, {**given(name=packed.name or None), **stated, **packed.fields})
+    unsaid = sorted(set(stated) - {"trial", "trust"})
+    if unsaid:
+        raise Unsendable(f"{what}: its config.json says that, not {' or '.join(unsaid)} of this call")
+    trial = json_bytes(stated["trial"]).decode() if "trial" in stated else None
+    query = given(trial=trial, trust=stated.get("trust"), dry_run=route.endswith("validate-code") or None)
     headers = (("Content-Type", "application/zip"),)
     return Call("POST", target("strategies/upload", query), packed.archive, headers, ACTION_TIMEOUT)
 
