@@ -28,10 +28,12 @@ WARDEN = 3
 KEPT = frozenset({"msgpack", "msgspec", "numpy", "strategies"})
 """Packages beside the standard library that user code finds already loaded."""
 KEPT_OF_OURS = frozenset({
-    "bus", "bus.messages", "bus.timeframes", "bus.topics", "sandbox", "sandbox.fork", "sandbox.loader",
-    "sandbox.protocol", "sandbox.runner", "sandbox.settling", "sandbox.spec", "sandbox.speech",
+    "bus", "bus.messages", "bus.messages.market", "bus.messages.trading", "bus.timeframes", "bus.topics",
+    "sandbox", "sandbox.fork", "sandbox.loader", "sandbox.protocol", "sandbox.runner", "sandbox.settling",
+    "sandbox.spec", "sandbox.speech",
 })  # fmt: skip
-"""Modules of the packages that also hold the engine's and the warden's side."""
+"""Modules of the packages that also hold the engine's and the warden's side. Those of a ``Signal`` and a
+``Candle`` under their own names: a pickled class refers to them so, and would else get others."""
 
 
 class Birth(NamedTuple):

@@ -1,51 +1,25 @@
-"""``strategies``, ``new``, ``validate``, ``register``: the code that deployments run."""
+"""``new``, ``validate``: a strategy folder before any daemon has it; and the verbs of ``registering``."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.client import Client
+from cli.commands import registering
 from cli.errors import FAILED, REFUSED, USAGE, CommandError
 from cli.options import ConfigFile, Json
-from cli.tables import show
-from cli.talk import pairs, print_json
+from cli.talk import pairs
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to ``app``."""
-    app.command()(strategies)
+    app.command()(registering.strategies)
     app.command()(new)
     app.command()(validate)
-    app.command("register")(register_path)
-
-
-def strategies(
-    as_json: Json = False,
-    rescan: Annotated[
-        bool, typer.Option("--rescan", help="Search the strategy folders again first.")
-    ] = False,
-) -> None:
-    """The catalogue."""
-    client = Client()
-    if rescan:
-        client.post("strategies/rescan", {})
-    body = json.loads(client.get("catalogue"))
-    if as_json:
-        print_json(json.dumps(body, ensure_ascii=False).encode())
-        return
-    from cli import render
-    from supervisor.schema import StrategyView
-
-    views = [StrategyView.model_validate(entry) for entry in body]
-    show(render.strategies(views))
-    for view in views:
-        for error in view.errors[1:]:
-            print(f"{view.name}: {error}")
+    app.command("register")(registering.register_path)
 
 
 def new(
@@ -104,14 +78,3 @@ def validate(
         if verdict.rule:
             raise CommandError(REFUSED, f"refused by {verdict.rule}: {verdict.reason}")
         raise CommandError(FAILED, f"{path} is not a valid strategy: {verdict.reason}")
-
-
-def register_path(path: Annotated[Path, typer.Argument(metavar="PATH", show_default=False)]) -> None:
-    """Register a strategy folder or file."""
-    if not path.exists():
-        raise CommandError(USAGE, f"{path}: there is no such folder or file")
-    body = Client().post("strategies/register-path", {"path": str(path.resolve())})
-    from supervisor.schema import StrategyView
-
-    view = StrategyView.model_validate_json(body)
-    print(f"{view.name}@{view.version} is in the catalogue ({view.code_hash[:12]})")

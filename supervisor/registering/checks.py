@@ -111,7 +111,8 @@ class Checks:
         self, submission: Submission, path: Path, plugin: Plugin, tally: Tally
     ) -> AsyncGenerator[CheckStep, None]:
         """Yield what is found, up to the first problem."""
-        size = f"{len(submission.files)} files, {submission.size:,} bytes"
+        count = len(submission.files)
+        size = f"{count} file{'s' * (count != 1)}, {submission.size:,} bytes"
         yield tally.add(CheckStep(name="size", ok=True, detail=size))
         if isinstance(plugin, Broken):
             wrong = "; ".join(map(str, plugin.errors))
@@ -119,9 +120,9 @@ class Checks:
             return
         yield tally.add(CheckStep(name="manifest", ok=True, detail=plugin.reference))
         try:
-            values = submission.trial if plugin.schema is None else plugin.schema.effective(submission.trial)
+            values = submission.values(plugin.schema)
         except ParametersInvalid as error:
-            help_ = "give a value to try it with (trial)" if "is required" in str(error) else ""
+            help_ = "give a value to try it with (trial, --param)" if "is required" in str(error) else ""
             detail = "; ".join(filter(None, (str(error), help_)))
             yield tally.add(CheckStep(name="parameters", ok=False, detail=detail))
             return

@@ -16,9 +16,11 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from strategies import manifest
 from strategies.errors import Problem
+from strategies.parameters import Schema, coerce
 from strategies.plugins import CODE, CONFIG
 from supervisor.errors import Invalid
 from supervisor.registering.archive import ArchiveRefused, Files, unpack
@@ -53,12 +55,15 @@ class Submission(Struct, frozen=True, kw_only=True):
     files: Files
     trial: dict[str, Any] = {}
     """Values for parameters without a default, while it is tried."""
+    typed: bool = False
+    """Those values are text, as somebody typed it."""
     trust: bool = False
 
-    @property
-    def single(self) -> bool:
-        """Whether it is one module without a description."""
-        return self.entry.endswith(".py")
+    def values(self, schema: Schema | None) -> dict[str, Any]:
+        """Return the parameters to try it with. Raises ``ParametersInvalid``."""
+        if schema is not None:
+            return schema.effective(self.trial, text=self.typed)
+        return {name: coerce(value) if self.typed else value for name, value in self.trial.items()}
 
     @property
     def size(self) -> int:
@@ -92,19 +97,24 @@ def of_request(request: CodeRequest, *, python: str) -> Submission:
     return _versioned(request.name, kind, files, request.trial, trust=request.trust)
 
 
-def of_archive(data: bytes, *, trial: Mapping[str, Any], trust: bool) -> Submission:
-    """Return the submission that a zip is: a strategy folder, or one module. Raises ``Invalid``."""
+def of_archive(data: bytes, *, trial: Mapping[str, str], trust: bool) -> Submission:
+    """Return the submission that a zip is: a strategy folder, or one module. Raises ``Invalid``.
+
+    ``trial`` is as typed.
+    """
     try:
         files = unpack(data)
     except ArchiveRefused as error:
         raise Invalid(map(str, error.problems)) from None
     alone = next(iter(files))
     if len(files) == 1 and alone.endswith(".py") and alone != CODE:
-        return Submission(entry=alone, kind="archive", files=files, trial=dict(trial), trust=trust)
+        return Submission(
+            entry=alone, kind="archive", files=files, trial=dict(trial), typed=True, trust=trust
+        )
     name = _config(files).get("name")
     if not isinstance(name, str) or manifest.NAME.fullmatch(name) is None:
         raise Invalid([_no_name(files)])
-    return _versioned(name, "archive", files, trial, trust=trust)
+    return replace(_versioned(name, "archive", files, trial, trust=trust), typed=True)
 
 
 def _no_name(files: Files) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import platform
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any, Final, Protocol
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import StringConstraints
 from starlette.exceptions import HTTPException
 
 from supervisor.api.caller import Caller, caller, needs
-from supervisor.errors import Failed, Invalid, StratdError
+from supervisor.errors import Failed, StratdError
 from supervisor.problems import problem_of
 from supervisor.registering.archive import MAX_PACKED
 from supervisor.registering.checks import Registrant
@@ -78,6 +78,7 @@ def registrant(request: Request) -> Registrant:
 Who = Annotated[Registrant, Depends(registrant)]
 Accept = Annotated[str, Header(max_length=1024)]
 Name = Annotated[str, Path(max_length=130)]
+Pair = Annotated[str, StringConstraints(max_length=4096, pattern="^[^=]+=")]
 Version = Annotated[str, Path(max_length=64)]
 _LINES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "Registered already, or the report; with JSON Lines, each check as it ends"}
@@ -141,24 +142,24 @@ def _handing_in(api: APIRouter, daemon: RegisteringPort) -> None:
         who: Who,
         *,
         accept: Accept = "",
-        trial: Annotated[str, Query(max_length=16_384, description="JSON object")] = "{}",
+        param: Annotated[list[Pair] | None, Query(max_length=200)] = None,
         trust: bool = False,
-        dry_run: bool = False,
+        check_only: bool = False,
     ) -> Response:
         """Check a strategy folder, or one module, that came as a zip, and keep it.
 
-        ``trial`` stands in for parameters without a default while it is tried. With ``dry_run`` nothing is
-        kept, and the answer is the report.
+        ``param``, ``NAME=VALUE``, stands in for a parameter without a default while it is tried. With
+        ``check_only`` nothing is kept, and the answer is the report.
         """
         given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if given not in ZIP:
             raise HTTPException(
                 415, f"a zip is taken here (Content-Type: application/zip), not {given!r:.60}"
             )
-        values = _values(trial)
+        values = dict(one.split("=", 1) for one in param or ())
         data = await request.body()
         submission = await asyncio.to_thread(of_archive, data, trial=values, trust=trust)
-        take = daemon.check_code if dry_run else daemon.register_code
+        take = daemon.check_code if check_only else daemon.register_code
         return await _answer(await take(submission, who), accept)
 
 
@@ -262,13 +263,3 @@ async def _lines(progress: AsyncGenerator[Progress, None]) -> Response:
 
 def _line(one: Progress) -> str:
     return one.model_dump_json(exclude_none=True) + "\n"
-
-
-def _values(text: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Invalid([f"trial = {text[:80]!r}: is not JSON: {error}"]) from None
-    if not isinstance(values, dict):
-        raise Invalid([f"trial = {text[:80]!r}: must be an object of values by parameter"])
-    return values

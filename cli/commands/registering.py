@@ -1,0 +1,158 @@
+"""``strategies``, ``register``: what the daemon has, and what it is handed (docs/registering.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.client import Client, segment
+from cli.errors import FAILED, USAGE, CommandError, of_problem
+from cli.options import Json
+from cli.tables import show
+from cli.talk import pairs, print_json
+
+if TYPE_CHECKING:
+    from supervisor.client.call import Call
+
+ACTIONS = ("versions", "activate", "rollback")
+
+
+def strategies(
+    action: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[versions|activate|rollback]", help="Of code that was registered.", show_default=False
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME[@VERSION]]", help="With @VERSION for activate.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+    rescan: Annotated[
+        bool, typer.Option("--rescan", help="Search the strategy folders again first.")
+    ] = False,
+) -> None:
+    """The catalogue; or the versions of one strategy, and which of them its name means."""
+    client = Client()
+    if action is not None:
+        _versions(client, action, name, as_json=as_json)
+        return
+    if rescan:
+        client.post("strategies/rescan", {})
+    body = json.loads(client.get("catalogue"))
+    if as_json:
+        print_json(json.dumps(body, ensure_ascii=False).encode())
+        return
+    from cli import render
+    from supervisor.schema import StrategyView
+
+    views = [StrategyView.model_validate(entry) for entry in body]
+    show(render.strategies(views))
+    for view in views:
+        for error in view.errors[1:]:
+            print(f"{view.name}: {error}")
+
+
+def _versions(client: Client, action: str, given: str | None, *, as_json: bool) -> None:
+    name, _, version = (given or "").partition("@")
+    if action not in ACTIONS:
+        raise CommandError(USAGE, f"strategies {action}: must be one of {', '.join(ACTIONS)}")
+    if not name or (action == "activate") != bool(version):
+        form = "NAME@VERSION" if action == "activate" else "NAME"
+        raise CommandError(USAGE, f"strategies {action} {given or ''}: give a {form}")
+    route = f"strategies/{segment(name)}"
+    match action:
+        case "versions":
+            body = client.get(f"{route}/versions")
+        case "activate":
+            body = client.post(f"{route}/versions/{segment(version)}/activate", {})
+        case _:
+            body = client.post(f"{route}/rollback", {})
+    if as_json:
+        print_json(body)
+        return
+    from cli import render_code
+    from supervisor.schema import CodeVersions
+
+    show(render_code.versions(CodeVersions.model_validate_json(body)))
+
+
+def register_path(
+    path: Annotated[Path, typer.Argument(metavar="PATH", show_default=False)],
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="K=V", help="To try it with, for those without a default."),
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="You answer for its code: docs/sandbox.md says when.")
+    ] = False,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Leave it where it is, and take over edits at a rescan.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Register a strategy folder or file: check it in the sandbox, and keep what passes."""
+    if not path.exists():
+        raise CommandError(USAGE, f"{path}: there is no such folder or file")
+    tried = pairs(param, "--param")
+    if in_place:
+        _in_place(path, as_json=as_json)
+        return
+    call = _upload(path, [f"{name}={value}" for name, value in tried.items()], trust=trust)
+    done = None
+    for line in _steps(Client().stream(call), as_json=as_json):
+        done = line
+    if done is None:
+        raise CommandError(FAILED, f"{path} was not registered: the daemon broke off; see its log")
+    if "problem" in done:
+        raise of_problem(done["problem"])
+    if not as_json:
+        version = done["registration"]["version"]
+        already = "" if done["registration"]["created"] else "already "
+        print(f"{version['id']} is {already}in the catalogue ({version['code_hash'][:12]})")
+
+
+def _upload(path: Path, params: list[str], *, trust: bool) -> Call[Any]:
+    # Here, as everywhere in this package: what packs takes longer to import than a short command lives.
+    from urllib.parse import urlencode
+
+    from supervisor.client.call import Call, target
+    from supervisor.client.packing import pack
+    from supervisor.registering import archive
+
+    packed = pack(path)
+    # A module alone: its parameters are free, which in a JSON body would have to be said.
+    data = packed.archive or archive.pack({path.name: str(packed.fields["code"]).encode()})
+    query = urlencode([*(("param", one) for one in params), *([("trust", "true")] if trust else [])])
+    headers = (("Content-Type", "application/zip"), ("Accept", "application/x-ndjson"))
+    return Call("POST", f"{target('strategies/upload')}?{query}", data, headers, None)
+
+
+def _steps(lines: Iterator[bytes], *, as_json: bool) -> Iterator[dict[str, Any]]:
+    """Show each check as it ends; yield the last line."""
+    for line in lines:
+        said: dict[str, Any] = json.loads(line)
+        if as_json and "problem" not in said:
+            print(line.decode().rstrip("\n"), flush=True)
+        if "step" not in said:
+            yield said
+        elif not as_json:
+            step = said["step"]
+            verdict = "ok  " if step["ok"] else "FAIL"
+            print(f"{verdict} {step['name']:<14} {step['detail']}".rstrip(), flush=True)
+
+
+def _in_place(path: Path, *, as_json: bool) -> None:
+    body = Client().post("strategies/register-path", {"path": str(path.resolve())})
+    if as_json:
+        print_json(body)
+        return
+    from supervisor.schema import StrategyView
+
+    view = StrategyView.model_validate_json(body)
+    print(f"{view.name}@{view.version} is in the catalogue ({view.code_hash[:12]})")
