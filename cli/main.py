@@ -18,7 +18,19 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.models import CommandInfo
 
-from cli.commands import catalogue, daemon, deployments, feeds, host, keys, latches, money, state, streams
+from cli.commands import (
+    catalogue,
+    config,
+    daemon,
+    deployments,
+    feeds,
+    host,
+    keys,
+    latches,
+    money,
+    state,
+    streams,
+)
 from cli.errors import DONE, FAILED, INTERRUPTED, USAGE, CommandError
 from cli.place import URL
 
@@ -82,7 +94,7 @@ def _new() -> typer.Typer:
 
 
 app = _new()
-for verbs in (daemon, deployments, latches, state, money, streams, catalogue, feeds, keys, host):
+for verbs in (daemon, deployments, latches, state, money, streams, catalogue, feeds, keys, config, host):
     verbs.register(app)
 
 

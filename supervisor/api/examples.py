@@ -6,6 +6,15 @@ from typing import Any, Final
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "ActionRequest": {"ids": ["eurusd"], "reason": "news at 14:30", "wait": True},
+    "CodeRequest": {
+        "name": "breakout",
+        "description": "Buys a new high",
+        "instruments": ["EURUSD"],
+        "timeframe": "5m",
+        "parameters": {"lookback": 20},
+        "code": "from strategies import IStrategy\n\n\nclass Breakout(IStrategy):\n"
+        "    def on_candle_complete(self, timeframe, candle, data):\n        return None\n",
+    },
     "KeyRequest": {"name": "dashboard", "scopes": ["read"], "expires_in": "90d"},
     "LatchRequest": {"reason": "looks wrong"},
     "NamedValues": {"quantity": 2.0},
