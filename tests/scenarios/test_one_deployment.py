@@ -80,7 +80,7 @@ def test_a_flatten_closes_what_is_held_also_of_what_is_stopped_and_bars_entries(
         figures[name] for name in ("win_rate", "realised", "best", "max_drawdown")
     )
     assert (0, "holder: unlocked\n") == daemon.site.stratd("unlock", "holder")[:2]
-    assert "flatten" not in daemon.site.stratd("status").out
+    daemon.until(lambda: daemon.status()["latches"] == [], "nothing that bars it")
 
 
 def test_settings_of_what_is_stopped_are_changed_at_once_and_a_mistake_changes_nothing(holding):
