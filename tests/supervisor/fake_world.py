@@ -12,6 +12,7 @@ from supervisor.schema import DeploymentRow, FeedView
 from supervisor.store.journal_stream import Told
 from supervisor.store.tables import Event
 from supervisor.streaming.message import Message, Piece, metrics
+from tests.waiting import turn
 
 AT = 1_763_681_904_123_456_789
 
@@ -80,7 +81,7 @@ class FakeWorld:
 
     async def records(self, after: int, n: int) -> list[Told]:
         self.asked += 1
-        await asyncio.sleep(0)
+        await turn()
         return self.journal[after : after + n]
 
     async def journal_beyond(self, seen: int) -> int:
