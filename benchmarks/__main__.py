@@ -35,6 +35,7 @@ ALL = (
     "steps",
     "gate",
     "supervision",
+    "api",
 )
 HERE = Path(__file__).parent
 
