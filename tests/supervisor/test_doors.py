@@ -222,6 +222,13 @@ def test_an_address_that_is_wrong_too_often_waits_and_known_keys_pass():
         assert world.ask("/api/v1/status", fresh).status == 429
 
 
+# ---- what changed since it was read -----------------------------------------------------------------
+def test_what_can_be_changed_has_a_strong_tag(world):
+    targets = ("deployments/eurusd", "accounts/default")
+    tags = [world.ask(f"/api/v1/{target}").headers["ETag"] for target in targets]
+    assert [re.fullmatch(r'"[0-9a-f]{32}"', tag) is not None for tag in tags] == [True, True]
+
+
 # ---- names of requests, the trail -----------------------------------------------------------------
 def test_a_request_keeps_the_name_it_was_given_if_that_is_well_formed(world):
     assert world.ask("/health", X_Request_Id="a-b.C:1_2").headers["X-Request-Id"] == "a-b.C:1_2"

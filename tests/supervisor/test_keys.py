@@ -19,6 +19,7 @@ from supervisor.store.audit import KEEP, AuditRecord, AuditStore
 from supervisor.store.deployments import DeploymentStore
 from supervisor.store.keys import KeyStore
 from tests.supervisor.fake_access import MemoryShelf, at_once
+from tests.waiting import turn
 
 
 @given(st.binary(min_size=text.RANDOM_BYTES, max_size=text.RANDOM_BYTES))
@@ -133,7 +134,7 @@ def test_a_key_revoked_while_it_is_checked_is_wrong(world):
     async def scene():
         record, shown = await world.key()
         check = asyncio.create_task(world.ring.verify(shown))
-        await asyncio.sleep(0)
+        await turn()
         await world.ring.revoke(record.id, by="root")
         with pytest.raises(Unauthenticated):
             await check

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Protocol, get_args
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from strategies.scaffold import contents
 from supervisor.api.caller import needs
+from supervisor.api.etags import tagged
 from supervisor.schema import RegisterRequest, RescanResult, StrategyView
 from supervisor.schema.catalogue import (
     ParametersReport,
@@ -139,9 +140,9 @@ def _changes(api: APIRouter, daemon: CataloguePort) -> None:
 
 def _one(api: APIRouter, daemon: CataloguePort) -> None:
     @api.get("/strategies/{strategy_id}", dependencies=[needs("read")], summary="One strategy")
-    async def strategy(strategy_id: Id) -> StrategyDetail:
+    async def strategy(strategy_id: Id, response: Response) -> StrategyDetail:
         """Everything about one version of a strategy, its parameters included."""
-        return await daemon.strategy(strategy_id)
+        return tagged(response, await daemon.strategy(strategy_id))
 
     @api.get(
         "/strategies/{strategy_id}/schema",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query
+from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Response
 
 from supervisor.api.caller import Caller, caller, needs
+from supervisor.api.etags import tagged
 from supervisor.schema import (
     AccountView,
     ExposureView,
@@ -150,9 +151,9 @@ def _account_routes(api: APIRouter, daemon: MoneyPort) -> None:
         return await daemon.accounts()
 
     @api.get("/accounts/{name}", dependencies=[needs("read")])
-    async def account(name: Name) -> AccountView:
+    async def account(name: Name, response: Response) -> AccountView:
         """One account."""
-        return await daemon.account(name)
+        return tagged(response, await daemon.account(name))
 
     @api.post("/accounts/{name}/pause", dependencies=[needs("trade")])
     async def pause(name: Name, request: Why, who: Who) -> LatchResult:
