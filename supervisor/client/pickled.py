@@ -8,12 +8,17 @@ from __future__ import annotations
 import ast
 import base64
 import inspect
+import io
 import linecache
 import sys
-from typing import Final
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Final
 
 import dill
 
+import strategies
+from strategies import exports
 from supervisor.client.errors import Unsendable
 
 MOST_BYTES: Final = 3 * 2**20
@@ -26,8 +31,10 @@ def to_pickle(what: type) -> str:
     ``Unsendable`` for what cannot be pickled, with what that is as dill says it.
     """
     try:
+        into = io.BytesIO()
         # recurse: only those globals that it refers to, not the whole notebook.
-        data: bytes = dill.dumps(what, recurse=True)
+        _Pickler(into, dill.settings["protocol"], recurse=True).dump(what)
+        data = into.getvalue()
     except Exception as error:  # noqa: BLE001  (whatever the reducers of strange objects raise)
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise Unsendable(
@@ -40,6 +47,25 @@ def to_pickle(what: type) -> str:
             "can be handed in: is there a table of data among its globals?"
         )
     return base64.b64encode(data).decode()
+
+
+class _Pickler(dill.Pickler):  # type: ignore[misc]  # dill has no types
+    """Names what ``strategies`` offers as authors name it, and not by the module where it happens to be.
+
+    A cell has those modules out of sight (sandbox/settling.py): asked for by name they would be loaded a
+    second time, and a second ``Signal`` is none.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._offered = {id(getattr(exports, name)): name for name in exports.__all__}
+
+    def reducer_override(self, thing: Any) -> Any:
+        """Return how ``thing`` is got again, where it is one that authors import."""
+        if isinstance(thing, ModuleType) and thing.__name__ != "__main__":
+            return import_module, (thing.__name__,)  # dill would take along what is in it
+        name = self._offered.get(id(thing))
+        return NotImplemented if name is None else (getattr, (strategies, name))
 
 
 def python_version() -> str:
