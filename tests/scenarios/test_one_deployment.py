@@ -147,3 +147,16 @@ def test_closed_candles_come_from_the_engines_history(holding):
     before = daemon.get("candles", symbol="EURUSD", timeframe="1s", before=last["open_time"], n=1)
     assert before[0]["open_time"] < last["open_time"]
     assert [] == daemon.get("candles", symbol="EURUSD", timeframe="1d"), "which nothing reads"
+
+
+def test_a_resume_takes_back_a_pause_and_never_a_kill(holding):
+    daemon, _ = holding
+    by = "/accounts/default"
+    for verb, kind in (("pause", "pause"), ("resume", None), ("resume", None), ("kill", "lock")):
+        status, result = post(daemon, f"{by}/{verb}")
+        assert (200, kind) == (status, result["latch"] and result["latch"]["kind"])
+    status, told = post(daemon, f"{by}/resume", {"reason": "a slip"})
+    assert (403, "latch_lock") == (status, told["rule"])
+    barred = daemon.site.stratd("account", "pause", "default").out
+    assert "already barred (lock" in barred, "the refused resume changed nothing"
+    assert (200, None) == ((done := post(daemon, f"{by}/rearm"))[0], done[1]["latch"])
