@@ -12,6 +12,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import h11
@@ -23,6 +24,7 @@ from supervisor.api import caller
 from supervisor.api.peers import Admission, Peer, name_of, peer_of
 from supervisor.errors import Refused
 from supervisor.problems import problem_of
+from supervisor.schema import Problem
 
 REQUEST_TIMEOUT = 10.0
 """Seconds from connecting until a first request has come in whole."""
@@ -107,9 +109,7 @@ class SocketDoorman(Doorman):
         if self._on_refused is not None:
             self._on_refused(peer)
         error = Refused("peer_credentials", f"uid {peer.uid} may not talk to this daemon")
-        body = problem_of(error).model_dump_json().encode()
-        head = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
-        return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+        return _closing(HTTPStatus.FORBIDDEN, problem_of(error))
 
 
 class GuardedProtocol(H11Protocol):
@@ -162,7 +162,20 @@ class GuardedProtocol(H11Protocol):
         upgraded = self.transport.get_protocol() is not self
         return upgraded or self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}
 
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is no HTTP, in the form of every other error, and close the connection."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:  # else an answer is under way already
+            self.transport.write(_closing(HTTPStatus.BAD_REQUEST, Problem(title=msg.rstrip("."), status=400)))
+        self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._doorman.heard(self)
         super().connection_lost(exc)
+
+
+def _closing(status: HTTPStatus, problem: Problem) -> bytes:
+    """Return a whole answer that says ``problem``, after which the connection is closed."""
+    body = problem.model_dump_json().encode()
+    head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
+    return f"{head}connection: close\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, Self
 
 import pytest
 import trustme
+import websockets.sync.client as websockets
 from msgspec.structs import replace
+from websockets.exceptions import InvalidStatus
 
 from supervisor.api.app import Guards
 from supervisor.api.door import Keys
@@ -196,6 +198,34 @@ def test_the_socket_needs_no_key_and_asks_for_none(world):
 
     answered = answer_of(Unix("localhost"), "/api/v1/status", "stratd_what_ever")
     assert (answered.status, answered.headers["RateLimit"]) == (200, None)
+
+
+def test_a_websocket_needs_a_key_too(world):
+    def connect(**headers: str) -> Any:
+        return websockets.connect(
+            f"ws://127.0.0.1:{world.port}/api/v1/stream?topics=events",
+            additional_headers=headers,
+            open_timeout=PATIENCE,
+        )
+
+    for headers, status in (
+        ({}, 401),
+        ({"X-API-Key": "wrong"}, 401),
+        ({"X-API-Key": world.key("code")}, 403),
+    ):
+        with pytest.raises(InvalidStatus) as refused:
+            connect(**headers)
+        assert refused.value.response.status_code == status
+    with connect(**{"X-API-Key": world.key("read")}) as stream:
+        assert stream.response.status_code == 101
+
+
+def test_what_is_no_http_is_a_problem_as_every_other_error(world):
+    with world.dial() as connection:
+        connection.sendall(b"\x16\x03\x01 what?\r\n\r\n")
+        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request")
+    assert json.loads(body)["title"] == "Invalid HTTP request received"
 
 
 # ---- how often ------------------------------------------------------------------------------------

@@ -12,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor.errors import Failed, NotFound, Refused, Unauthenticated
+from supervisor.keys import answers as remembered
 from supervisor.keys import hashing, keyring, text
+from supervisor.keys.answers import KEEP_NS, Answer, Answers, key_of
 from supervisor.keys.keyring import USED_EVERY, Keyring
 from supervisor.keys.record import KeyRecord
+from supervisor.store.answers import AnswerStore
 from supervisor.store.audit import KEEP, AuditRecord, AuditStore
 from supervisor.store.deployments import DeploymentStore
 from supervisor.store.keys import KeyStore
@@ -311,3 +314,39 @@ def test_the_audit_trail_is_bounded(store):
     audit.add([entry(n) for n in range(KEEP // 10)])
     audit.add([entry(n) for n in range(KEEP + 5)])
     assert len(audit.page(None, 2 * KEEP)) == KEEP
+
+
+def test_an_answer_is_found_for_a_day_and_what_was_cut_off_is_told_apart(store):
+    answers = AnswerStore(store)
+    begun = Answer(fingerprint="f", at=5)
+    answers.put("k", begun)
+    assert answers.find("k", 6) == begun
+    done = Answer(fingerprint="f", status=201, media="application/json", body=b"{}", at=5)
+    answers.put("k", done)
+    assert (answers.find("k", 6), answers.find("other", 6)) == (done, None)
+    assert answers.find("k", 5 + KEEP_NS) is None
+    answers.put("later", Answer(fingerprint="g", at=5 + KEEP_NS))
+    assert answers.find("k", 6) is None, "it was pruned"
+    answers.forget("later")
+    assert answers.find("later", 5 + KEEP_NS) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.binary(max_size=9), st.booleans()), max_size=40))
+def test_answers_in_memory_are_bounded_and_the_newest_stay(puts):
+    kept = Answers()
+    with pytest.MonkeyPatch.context() as bounds:
+        bounds.setattr(remembered, "MOST_ANSWERS", 3)
+        bounds.setattr(remembered, "MOST_BYTES", 16)
+        for name, body, done in puts:
+            kept.put(name, Answer(fingerprint="f", status=200 if done else 0, body=body, at=0))
+            assert kept.find(name, 0) is not None
+    waiting = {name for name, _, _ in puts if (found := kept.find(name, 0)) and not found.status}
+    assert len(kept) <= max(3, len(waiting) + 1)
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [('"abc"', "abc"), ("abc", "abc"), ("", None), ('""', None), ('"a', None), ("a b", None), ("é", None)],
+)
+def test_a_key_of_idempotency_is_a_string_in_quotes_or_bare(header, key):
+    assert key_of(header) == key
