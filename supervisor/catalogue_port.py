@@ -16,6 +16,7 @@ from supervisor.catalogue import Catalogue
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid, Refused
 from supervisor.listing import Used
+from supervisor.registering.checks import Registrant
 from supervisor.schema import RescanResult, StrategyView
 from supervisor.schema.catalogue import (
     ParametersReport,
@@ -91,10 +92,13 @@ class Strategies:
         """Search the strategy folders again."""
         return await self._daemon.rescan()
 
-    async def unregister(self, reference: str) -> RescanResult:
-        """Take a registered path out of the catalogue; its files stay where they are."""
+    async def unregister(self, reference: str, *, by: str) -> RescanResult:
+        """Take what was registered out of the catalogue: of a path the files stay, of code they go."""
         daemon = self._daemon
         path, name, version = _place(daemon.catalogue, reference)
+        if (name, version) in daemon.registrar.library.records:
+            await daemon.registrar.remove(name, version, Registrant(name=by))
+            return RescanResult(removed=[f"{name}@{version}"])
         if path not in daemon.catalogue.registered:
             raise Refused(
                 "not_registered",
@@ -108,7 +112,7 @@ class Strategies:
             await daemon.in_database(lambda: daemon.store.drop_path(path))
         except StoreError as error:
             raise Failed(f"cannot forget {path}: {error}") from None
-        daemon.events.note("strategy_unregistered", f"{reference} ({path})")
+        daemon.events.note("strategy_unregistered", f"{reference} ({path}) by {by}")
         return await daemon.rescan()
 
     def _used(self, account: str | None) -> list[Used]:

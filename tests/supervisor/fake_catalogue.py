@@ -90,7 +90,7 @@ class FakeCatalogue:
             return ParametersReport(ok=False, errors=[str(problem) for problem in checked.problems])
         return ParametersReport(ok=True, effective=checked.values)
 
-    async def unregister(self, reference: str) -> RescanResult:
+    async def unregister(self, reference: str, *, by: str) -> RescanResult:
         self._known(reference)
         self.calls.append(("unregister", reference))
         if users := [row.id for row in self.rows.values() if row.strategy == CROSSOVER.name]:

@@ -164,14 +164,14 @@ def test_a_registered_path_is_taken_out_once_nobody_has_it(rig):
         assert (await scene.port.strategy("mine")).registered
         await scene.port.execute(ask("mine"))
         with pytest.raises(Refused, match="in_use: mine is the strategy of mine; remove those first"):
-            await scene.port.unregister("mine")
+            await scene.port.unregister("mine", by="root")
         await scene.verb("stop", "mine", now=True)
         with pytest.raises(Refused, match=r"not_registered: idle was not registered: it lies in a folder"):
-            await scene.port.unregister("idle")
+            await scene.port.unregister("idle", by="root")
 
     async def gone(scene: Scene):
         await scene.port.remove(Selection(ids=["mine"]))
-        assert (await scene.port.unregister("mine")).removed == ["mine@1.0.0"]
+        assert (await scene.port.unregister("mine", by="root")).removed == ["mine@1.0.0"]
         with pytest.raises(NotFound):
             await scene.port.strategy("mine")
         assert (rig.base / "elsewhere" / "strategy.py").exists()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Protocol, get_args
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from strategies.scaffold import contents
-from supervisor.api.caller import needs
+from supervisor.api.caller import Caller, caller, needs
 from supervisor.api.etags import tagged
 from supervisor.schema import RegisterRequest, RescanResult, StrategyView
 from supervisor.schema.catalogue import (
@@ -72,8 +72,8 @@ class CataloguePort(Protocol):
         """Add the strategy folder or file at the absolute ``path`` to the catalogue, for good."""
         ...
 
-    async def unregister(self, reference: str) -> RescanResult:
-        """Take a registered path out of the catalogue; its files stay where they are."""
+    async def unregister(self, reference: str, *, by: str) -> RescanResult:
+        """Take what was registered out of the catalogue: of a path the files stay, of code they go."""
         ...
 
 
@@ -129,13 +129,13 @@ def _changes(api: APIRouter, daemon: CataloguePort) -> None:
         return await daemon.register(request.path)
 
     @api.delete("/strategies/{strategy_id}", dependencies=[needs("code")], summary="Unregister")
-    async def unregister(strategy_id: Id) -> RescanResult:
+    async def unregister(strategy_id: Id, who: Annotated[Caller, Depends(caller)]) -> RescanResult:
         """Take a registered strategy out of the catalogue; refused while deployments have it.
 
-        Its files stay where they are. One that lies in a folder that is searched is not unregistered but
-        taken from there.
+        Of one that was registered by its path the files stay, of registered code the version goes. One that
+        lies in a folder that is searched is not unregistered but taken from there.
         """
-        return await daemon.unregister(strategy_id)
+        return await daemon.unregister(strategy_id, by=who.name)
 
 
 def _one(api: APIRouter, daemon: CataloguePort) -> None:
