@@ -161,7 +161,13 @@ KINDS: Final[Mapping[str, Row]] = {
         _timeframe, _timeframe, False, {"type": "string", "pattern": "^[1-9][0-9]*(s|m|h|d|w|M)$"}
     ),
     "symbol": Row(_symbol, _symbol, False, {"type": "string", "pattern": f"^(?:{topics.SYMBOL.pattern})$"}),
-    "duration": Row(_duration, _read_duration, True, {"type": ["number", "string"]}),
+    "duration": Row(
+        _duration,
+        _read_duration,
+        True,
+        # The minimum is of seconds, the pattern of text: each keyword is for values of its own type.
+        {"type": ["number", "string"], "minimum": 0, "pattern": f"^(?:{_DURATION.pattern})$"},
+    ),
     "list": Row(_list, _read_list, False, {"type": "array", "maxItems": MAX_ITEMS}),
 }
 """The whole vocabulary of ``type``."""

@@ -131,8 +131,9 @@ class Parameter(Struct, frozen=True, kw_only=True):
         """Return this parameter in JSON Schema 2020-12."""
         schema: dict[str, Any] = dict(KINDS[self.type].json_schema)
         low, high = ("minItems", "maxItems") if self.type == "list" else ("minimum", "maximum")
+        least = schema.get("minimum")  # of the type itself, which a parameter can only raise
         facts = {
-            low: self.min,
+            low: self.min if least is None or self.min is None else max(least, self.min),
             high: self.max,
             "exclusiveMinimum": self.exclusive_min,
             "multipleOf": self.step if self.step and not (self.min or 0) % self.step else None,

@@ -66,7 +66,7 @@ class ArgumentView(View):
 
     name: str
     type: str
-    default: float | None = None
+    default: int | float | None = None
 
 
 class IndicatorView(View):
