@@ -19,6 +19,8 @@ Loc = tuple[str | int, ...]
 """A path to a value, as pydantic gives it: ``("feeds", "main", "endpoint")``."""
 
 PREFIX = "STRATD_"
+NOT_SETTINGS = ("STRATD_CONFIG", "STRATD_URL", "STRATD_API_KEY", "STRATD_CA", "STRATD_CERT")
+"""Where the file is, which cannot stand in it; and what clients are told (docs/client.md)."""
 PLAIN_NAMES: Mapping[str, Loc] = {
     "LOG_LEVEL": ("log", "level"),
     "PORT": ("api", "port"),
@@ -150,7 +152,8 @@ def from_toml(path: Path) -> Layer:
 def from_environment(environ: Mapping[str, str]) -> tuple[Layer, Layer]:
     """Return the layers of ``STRATD_SECTION__NAME`` and of the plain names; empty values count as unset."""
     own = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
-    own.pop(f"{PREFIX}CONFIG", None)  # says where the file is, so it cannot stand in it
+    for name in NOT_SETTINGS:
+        own.pop(name, None)
     plain = {name: environ[name] for name in PLAIN_NAMES if environ.get(name)}
     return (
         _layer((_split(name), f"variable {name}", value) for name, value in sorted(own.items())),

@@ -57,6 +57,11 @@ def test_an_ordinary_user_has_places_of_his_own():
     assert config_path(environ, 7) == Path("/c/stratd/stratd.toml")
 
 
+def test_what_a_client_is_told_is_no_setting_of_the_daemon():
+    told = {"STRATD_URL": "https://h:1", "STRATD_API_KEY": "k", "STRATD_CA": "/ca", "STRATD_CERT": "/cert"}
+    assert load(told, uid=0) == load({}, uid=0)
+
+
 def test_without_the_xdg_variables_the_home_stands_in():
     settings = load({"HOME": "/home/you"}, uid=7)
     assert (settings.state_dir, settings.runtime_dir) == (
