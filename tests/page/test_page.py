@@ -176,3 +176,47 @@ def test_a_lost_connection_is_said_and_what_happened_meanwhile_comes_after(pages
     expect(
         page.get_by_role("table", name="Events").get_by_role("row").filter(has_text="unseen").first
     ).to_be_visible()
+
+
+SOURCE = """
+from strategies import IStrategy
+
+
+class Mine(IStrategy):
+    def initialize(self, config):
+        print("<b>ready</b>")
+
+    def on_candle_complete(self, timeframe, candle, data):
+        return None
+"""
+
+
+def test_pasted_code_is_checked_step_by_step_and_registered(pages, world):
+    pages.expected = "status of 422"  # the browser's own words on the first attempt
+    page = pages.open("/register")
+    page.get_by_label("Name").fill("mine")
+    page.get_by_label("Instruments").fill("EURUSD")
+    page.get_by_label("Timeframe").fill("1m")
+    page.get_by_label("Code").fill("class Mine(:\n")
+    page.get_by_role("button", name="Only check").click()
+    result = page.get_by_role("region", name="Result of the check")
+    expect(result.get_by_role("listitem").filter(has_text="line 1")).to_be_visible()
+    expect(result.get_by_role("img", name="failed")).to_be_visible()
+
+    page.get_by_label("Code").fill(SOURCE)
+    page.get_by_role("button", name="Check and register").click()
+    expect(result).to_contain_text("mine@1.0.0 is registered.")
+    assert 3 < result.get_by_role("img", name="passed").count()
+    pages.keep(page, "registered")
+    result.get_by_role("link", name="Start mine@1.0.0").click()
+    expect(page.get_by_role("heading", name="Start mine@1.0.0")).to_be_visible()
+    assert "mine" in [one["name"] for one in world.daemon.get("catalogue")]
+
+
+def test_a_chosen_file_is_put_into_the_form(pages, tmp_path):
+    file = tmp_path / "dropped.py"
+    file.write_text(SOURCE)
+    page = pages.open("/register")
+    page.get_by_label("Choose a file").set_input_files(file)
+    expect(page.get_by_label("Code")).to_have_value(SOURCE)
+    expect(page.get_by_label("Name")).to_have_value("dropped")

@@ -53,15 +53,19 @@ export function confirm({ title, text, confirm: verb, danger = false, reason = f
   return ask(title, body, { confirm: verb, danger, read: (form) => ({ reason: form.elements.reason?.value.trim() ?? "" }) });
 }
 
-/** A pattern that only `text` matches (pattern is a regular expression with the flag v). */
+/** A pattern that only `text` matches. It has the flag v, by which nothing else may be escaped (HTML, 4.10.5.3.6). */
 export function literally(text) {
-  return text.replace(/[\\^$.*+?()[\]{}|/&!#%,:;<=>@`~-]/g, "\\$&");
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }
 
 let asking = null;
 
+/** The reader was asked for a key and has given none: nobody asks again until they say so. */
+export const locked = { is: false };
+
 /** Ask for the key, once however many requests were refused; the promise is true once there is another one. */
 export function askForKey(why = "") {
+  if (locked.is) return Promise.resolve(false);
   asking ??= ask("Key needed", [
     h("p", {}, why || "This daemon asks who you are."),
     h("p", { class: "muted" }, "Make one on its host with ", h("code", {}, "stratd keys create"),
@@ -72,6 +76,7 @@ export function askForKey(why = "") {
   ], { confirm: "Use it", read: (form) => form.elements.key.value.trim() })
     .then((given) => {
       if (given) key.set(given);
+      locked.is = !given;
       return Boolean(given);
     })
     .finally(() => (asking = null));
@@ -80,6 +85,7 @@ export function askForKey(why = "") {
 
 /** The dialog behind the button "Key": another one, or none. */
 export async function changeKey() {
+  locked.is = false;
   if (!key.get()) return askForKey("Requests are sent without a key.");
   const forget = await confirm({
     title: "Forget the key?", text: "This tab has a key. The next request that needs one asks for it again.",

@@ -58,7 +58,7 @@ export function read(text, field) {
     return value;
   }
   if (field.kind === "either") return NUMBER.test(given) ? Number(given) : given;
-  if (field.kind === "list") return items(given, field.schema.items ?? {});
+  if (field.kind === "list") return items(given, field);
   if (field.kind === "choice" || field.kind === "json") {
     try {
       return JSON.parse(given);
@@ -69,17 +69,21 @@ export function read(text, field) {
   return given;
 }
 
-function items(given, { type, enum: choices }) {
+function items(given, { name, schema }) {
   if (given.startsWith("[")) {
     try {
       return JSON.parse(given);
     } catch {
-      throw new Error(`${given}: is no list in JSON`);
+      throw new Error(`${name}: is no list in JSON`);
     }
   }
   const parts = given.split(",").map((part) => part.trim()).filter(Boolean);
-  const numeric = type === "integer" || type === "number" || (choices && choices.every((one) => typeof one === "number"));
-  return numeric ? parts.map(Number) : parts;
+  // The schema need not say what is in a list: what is there by default is such a thing.
+  const like = schema.items?.enum ?? schema.default ?? [];
+  if (!like.length || !like.every((one) => typeof one === "number")) return parts;
+  const wrong = parts.find((part) => !NUMBER.test(part));
+  if (wrong !== undefined) throw new Error(`${name} = ${wrong}: is no number`);
+  return parts.map(Number);
 }
 
 /** Return the element of one field; `id` is of its input. */

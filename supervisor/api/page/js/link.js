@@ -1,6 +1,7 @@
 // How old is what is shown: a word in the head of the page, and a bar across it when nothing comes.
 
 import { key } from "./api.js";
+import { changeKey, locked } from "./dialogs.js";
 import { h } from "./dom.js";
 import { clock, span } from "./format.js";
 
@@ -16,16 +17,21 @@ export function condition({ state, heardAt, askedAt, unanswered }, now) {
   return state === "lost" && !unanswered && now - askedAt < ASKED ? "slow" : state;
 }
 
-const WORDS = { live: "Live", slow: "Every 5 s", stale: "Stale", lost: "Offline", connecting: "Connecting" };
+const WORDS = { locked: "No key", live: "Live", slow: "Every 5 s", stale: "Stale", lost: "Offline", connecting: "Connecting" };
+
+const TROUBLES = {
+  lost: "No connection to the daemon.", stale: "Nothing has come for a while.",
+  locked: "This daemon wants to know who you are.",
+};
 
 /** Show it, and mark the page: figures that may be old are grey. */
 export function showLink(store) {
   const now = Date.now();
-  const is = condition(store.link, now);
+  const is = locked.is ? "locked" : condition(store.link, now);
   const link = document.getElementById("link");
   if (link.textContent !== WORDS[is]) link.textContent = WORDS[is];
   link.className = `link ${is}`;
-  const old = is === "lost" || is === "stale";
+  const old = ["lost", "stale", "locked"].includes(is);
   document.body.classList.toggle("stale", old);
   document.getElementById("key").textContent = key.get() ? "Key ✓" : "Key";
   if (store.status) {
@@ -38,13 +44,16 @@ function showOutage(store, is, now) {
   const bar = document.getElementById("outage");
   if (is && bar.hidden) {
     bar.replaceChildren(h("span", {}, h("span", {}), h("span", { "aria-hidden": "true" })),
-      h("button", { type: "button", class: "quiet", onclick: () => store.hurry() }, "Try now"));
+      h("button", { type: "button", class: "quiet" }));
   }
   bar.hidden = !is;
   if (!is) return;
+  const button = bar.lastElementChild;
+  button.textContent = is === "locked" ? "Give a key" : "Try now";
+  button.onclick = async () => (is !== "locked" || (await changeKey())) && store.hurry();
   const known = Math.max(store.link.heardAt, store.link.askedAt);
   const since = known ? ` What you see is from ${clock(known * 1e6)}.` : "";
-  const text = is === "lost" ? `No connection to the daemon.${since}` : `Nothing has come for a while.${since}`;
+  const text = TROUBLES[is] + since;
   const [words, seconds] = bar.firstElementChild.children;
   if (words.textContent !== text) words.textContent = text;
   // The seconds are for the eye: an alert that counts would be read aloud each second.
