@@ -74,7 +74,7 @@ def unpack(data: bytes) -> Files:
             entries = archive.infolist()
             if problems := judge(entries):
                 raise ArchiveRefused(problems)
-            wanted = [one for one in entries if not one.is_dir() and not _ignored(one.filename)]
+            wanted = [one for one in entries if not _is_folder(one) and not _ignored(one.filename)]
             files = {one.filename: _read(archive, one) for one in wanted}
     except (
         zipfile.BadZipFile,
@@ -132,6 +132,7 @@ def judge(entries: Sequence[zipfile.ZipInfo]) -> list[Problem]:
     problems: list[Problem] = []
     seen: dict[str, str] = {}
     folders: set[str] = set()
+    said: set[str] = set()  # those that have an entry of their own
     total = count = 0
     for entry in entries:
         # As it stands in the archive: ``filename`` ends at a null byte.
@@ -144,11 +145,12 @@ def judge(entries: Sequence[zipfile.ZipInfo]) -> list[Problem]:
         if same in seen:
             problems.append(Problem(_shown(name), f"stands twice in the archive (as {_shown(seen[same])})"))
         seen[same] = name
+        said.update([same] if _is_folder(entry) else ())
         folders.update(map(str, PurePosixPath(same).parents))
         if len(problems) >= MAX_PROBLEMS:
             return problems
-    files = {same for same, name in seen.items() if same in folders and not _is_folder(entries, name)}
-    problems += [Problem(_shown(seen[same]), "is a file and a folder") for same in sorted(files)]
+    both = sorted(folders.intersection(seen) - said)
+    problems += [Problem(_shown(seen[same]), "is a file and a folder") for same in both]
     if count > MAX_FILES:
         problems.append(Problem("", f"holds {count:,} entries, at most {MAX_FILES:,} are taken"))
     if total > MAX_UNPACKED:
@@ -156,8 +158,9 @@ def judge(entries: Sequence[zipfile.ZipInfo]) -> list[Problem]:
     return problems[:MAX_PROBLEMS]
 
 
-def _is_folder(entries: Sequence[zipfile.ZipInfo], name: str) -> bool:
-    return any(one.is_dir() and one.orig_filename.removesuffix("/") == name for one in entries)
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    # Not ``is_dir``, which fails of a name that is empty.
+    return entry.orig_filename.endswith("/")
 
 
 def _bad_name(name: str) -> str:
@@ -177,7 +180,7 @@ def _bad_kind(entry: zipfile.ZipInfo) -> str:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         return "is a link" if kind == stat.S_IFLNK else "is neither a file nor a folder"
-    if (kind == stat.S_IFDIR) != entry.is_dir() and kind:
+    if (kind == stat.S_IFDIR) != _is_folder(entry) and kind:
         return "is a file and a folder"
     if entry.flag_bits & _ENCRYPTED:
         return "is encrypted"
@@ -185,7 +188,7 @@ def _bad_kind(entry: zipfile.ZipInfo) -> str:
 
 
 def _bomb(entry: zipfile.ZipInfo) -> str:
-    if entry.is_dir():
+    if _is_folder(entry):
         return "is a folder with content" if entry.file_size else ""
     if entry.file_size > MAX_UNPACKED:
         return f"unpacks to {entry.file_size:,} bytes, at most {MAX_UNPACKED:,} are taken"

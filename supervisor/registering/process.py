@@ -52,14 +52,19 @@ def check(job: Job, folder: Path) -> Iterator[Step | Log]:
     try:
         with Lab(folder, job.survey) as lab:
             yield Step(name="sandbox", ok=True, detail=f"setting {job.survey.setting}", ms=_since(begun))
-            if not job.opaque:
-                found = list(_read(lab, job, plugin, folder))
-                yield from found
-                if not all(step.ok for step in found):
-                    return
-            yield from _run(lab, job, plugin)
+            yield from tried(lab, job, plugin, folder)
     except NurseryError as error:
         yield Step(name="sandbox", ok=False, detail=f"no cell could be started: {error}")
+
+
+def tried(lab: Lab, job: Job, plugin: Found, folder: Path) -> Iterator[Step | Log]:
+    """Yield what cells of ``lab`` find. Raises ``NurseryError``."""
+    if not job.opaque:
+        found = list(_read(lab, job, plugin, folder))
+        yield from found
+        if not all(step.ok for step in found):
+            return
+    yield from _run(lab, job, plugin)
 
 
 # ---- the reader -------------------------------------------------------------------------------------

@@ -122,12 +122,15 @@ def _no_name(files: Files) -> str:
         return f"archive: is no strategy: {CODE} and {CONFIG} belong at its top, or one module alone"
     if CONFIG not in files:
         return f"{CONFIG}: is missing"
-    problems: list[Problem] = []
     try:
-        manifest.facts(_config(files), problems)
-    except RecursionError:
-        problems = []
-    return "; ".join(map(str, problems)) or f"{CONFIG}: is not JSON, or says no name"
+        described = _parsed(files[CONFIG])
+    except (ValueError, RecursionError) as error:
+        return f"{CONFIG}: is not JSON: {error}"
+    if not isinstance(described, dict):
+        return f"{CONFIG}: holds {type(described).__name__}, not an object"
+    problems: list[Problem] = []
+    manifest.facts(described, problems)
+    return "; ".join(map(str, problems)) or f"{CONFIG}: says no name"
 
 
 def _versioned(name: str, kind: Kind, files: Files, trial: Mapping[str, Any], *, trust: bool) -> Submission:
@@ -154,20 +157,24 @@ def digest(files: Mapping[str, bytes]) -> str:
 
 def _config(files: Mapping[str, bytes]) -> dict[str, Any]:
     """Return what config.json says, {} if it is none that can be read without losing a word of it."""
-
-    def all_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError("a key stands twice")
-        return dict(pairs)
-
-    raw = files.get(CONFIG, b"")
-    if len(raw) > manifest.MAX_BYTES:
-        return {}
     try:
-        found = json.loads(raw, object_pairs_hook=all_of)
+        found = _parsed(files.get(CONFIG, b""))
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _parsed(raw: bytes) -> Any:
+    """Return what JSON says. ``ValueError``, ``RecursionError`` of what is none, or too large."""
+
+    def all_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a key stands twice in one object")
+        return dict(pairs)
+
+    if len(raw) > manifest.MAX_BYTES:
+        raise ValueError(f"it is larger than {manifest.MAX_BYTES:,} bytes")
+    return json.loads(raw, object_pairs_hook=all_of)
 
 
 def _specifications(given: dict[str, Any] | list[dict[str, Any]]) -> Any:
