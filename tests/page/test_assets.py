@@ -17,10 +17,14 @@ from tests.supervisor.fake_daemon import FakeDaemon
 CHARTS = "/assets/vendor/lightweight-charts-5.2.1.js"
 
 
+@functools.cache
+def application():
+    return build(FakeDaemon(), version="0.1.0", guards=Guards())
+
+
 def ask(path, method="GET", **headers):
     async def once():
-        app = build(FakeDaemon(), version="0.1.0", guards=Guards())
-        transport = httpx.ASGITransport(app=app)
+        transport = httpx.ASGITransport(app=application())
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.request(method, path, headers={"accept-encoding": "identity", **headers})
 
