@@ -1,6 +1,6 @@
 """Buys when a candle closes at the highest close of the last ``lookback`` candles.
 
-stratd register examples/breakout.py
+stratd register examples/breakout.py --param lookback=20
 stratd start breakout-1 --strategy breakout --symbol EURUSD --timeframe 1m --param lookback=20
 """
 

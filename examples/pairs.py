@@ -1,6 +1,6 @@
 """Trades the spread of two symbols: shows ``on_boundary``, which waits until both have closed an instant.
 
-stratd register examples/pairs.py
+stratd register examples/pairs.py --param window=30 --param width=2
 stratd start pair-1 --strategy pairs --symbol AAA --symbol BBB --timeframe 1m --param window=30 ...
 """
 

@@ -38,19 +38,20 @@ class Examiner:
         self._most = at_once + waiting
         self._patience = patience
         self._turns = asyncio.Semaphore(at_once)
-        self._taken = 0
+        self.taken = 0
+        """Turns that are held or waited for."""
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a turn, and hold it. Raises ``Unavailable`` at once where too many wait already."""
-        if self._taken >= self._most:
-            raise Unavailable(f"{self._taken} strategies are being checked or wait for it; ask again later")
-        self._taken += 1
+        if self.taken >= self._most:
+            raise Unavailable(f"{self.taken} strategies are being checked or wait for it; ask again later")
+        self.taken += 1
         try:
             async with self._turns:
                 yield
         finally:
-            self._taken -= 1
+            self.taken -= 1
 
     async def examine(self, job: Job) -> AsyncGenerator[Step | Log, None]:
         """Yield what is found, check by check. Raises ``Failed`` if nobody can say. Close it (``aclose``)."""

@@ -16,6 +16,7 @@ from supervisor.registering.examiner import Examiner
 from supervisor.registering.job import Job
 from supervisor.registering.shelf import Shelf
 from supervisor.registering.submission import Submission
+from tests.waiting import until
 
 SOUND = Survey("root", [], "")
 WEAK = Survey("bare", [], "seccomp is missing")
@@ -65,7 +66,11 @@ def test_so_many_wait_and_no_more():
                 await go.wait()
 
         tasks = [asyncio.create_task(one(name)) for name in ("first", "second")]
-        await asyncio.sleep(0)
+
+        async def full() -> bool:
+            return heard == ["first"] and examiner.taken == 2
+
+        await until(full, what="one turn held, one waited for")
         with pytest.raises(Unavailable, match="2 strategies are being checked"):
             await one("third")
         go.set()
