@@ -48,6 +48,7 @@ ERRORS: Final[dict[int, str]] = {
     501: "This version cannot do it",
     503: "What would answer cannot be read now, or there is no room; asking again may help",
 }
+NO_PARAMETERS: Final = {("header", "accept"), ("header", "content-type"), ("header", "authorization")}
 KEYS: Final = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key of `stratd keys`."},
     "bearer": {"type": "http", "scheme": "bearer", "description": "The same, as a bearer token."},
@@ -88,6 +89,7 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
     for path, method, operation in _operations(document):
         operation["tags"] = [group_of(path)]
         operation["security"] = [] if path in OPEN else [{name: []} for name in KEYS]
+        _drop_headers(operation)
         _say(operation)
         _answer(path, method, operation)
     document["info"]["description"] = ABOUT
@@ -105,6 +107,15 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
+
+
+def _drop_headers(operation: dict[str, Any]) -> None:
+    """Drop the headers that OpenAPI describes otherwise, and ignores as parameters (3.1.1, 4.8.12.1)."""
+    if "parameters" in operation:
+        given = operation["parameters"]
+        operation["parameters"] = [
+            one for one in given if (one["in"], one["name"].lower()) not in NO_PARAMETERS
+        ]
 
 
 def _say(operation: dict[str, Any]) -> None:
