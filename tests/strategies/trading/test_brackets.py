@@ -160,6 +160,13 @@ def test_of_two_configured_targets_the_nearer_is_taken():
         assert tightest(want(take_profit=pct(3.0)), limits, 200.0).take_profit == pct(2.0)
 
 
+def test_the_nearest_target_is_found_among_several_that_are_configured():
+    own = want(take_profit=pct(9.0))
+    limits = tuple(Protection(take_profit=pct(percent)) for percent in (3.0, 2.99))
+    assert tightest(own, limits, 200.0).take_profit == pct(2.99)
+    assert tightest(own, limits[::-1], 200.0).take_profit == pct(2.99)
+
+
 @pytest.mark.parametrize("name", ["widest_stop", "widest_trail", "time_stop_s"])
 def test_of_two_that_are_configured_the_tighter_counts_in_any_order(name):
     near, far, none = Protection(**{name: 2.0}), Protection(**{name: 3.0}), Protection(square_off_at=1)
