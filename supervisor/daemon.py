@@ -25,10 +25,10 @@ from sandbox.confine.process import become_subreaper
 from sandbox.confine.survey import Survey
 from sandbox.nursery import Nursery
 from sandbox.spec import Held
-from supervisor import control
 from supervisor import life as lf
 from supervisor.accounts import Accounts
 from supervisor.actor import Actor
+from supervisor.briefing import Briefing
 from supervisor.catalogue import Catalogue
 from supervisor.cells import Cells
 from supervisor.checkpoints import Checkpoints
@@ -40,7 +40,7 @@ from supervisor.enforcers import Enforcers
 from supervisor.engine_client import EngineClient
 from supervisor.errors import Failed
 from supervisor.events import EventLog
-from supervisor.feeds import Calendars, configuration
+from supervisor.feeds import Calendars
 from supervisor.host import Host
 from supervisor.installing import package_store
 from supervisor.logs import LogBook
@@ -50,7 +50,7 @@ from supervisor.mirror import Mirror
 from supervisor.news import News
 from supervisor.premises import Premises
 from supervisor.pulse import Pulse, Samples
-from supervisor.recovery import open_mirror, refill
+from supervisor.recovery import open_mirror
 from supervisor.registering.registrar import Registrar
 from supervisor.reload import admission_of, reload, rules_of
 from supervisor.remains import Remains
@@ -69,10 +69,6 @@ from supervisor.trading_setup import TradingSetup
 from supervisor.trust import summary
 from supervisor.verbs import Verbs
 
-ENGINE_PATIENCE = 30.0
-"""Seconds that the first engine may take to recover its journal before the daemon gives up."""
-ENGINE_SILENCE = 15.0
-"""Seconds without a word from a living engine after which it counts as hung and is killed."""
 LEAVING = 10.0
 """Seconds that the daemon's own parts may take to end, at most, after the strategies have."""
 log = structlog.get_logger()
@@ -121,8 +117,8 @@ class Daemon:
         )
         self.totals = Totals()
         self.news = News(self.actors, self.events, self.problems, self.totals)
-        self.news.on_ready, self.news.on_stats = self._on_engine_ready, self._on_stats
         self.engine = EngineClient(settings.runtime_dir, settings.state_dir, self.news)
+        self.briefing = Briefing(self, self._spawn)
         self._nursery = Nursery(root=settings.runtime_dir / "root")
         self.cells = Cells(self._nursery, self.news, self.enforcers.joining)
         self.news.on_zygote_awake = lambda: self.sampler.descend_from(self.cells.zygote_pid)
@@ -143,7 +139,6 @@ class Daemon:
         self.scrape = Scrape(self)
         self.routing = Routing(settings.route_specs, self.engine.tell, self.events.note, self.problems)
         self.news.on_route = self.routing.take
-        self.engine.before_restart = self._refill
         self.mirror: Mirror | None = None
         self.host = self._host()
         self.registrar = Registrar(self)
@@ -215,9 +210,9 @@ class Daemon:
 
     async def go_on(self) -> None:
         """Once the engine is ready: have everything as it was wanted."""
-        await self._first_engine()
+        await self.briefing.first()
         self.sampler.follow(self.processes)
-        self.trading.watch(lambda: self.settings, self.tell_settings)
+        self.trading.watch(lambda: self.settings, self.briefing.settings)
         self.clearing.start()
         self.pulse.start()
         self.dependants.let_go()
@@ -230,15 +225,6 @@ class Daemon:
             await self.host.packages.start()
         except OSError as error:
             raise Failed(f"cannot use {error.filename}: {error.strerror}") from None
-
-    async def _first_engine(self) -> None:
-        """Wait for the first engine: one that cannot start says why on stderr, and nothing can trade."""
-        try:
-            await asyncio.wait_for(self.news.engine_heard.wait(), ENGINE_PATIENCE)
-        except TimeoutError:
-            raise Failed(f"the engine was not ready within {ENGINE_PATIENCE:g} s") from None
-        if self.host.endpoints is None:
-            raise Failed(f"the engine did not start ({self.problems.get('engine', 'no reason given')})")
 
     async def _load(self) -> None:
         def read() -> list[tuple[Deployment, Standing, list[DeathRecord]]]:
@@ -336,40 +322,9 @@ class Daemon:
         self._database.shutdown()
         self.premises.leave()
 
-    # ---- the engine -----------------------------------------------------------------------------
     async def tell_settings(self) -> None:
         """Tell the engine of the settings as they are now."""
-        digest = await self.trading.bring_up(self.settings)
-        order = await configuration(self.settings, self.calendars, self.events, self.problems, digest)
-        self.engine.tell(order)
-        self.clearing.tell()
-
-    async def _configure_engine(self) -> None:
-        """Tell the engine who reads what, then its feeds, and then of every cell that lives already.
-
-        In this order: what a feed brings is kept for those who are known by then.
-        """
-        for actor in self.actors.values():
-            actor.expect()
-        await self.tell_settings()
-        for actor in self.actors.values():
-            actor.reattach()
-
-    async def _refill(self) -> None:
-        """Before an engine begins a journal anew: what the mirror knows of the one that was lost."""
-        if await refill(self) and self.mirror is not None:
-            self.mirror.keep_apart()
-
-    def _on_engine_ready(self, ready: control.EngineReady) -> None:
-        self.host.endpoints = ready
-        self._spawn(self.signals.look_again())
-        self._spawn(self._configure_engine())
-
-    def _on_stats(self, stats: control.EngineStats) -> None:
-        self._spawn(self.signals.grew(stats.journal_seq))
-        self._spawn(self.checkpoints.refresh(stats.journal_seq))
-        if self.mirror is not None:
-            self.mirror.touch()
+        await self.briefing.settings()
 
     # ---- once a second --------------------------------------------------------------------------
     def _judge(self, samples: Samples) -> None:
@@ -384,15 +339,10 @@ class Daemon:
                 self.cells.order(name, generation, Held(kept))
 
     def _tick(self) -> bool:
-        """Look after the engine; returns whether everything shows life."""
+        """Look after what lives; returns whether everything shows life."""
         self.sampler.follow(self.processes)
         self._remains.look()
-        silence = asyncio.get_running_loop().time() - self.news.heard_at
-        if self.engine.ready is not None and silence > ENGINE_SILENCE:
-            self.events.note("engine_hung", f"silent for {silence:.0f} s")
-            self.engine.kill()
-        # While the engine is dead or starting, starting it is what the daemon is busy with: that is life.
-        return self.engine.ready is None or silence < ENGINE_SILENCE
+        return self.briefing.look()
 
     @property
     def processes(self) -> dict[str, int | None]:
