@@ -12,7 +12,7 @@ PARALLEL ?= -n $(shell echo $$(($(PROCESSORS) < 4 ? 2 * $(PROCESSORS) : 8))) --d
 ALONE ?= -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast attacks fuzz chaos mutate check lint format bench lock wheel clean
+.PHONY: help venv demo test test-fast deb host-test systemd-check attacks fuzz chaos mutate check lint format bench lock wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,15 @@ lint: venv  ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+systemd-check: venv  ## what systemd says of the units: no word, and exposed at most 2.5 of 10
+	@$(BIN)/python -m pytest -q tests/test_units.py
+
+deb: venv  ## a Debian package in dist/, by Debian's own tools, lintian clean (packaging/)
+	@sh tools/deb.sh
+
+host-test: venv  ## the service on a Debian 12 with control groups, in qemu: some minutes (as root)
+	@$(BIN)/python tools/host_test.py qemu
 
 check: lint test  ## what CI runs: lint and all tests
 

@@ -30,6 +30,7 @@ from cli.commands import (
     money,
     state,
     streams,
+    systemd,
 )
 from cli.errors import DONE, FAILED, INTERRUPTED, USAGE, CommandError
 from cli.place import URL
@@ -94,7 +95,20 @@ def _new() -> typer.Typer:
 
 
 app = _new()
-for verbs in (daemon, deployments, latches, state, money, streams, catalogue, feeds, keys, config, host):
+for verbs in (
+    daemon,
+    deployments,
+    latches,
+    state,
+    money,
+    streams,
+    catalogue,
+    feeds,
+    keys,
+    config,
+    host,
+    systemd,
+):
     verbs.register(app)
 
 

@@ -1,4 +1,4 @@
-"""``doctor``, ``demo``, ``systemd show``: this host, and stratd on it."""
+"""``doctor``, ``demo``: this host, and stratd on it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,6 @@ def register(app: typer.Typer) -> None:
     """Add the verbs to ``app``."""
     app.command()(doctor)
     app.command()(demo)
-    systemd = typer.Typer(rich_markup_mode=None, help="The systemd unit.")
-    systemd.command("show")(show_unit)
-    systemd.callback()(lambda: None)  # keeps 'systemd' a group: install and uninstall come with their issue
-    app.add_typer(systemd, name="systemd")
 
 
 def doctor(
@@ -51,19 +47,6 @@ def doctor(
         print(hanging("sandbox  ", render.verdict(report.verdict), terminal_width()))
     if report.missing:
         raise CommandError(FAILED, f"the configuration demands what is missing: {', '.join(report.missing)}")
-
-
-def show_unit() -> None:
-    """Print the unit file."""
-    import supervisor
-
-    packages = Path(supervisor.__file__).parent
-    # In a wheel the unit lies in the package, in a checkout beside it.
-    for folder in (packages / "units", packages.parent / "systemd"):
-        if (unit := folder / "stratd.service").is_file():
-            print(unit.read_text("utf-8"), end="")
-            return
-    raise CommandError(FAILED, f"stratd.service is not where it was installed ({packages / 'units'})")
 
 
 def demo(

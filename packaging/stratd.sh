@@ -1,0 +1,2 @@
+#!/bin/sh
+exec /opt/stratd/current/bin/stratd "$@"

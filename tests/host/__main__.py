@@ -1,0 +1,36 @@
+"""Every check, in the order in which a host would live through them; ``python3 -m tests.host`` as root."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.host import attacks, hardening, life, limits
+from tests.host.report import Report
+from tests.host.service import has_groups, must, run
+
+
+def main() -> int:
+    """Check everything; return the exit status."""
+    system = Path("/etc/os-release").read_text().partition('PRETTY_NAME="')[2].partition('"')[0]
+    systemd = must("systemctl", "--version").split()[1]
+    kernel = Path("/proc/sys/kernel/osrelease").read_text().strip()
+    print(f"## {system}, kernel {kernel}, systemd {systemd}, control groups of version 2: {has_groups()}")
+    report = Report()
+    life.write_credentials()
+    life.begin(report)
+    life.credentials(report)
+    limits.check(report)
+    life.hang(report)
+    life.crash(report)
+    life.reload(report)
+    hardening.check(report)
+    attacks.check(report)
+    life.end(report)
+    if report.failed:
+        print(run("journalctl", "--no-pager", "-n", "60", "-u", "stratd.service").stdout)
+    return report.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

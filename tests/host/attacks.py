@@ -1,0 +1,64 @@
+"""The hostile strategies of ``tests/attacks``, under a copy of the unit with all of its hardening."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.attacks.catalogue import acts
+from tests.host.hardening import PLACE, copy_of_unit
+from tests.host.report import Report
+from tests.host.service import journal, must
+
+PYTHON = "/opt/stratd/current/bin/python"
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = (ROOT.parent / "attacks").read_text()
+"""Which of them, by parts of their names; all if it says nothing."""
+
+
+def check(report: Report) -> None:
+    """Commit them, and judge as tests/attacks/test_attacks.py does."""
+    found: dict[str, Any] = {}
+    report.check("the attacks run under the unit's hardening", lambda: _fight(found))
+    report.check("attacks: each is contained", lambda: _contained(found))
+    report.check("attacks: nobody was harmed, nothing is left or changed", lambda: _harmless(found))
+
+
+def _fight(found: dict[str, Any]) -> str:
+    out = PLACE / "fought"
+    name = copy_of_unit(
+        "stratd-attacks",
+        f"{PYTHON} -B -m tests.attacks.stage userns {WORDS}",
+        f"StandardOutput=truncate:{out}",
+        f"WorkingDirectory={ROOT}",
+        "UnsetEnvironment=PYTHONSAFEPATH",  # what is run lies there
+        "TimeoutStartSec=600",
+    )
+    try:
+        must("systemctl", "start", name)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; {journal('-n', '5', unit=name)}") from None
+    found.update(json.loads(out.read_text()))
+    assert {"namespaces", "mounts", "landlock", "seccomp", "credentials"} <= set(found["layers"])
+    return f"{len(found['acts'])} in {found['seconds']:.0f} s, setting {found['setting']}, {found['groups']}"
+
+
+def _contained(found: dict[str, Any]) -> str:
+    escaped = []
+    expected = {act.name: act.expect for act in acts()}
+    for name, act in found["acts"].items():
+        outcome = act["outcome"]
+        if not re.search(expected[name], outcome) or "ESCAPED" in outcome or act["left"]:
+            escaped.append(f"{name}: {outcome} (expected {expected[name]}), left {act['left']}")
+    assert escaped == [], escaped
+    assert found["acts"]
+    return str(len(found["acts"]))
+
+
+def _harmless(found: dict[str, Any]) -> str:
+    assert (found["harmed"], found["changed"], found["left"]) == ([], [], [])
+    neighbour = found["neighbour"]
+    assert (neighbour["deaths"], neighbour["answered"]) == ([], neighbour["asked"])
+    return f"a neighbour answered {neighbour['asked']} of {neighbour['asked']}"
