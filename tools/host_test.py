@@ -21,7 +21,7 @@ FEW = "fs_ net_every kern_locks proc_"
 """Attacks for an emulated processor, by parts of their names: all of them take it half an hour."""
 PARTS = (
     "tests/__init__.py", "tests/shared.py", "tests/waiting.py", "tests/attacks", "tests/sandbox/world.py",
-    "tests/host", "systemd",
+    "tests/host", "systemd", "docs/operations.md",
 )  # fmt: skip
 TOOLS = ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging")
 """What the attacks import besides stratd: of this environment, all plain Python."""
@@ -32,6 +32,7 @@ def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("backend", nargs="?", default="qemu", choices=("qemu", "uml", "ns"))
     parser.add_argument("--attacks", help="only those whose name contains one of these words")
+    parser.add_argument("--package", type=Path, metavar="DEB", help="install and remove this one instead")
     parser.add_argument("--timeout", type=int, default=900, help="seconds for the whole run (default: 900)")
     options = parser.parse_args(arguments)
     if not VMTEST.exists():
@@ -40,6 +41,8 @@ def main(arguments):
     words = options.attacks if options.attacks is not None else ("" if options.backend == "ns" else FEW)
     with tempfile.TemporaryDirectory(prefix="stratd-host-") as folder:
         payload(Path(folder), words)
+        if options.package:
+            shutil.copy(str(options.package), str(Path(folder) / "stratd.deb"))
         return subprocess.call(command(options.backend, folder, options.timeout))
 
 

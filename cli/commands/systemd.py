@@ -119,7 +119,6 @@ def _go_back(shell: Shell, before: Found, daemons: list[str], why: str) -> None:
     from cli.service import plan
 
     shell.take(plan.back(before, shell.look()))
-    shell.take([plan.Run(("systemctl", "reset-failed", *daemons))])
     if again := shell.try_start(daemons):
         raise CommandError(FAILED, why, f"{before.current} was put back, and does not start either: {again}")
     raise CommandError(FAILED, f"{why}; {before.current} was put back and runs")

@@ -160,6 +160,8 @@ class Shell:
             self._say(f"systemctl restart {service}")
             if self._dry:
                 continue
+            # It is no restart by itself, of which StartLimitBurst= allows a few.
+            subprocess.run(["systemctl", "reset-failed", service], capture_output=True, check=False)
             # Returns with READY=1, or when the start failed or took too long (TimeoutStartSec=).
             done = subprocess.run(
                 ["systemctl", "restart", service], capture_output=True, text=True, check=False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.host import attacks, hardening, life, limits
+from tests.host import attacks, hardening, life, limits, operations, package, upgrade
 from tests.host.report import Report
 from tests.host.service import has_groups, must, run
 
@@ -17,6 +17,9 @@ def main() -> int:
     kernel = Path("/proc/sys/kernel/osrelease").read_text().strip()
     print(f"## {system}, kernel {kernel}, systemd {systemd}, control groups of version 2: {has_groups()}")
     report = Report()
+    if package.given():
+        package.check(report)
+        return report.close()
     life.write_credentials()
     life.begin(report)
     life.credentials(report)
@@ -26,7 +29,9 @@ def main() -> int:
     life.reload(report)
     hardening.check(report)
     attacks.check(report)
+    upgrade.check(report)
     life.end(report)
+    operations.check(report)
     if report.failed:
         print(run("journalctl", "--no-pager", "-n", "60", "-u", "stratd.service").stdout)
     return report.close()

@@ -103,12 +103,12 @@ def _crash() -> str:
 
 
 def _comes_back_after(number: signal.Signals) -> str:
-    until("every deployment runs", _all_run)
+    until("every deployment runs", all_run)
     before, pid, restarts = processes(), main_pid(), int(prop("NRestarts"))
     assert len(before) >= 9, before  # daemon, engine, zygote, and two a deployment
     os.kill(pid, number)
     until("systemd starts it again", lambda: main_pid() not in {0, pid} and active())
-    until("every deployment runs", _all_run)
+    until("every deployment runs", all_run)
     # A pid alone is no identity, but none of these can have been given away again in so short a time.
     left = {pid: line for pid, line in processes().items() if pid in before}
     assert left == {}, left
@@ -116,7 +116,8 @@ def _comes_back_after(number: signal.Signals) -> str:
     return f"{len(before)} processes gone, {len(processes())} anew"
 
 
-def _all_run() -> bool:
+def all_run() -> bool:
+    """Whether the three deployments run."""
     return all(state_of(f"calm-{number}", "running")() for number in range(3))
 
 
@@ -178,7 +179,7 @@ def _stop() -> str:
 
 def _again() -> str:
     must("systemctl", "start", UNIT)
-    until("every deployment runs", _all_run)
+    until("every deployment runs", all_run)
     run("systemctl", "stop", "stratd-feed@EURUSD.service")
     must("systemctl", "stop", UNIT)
     assert processes() == {}

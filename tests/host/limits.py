@@ -25,7 +25,7 @@ from tests.host.service import (
 SECONDS = 6.0
 """For which a spinner is watched."""
 SHARE = 0.2
-FORKS = "import os, time\nfor _ in range(500):\n if os.fork() == 0:\n  time.sleep(600)"
+FORKS = "import os, signal\nfor _ in range(500):\n if os.fork() == 0:\n  signal.pause()"
 
 
 def check(report: Report) -> None:

@@ -6,10 +6,11 @@ import json
 import os
 import pwd
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+
+from tests.waiting import wait_until
 
 UNIT = "stratd.service"
 STRATD = "/opt/stratd/current/bin/stratd"
@@ -20,12 +21,7 @@ T = TypeVar("T")
 
 def until(what: str, condition: Callable[[], T], patience: float = PATIENCE) -> T:
     """Return the first truthy value of ``condition``; ``AssertionError`` after ``patience`` seconds."""
-    deadline = time.monotonic() + patience
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {patience:g} s")
-        time.sleep(0.05)
-    return found
+    return wait_until(condition, timeout=patience, what=what)
 
 
 def run(*command: str, patience: float = PATIENCE, **environ: str) -> subprocess.CompletedProcess[str]:

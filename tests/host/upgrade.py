@@ -1,0 +1,56 @@
+"""Changing to another version, and back from one that does not start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from tests.host.life import all_run
+from tests.host.report import Report
+from tests.host.service import STRATD, active, journal, main_pid, run, until
+
+RELEASES = Path("/opt/stratd/releases")
+CURRENT = Path("/opt/stratd/current")
+GOOD, BROKEN = "9.9.8", "9.9.9"
+
+
+def check(report: Report) -> None:
+    """Upgrade twice: to a version that works, and to one that does not."""
+    report.check("upgrade: every deployment goes on in the new version", _upgrade)
+    report.check("upgrade: one that is not ready goes back by itself", _rollback)
+
+
+def copy(name: str) -> Path:
+    """Make another release of the one that runs: all links but the command, which names its interpreter."""
+    old, new = CURRENT.resolve(), RELEASES / name
+    shutil.copytree(old, new, copy_function=os.link, symlinks=True)
+    command = new / "bin" / "stratd"
+    text = (old / "bin" / "stratd").read_text().replace(str(old), str(new))
+    command.unlink()
+    command.write_text(text)
+    command.chmod(0o755)
+    return new
+
+
+def _upgrade() -> str:
+    copy(GOOD)
+    until("every deployment runs", all_run)
+    done = run(STRATD, "systemd", "upgrade", "--release", GOOD)
+    assert done.returncode == 0, done.stderr
+    until("every deployment runs", all_run)
+    command = Path(f"/proc/{main_pid()}/cmdline").read_bytes().split(b"\0")[0].decode()
+    assert (CURRENT.resolve().name, command.startswith(f"{RELEASES}/{GOOD}/")) == (GOOD, True), command
+    return done.stdout.strip().splitlines()[-1]
+
+
+def _rollback() -> str:
+    # Started by systemd it ends at once; asked for its version, as an installation does, it seems well.
+    command = copy(BROKEN) / "bin" / "stratd"
+    command.write_text(f'#!/bin/sh\n[ "$1" = serve ] && exit 70\nexec {RELEASES}/{GOOD}/bin/stratd "$@"\n')
+    done = run(STRATD, "systemd", "upgrade", "--release", BROKEN)
+    assert done.returncode == 1, done.stdout
+    assert (active(), CURRENT.resolve().name) == (True, GOOD)
+    until("every deployment runs", all_run)
+    assert "status=70" in journal()
+    return done.stderr.strip().splitlines()[-1]
