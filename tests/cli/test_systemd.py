@@ -103,7 +103,7 @@ def test_uninstalling_keeps_settings_and_state_unless_told(purge):
 
 
 def test_a_command_of_somebody_else_is_left_alone():
-    foreign = DONE._replace(command="/home/me/bin/stratd")
+    foreign = DONE._replace(command="/home/you/bin/stratd")
     assert Remove(plan.COMMAND) not in plan.uninstall(foreign, [], purge=True)
     assert all(not isinstance(step, Link) for step in plan.install(foreign, INDEX, FILES, start=False))
 
