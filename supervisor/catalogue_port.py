@@ -41,9 +41,9 @@ class Strategies:
         """Return every sound strategy, by name, with what its deployments make of it."""
         return listing.rows(self._daemon.catalogue.current(), self._used(account))
 
-    async def catalogue(self) -> list[StrategyView]:
+    async def catalogue(self, *, account: str | None = None) -> list[StrategyView]:
         """Return every version of every strategy, broken folders included."""
-        used = Counter((one.strategy, one.version) for one in self._used(None))
+        used = Counter((one.strategy, one.version) for one in self._used(account))
         return self._daemon.catalogue.views(used)
 
     async def strategy(self, reference: str, *, account: str | None = None) -> StrategyDetail:
@@ -64,9 +64,10 @@ class Strategies:
         document = found.schema.json_schema() if found.schema else {"$schema": DIALECT, "type": "object"}
         return {**document, "title": found.reference}
 
-    async def strategy_source(self, reference: str) -> SourceView:
-        """Return the code of a strategy, as cells are shown it."""
+    async def strategy_source(self, reference: str, *, account: str | None = None) -> SourceView:
+        """Return the code of a strategy, as cells are shown it; of code another account's is refused."""
         entry = self._daemon.catalogue.find(reference)
+        self._daemon.registrar.open_to(account or "", entry.name, entry.version)
         path = Path(entry.stored or entry.code_path)
         try:
             files = await asyncio.to_thread(content.show, path, each=SHOWN_FILE, all_of_it=SHOWN)

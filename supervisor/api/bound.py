@@ -68,13 +68,13 @@ DECISIONS: Final[dict[str, Decision]] = {
     "scrape": denied,
     # strategies
     "strategies": counted,
-    "catalogue": passes,
+    "catalogue": counted,
     "rescan": passes,
     "register": denied,
     "unregister": denied,
     "strategy": counted,
     "strategy_schema": passes,
-    "strategy_source": passes,
+    "strategy_source": counted,  # and refused of code that another account registered
     "validate_parameters": passes,
     # markets
     "symbols": counted,

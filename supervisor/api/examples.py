@@ -13,6 +13,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "timeframe": "5m",
         "parameters": {"lookback": 20},
         "code": "from strategies import IStrategy\n\n\nclass Breakout(IStrategy):\n"
+        '    def initialize(self, config):\n        self.lookback = config.parameters["lookback"]\n\n'
         "    def on_candle_complete(self, timeframe, candle, data):\n        return None\n",
     },
     "KeyRequest": {"name": "dashboard", "scopes": ["read"], "expires_in": "90d"},

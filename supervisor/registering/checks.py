@@ -80,7 +80,7 @@ class Checks:
     def admit(self, submission: Submission, who: Registrant) -> None:
         """Raise ``Refused`` where code may not be tried: by this caller, or at all."""
         if not self._on():
-            raise Refused(OFF, "this daemon takes in no code ([strategies] register = false)")
+            raise Refused(OFF, "this daemon takes in no code ([strategies] register_code = false)")
         if submission.trust and not who.owner:
             raise Refused(RULE, "only root and the daemon's own user may answer for code (trust)")
         host = self._host()

@@ -111,8 +111,8 @@ class Registrar:
             report = tally.report()
             if not report.ok or isinstance(plugin, Broken):
                 raise Invalid([report.reason])
-            record = await self._keep(submission, path, plugin, who)
-        yield self._registered(record, created=True, report=report)
+            record, created = await self._keep(submission, path, plugin, who)
+        yield self._registered(record, created=created, report=report)
 
     def _may_have(self, plugin: Found, submission: Submission, who: Registrant) -> None:
         """Raise ``Refused`` where a name is another's, or there is no room for one version more."""
@@ -131,7 +131,10 @@ class Registrar:
         if sum(one.size for one in records.values()) + submission.size > MOST_BYTES:
             raise Refused("registered_limit", f"all versions together may have {MOST_BYTES:,} bytes")
 
-    async def _keep(self, submission: Submission, path: Path, plugin: Found, who: Registrant) -> CodeRecord:
+    async def _keep(
+        self, submission: Submission, path: Path, plugin: Found, who: Registrant
+    ) -> tuple[CodeRecord, bool]:
+        """Keep a version that passed; return it, and whether it is new. Raises ``Refused``."""
         record = CodeRecord(
             name=plugin.name,
             version=plugin.version,
@@ -145,13 +148,15 @@ class Registrar:
             size=submission.size,
         )
         async with self._changing:
+            # Asked again: while this was tried, somebody else may have come to have the name.
+            self._may_have(plugin, submission, who)
             same = self.library.records.get((record.name, record.version))
             if same is not None:
-                return same  # handed in twice, and the other was quicker
+                return same, False  # handed in twice, and the other was quicker
             await self.library.add(record, path, submission.files)
             await self._daemon.rescan()
         self._note("code_registered", record, who)
-        return record
+        return record, True
 
     def _registered(self, record: CodeRecord, *, created: bool, report: CheckReport) -> Progress:
         version = self._view(record)
@@ -169,6 +174,12 @@ class Registrar:
             versions=[self._view(one) for one in reversed(mine)],
         )
 
+    def open_to(self, account: str, name: str, version: str) -> None:
+        """Raise ``Refused`` if this is code that another account registered; "" is bound to none."""
+        record = self.library.records.get((name, version))
+        if record is not None:
+            _of_account(record, account)
+
     async def content(self, name: str, version: str, who: Registrant) -> bytes:
         """Return the files of a version as a zip. Raises ``NotFound``, ``Refused``."""
         record = self.library.one(name, version)
@@ -184,6 +195,7 @@ class Registrar:
 
     async def _activate(self, record: CodeRecord, who: Registrant) -> None:
         async with self._changing:
+            self.library.one(record.name, record.version)  # it may have been deleted while this waited
             if self.library.active.get(record.name) == record.version:
                 return
             await self.library.activate(record, time.time_ns(), who.name[:256])
@@ -246,5 +258,9 @@ class Registrar:
 
 
 def _may_touch(record: CodeRecord, who: Registrant) -> None:
-    if who.account and record.account != who.account:
-        raise Refused("account", f"{record.name} was not registered for the account {who.account!r}")
+    _of_account(record, who.account)
+
+
+def _of_account(record: CodeRecord, account: str) -> None:
+    if account and record.account != account:
+        raise Refused("account", f"{record.name} was not registered for the account {account!r}")

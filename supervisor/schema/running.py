@@ -43,6 +43,8 @@ class ExecuteRequest(Request):
                     "strategy_id": "moving_average_crossover",
                     "capital_allocation": 10_000.0,
                     "parameters": {"fast_period": 5, "slow_period": 20},
+                    "instruments": ["EURUSD"],
+                    "timeframe": "5m",
                 }
             ]
         }

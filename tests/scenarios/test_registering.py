@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import pickle
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from supervisor.api.examples import EXAMPLES
 from supervisor.client.pickled import python_version, to_pickle
 from tests.scenarios.rig import Daemon, Site, process
 
@@ -28,6 +30,7 @@ class Mine(IStrategy):
     def on_candle_complete(self, timeframe, candle, data):
         return None
 """
+DOCUMENT = Path(__file__).parents[2] / "docs" / "registering.md"
 JSON_LINES = {"Accept": "application/x-ndjson"}
 
 
@@ -142,6 +145,13 @@ def test_the_daemon_imports_parses_and_unpickles_nothing(daemon: Daemon):
     assert own.alive
     assert daemon.status()["problems"] == []
     assert {one["name"] for one in daemon.get("strategies")["strategies"]}.isdisjoint(bombs)
+
+
+def test_what_the_documents_give_as_an_example_is_taken_as_it_stands(daemon: Daemon):
+    (printed,) = re.findall(r"^curl .*?-d '(.*?)'$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    for body in (json.loads(printed), EXAMPLES["CodeRequest"]):
+        answer = daemon.http.post("/strategies/validate-code", json=body)
+        assert (answer.status_code, answer.json()["ok"]) == (200, True), answer.text
 
 
 def test_a_name_of_another_strategy_is_refused_and_a_check_keeps_nothing(daemon: Daemon):

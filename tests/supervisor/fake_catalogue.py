@@ -59,7 +59,7 @@ class FakeCatalogue:
         self._stumble()
         return listing.rows([CROSSOVER], self._used(account))
 
-    async def catalogue(self) -> list[StrategyView]:
+    async def catalogue(self, *, account: str | None = None) -> list[StrategyView]:
         return [
             StrategyView(name="crossover", version="1.0.0", type="trend_following", code_hash="ab" * 32),
             StrategyView(
@@ -78,7 +78,7 @@ class FakeCatalogue:
         self._known(reference)
         return SCHEMA.json_schema()
 
-    async def strategy_source(self, reference: str) -> SourceView:
+    async def strategy_source(self, reference: str, *, account: str | None = None) -> SourceView:
         found = self._known(reference)
         files = [SourceFile(name="strategy.py", size=12, text="import this\n"), SourceFile(name="m", size=9)]
         return SourceView(id=found.name, version=found.version, code_hash=found.code_hash, files=files)

@@ -217,3 +217,26 @@ def test_a_stream_tells_of_its_own_account_only(fake):
             await bound(fake).stream(Subscription(frozenset({"deployments"}), "gold"), None)
 
     run(work())
+
+
+@pytest.mark.parametrize(
+    ("method", "named"),
+    [
+        ("strategies", ()),
+        ("catalogue", ()),
+        ("strategy", ("s",)),
+        ("strategy_source", ("s",)),
+        ("symbols", ()),
+    ],
+)
+def test_what_depends_on_whose_it_is_is_asked_for_its_account(method, named):
+    class Told:
+        async def answer(self, *args, account=None):
+            return args, account
+
+    setattr(Told, method, Told.answer)
+    token = asking.set(Caller(name="m", account="mine", key="k"))
+    try:
+        assert run(getattr(bound(Told()), method)(*named)) == (named, "mine")
+    finally:
+        asking.reset(token)

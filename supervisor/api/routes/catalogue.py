@@ -44,7 +44,7 @@ class CataloguePort(Protocol):
         """
         ...
 
-    async def catalogue(self) -> list[StrategyView]:
+    async def catalogue(self, *, account: str | None = None) -> list[StrategyView]:
         """Return every version of every strategy, broken folders included."""
         ...
 
@@ -56,8 +56,11 @@ class CataloguePort(Protocol):
         """Return the JSON Schema of a strategy's parameters; one that declares none takes any."""
         ...
 
-    async def strategy_source(self, reference: str) -> SourceView:
-        """Return the code of a strategy, as cells are shown it."""
+    async def strategy_source(self, reference: str, *, account: str | None = None) -> SourceView:
+        """Return the code of a strategy, as cells are shown it.
+
+        With an ``account`` code that was not registered for that one is refused; folders are everybody's.
+        """
         ...
 
     async def validate_parameters(self, reference: str, parameters: Mapping[str, Any]) -> ParametersReport:
