@@ -130,7 +130,7 @@ def build(found: Found, source: Source) -> list[Step]:
     stamp = Write(place / STAMP, f"{source.version}\n")
     if source.itself:
         return [stamp]
-    index = ("--no-index", "--find-links", source.wheels) if source.wheels else ()
+    index = ("--no-index", "-f", source.wheels) if source.wheels else ()
     pip = (f"{place}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     return [
         Folder(RELEASES),

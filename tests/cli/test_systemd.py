@@ -57,7 +57,7 @@ def test_where_all_is_there_nothing_is_written_and_settings_are_never_touched():
 
 def test_wheels_are_installed_without_an_index():
     steps = plan.build(NOTHING, INDEX._replace(wheels="/srv/wheels"))
-    assert any("--no-index --find-links /srv/wheels stratd==1.0.0" in line for line in lines(steps))
+    assert any("--no-index -f /srv/wheels stratd==1.0.0" in line for line in lines(steps))
 
 
 def test_a_release_that_installs_itself_gets_its_stamp_and_nothing_else():

@@ -57,7 +57,7 @@ def _backed_up() -> str:
     _all_back()
     # What comes after a backup is what a restored one must not know.
     stratd("start", "later", "--strategy", "sleeper", "--symbol", "EURUSD", "--timeframe", "1m")
-    return must("tar", "-tf", "/root/stratd-backup.tar").splitlines()[0]
+    return must("tar", "-tf", "/var/backups/stratd.tar").splitlines()[0]
 
 
 def _restored() -> str:
