@@ -67,7 +67,7 @@ class Books:
             raise LedgerError(problem)
         before = self._before(fill)
         now = after(before, fill.quantity, fill.price, fill.fee, multiplier)
-        mine = self._lots.get((fill.deployment_id, fill.symbol), [])
+        mine = self._lots.get((fill.deployment_id, fill.symbol)) or []
         if mine and mine[-1].seq >= seq:
             raise LedgerError(f"record {seq} opens a lot after that of record {mine[-1].seq}")
         profit, move = fifo.taken(mine, fill.quantity, fill.price, now.quantity)

@@ -154,6 +154,21 @@ def test_records_that_do_not_follow_are_refused_and_change_nothing():
     assert before == state(books)
 
 
+@pytest.mark.parametrize("seq", [7, 8])
+def test_a_fill_is_told_by_a_later_record_than_the_last_lot(seq):
+    books = Books()
+    for number, quantity in ((3, 1.0), (8, 2.0)):
+        books.apply(fill(quantity=quantity), number)
+    with pytest.raises(LedgerError, match=f"record {seq} opens a lot after that of record 8$"):
+        books.entry(fill(), seq)
+    assert 4.0 == books.entry(fill(), 9).position.quantity
+
+
+def test_lots_that_are_not_their_position_are_refused_in_a_sentence():
+    with pytest.raises(LedgerError, match="the lots of d in X are 2, its position is 3: they must agree"):
+        Books().put(Position("d", "X", 3.0, 1.0), [(1, 2.0, 1.0)])
+
+
 def test_lots_may_be_off_their_position_by_rounding_and_by_no_more():
     books = Books()
     books.put(Position("d", "X", 1e6, 1.0), [(1, 1e6 * (1 + 0.9e-9), 1.0)])
