@@ -52,7 +52,7 @@ from supervisor.premises import Premises
 from supervisor.pulse import Pulse, Samples
 from supervisor.recovery import open_mirror
 from supervisor.registering.registrar import Registrar
-from supervisor.reload import admission_of, reload, rules_of
+from supervisor.reload import Reloading, admission_of, rules_of
 from supervisor.remains import Remains
 from supervisor.routes.routing import Routing
 from supervisor.sampler import Sampler
@@ -90,7 +90,6 @@ class Daemon:
     ) -> None:
         self.settings = settings
         self.config = config
-        self._reread = reread
         self.premises = Premises(settings.runtime_dir, settings.state_dir)
         self.store = DeploymentStore(settings.database_url)
         self.catalogue = Catalogue(settings.strategies.path, CodeStore(settings.state_dir / "code"))
@@ -150,6 +149,7 @@ class Daemon:
             new_actor=self._actor,
             held=self.accounts.held,
         )
+        self.reloading = Reloading(self, reread)
 
     def _host(self) -> Host:
         return Host(
@@ -164,7 +164,6 @@ class Daemon:
             **rules_of(self.settings),
             code=self.catalogue.code,
             why_not=self.catalogue.why_not,
-            require=tuple(self.settings.sandbox.require or ()),
             totals=self.totals,
         )
 
@@ -256,14 +255,7 @@ class Daemon:
 
     def _hang_up(self) -> None:
         if not self._stop_asked.is_set():  # a reload now would start what is being stopped
-            self._spawn(self._reload())
-
-    async def _reload(self) -> None:
-        self.notifier.say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-        if self._reread is not None:
-            await reload(self, self._reread)
-        await self.rescan()
-        self.notifier.say("READY=1")
+            self._spawn(self.reloading.at_signal())
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)

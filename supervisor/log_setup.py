@@ -6,6 +6,7 @@ standard library's, of which no word below WARNING is kept. A field that is name
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
@@ -47,16 +48,23 @@ def configure_log(settings: Settings, environ: Mapping[str, str] = os.environ) -
     if wanted == "text":
         final: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     elif wanted == "journal":
-        final = [structlog.processors.format_exc_info, ToJournal(Journal().send)]
+        final = [structlog.processors.format_exc_info, ToJournal(_journal().send)]
     else:
         final = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        # A reload may change the level: a logger that is cached would stay as it was when it was first used.
+        cache_logger_on_first_use=False,
     )
     _take_in_libraries([*shared, *final], level)
+
+
+@functools.cache
+def _journal() -> Journal:
+    """Return the one socket to the journal, however often the log is set up."""
+    return Journal()
 
 
 def _take_in_libraries(processors: list[Any], level: int) -> None:

@@ -89,15 +89,16 @@ def _api(
     # Here, while zygote and engine import on the other processors: FastAPI takes 300 ms of a start.
     from supervisor.api.app import Guards  # noqa: PLC0415
     from supervisor.api.door import Keys  # noqa: PLC0415
+    from supervisor.api.following import Following  # noqa: PLC0415
     from supervisor.api.idempotency import Durable  # noqa: PLC0415
     from supervisor.api.listeners import Tls  # noqa: PLC0415
     from supervisor.api.server import ApiServer, Tcp  # noqa: PLC0415
     from supervisor.port import Port  # noqa: PLC0415
 
     wanted, port = settings.api, Port(daemon)
-    cert = wanted.tls_cert
+    cert, keys = wanted.tls_cert, Keys(port.keyring, rate=wanted.rate, failures=wanted.failures)
     guards = Guards(
-        keys=Keys(port.keyring, rate=wanted.rate, failures=wanted.failures),
+        keys=keys,
         trail=port.trail,
         durable=Durable(port.answers, daemon.in_database),
         timeout=wanted.timeout,
@@ -119,4 +120,5 @@ def _api(
         on_refused=lambda peer: daemon.events.note("peer_refused", str(peer)),
         on_problem=lambda line: daemon.problems.__setitem__("api", line),
     )
+    daemon.reloading.followers.append(Following(settings, keys, server, daemon.problems))
     return port, server

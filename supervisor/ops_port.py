@@ -20,6 +20,7 @@ from supervisor.schema.ops import (
     HostLimits,
     HostView,
     Readiness,
+    ReloadResult,
     SystemResult,
     SystemView,
     VersionView,
@@ -133,6 +134,10 @@ class Operations(ABC):
     async def drain(self, *, reason: str, by: str) -> SystemResult:
         """Start nothing from now on, and end what is up, in order."""
         return self._swept(await self._draining.drain(reason, by))
+
+    async def reload(self) -> ReloadResult:
+        """Read the settings and the strategy folders again. Raises ``SettingsError`` with every mistake."""
+        return await self._daemon.reloading.now()
 
     def _swept(self, outcomes: list[Outcome]) -> SystemResult:
         return SystemResult(drained=self._draining.drained, outcomes=outcomes)

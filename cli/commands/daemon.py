@@ -19,6 +19,7 @@ from cli.talk import print_json
 def register(app: typer.Typer) -> None:
     """Add the verbs to ``app``."""
     app.command()(serve)
+    app.command()(reload)
     app.command()(status)
     app.command()(ps)
     app.command()(describe)
@@ -42,6 +43,20 @@ def serve(
         wrong = isinstance(error, SettingsError)
         raise CommandError(USAGE if wrong else FAILED, *getattr(error, "errors", [str(error)])) from None
     raise typer.Exit(code)
+
+
+def reload(as_json: Json = False) -> None:
+    """Read the settings and the strategy folders again.
+
+    All of what is new or nothing: a wrong setting is told and ends with 2. No deployment is touched.
+    """
+    body = Client().post("system/reload", {})
+    if as_json:
+        print_json(body)
+        return
+    from cli.render_reload import lines
+
+    print(*lines(json.loads(body)), sep="\n")
 
 
 def status(as_json: Json = False) -> None:

@@ -87,6 +87,7 @@ DECISIONS: Final[dict[str, Decision]] = {
     "pause_all": denied,
     "resume_all": denied,
     "drain": denied,
+    "reload": denied,
     # running
     "check_code": passes,
     "register_code": passes,  # the registrar knows whose a name is

@@ -36,10 +36,14 @@ class Keys:
 
     def __init__(self, keyring: Keyring, *, rate: str, failures: str) -> None:
         self.keyring = keyring
-        self.rate = Rate("key", rate)
-        self.failures = Rate("failures", failures)
+        self.set_rates(rate, failures)
         self.limited = 0
         """Requests that came too often."""
+
+    def set_rates(self, rate: str, failures: str) -> None:
+        """Have other limits from now on; what was counted by the old ones is forgotten."""
+        self.rate = Rate("key", rate)
+        self.failures = Rate("failures", failures)
 
 
 class Door:

@@ -98,6 +98,14 @@ class ApiServer:
                 return
         self.address = self._listener.getsockname()[:2]
 
+    def renew_certificate(self) -> None:
+        """Read the files of the certificate again, for connections to come; blocks. Raises ``Failed``."""
+        if self._tcp is None or self._tcp.tls is None or self._context is None:
+            return
+        tls = self._tcp.tls
+        tls_context(tls)  # tried on another one first: a chain without its key would spoil the one in use
+        self._context.load_cert_chain(tls.cert, tls.key, password=b"")
+
     async def start(self) -> None:
         """Serve. Raises ``Failed`` when the socket cannot be had."""
         app = build(self._daemon, version=self._version, guards=self._guards)

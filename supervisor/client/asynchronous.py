@@ -40,6 +40,7 @@ class AsyncClient(AsyncAsking):
     pause_all = _asks(daemon.pause_all)
     resume_all = _asks(daemon.resume_all)
     drain = _asks(daemon.drain)
+    reload = _asks(daemon.reload)
 
     deployments = _asks(running.deployments)
     deployment = _asks(running.deployment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     def origins(self) -> dict[str, str]:
         """Where each value was said that is no default, by dotted name; made by ``load``."""
         return self._origins
+
+    def replaced(self, update: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
+        """Return these with some sections replaced, which were checked already, and where each was said."""
+        made = self.model_copy(update=update)
+        made._origins = dict(origins)  # noqa: SLF001  (as in load)
+        return made
 
     @field_validator("accounts")
     @classmethod

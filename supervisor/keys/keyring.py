@@ -81,7 +81,8 @@ class Keyring:
         self._note = note
         self._clock = clock
         self._secret = secrets.token_bytes(32)
-        self._bootstrap = self._mac(bootstrap) if bootstrap else b""
+        self._bootstrap = b""
+        self.set_first(bootstrap)
         self._records: dict[str, KeyRecord] = {}
         self._remembered: dict[str, bytes] = {}
         self._written: dict[str, int] = {}
@@ -149,6 +150,10 @@ class Keyring:
                 f"{key_id} is refused from now on, but a restart brings it back: {error}; revoke it again"
             ) from None
         return record
+
+    def set_first(self, key: str) -> None:
+        """Have ``key`` be that of the settings from the next request on, and no other; "" for none."""
+        self._bootstrap = self._mac(key) if key else b""
 
     # ---- who shows what -------------------------------------------------------------------------
     def known(self, shown: str) -> KeyRecord | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from supervisor.schema.base import Request, View
-from supervisor.schema.daemon import ProcessView
+from supervisor.schema.daemon import ProcessView, RescanResult
 from supervisor.schema.deployments import Enforcer, Outcome, Quota, State
 
 
@@ -116,3 +116,16 @@ class SystemResult(View):
 
     drained: bool
     outcomes: list[Outcome] = []
+
+
+class ReloadResult(View):
+    """What a reload took, and what is new in the strategy folders.
+
+    ``changed`` and ``needs_restart`` are settings by dotted name; those of the second stay as they were.
+    ``problems`` are sentences about what could not be taken, such as a certificate that cannot be read.
+    """
+
+    changed: list[str] = []
+    needs_restart: list[str] = []
+    problems: list[str] = []
+    strategies: RescanResult = RescanResult()

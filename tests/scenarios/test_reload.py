@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import signal
+import socket
 
+import httpx2 as httpx
 import pytest
 
-from tests.scenarios.rig import Daemon, Site
+from tests.scenarios.rig import PATIENCE, Daemon, Site
 
 pytestmark = pytest.mark.system
 
@@ -36,7 +40,9 @@ def test_s66_a_reload_touches_no_instance_starts_nothing_and_takes_all_or_nothin
         site.settings["redis"] = {"url": "redis://127.0.0.1:1"}
         site.write_config()
         event = reload(daemon, "reloaded")
-        assert event["detail"] == "changed: limits, quota, feeds; to be restarted for: redis"
+        assert event["detail"] == (
+            "changed: limits.max_concurrent, quota.memory, feeds.second; to be restarted for: redis.url"
+        )
         daemon.until_event("strategy_added")
         daemon.until(
             lambda: daemon.told("RELOADING=1") and daemon.heard.count("READY=1") == 2, "systemd told"
@@ -68,5 +74,49 @@ def test_s66_a_reload_touches_no_instance_starts_nothing_and_takes_all_or_nothin
             name: row["pid"] for name, row in before.items()
         }
         site.config.write_text(good)
-        assert reload(daemon, "reloaded")["detail"] == "nothing changed; to be restarted for: redis"
+        assert reload(daemon, "reloaded")["detail"] == "nothing changed; to be restarted for: redis.url"
         assert daemon.status()["problems"] == []
+
+
+def test_a_reload_over_the_api_takes_keys_rates_and_the_log_and_says_what_it_took(site: Site):
+    host = "127.0.53.1"  # where nobody else takes the port between this and the daemon's start
+    with socket.create_server((host, 0)) as free:
+        port = free.getsockname()[1]
+    site.settings["api"] = {"host": host, "port": port, "key": "the-first-key-of-all", "rate": "1000/second"}
+    site.settings["log"] = {"level": "WARNING", "format": "json"}
+    daemon = site.daemon()
+
+    def shown(key: str) -> httpx.Response:
+        return httpx.get(f"http://{host}:{port}/api/v1/version", headers={"X-API-Key": key}, timeout=PATIENCE)
+
+    assert shown("the-first-key-of-all").headers["ratelimit-policy"] == '"key";q=1000;w=1'
+    assert "strategy_added" not in daemon.stderr(), "told at INFO"
+
+    known = site.base / "strategies" / "idle"
+    new = shutil.copytree(known, known.with_name("new")) / "config.json"
+    new.write_text(new.read_text().replace('"idle"', '"new"'))
+    site.settings["api"] = {"host": host, "port": port, "key": "the-second-key-of-all", "rate": "900/hour"}
+    site.settings["log"] = {"level": "INFO", "format": "text"}
+    site.write_config()
+    told = site.stratd("reload")
+    assert (told.code, told.err, told.out.splitlines()) == (
+        0, "",
+        ["changed: log.level, log.format, api.key, api.rate", "strategy added: new@1.0.0"],
+    )  # fmt: skip
+    assert shown("the-first-key-of-all").status_code == 401
+    assert shown("the-second-key-of-all").headers["ratelimit-policy"] == '"key";q=900;w=3600'
+    assert re.search(r"\[info *\].*strategy_added", daemon.stderr())
+
+    site.settings["limits"] = {"max_concurrent": 0}
+    site.settings["feeds"] = {"fx": {"endpoint": "tcp://127.0.0.1:1", "calendar": "NOWHERE"}}
+    site.write_config()
+    ended = site.stratd("reload")
+    assert (ended.code, ended.out) == (2, "")
+    assert "limits.max_concurrent = 0: must be" in ended.err
+    del site.settings["limits"]
+    site.write_config()
+    ended = site.stratd("reload")
+    assert (ended.code, ended.out) == (2, "")
+    assert 'feeds.fx.calendar = "NOWHERE": ' in ended.err
+    assert daemon.status()["feeds"] == []
+    assert len(daemon.status()["problems"]) == 1

@@ -10,6 +10,7 @@ from supervisor.schema.ops import (
     HostLimits,
     HostView,
     Readiness,
+    ReloadResult,
     SystemResult,
     SystemView,
     VersionView,
@@ -76,6 +77,11 @@ class FakeOps:
     async def drain(self, *, reason: str, by: str) -> SystemResult:
         self.drained = True
         return self._sweep("drain", "stopped", reason, by)
+
+    async def reload(self) -> ReloadResult:
+        self._stumble()
+        self.calls.append(("reload",))
+        return ReloadResult(changed=["limits.max_concurrent"], needs_restart=["redis.url"])
 
     def _sweep(self, verb: str, state: str, *said: str) -> SystemResult:
         self._stumble()

@@ -13,6 +13,7 @@ from supervisor.schema.ops import (
     Alive,
     ConfigView,
     Readiness,
+    ReloadResult,
     SystemRequest,
     SystemResult,
     SystemView,
@@ -59,6 +60,10 @@ class OpsPort(Protocol):
 
     async def drain(self, *, reason: str, by: str) -> SystemResult:
         """Start nothing from now on, and end what is up, in order."""
+        ...
+
+    async def reload(self) -> ReloadResult:
+        """Read the settings and the strategy folders again. Raises ``SettingsError`` with every mistake."""
         ...
 
 
@@ -140,3 +145,12 @@ def _all_at_once(api: APIRouter, daemon: OpsPort) -> None:
         What is wanted stays wanted: `resume-all`, or the daemon's next start, brings it back.
         """
         return await daemon.drain(reason=request.reason, by=who.name)
+
+    @api.post("/system/reload", dependencies=[needs("admin")], summary="Read the settings again")
+    async def reload() -> ReloadResult:
+        """Take what is new of the settings and the strategy folders; no instance is touched.
+
+        All or nothing: a file with a mistake changes nothing, and is answered with each mistake. What needs
+        a restart stays as it was, and is named.
+        """
+        return await daemon.reload()

@@ -8,7 +8,7 @@ from supervisor.client.call import Call, get, send
 
 if TYPE_CHECKING:
     from supervisor.schema import FeedView, Health, Status
-    from supervisor.schema.ops import ConfigView, SystemResult, SystemView, VersionView
+    from supervisor.schema.ops import ConfigView, ReloadResult, SystemResult, SystemView, VersionView
 
 
 def health() -> Call[Health]:
@@ -54,3 +54,8 @@ def resume_all(*, reason: str = "") -> Call[SystemResult]:
 def drain(*, reason: str = "") -> Call[SystemResult]:
     """Start nothing from now on and end what is up, in order; the daemon goes on living."""
     return send("POST", "system/drain", {"reason": reason})
+
+
+def reload() -> Call[ReloadResult]:
+    """Read the settings and the strategy folders again: all of what is new, or nothing."""
+    return send("POST", "system/reload", {})
