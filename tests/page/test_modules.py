@@ -99,7 +99,7 @@ def test_profit_is_summed_by_currency_and_unknown_while_a_price_is(call):
 
 def test_what_is_old_is_told_from_what_is_lost(call):
     def condition(now, **link):
-        known = {"state": "live", "heardAt": 0, "askedAt": 0, "unanswered": False, **link}
+        known = {"state": "live", "heardAt": 0, "askedAt": 0, "unanswered": False, "refused": "", **link}
         return call("link.js", "condition(link, now)", link=known, now=now)
 
     assert "live" == condition(19_000)
@@ -108,6 +108,14 @@ def test_what_is_old_is_told_from_what_is_lost(call):
     assert "lost" == condition(5_000, state="lost", unanswered=True)
     assert "lost" == condition(13_000, state="lost")
     assert "connecting" == condition(0, state="connecting")
+    assert "refused" == condition(5_000, state="lost", unanswered=True, refused="may not look")
+    assert "live" == condition(5_000, refused="may not look")
+
+
+def test_nothing_is_asked_while_the_reader_gives_no_key(call):
+    asked = "(async () => { locked.is = quiet; return (await request('/api/v1/status')).status })()"
+    caught = f"{asked}.catch((error) => error.status).finally(() => {{ locked.is = false }})"
+    assert [200, 401] == [call("api.js", caught, quiet=quiet) for quiet in (False, True)]
 
 
 SCHEMA = parse([
@@ -144,10 +152,22 @@ FILLED = """(() => {
   const form = document.createElement("form");
   form.append(...fields.map((field) => fieldset(field, `p-${field.name}`)));
   for (const [name, value] of Object.entries(typed)) {
-    if (value === true) form.elements[name].checked = true; else form.elements[name].value = value;
+    const input = form.elements[`parameters.${name}`];
+    if (value === true) input.checked = true; else input.value = value;
   }
   return collect(form, fields);
 })()"""
+
+
+def test_a_parameter_may_be_called_as_anything_of_the_form_is(call):
+    """As a field beside it (`mode`), or as what every form and its collection have (`length`, `item`)."""
+    names = ["mode", "id", "length", "item", "namedItem", "action", "elements", "submit"]
+    schema = parse([{"name": name, "type": "integer", "default": 1} for name in names]).json_schema()
+    form = FILLED.replace(
+        "append(", "append(Object.assign(document.createElement('input'), { name: 'mode' }), "
+    )
+    values = call("form.js", form, schema=schema, typed=dict.fromkeys(names, "2"))
+    assert {"values": dict.fromkeys(names, 2), "wrong": []} == values
 
 
 @pytest.mark.parametrize(

@@ -32,24 +32,27 @@ export class Unreachable extends Error {
 
 let askForKey = async () => false;
 
+/** The reader was asked for a key and has given none: nothing is asked until they say so. */
+export const locked = { is: false };
+
 /** Say who asks for a key: a function of the reason, whose promise is true once there is another one. */
 export function whenUnauthorized(ask) {
   askForKey = ask;
 }
 
-/** Return the headers of every request. */
-export function headers(more = {}) {
+function headers(more) {
   const mine = key.get();
   return mine ? { ...more, "X-API-Key": mine } : more;
 }
 
 /**
  * Return the answer to one request, once its status is a success. Raises Problem or Unreachable.
- * A 401 asks for a key, and then asks again: for as long as the reader gives one.
+ * A 401 asks for a key, and then asks again: for as long as the reader gives one. `more`: headers besides.
  */
-export async function request(path, { method = "GET", body, type = "application/json", accept, signal } = {}) {
+export async function request(path, { method = "GET", body, type = "application/json", accept, more, signal } = {}) {
   for (;;) {
-    const told = headers({ Accept: accept ?? "application/json" });
+    if (locked.is) throw new Problem(401, { title: "this daemon wants to know who you are" });
+    const told = headers({ Accept: accept ?? "application/json", ...more });
     if (body !== undefined) told["Content-Type"] = type;
     const sent = body === undefined || type !== "application/json" ? body : JSON.stringify(body);
     const used = key.get();

@@ -1,6 +1,6 @@
 // Questions that stop everything else: the key, and "are you sure". Modal dialogs of the browser's own.
 
-import { key } from "./api.js";
+import { key, locked } from "./api.js";
 import { h } from "./dom.js";
 
 let count = 0;
@@ -59,9 +59,6 @@ export function literally(text) {
 }
 
 let asking = null;
-
-/** The reader was asked for a key and has given none: nobody asks again until they say so. */
-export const locked = { is: false };
 
 /** Ask for the key, once however many requests were refused; the promise is true once there is another one. */
 export function askForKey(why = "") {

@@ -31,6 +31,7 @@ function bounds(one, kind) {
   else if (least !== undefined) parts.push(`at least ${least}`);
   else if (most !== undefined) parts.push(`at most ${most}`);
   if (kind === "list") parts.push("separated by commas");
+  if (kind === "either") return "Seconds, or such as 90s, 5m, 1h";
   return [parts.join(" "), word && parts.length > 1 ? "" : word].filter(Boolean).join(" ");
 }
 
@@ -86,10 +87,13 @@ function items(given, { name, schema }) {
   return parts.map(Number);
 }
 
+// A strategy may call a parameter `mode` or `length`: the form has fields, and its collection members, of these names.
+const inputName = (field) => `parameters.${field.name}`;
+
 /** Return the element of one field; `id` is of its input. */
 export function fieldset(field, id) {
   const help = field.help ? h("small", { id: `${id}-help` }, field.help) : null;
-  const common = { id, name: field.name, "aria-describedby": help ? `${id}-help` : null };
+  const common = { id, name: inputName(field), "aria-describedby": help ? `${id}-help` : null };
   if (field.kind === "flag" && !field.nullable) {
     return h("label", { class: "field check" },
       h("input", { ...common, type: "checkbox", checked: field.default === true }), h("span", {}, field.name), help);
@@ -124,7 +128,7 @@ export function collect(form, fields) {
   const values = {};
   const wrong = [];
   for (const field of fields) {
-    const input = form.elements[field.name];
+    const input = form.elements.namedItem(inputName(field));
     try {
       const value = field.kind === "flag" && !field.nullable ? input.checked
         : read(input.value, field.kind === "flag" ? { ...field, kind: "choice" } : field);

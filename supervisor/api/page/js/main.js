@@ -39,8 +39,7 @@ let drawing = 0;
 function show() {
   const path = location.hash.replace(/^#/, "");
   view?.stop?.();
-  const [pattern, View] = ROUTES.find(([pattern]) => pattern.test(path)) ?? [/()/, Missing];
-  view = new View({ store, draw }, ...pattern.exec(path).slice(1).map(decodeURIComponent));
+  view = viewAt(path);
   document.title = `${view.title} · stratd`;
   main.replaceChildren(view.render());
   for (const link of document.querySelectorAll("nav a")) {
@@ -51,6 +50,16 @@ function show() {
   }
   view.mounted?.(main.firstElementChild);
   view.start?.();
+}
+
+function viewAt(path) {
+  const [pattern, View] = ROUTES.find(([pattern]) => pattern.test(path)) ?? [/^/, Missing];
+  try {
+    return new View({ store, draw }, ...pattern.exec(path).slice(1).map(decodeURIComponent));
+  } catch (error) {
+    if (error instanceof URIError) return new Missing(); // half of an address: `%` and no two digits behind it
+    throw error;
+  }
 }
 
 /** Draw what is known now, soon: at once would be too often. */
@@ -89,4 +98,4 @@ whenUnauthorized(askForKey);
 show();
 showLink(store);
 setInterval(() => showLink(store), 1000);
-store.start(askForKey);
+store.start();

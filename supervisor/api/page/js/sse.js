@@ -1,6 +1,6 @@
 // Server-sent events over fetch: EventSource cannot send the key's header (whatwg/html, 9.2).
 
-import { headers } from "./api.js";
+import { request } from "./api.js";
 
 /** Takes text as it comes and gives whole messages: `{id, event, data}` (WHATWG HTML, 9.2.6). Pure. */
 export class SseParser {
@@ -65,8 +65,8 @@ export class Live {
   #attempt = 0;
   #last = "";
 
-  constructor(path, { onMessage, onOpen = () => {}, onLost = () => {}, onHeard = () => {}, unauthorized }) {
-    Object.assign(this, { path, onMessage, onOpen, onLost, onHeard, unauthorized });
+  constructor(path, { onMessage, onOpen = () => {}, onLost = () => {}, onHeard = () => {} }) {
+    Object.assign(this, { path, onMessage, onOpen, onLost, onHeard });
     this.wanted = false;
   }
 
@@ -106,11 +106,9 @@ export class Live {
   }
 
   async #read(signal) {
-    const told = headers({ Accept: "text/event-stream", ...(this.#last && { "Last-Event-ID": this.#last }) });
+    const more = this.#last ? { "Last-Event-ID": this.#last } : {};
     this.#listen();
-    const answer = await fetch(this.path, { headers: told, signal, cache: "no-store" });
-    if (answer.status === 401 && this.unauthorized) await this.unauthorized();
-    if (!answer.ok) throw new Error(`the daemon answered ${answer.status}`);
+    const answer = await request(this.path, { accept: "text/event-stream", more, signal });
     if (!(answer.headers.get("content-type") ?? "").startsWith("text/event-stream")) {
       await answer.body?.cancel();
       throw new Error("the answer is no stream of events");

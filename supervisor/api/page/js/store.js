@@ -18,8 +18,9 @@ export class Store {
   events = [];
   signals = [];
   /** The stream: `connecting`, `live` or `lost`. `heardAt`: Date.now() of its last byte, `askedAt` of the last answer
-   * to a question (`unanswered`: the last had none), `retryAt` of the next attempt. */
-  link = { state: "connecting", heardAt: 0, askedAt: 0, unanswered: false, retryAt: 0 };
+   * to a question (`unanswered`: the last had none), `retryAt` of the next attempt. `refused`: why this key may not
+   * look, in the daemon's words. */
+  link = { state: "connecting", heardAt: 0, askedAt: 0, unanswered: false, refused: "", retryAt: 0 };
   listeners = new Set();
   #slow = 0;
   #live = null;
@@ -27,13 +28,12 @@ export class Store {
   #fresh = new Set();
   #soon = 0;
 
-  start(unauthorized) {
+  start() {
     this.#live = new Live(`${ROOT}/events?topics=${TOPICS}`, {
       onMessage: (topic, data) => this.take(topic, data),
       onOpen: () => this.#opened(),
-      onLost: (_, wait) => this.#lost(wait),
+      onLost: (problem, wait) => this.#lost(problem, wait),
       onHeard: () => (this.link.heardAt = Date.now()),
-      unauthorized,
     });
     this.#live.start();
     this.#tick();
@@ -57,9 +57,11 @@ export class Store {
     await this.refresh();
   }
 
-  #lost(wait) {
+  #lost(problem, wait) {
     const before = this.link.state;
-    this.link = { ...this.link, state: "lost", retryAt: Date.now() + wait };
+    // A key that may not look is told so: the daemon is there.
+    const refused = problem?.status === 403 ? problem.message : "";
+    this.link = { ...this.link, state: "lost", refused, retryAt: Date.now() + wait };
     this.changed("link");
     if (before === "lost") return;
     if (before === "live") announce("The live connection to the daemon is lost.");

@@ -124,9 +124,9 @@ export function mistakes(form, list) {
   const box = form.querySelector(".mistakes");
   box.hidden = false;
   box.replaceChildren(h("ul", {}, list.map((line) => h("li", {}, line))));
-  const named = new Set(list.map((line) => /^(?:parameters\.)?([\w.-]+)/.exec(line)?.[1]));
+  const named = new Set(list.map((line) => /^[\w.-]+/.exec(line)?.[0]));
   for (const input of form.elements) {
-    if (named.has(input.name)) input.setAttribute("aria-invalid", "true");
+    if (named.has(input.name) || named.has(input.name.replace(/^parameters\./, ""))) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
   }
   box.focus();
