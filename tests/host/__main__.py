@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.host import attacks, hardening, life, limits, operations, package, upgrade
+from tests.host import attacks, hardening, life, limits, operations, package, sockets, upgrade
 from tests.host.report import Report
 from tests.host.service import has_groups, must, run
 
@@ -31,6 +31,7 @@ def main() -> int:
     attacks.check(report)
     upgrade.check(report)
     life.end(report)
+    sockets.check(report)
     operations.check(report)
     if report.failed:
         print(run("journalctl", "--no-pager", "-n", "60", "-u", "stratd.service").stdout)
