@@ -13,8 +13,7 @@ trap 'rm -rf "$work"' EXIT
 tree=$work/stratd
 mkdir -p "$tree/wheels" "$tree/command" "$tree/units" "$root/dist"
 cp -r "$root/packaging/debian" "$tree/debian"
-wheels=$("$bin/python" "$root/tools/wheelhouse.py")
-cp "$wheels"/*.whl "$tree/wheels/"
+"$bin/python" "$root/tools/wheelhouse.py" "$tree/wheels"
 "$bin/python" "$root/tools/manual.py" "$tree/completions"
 mv "$tree/completions/stratd.1" "$tree/"
 install -m 0755 "$root/packaging/stratd.sh" "$tree/command/stratd"

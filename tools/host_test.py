@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from wheelhouse import wheelhouse
+import wheelhouse
 
 ROOT = Path(__file__).resolve().parent.parent
 VMTEST = ROOT.parent / "shared" / "host" / "vmtest.sh"
@@ -56,7 +56,7 @@ def command(backend, folder, timeout):
 def payload(folder, words):
     """Lay out what the host gets: wheels, checks, units, attacks; the folder is open to every user there."""
     folder.chmod(0o755)
-    shutil.copytree(str(wheelhouse()), str(folder / "wheelhouse"))
+    wheelhouse.lay(folder / "wheelhouse")
     for part in PARTS:
         lay(ROOT / part, (folder / "main" / part).parent)
     for tool in TOOLS:
