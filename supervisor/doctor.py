@@ -15,9 +15,10 @@ from bus.sessions import CalendarError
 from sandbox.confine import probe
 from sandbox.confine.survey import NEEDED, Survey
 from supervisor.calendars import load
+from supervisor.checkup import certificate, clock, kernel, place, reach
+from supervisor.checkup.distribution import Family, host_family
 from supervisor.config import Settings
 from supervisor.quantities import format_size
-from supervisor.redis_ping import ping
 from supervisor.schema import DoctorReport, LayerView, SandboxView
 from supervisor.survey import examine_host
 from supervisor.trust import refusal
@@ -31,17 +32,21 @@ LOCAL_CONFIGURATION = Path("/usr/local/etc")
 
 def examine(settings: Settings, survey: Callable[[str], Survey] = examine_host) -> DoctorReport:
     """Probe the host; takes some hundred milliseconds, changes nothing, needs no daemon."""
-    found = survey(settings.sandbox.setting)
+    found, family = survey(settings.sandbox.setting), host_family()
     host = [
         LayerView(name="kernel", state="active", detail=probe.kernel()),
         _folder("state directory", settings.state_dir),
         _folder("runtime directory", settings.runtime_dir),
-        _redis(settings),
+        place.disk(settings.state_dir, settings.limits.disk_reserve),
+        *_network(settings, family),
         _memory(settings),
         _descriptors(settings),
         *_strategy_folders(settings),
         *_calendars(settings),
         *local_configuration(LOCAL_CONFIGURATION),
+        clock.look(family),
+        *kernel.look(),
+        place.unit(),
     ]
     sandbox = layers(found)
     demanded = demands(found, settings.sandbox.require)
@@ -106,18 +111,15 @@ def _folder(name: str, path: Path) -> LayerView:
     return LayerView(name=name, state="missing", detail=f"{path}: {there} is not writable", command=command)
 
 
-def _redis(settings: Settings) -> LayerView:
+def _network(settings: Settings, family: Family) -> list[LayerView]:
+    views = reach.look(settings, family)
     if settings.redis.url is None:
-        return LayerView(name="redis", state="off", detail="no mirror: set REDIS_URL to have one")
-    password = settings.redis.password
-    try:
-        answer = ping(
-            settings.redis.url.get_secret_value(), password.get_secret_value() if password else None
-        )
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        return LayerView(name="redis", state="missing", detail=why, command="systemctl start redis-server")
-    return LayerView(name="redis", state="active", detail=answer)
+        views.append(LayerView(name="redis", state="off", detail="no mirror: set REDIS_URL to have one"))
+    return [
+        *views,
+        place.port(settings.api, settings.api_socket),
+        *certificate.look(settings.api, datetime.now(UTC)),
+    ]
 
 
 def _memory(settings: Settings) -> LayerView:

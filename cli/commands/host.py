@@ -25,8 +25,8 @@ def doctor(
 ) -> None:
     """What this host can enforce, and what is missing.
 
-    Layer by layer: whether it holds, why not, and what would bring it; then whose code may run here.
-    1 if something is missing that the configuration demands.
+    Layer by layer: whether it holds, why not, and what would bring it; then whose code may run here. What the
+    configuration demands and is missing comes first, and ends with 1. Needs no daemon.
     """
     from supervisor.config import load
     from supervisor.doctor import examine
@@ -42,7 +42,10 @@ def doctor(
     else:
         from cli import render
 
-        show(render.layers([*report.sandbox, *report.host]))
+        views = [*report.sandbox, *report.host]
+        # What has to be done comes first.
+        views.sort(key=lambda view: view.state != "missing" or view.name not in report.missing)
+        show(render.layers(views))
         print()
         print(hanging("sandbox  ", render.verdict(report.verdict), terminal_width()))
     if report.missing:
