@@ -61,6 +61,8 @@ class Ledger:
         rows = self._daemon.news.rows
         told = {row.deployment_id for row in picture.deployments}
         told |= {row.deployment_id for row in picture.holdings}
+        # One that was removed since the engine told of it is in its picture still, and nobody's row any more.
+        told &= rows.keys()
         names = sorted(told if owners is None else told.intersection(owners))
         return [
             _position(one, self._account(name), {guard.symbol: guard for guard in rows[name].guards})

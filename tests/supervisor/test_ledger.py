@@ -71,6 +71,14 @@ def tell(daemon: Any, news: Any) -> None:
     asyncio.run(say())
 
 
+def test_one_that_was_removed_since_the_engine_told_of_it_holds_nothing(daemon):
+    tell(daemon, picture(lives("one", 1.0), lives("two", 2.0)))
+    daemon.news.rows.pop("one")  # as removing it does
+    ledger = Ledger(daemon)
+    assert [2.0] == [row.quantity for row in ledger.positions(None)]
+    assert [] == ledger.positions(["one"])
+
+
 def test_before_the_engine_has_told_and_after_it_is_gone_nobody_answers(daemon):
     ledger = Ledger(daemon)
     for told in (False, True):
