@@ -183,7 +183,8 @@ def test_what_no_schema_could_take_is_told_at_once(call, typed, word):
 
 def test_lines_of_a_log_that_were_shown_are_not_shown_again_nor_is_any_left_out(call):
     """Also where several were written at once, and where the last that was shown is no longer kept."""
-    lines = [{"at": at, "stream": "out", "text": text} for at, text in [(1, "a"), (2, "b"), (2, "c"), (3, "b")]]
+    written = [(1, "a"), (2, "b"), (2, "c"), (3, "b")]
+    lines = [{"at": at, "stream": "out", "text": text} for at, text in written]
     shown = [call("logs.js", "behind(lines, last)", lines=lines, last=last) for last in [None, *lines]]
     assert [lines, lines[1:], lines[2:], lines[3:], []] == shown
     lost = {"at": 2, "stream": "out", "text": "gone"}
