@@ -23,7 +23,13 @@ venv:  ## set up .venv from the lock (every other target does it as needed)
 demo: venv  ## the whole thing in half a minute, nothing to configure
 	@$(BIN)/stratd demo
 
+# Compiled once and before: hundreds of processes of the tests load stratd, and where the environment forbids
+# to keep what is compiled (containers often do), each of them and each of pytest's would compile it again.
+test test-fast attacks: export PYTHONDONTWRITEBYTECODE :=
+COMPILE = $(BIN)/python -m compileall -q -j 0 bus strategies sandbox supervisor cli tests
+
 test: venv  ## all tests
+	@$(COMPILE)
 	@$(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: venv  ## the tests without real processes, sockets and kernel features
