@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.host.life import all_run
 from tests.host.report import Report
-from tests.host.service import STRATD, active, journal, main_pid, run, until
+from tests.host.service import STRATD, UNIT, active, journal, main_pid, must, processes, run, until
 
 RELEASES = Path("/opt/stratd/releases")
 CURRENT = Path("/opt/stratd/current")
@@ -17,6 +17,7 @@ GOOD, BROKEN = "9.9.8", "9.9.9"
 
 def check(report: Report) -> None:
     """Upgrade twice: to a version that works, and to one that does not."""
+    report.check("install again: started at boot, and nothing that runs is touched", _install_again)
     report.check("upgrade: every deployment goes on in the new version", _upgrade)
     report.check("upgrade: one that is not ready goes back by itself", _rollback)
 
@@ -31,6 +32,14 @@ def copy(name: str) -> Path:
     command.write_text(text)
     command.chmod(0o755)
     return new
+
+
+def _install_again() -> str:
+    before = processes()
+    done = run(STRATD, "systemd", "install")
+    assert done.returncode == 0, done.stderr
+    assert (processes(), must("systemctl", "is-enabled", UNIT).strip()) == (before, "enabled")
+    return done.stdout.strip()
 
 
 def _upgrade() -> str:
