@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.host.report import Report, Skip
@@ -103,12 +104,14 @@ def _pids() -> str:
     group = cell_group("crowd")
     limit, before = int((group / "pids.max").read_text()), numbers(group / "pids.events").get("max", 0)
     # Seccomp forbids a strategy every fork: what the group alone holds is seen by one who may.
-    bomb = subprocess.Popen(
-        ["/bin/sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$0" -c "$1"', sys.executable, FORKS],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    _, said = bomb.communicate(timeout=PATIENCE)
+    # Its last words go to a file: what it forked lives on, and would keep a pipe open.
+    with tempfile.TemporaryFile("w+") as words:
+        join = f'echo $$ > {group}/cgroup.procs && exec "$0" -c "$1"'
+        subprocess.run(
+            ["/bin/sh", "-c", join, sys.executable, FORKS], stderr=words, timeout=PATIENCE, check=False
+        )
+        words.seek(0)
+        said = words.read()
     held, hits = len((group / "cgroup.procs").read_text().split()), numbers(group / "pids.events")["max"]
     assert "Resource temporarily unavailable" in said, said
     assert (held <= limit, hits > before) == (True, True), (held, limit, hits)

@@ -14,6 +14,6 @@ class Strategy(IStrategy):
     def on_candle_complete(self, timeframe, candle, data):
         return None
 
-    def on_tick(self, tick, data):
+    def on_tick(self, data):
         self.taken = getattr(self, "taken", [])
         self.taken.append(bytearray(os.urandom(1024)) * (64 * 1024))  # 64 MiB, each page touched

@@ -19,7 +19,7 @@ class Strategy(IStrategy):
     def on_candle_complete(self, timeframe, candle, data):
         return None
 
-    def on_tick(self, tick, data):
+    def on_tick(self, data):
         if not getattr(self, "spinning", False):
             self.spinning = True
             threading.Thread(target=spin, daemon=True).start()
