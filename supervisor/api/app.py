@@ -10,16 +10,17 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, FastAPI, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from msgspec import Struct
 from starlette.exceptions import HTTPException
 
-from supervisor.api.answers import MEDIA, document
+from supervisor.api.answers import MEDIA, document, refuse
 from supervisor.api.auditing import Audit
 from supervisor.api.body_limit import BodyLimit
 from supervisor.api.bound import bound
 from supervisor.api.door import Door, Keys
+from supervisor.api.handshakes import Handshakes
 from supervisor.api.idempotency import Durable, Idempotency
 from supervisor.api.metering import Metering
 from supervisor.api.openapi import describe
@@ -84,7 +85,8 @@ class Guards(Struct, frozen=True, kw_only=True):
 
 def build(daemon: DaemonPort, *, version: str, guards: Guards) -> FastAPI:
     """Return the application over ``daemon``, behind ``guards``."""
-    app = FastAPI(title="stratd", version=version, docs_url=None, redoc_url=None)
+    # No redirects either: where to would be what the client's Host header says.
+    app = FastAPI(title="stratd", version=version, docs_url=None, redoc_url=None, redirect_slashes=False)
     # The last one added is asked first: the name of the request, who asks, the trail, the clock, then what is
     # read of it.
     app.add_middleware(Idempotency, durable=guards.durable)
@@ -92,11 +94,13 @@ def build(daemon: DaemonPort, *, version: str, guards: Guards) -> FastAPI:
     app.add_middleware(Timeout, seconds=guards.timeout)
     app.add_middleware(Audit, trail=guards.trail)
     app.add_middleware(Door, keys=guards.keys)
+    app.add_middleware(Handshakes)
     app.add_middleware(RequestIds)
     requests = Requests()
     app.add_middleware(Metering, requests=requests)
     app.add_exception_handler(StratdError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
+    app.add_exception_handler(WebSocketRequestValidationError, _on_bad_handshake)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
 
@@ -131,7 +135,14 @@ async def _on_bad_request(request: Request, error: Exception) -> Response:
     return _answer(problem_of(Invalid(map(_bad_field, error.errors()))), request)
 
 
+async def _on_bad_handshake(socket: WebSocket, error: Exception) -> None:
+    assert isinstance(error, WebSocketRequestValidationError)  # noqa: S101
+    await refuse(problem_of(Invalid(map(_bad_field, error.errors()))), socket.scope, socket.send)
+
+
 def _bad_field(detail: dict[str, Any]) -> str:
+    if detail["loc"] == ("body",) and isinstance(detail.get("input"), bytes):
+        return "body: is not said to be JSON: send it with Content-Type: application/json"
     # FastAPI's place is ("body" | "query" | "path", name, ...): the name is what the client wrote.
     name = ".".join(str(part) for part in detail["loc"][1:]) or str(detail["loc"][0])
     message = str(detail.get("ctx", {}).get("error") or detail["msg"])

@@ -61,7 +61,9 @@ async def _pump(stream: Stream, write: Write, heartbeat: float) -> None:
             batch: list[Sent] = []
             if done:
                 batch, upcoming = upcoming.result(), None
-            await asyncio.wait_for(write(batch), STALLED)
+            # Not wait_for, which until Python 3.12 swallows a cancellation that comes as the write ends.
+            async with asyncio.timeout(STALLED):
+                await write(batch)
     except (StopAsyncIteration, _EndError):
         return
     except StratdError as error:  # the past cannot be read any more: the client comes back with its cursor

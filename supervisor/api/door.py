@@ -9,6 +9,7 @@ too many wrong keys waits; keys that are known already pass even then: no neighb
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from http import HTTPStatus
 from typing import Final
 
@@ -26,7 +27,11 @@ from supervisor.schema import Problem
 
 PUBLIC: Final = frozenset({"/", "/health", "/livez", "/readyz", "/docs", "/openapi.json", "/favicon.ico"})
 PUBLIC_FOLDERS: Final = ("/assets/", "/docs/")
+MOST_AT_ONCE: Final = 256
+"""Requests of one key that are open at the same time, streams and what is followed among them: none of them
+need ever end, and each has a descriptor of the daemon's."""
 RATE_LIMITED: Final = "urn:stratd:rate-limited"
+RETRY: Final = [(b"retry-after", b"1")]
 NO_KEY: Final = "a key is needed: send it as X-API-Key (`stratd keys create` makes one)"
 log = logging.getLogger("stratd.api")
 
@@ -52,6 +57,8 @@ class Door:
     def __init__(self, app: ASGIApp, keys: Keys | None = None) -> None:
         self._app = app
         self._keys = keys
+        self._open = Counter[str]()
+        """Requests by the id of their key."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer that it may not pass."""
@@ -65,7 +72,19 @@ class Door:
                 return
             state["caller"], send = found
         asking.set(state["caller"])
-        await self._app(scope, receive, send)
+        key = state["caller"].key
+        if not key:
+            await self._app(scope, receive, send)
+            return
+        if self._open[key] >= MOST_AT_ONCE:
+            title = f"too many requests at once (the key {key}): {MOST_AT_ONCE} are open, end some"
+            await refuse(Problem(type=RATE_LIMITED, title=title, status=429), scope, send, RETRY)
+            return
+        self._open[key] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open[key] -= 1
 
     async def _who(self, scope: Scope, send: Send) -> tuple[Caller, Send] | None:
         """Return who asks, and how to answer; None if that is done."""
@@ -102,7 +121,7 @@ class Door:
             await refuse(problem_of(error), scope, send, _challenge('error="invalid_token"'))
         except Failed as error:
             problem = problem_of(error).model_copy(update={"status": HTTPStatus.SERVICE_UNAVAILABLE})
-            await refuse(problem, scope, send, [(b"retry-after", b"1")])
+            await refuse(problem, scope, send, RETRY)
         return None
 
 

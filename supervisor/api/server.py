@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -119,6 +120,7 @@ class ApiServer:
             await self._serve(app, self.tcp_doorman, self._listener, self._context)
 
     async def _serve(self, app: Any, doorman: Doorman, listener: socket.socket, context: Any = None) -> None:
+        logging.getLogger("uvicorn.error").addFilter(_is_true)
         config = uvicorn.Config(
             app,
             http=doorman.protocol,  # type: ignore[arg-type]  # called, never asked for its type
@@ -153,6 +155,11 @@ class ApiServer:
         elif self._listener is not None:
             self._listener.close()
         self.address = None
+
+
+def _is_true(record: logging.LogRecord) -> bool:
+    # uvicorn says so of every handshake that was answered with a refusal, as whoever has no key is.
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 class _Server(uvicorn.Server):

@@ -79,6 +79,26 @@ def test_health_is_the_document_that_other_services_expect(served):
     assert ask(served, "GET", "/health") == (200, {"status": "healthy", "version": "0.1.0"})
 
 
+def test_text_that_no_answer_could_repeat_is_refused_in_a_sentence(served):
+    for path in ("strategies/crossover/validate", "execute", "strategies/register"):
+        status, problem = ask(served, "POST", f"/api/v1/{path}", {"parameters": {"a": ["x\ud83d"]}})
+        assert status == 422, path
+        assert r"'x\ud83d' holds half of a surrogate pair, which is no text" in problem["title"]
+    assert (
+        ask(served, "POST", "/api/v1/strategies/crossover/validate", {"parameters": {"\ud800": 1}})[0] == 422
+    )
+
+
+def test_who_forgets_to_say_that_it_is_json_is_told(served):
+    # As `curl -d` does.
+    sent = (
+        "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    )
+    answer = raw(served, f"POST /api/v1/execute HTTP/1.1\r\nHost: x\r\n{sent}".encode())
+    assert b"422" in answer.splitlines()[0]
+    assert b'"title":"body: is not said to be JSON: send it with Content-Type: application/json"' in answer
+
+
 def test_the_socket_is_for_its_user_alone(served):
     assert stat.S_IMODE(served.path.stat().st_mode) == 0o600
 

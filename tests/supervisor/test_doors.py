@@ -220,6 +220,78 @@ def test_a_websocket_needs_a_key_too(world):
         assert stream.response.status_code == 101
 
 
+def refused(world: World, path: str, key: str = FIRST) -> tuple[int, dict[str, Any]]:
+    with pytest.raises(InvalidStatus) as caught:
+        websockets.connect(
+            f"ws://127.0.0.1:{world.port}{path}",
+            additional_headers={"X-API-Key": key},
+            open_timeout=PATIENCE,
+        )
+    answer = caught.value.response
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    return answer.status_code, json.loads(answer.body or b"{}")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/api/v1/nothing", 404, "the stream is /api/v1/stream"),
+        ("/api/v1/stream?deployment_id=" + "a" * 65, 422, "deployment_id = 'aaa"),
+        ("/api/v1/stream?topics=nothing", 422, "topics = 'nothing': no such topic"),
+    ],
+)
+def test_why_a_websocket_is_refused_is_a_problem_as_every_other_error(world, path, status, said):
+    found, problem = refused(world, path)
+    assert (found, said in problem["title"]) == (status, True), problem
+    assert (problem["instance"], bool(problem["request_id"])) == (path.partition("?")[0], True)
+
+
+def test_a_refused_websocket_is_no_error_in_the_log(world, caplog):
+    refused(world, "/api/v1/stream", "wrong")
+    assert [one.message for one in caplog.records if one.name == "uvicorn.error" and one.levelno > 30] == []
+
+
+def test_a_page_of_another_origin_comes_no_further_than_anybody_without_a_key(world):
+    # One whose name was made to point here says another Host; what it may send is not asked for (CORS).
+    elsewhere = {"Origin": "https://evil.example", "Host": "evil.example", "Cookie": f"key={FIRST}"}
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
+    answers = [
+        world.ask("/api/v1/deployments", None, method="OPTIONS", **elsewhere, **preflight),
+        world.ask("/api/v1/deployments", None, method="POST", **elsewhere),
+        world.ask("/api/v1/deployments", None, **elsewhere),
+        world.ask("/health", None, **elsewhere),
+        world.ask("/api/v1/deployments", **elsewhere),
+    ]
+    assert [one.status for one in answers] == [401, 401, 401, 200, 200]
+    given = {name.lower() for one in answers for name in one.headers}
+    assert not {name for name in given if name.startswith("access-control-")} | given & {"set-cookie"}
+
+
+def test_who_asks_for_the_head_alone_gets_it(world):
+    for path in ("/health", "/livez", "/readyz"):
+        head = world.ask(path, None, method="HEAD")
+        assert (head.status, head.body) == (world.ask(path, None).status, None)
+
+
+def test_no_answer_sends_a_client_elsewhere(world):
+    assert [world.ask(path).status for path in ("/api/v1/status/", "/docs//")] == [404, 404]
+
+
+def test_a_key_has_so_many_open_requests_and_no_more(world, monkeypatch):
+    monkeypatch.setattr("supervisor.api.door.MOST_AT_ONCE", 1)
+    key = world.key()
+    with websockets.connect(
+        f"ws://127.0.0.1:{world.port}/api/v1/stream?topics=events",
+        additional_headers={"X-API-Key": key},
+        open_timeout=PATIENCE,
+    ):
+        answer = world.ask("/api/v1/status", key)
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
+        assert "too many requests at once" in answer.body["title"]
+        assert world.ask("/api/v1/status", world.key()).status == 200
+    wait_until(lambda: world.ask("/api/v1/status", key).status == 200, PATIENCE, "the stream to end")
+
+
 def test_what_is_no_http_is_a_problem_as_every_other_error(world):
     with world.dial() as connection:
         connection.sendall(b"\x16\x03\x01 what?\r\n\r\n")

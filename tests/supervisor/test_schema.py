@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
-from pydantic import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import JsonValue, ValidationError
 
 from bus.messages import CellStats, Signal
 from cli import render
@@ -16,6 +19,7 @@ from supervisor.control import FeedRow
 from supervisor.errors import Failed, Invalid, NotFound, Refused, near_matches
 from supervisor.problems import problem_of
 from supervisor.schema import FeedView, Selection, SignalView, StartRequest
+from supervisor.schema.base import Request
 
 
 def test_a_signal_has_every_field_of_the_contract():
@@ -123,3 +127,21 @@ def test_counters_of_a_cell_are_all_shown_somewhere():
     fields = {shown.get(name, name) for name in CellStats.__struct_fields__}
     in_metrics = {"turns"}  # a histogram: stratd_turn_seconds
     assert fields - set(DeploymentDetail.model_fields) == in_metrics
+
+
+class NamedJson(Request):
+    values: dict[str, JsonValue]
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+
+
+@given(st.recursive(ANY_TEXT, lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner)))
+def test_a_body_holds_text_that_utf8_has_a_form_for_or_is_refused(value):
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        with pytest.raises(ValidationError, match="half of a surrogate pair"):
+            NamedJson(values={"a": value})
+    else:
+        assert NamedJson(values={"a": value}).values == {"a": value}

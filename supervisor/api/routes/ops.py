@@ -95,6 +95,10 @@ def probe_routes(app: FastAPI, daemon: OpsPort, version: str) -> None:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return found if "read" in who.scopes else Readiness(ready=found.ready)
 
+    # What asks for the head alone gets it (RFC 9110, 9.1): some balancers do.
+    for path, probe in (("/health", health), ("/livez", livez), ("/readyz", readyz)):
+        app.head(path, include_in_schema=False)(probe)
+
 
 def ops_routes(api: APIRouter, daemon: OpsPort) -> None:
     """Add the routes to ``api``."""

@@ -7,6 +7,7 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, Header, Query, WebSocket
 from fastapi.responses import Response
 
+from supervisor.api.answers import refuse
 from supervisor.api.caller import caller, require
 from supervisor.api.delivery import EventStream, over_websocket
 from supervisor.errors import StratdError
@@ -64,10 +65,7 @@ def stream_routes(api: APIRouter, daemon: StreamPort) -> None:
             last = cursor_of(last_event_id) if last_event_id else None
             opened = await daemon.stream(Subscription(topics_of(topics), deployment_id, who.account), last)
         except StratdError as error:
-            problem = problem_of(error)
-            body = problem.model_dump_json()
-            answer = Response(body, status_code=problem.status, media_type="application/problem+json")
-            await socket.send_denial_response(answer)
+            await refuse(problem_of(error), socket.scope, socket.send)
             return
         try:
             await socket.accept()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, unix_connect
 
+from supervisor.api.delivery import deliver
 from supervisor.streaming import stream as stream_module
 from tests.supervisor.fake_daemon import FakeDaemon, Served, make_row
 from tests.waiting import wait_until
@@ -114,6 +116,37 @@ def test_a_listener_that_leaves_costs_nothing_any_more(served):
     with listening(served):
         listeners(served, 1)
     listeners(served, 0)
+
+
+class Endless:
+    """A stream that always has a message."""
+
+    def __init__(self) -> None:
+        self.cut_off = asyncio.Event()
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[list[Any]]:
+        yield [("0-1", "events", "{}")]
+        await asyncio.Event().wait()
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_listener_that_leaves_as_a_write_ends_is_let_go_too(turns):
+    async def leave() -> bool:
+        stream, gone = Endless(), asyncio.get_running_loop().create_future()
+
+        async def write(_batch: object) -> None:
+            gone.set_result(None)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        await asyncio.wait_for(deliver(stream, write, gone), PATIENCE)
+        return stream.closed
+
+    assert asyncio.run(leave())
 
 
 @pytest.mark.parametrize(
