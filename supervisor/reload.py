@@ -116,10 +116,13 @@ class Reloading:
                 raise Failed("the daemon is stopping; its next start reads the settings")
             # Of one clock and before anything is done, or systemd takes it for an older one (sd_notify(3)).
             daemon.notifier.say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            status = "settings not read again, as stratd status says why"
             try:
-                return await self._everything()
+                result = await self._everything()
+                status = "settings read again"
+                return result
             finally:
-                daemon.notifier.say("READY=1")
+                daemon.notifier.say("READY=1", f"STATUS={status}")
 
     async def _everything(self) -> ReloadResult:
         if self._reread is None:

@@ -48,7 +48,8 @@ def serve(
 def reload(as_json: Json = False) -> None:
     """Read the settings and the strategy folders again.
 
-    All of what is new or nothing: a wrong setting is told and ends with 2. No deployment is touched.
+    All of what is new or nothing: where a setting is wrong, every mistake is told, nothing changes, and it
+    ends with 2. No deployment is touched.
     """
     body = Client().post("system/reload", {})
     if as_json:

@@ -28,8 +28,8 @@ STAMP = "stratd-release"
 """File of a release that is complete; holds the version."""
 USER = "stratd"
 STEPS_SINCE = 254
-"""The systemd that knows RestartSteps=."""
-STEPS = "restart-steps.conf"
+"""The systemd that knows RestartSteps= (and Type=notify-reload, since 253)."""
+STEPS = "systemd-254.conf"
 KEPT = 2
 """Releases that an upgrade leaves besides the one that runs: the one to go back to, and one before it."""
 TEMPLATE = """\

@@ -66,6 +66,10 @@ def test_s66_a_reload_touches_no_instance_starts_nothing_and_takes_all_or_nothin
         )
         refused = reload(daemon, "reload_refused")
         assert 'quota.memory = "lots": must be a size' in refused["detail"]
+        daemon.until(
+            lambda: daemon.told("STATUS=settings not read again, as stratd status says why"),
+            "systemd told why",
+        )
         (problem,) = daemon.status()["problems"]
         assert problem.startswith("the settings were not read again, and stay as they were: ")
         assert daemon.status()["max_concurrent"] == 3, "of a file with a mistake nothing is taken"

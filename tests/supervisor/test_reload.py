@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from supervisor.config import Settings, load
 from supervisor.config.merging import merge
@@ -154,3 +158,50 @@ def test_where_a_value_was_said_is_told_of_the_one_in_force(tmp_path):
     assert (now.origins["quota.cpu_policy"], fresh.origins["quota.memory"]) == (f"{file}:4", f"{file}:7")
     assert merged.settings.origins["quota.cpu_policy"] == f"{file}:4"
     assert merged.settings.origins["quota.memory"] == f"{file}:7"
+
+
+# ---- whatever changes -----------------------------------------------------------------------------
+PIECES = (
+    '[log]\nlevel = "DEBUG"\n',
+    '[api]\nport = 9000\nrate = "5/second"\n',
+    '[redis]\nurl = "redis://127.0.0.1:1"\n',
+    "[limits]\nmax_concurrent = 3\n",
+    '[quota]\nmemory = "64M"\ncgroup = "off"\n',
+    '[sandbox]\nsetting = "bare"\nrequire = ["seccomp"]\n',
+    '[feeds.a]\nendpoint = "tcp://127.0.0.1:1"\n',
+    '[feeds.b]\nendpoint = "tcp://127.0.0.1:2"\n',
+    "[accounts.a]\ncapital = 5\n",
+    '[routes.out]\nkind = "http"\nurl = "http://127.0.0.1:1/"\n',
+    "[live]\nenabled = true\n",
+)
+FILES = st.sets(st.sampled_from(PIECES)).map(lambda pieces: "".join(sorted(pieces)))
+
+
+@settings_of_hypothesis(max_examples=40)
+@given(FILES, FILES)
+def test_a_second_reload_of_the_same_file_changes_nothing_and_waits_for_the_same(before: str, after: str):
+    with TemporaryDirectory() as folder:
+        now, fresh = (settings(Path(folder), text) for text in (before, after))
+        first = merge(now, fresh)
+        again = merge(first.settings, fresh)
+        assert (again.settings, again.changed, again.waits) == (first.settings, [], first.waits)
+
+
+@settings_of_hypothesis(max_examples=40)
+@given(FILES, FILES)
+def test_every_value_in_force_is_of_one_of_the_two_files_as_its_table_says(before: str, after: str):
+    with TemporaryDirectory() as folder:
+        now, fresh = (settings(Path(folder), text) for text in (before, after))
+        merged = merge(now, fresh).settings
+        for section in Settings.model_fields:
+            for which, source in ((RELOADED, fresh), (RESTARTED, now)):
+                for key in which.get(section, ()):
+                    assert values(merged, section, key) == values(source, section, key), f"{section}.{key}"
+
+
+def values(of: Settings, section: str, key: str) -> object:
+    """One setting, or of a section whose tables have names that of each."""
+    found = getattr(of, section)
+    if isinstance(found, dict):
+        return {name: getattr(table, key) for name, table in found.items()}
+    return getattr(found, key)
