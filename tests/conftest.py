@@ -15,6 +15,20 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("stratd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("stratd")
 
+LONG = 200
+"""Seconds that a test is allowed, from which on it is a long one; pyproject.toml gives the others 120."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long ones: begun last, one of a minute runs alone while the other workers wait."""
+
+    def short(item: pytest.Item) -> bool:
+        allowed = item.get_closest_marker("timeout")
+        return allowed is None or allowed.args[0] < LONG
+
+    items.sort(key=short)
+
+
 PR_GET_CHILD_SUBREAPER = 37
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -14,12 +15,19 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 WHY_NOT = "no Chromium on this host (apt-get install chromium), and this is no root who could install it"
 
 
+TIMEOUT = 900
+"""Seconds for a test with a browser: the first one may have to install it."""
+
+
 @cache
 def executable() -> str:
     """Return the path of Chromium. Skips the test where there is none and cannot be; in CI that fails."""
     found = _found()
     if not found and os.geteuid() == 0 and shutil.which("apt-get"):
-        _install()
+        with Path(__file__).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one worker installs, the others wait
+            if not _found():
+                _install()
         found = _found()
     if not found and os.environ.get("CI") == "true":
         pytest.fail(WHY_NOT)
@@ -33,7 +41,7 @@ def _found() -> str:
 
 
 def _install() -> None:
-    """Install Debian's; several workers may want to at once, and apt has a lock of its own to wait for."""
+    """Install Debian's. Somebody else may be at it on this host: apt has a lock of its own to wait for."""
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     options = ["-o", "DPkg::Lock::Timeout=300", "-y", "--no-install-recommends"]
     for command in (["apt-get", "update"], ["apt-get", "install", *options, "chromium", "fonts-dejavu-core"]):

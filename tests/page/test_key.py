@@ -15,13 +15,13 @@ from supervisor.api.door import Keys
 from supervisor.api.listeners import listen_tcp
 from supervisor.api.server import Tcp
 from supervisor.keys.keyring import Keyring
-from tests.page.chromium import shots
+from tests.page.chromium import TIMEOUT, shots
 from tests.page.conftest import Watched
 from tests.scenarios.rig import PATIENCE
 from tests.supervisor.fake_access import MemoryShelf, at_once
 from tests.supervisor.fake_daemon import FakeDaemon, Served, make_row
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(TIMEOUT)]
 expect.set_options(timeout=PATIENCE * 1000)
 KEY = "a-key-of-the-settings"
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\"> & <script>document.title='hacked'</script>"

@@ -12,8 +12,9 @@ from playwright.sync_api import Browser
 
 from strategies.schemas import parse
 from supervisor.api.routes.page import FOLDER, HEADERS, load
+from tests.page.chromium import TIMEOUT
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(TIMEOUT)]
 Call = Callable[..., Any]
 NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 

@@ -7,9 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.page.chromium import TIMEOUT
 from tests.scenarios.rig import PATIENCE
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(TIMEOUT)]
 expect.set_options(timeout=PATIENCE * 1000)
 
 
