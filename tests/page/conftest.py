@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,6 +77,8 @@ def world() -> Iterator[World]:
         )  # fmt: skip
         cleanup.callback(market.wait)
         cleanup.callback(market.terminate)
+        # Until the engine has told of them first, positions are answered with 503: no fault of a page.
+        daemon.until(lambda: daemon.http.get("/positions").status_code == HTTPStatus.OK, "word of positions")
         front = cleanup.enter_context(Forwarder(site.runtime / "api.sock"))
         yield World(daemon, front, front.url)
 
@@ -114,7 +117,7 @@ class Watched:
         page = context.new_page()
         page.on("console", lambda said: self._heard(said.type, said.text))
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("response", lambda answer: answer.status < 500 or self.wrong.append(answer.url))
+        page.on("response", lambda answer: self._answered(answer.status, answer.url))
         page.on("request", lambda request: self._asked(request.url))
         page.goto(f"{self._url}/#{route}")
         return page
@@ -122,6 +125,10 @@ class Watched:
     def _heard(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
             self.wrong.append(text)
+
+    def _answered(self, status: int, url: str) -> None:
+        if status >= 500:
+            self.wrong.append(f"{status} {url}")
 
     def _asked(self, url: str) -> None:
         if not url.startswith((self._url, "data:", "blob:")):
