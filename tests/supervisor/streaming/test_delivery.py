@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, unix_connect
 from supervisor.api.delivery import deliver
 from supervisor.streaming import stream as stream_module
 from tests.supervisor.fake_daemon import FakeDaemon, Served, make_row
-from tests.waiting import wait_until
+from tests.waiting import turn, wait_until
 
 PATIENCE = 60.0
 pytestmark = pytest.mark.system
@@ -141,7 +141,7 @@ def test_a_listener_that_leaves_as_a_write_ends_is_let_go_too(turns):
         async def write(_batch: object) -> None:
             gone.set_result(None)
             for _ in range(turns):
-                await asyncio.sleep(0)
+                await turn()
 
         await asyncio.wait_for(deliver(stream, write, gone), PATIENCE)
         return stream.closed
