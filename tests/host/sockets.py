@@ -25,6 +25,7 @@ def check(report: Report) -> None:
 
 def _activation() -> str:
     assert not active()
+    run("systemctl", "reset-failed", UNIT)  # of the starts before, of which StartLimitBurst= allows a few
     must("systemctl", "start", *SOCKETS)
     pid = ask("status")["pid"]
     until("every deployment runs", all_run)
