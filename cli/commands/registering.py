@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.client import Client, segment
-from cli.errors import FAILED, USAGE, CommandError, of_problem
+from cli.errors import FAILED, USAGE, CommandError, command_error, of_problem
 from cli.options import Json
 from cli.tables import show
 from cli.talk import pairs, print_json
@@ -122,10 +122,14 @@ def _upload(path: Path, params: list[str], *, trust: bool) -> Call[Any]:
     from urllib.parse import urlencode
 
     from supervisor.client.call import Call, target
+    from supervisor.client.errors import Unsendable
     from supervisor.client.packing import pack
     from supervisor.registering import archive
 
-    packed = pack(path)
+    try:
+        packed = pack(path)
+    except Unsendable as error:
+        raise command_error(error) from None
     # A module alone: its parameters are free, which in a JSON body would have to be said.
     data = packed.archive or archive.pack({path.name: str(packed.fields["code"]).encode()})
     query = urlencode([*(("param", one) for one in params), *([("trust", "true")] if trust else [])])

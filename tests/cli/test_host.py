@@ -217,3 +217,11 @@ def test_systemd_finds_nothing_wrong_with_the_unit(stratd, tmp_path):
         line for line in done.stderr.splitlines() if "stratd.service" in line and "not executable" not in line
     ]
     assert ours == []
+
+
+def test_what_cannot_be_sent_is_one_line_that_names_it(stratd, tmp_path):
+    (tmp_path / "strategy.py").write_text("")
+    (tmp_path / "link").symlink_to("/etc/hostname")
+    ended = stratd(f"register {tmp_path}")
+    told = f"stratd: {tmp_path}/link: is a link; put the file itself there\n"
+    assert (2, "", told) == (ended.code, ended.out, ended.err)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -47,9 +48,10 @@ REFUSED_OR_FAILED = {
     "start living --strategy idle --mode live": (5, "refused by live_disabled"),
     "remove a": (5, "refused by not_stopped"),
 }
+PAIRS = Path(__file__).parents[2] / "examples" / "pairs.py"
 NEEDS_A_DAEMON = (
     *READS, "top", "logs a", "start a", "stop a", "pause a", "resume a", "restart a", "reset-failed a",
-    "remove a", "events -f", "signals -f", "logs a -f", "register .",
+    "remove a", "events -f", "signals -f", "logs a -f", f"register {PAIRS}",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -21,6 +22,7 @@ NOTEBOOK = Path(__file__).parents[2] / "examples" / "first_steps.ipynb"
 def test_the_notebook_registers_a_class_starts_it_and_sees_its_signals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     site = Site().with_feed()
     market = subprocess.Popen(
         [*STRATD, "feed", "synthetic", "--endpoint", site.endpoint(), "--symbol", "EURUSD", "--wait", "100"],
@@ -44,6 +46,8 @@ def test_the_notebook_registers_a_class_starts_it_and_sees_its_signals(
             for output in cell.outputs
         )
     finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)  # nbclient takes them for its loop
         market.kill()
         market.wait()
         site.remove()

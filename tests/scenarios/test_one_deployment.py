@@ -83,8 +83,21 @@ def test_a_flatten_closes_what_is_held_also_of_what_is_stopped_and_bars_entries(
     daemon.until(lambda: daemon.status()["latches"] == [], "nothing that bars it")
 
 
-def test_settings_of_what_is_stopped_are_changed_at_once_and_a_mistake_changes_nothing(holding):
-    daemon, _ = holding
+@pytest.fixture
+def put_away(holding):
+    """The holder stopped and flat, also where the tests before this one went to another worker."""
+    daemon, feed = holding
+    assert 200 == post(daemon, f"{BY}/stop")[0]
+    if quantity(daemon):
+        assert 200 == post(daemon, f"{BY}/flatten", {"reason": "put away"})[0]
+        pump(daemon, feed, 103.0, lambda: quantity(daemon) == 0.0)
+        assert 0 == daemon.site.stratd("unlock", "holder").code
+        daemon.until(lambda: daemon.status()["latches"] == [], "nothing that bars it")
+    return holding
+
+
+def test_settings_of_what_is_stopped_are_changed_at_once_and_a_mistake_changes_nothing(put_away):
+    daemon, _ = put_away
     wrong = daemon.http.patch(f"{BY}/risk", json={"max_drawdown": 500, "no_such": 1})
     assert 422 == wrong.status_code
     assert 2 == len(wrong.json()["errors"])
@@ -98,8 +111,8 @@ def test_settings_of_what_is_stopped_are_changed_at_once_and_a_mistake_changes_n
     assert ({"max_drawdown": 5.0}, 128.0) == (now["risk"], now["quota"]["memory_mb"])
 
 
-def test_real_money_takes_a_confirmation_that_is_spent_by_any_change(holding):
-    daemon, _ = holding
+def test_real_money_takes_a_confirmation_that_is_spent_by_any_change(put_away):
+    daemon, _ = put_away
     status, first = post(daemon, f"{BY}/promote", {"account": "fund"})
     assert (202, "paper", "gateway") == (status, first["deployment"]["mode"], first["route"])
     assert 200 == daemon.http.patch(f"{BY}/quota", json={"cpu": 0.75}).status_code
