@@ -90,6 +90,10 @@ def test_a_client_that_follows_goes_on_behind_the_last_message_when_the_daemon_w
         "signals": [one["seq"] for one in daemon.get("deployments/a/signals", limit=1000)],
         "events": [one["seq"] for one in daemon.events(name="a")],
     }
+    last = max(known["signals"])  # a removal is told at once, signals within a second
+    wait_until(
+        lambda: all(last in one.numbers["signals"] for one in followers), timeout=50, what="the last one"
+    )
     daemon.act("remove", "a")
     wait_until(lambda: all(one.ended() for one in followers), timeout=50, what="the end of both")
     assert before < known["signals"][-1]

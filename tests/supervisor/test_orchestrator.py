@@ -150,8 +150,12 @@ def test_a_recorded_file_gives_the_signals_and_fills_that_it_gives_in_the_daemon
         def trades() -> list[dict[str, Any]]:
             return sorted(daemon.get("trades", n=1000), key=lambda trade: trade["seq"])
 
+        def waiting() -> int:
+            return len(orchestrator._core.world.state.broker.everything())
+
         with site.feed() as feed:
             feed.wait_for_engine()
+            before = 0
             for one in recorded(150):
                 answer = orchestrator.on_tick(one)["first"]
                 verdicts += answer.verdicts
@@ -162,6 +166,11 @@ def test_a_recorded_file_gives_the_signals_and_fills_that_it_gives_in_the_daemon
                     wait_until(partial(reached, signals, len(verdicts)), what="a signal of the daemon's")
                 if answer.fills:
                     wait_until(partial(reached, trades, len(fills)), what="a fill of the daemon's")
+                if (
+                    waiting() != before
+                ):  # it may have ended without a fill, of which the strategy is told, too
+                    before = waiting()
+                    wait_until(lambda: len(daemon.get("orders")) == before, what="as many orders that wait")  # noqa: B023
         said, done = signals(), trades()
     finally:
         site.remove()
