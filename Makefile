@@ -5,10 +5,11 @@ SEED ?= 0
 MINUTES ?= 10
 PART ?= books
 BIN := .venv/bin
-# Two tests a processor at a time, for half of the time they wait for processes to start and to end; where
-# nothing is waited for, one. `make test PARALLEL=` runs them one after the other.
+# One test more than processors at a time, for part of the time they wait for processes to start and to end;
+# where nothing is waited for, one each. What measures time or shares runs afterwards, with nothing beside it.
+# `make test PARALLEL=` runs them one after the other.
 PROCESSORS := $(shell nproc)
-PARALLEL ?= -n $(shell echo $$(($(PROCESSORS) < 4 ? 2 * $(PROCESSORS) : 8))) --dist worksteal
+PARALLEL ?= -n $(shell echo $$(($(PROCESSORS) < 8 ? $(PROCESSORS) + 1 : 8))) --dist worksteal
 ALONE ?= -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
@@ -30,10 +31,11 @@ COMPILE = $(BIN)/python -m compileall -q -j 0 bus strategies sandbox supervisor 
 
 test: venv  ## all tests
 	@$(COMPILE)
-	@$(BIN)/python -m pytest $(PARALLEL)
+	@$(BIN)/python -m pytest -m "not alone" $(PARALLEL)
+	@$(BIN)/python -m pytest -m alone
 
 test-fast: venv  ## the tests without real processes, sockets and kernel features
-	@$(BIN)/python -m pytest -q -m "not system" $(ALONE)
+	@$(BIN)/python -m pytest -q -m "not system and not alone" $(ALONE)
 
 attacks: venv  ## every hostile strategy: as root, as an ordinary user, and where namespaces are refused
 	@$(BIN)/python -m pytest -q tests/attacks $(ALONE)

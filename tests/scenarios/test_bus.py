@@ -262,6 +262,7 @@ def test_s58_a_connection_with_another_ones_name_is_refused_and_told(daemon: Dae
     assert daemon.row("victim")["state"] == "running"
 
 
+@pytest.mark.alone
 def test_s59_a_signal_of_the_last_instant_counts_once_whatever_ended_its_strategy(new_site):
     """Each tick is answered by a signal; the strategy is killed at other instants of that each time."""
     site: Site = new_site(restart={"max_restarts": 50}).with_feed()

@@ -96,6 +96,7 @@ def test_s10_every_end_is_recorded_with_a_reason_of_its_own_and_exit_0_is_no_fai
     assert "bad luck" in daemon.deaths("raises")[0]["stack"] + daemon.deaths("raises")[0]["detail"]
 
 
+@pytest.mark.alone
 def test_s11_one_that_crashes_at_once_is_given_up_after_growing_delays(new_site):
     site = new_site(restart={"delay": 0.1, "max_delay": 0.4, "max_restarts": 5})
     site.strategy("crashes", CRASHES)

@@ -162,6 +162,7 @@ def test_s42_what_a_strategy_forks_is_counted_with_it(new_site: Callable[..., Si
     assert death["peak_memory_mb"] > 64, "of all five, none of which is over the quota"
 
 
+@pytest.mark.alone
 def test_s43_a_spinner_is_held_to_its_share_and_lives(daemon: Daemon):
     """20 % of a core, plus or minus 5, over ten seconds; told of only after three fresh samples."""
     daemon.start("spinner", "spins", cpu=0.2)

@@ -206,6 +206,7 @@ def test_a_state_that_does_not_load_is_set_aside_and_the_one_before_it_starts(ri
     rig.run(scenario)
 
 
+@pytest.mark.alone
 def test_a_state_with_a_flipped_bit_is_never_shown_to_the_strategy(rig):
     strategy(rig, "counting", COUNTING)
 

@@ -266,6 +266,7 @@ def test_a_bomb_that_no_rlimit_sees_is_killed_by_the_kernel_and_said_so(rig):
     assert groups_of(rig) == []
 
 
+@pytest.mark.alone
 @pytest.mark.system
 @pytest.mark.parametrize("cgroup", ["auto", "off"])
 def test_a_spinner_is_held_to_its_share_and_stops_in_order(rig, cgroup):

@@ -60,6 +60,7 @@ def share_of(process: psutil.Process, seconds: float) -> float:
     return (process_time(process.pid) - used) / (time.monotonic() - began)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("code", [SPIN, THREADS], ids=["one thread", "three threads"])
 def test_a_spinner_is_held_to_its_share(throttle, spawn, code):
     process = spawn(code)
