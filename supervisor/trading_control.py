@@ -81,9 +81,13 @@ Said: TypeAlias = Literal["clear", "denied", "unreachable"]
 
 
 class Clearances(Struct, frozen=True, array_like=True, tag=14):
-    """What the remote risk service says of the accounts with live trading: all of them, each time."""
+    """What the remote risk service says of the accounts with live trading: all of them, each time.
+
+    It counts for ``lasts`` seconds, and is said again before: whoever asks may hang, or its task may end.
+    """
 
     accounts: dict[str, Said]
+    lasts: float
 
 
 class AccountRow(Struct, frozen=True, kw_only=True):

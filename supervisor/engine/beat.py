@@ -71,6 +71,7 @@ class Beat:
         orders before it has feeds, and would end them all.
         """
         engine = self._engine
+        engine.trading.look(monotonic)
         if any(feed.clock.watermark for feed in engine.feeds.values()):
             engine.take(engine.core.pulse(engine.event_now(monotonic), self._clock(monotonic)))
 

@@ -234,7 +234,7 @@ class Orders:
 
     @_do.register
     def _clearances(self, order: Clearances) -> None:
-        self._engine.core.clear(order.accounts)
+        self._engine.trading.clear(order, time.monotonic_ns())
 
     @_do.register
     def _shut_down(self, _order: ShutDown) -> None:

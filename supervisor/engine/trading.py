@@ -23,6 +23,7 @@ from strategies.trading.turn import Outcome, Sending
 from supervisor.store import trading_file
 from supervisor.trading_control import (
     AccountRow,
+    Clearances,
     Flooded,
     HoldingRow,
     OrderReport,
@@ -48,6 +49,7 @@ class Trading:
         self._digest = ""
         self._calendars: dict[str, SessionCalendar] = {}
         self._told = False
+        self._cleared_until = 0
 
     # ---- how it is set up -------------------------------------------------------------------------
     def recall(self) -> None:
@@ -114,6 +116,18 @@ class Trading:
         """Enter what a route says of a live order."""
         said = Report(**msgspec.structs.asdict(report))
         self._engine.take(self._engine.core.on_report(said, self._engine.event_now(time.monotonic_ns())))
+
+    def clear(self, order: Clearances, monotonic: int) -> None:
+        """Go by what the remote risk service says, for as long as it counts."""
+        self._cleared_until = monotonic + int(order.lasts * 1e9)
+        self._engine.core.clear(order.accounts)
+
+    def look(self, monotonic: int) -> None:
+        """Forget what counts no more: once a second. Then live entries fail closed."""
+        if self._cleared_until and monotonic >= self._cleared_until:
+            self._cleared_until = 0
+            self._engine.core.clear({})
+            self._engine.event("clearance_lapsed", "nobody says any more what the remote risk service says")
 
     def _answer(self, request: int, outcome: Outcome, order: SetLatch | Rearm) -> None:
         engine = self._engine

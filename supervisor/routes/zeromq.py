@@ -63,7 +63,11 @@ class ZmqRoute:
     async def start(self, told: Told) -> None:
         """Connect; nothing waits for the gateway."""
         self._told = told
-        self._link = GatewayLink(self._spec.url, self._spec.key, most=wire.LARGEST)
+        try:
+            self._link = GatewayLink(self._spec.url, self._spec.key, most=wire.LARGEST)
+        except OSError:  # its text has the endpoint, which is a secret here
+            why = "url or key: 0MQ takes an endpoint like tcp://HOST:PORT and a CURVE key of 40 characters"
+            raise RouteUnusable(why) from None
         asyncio.get_running_loop().add_reader(self._link.descriptor, self._read)
 
     async def send(self, order: Sendable) -> Answer:

@@ -145,14 +145,6 @@ class Watched:
 
 
 @pytest.fixture
-def pages(browser: Browser, world: World, tmp_path: Path) -> Iterator[Watched]:
-    """Open pages of the daemon; none may have an error, or have asked another host, when the test is over."""
-    watched = Watched(browser, world.url, shots(tmp_path))
-    yield watched
-    assert [] == watched.close()
-
-
-@pytest.fixture
 def started(world: World) -> Iterator[Callable[..., str]]:
     """Start deployments that are gone after the test."""
 
@@ -162,3 +154,14 @@ def started(world: World) -> Iterator[Callable[..., str]]:
 
     yield start
     world.daemon.clear()
+
+
+@pytest.fixture
+def pages(browser: Browser, world: World, tmp_path: Path, started: Callable[..., str]) -> Iterator[Watched]:
+    """Open pages of the daemon; none may have an error, or have asked another host, when the test is over.
+
+    They are closed before the deployments go: an open page would ask for what is no longer there.
+    """
+    watched = Watched(browser, world.url, shots(tmp_path))
+    yield watched
+    assert [] == watched.close()

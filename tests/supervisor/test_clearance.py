@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 
 from supervisor import clearance
 from supervisor.clearance import Answer, Clearing, Known, read, said
+from supervisor.engine.trading import Trading
 from tests.waiting import until
 
 KEY = "the key of all services"
@@ -136,6 +138,19 @@ def test_a_live_account_is_asked_for_with_the_key_and_the_engine_is_told_each_ch
     assert "account fund: beyond its limit" == heard.noted[2][1]
     assert {"GET /accounts/fund/clearance HTTP/1.1"} == {head.splitlines()[0] for head in service.heads}
     assert all(f"authorization: bearer {KEY}\r\n" in head.lower() for head in service.heads)
+
+
+def test_the_engine_goes_by_it_for_as_long_as_it_counts_and_then_fails_closed(tmp_path):
+    engine = Mock()
+    trading = Trading(engine, tmp_path / "trading")
+    trading.look(10**18)
+    trading.clear(clearance.Clearances({"fund": "clear"}, 6.0), 1_000_000_000)
+    trading.look(6_999_999_999)
+    assert [{"fund": "clear"}] == [call.args[0] for call in engine.core.clear.call_args_list]
+    trading.look(7_000_000_000)
+    trading.look(8_000_000_000)
+    assert [{"fund": "clear"}, {}] == [call.args[0] for call in engine.core.clear.call_args_list]
+    assert ["clearance_lapsed"] == [call.args[0] for call in engine.event.call_args_list]
 
 
 def test_without_a_service_nothing_is_asked_and_nobody_told():

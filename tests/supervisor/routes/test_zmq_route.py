@@ -261,3 +261,12 @@ def test_an_endpoint_that_cannot_be_used_is_a_sentence_without_it(url):
     with pytest.raises(RouteUnusable) as caught:
         open_route(replace(QUICK, url=url))
     assert "url: must be an endpoint that begins with tcp:// or ipc://" == str(caught.value)
+
+
+def test_a_key_that_is_none_is_a_sentence_without_it():
+    async def start() -> None:
+        await open_route(replace(QUICK, url="tcp://127.0.0.1:1", key="not a key")).start(lambda *_: None)
+
+    with pytest.raises(RouteUnusable, match="a CURVE key of 40 characters") as caught:
+        asyncio.run(start())
+    assert "not a key" not in str(caught.value)
