@@ -28,9 +28,11 @@ TYPES: Final = (
 MAX_BYTES: Final = 2**20
 """Largest config.json, and largest strategy that is a single file."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+TITLE: Final = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,64}")
+TITLE_ALLOWED: Final = "one line of text, at most 64 characters"
 VERSION: Final = re.compile(r"[0-9]+(?:\.[0-9]+){0,3}(?:[-+.]?[A-Za-z0-9]+)*")
 _KEYS: Final = (
-    "name", "version", "type", "class", "description", "author",
+    "name", "title", "version", "type", "class", "description", "author",
     "parameters", "constraints", "timeframes", "symbols", "warmup", "conflate",
 )  # fmt: skip
 CLASS: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -87,6 +89,7 @@ def facts(raw: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
     problems += wrong
     return {
         "name": _matching(raw, "name", NAME, "letters, digits and _ . -, at most 64", problems=problems),
+        "title": _matching(raw, "title", TITLE, TITLE_ALLOWED, problems=problems, default=""),
         "version": _matching(raw, "version", VERSION, "a version such as 1.0.0", problems=problems),
         "class_name": _matching(raw, "class", CLASS, "the name of a class", problems=problems, default=""),
         "type": kind,

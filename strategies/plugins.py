@@ -29,6 +29,8 @@ CODE: Final = "strategy.py"
 class Found(Struct, frozen=True, kw_only=True):
     """One strategy, ready to be deployed. ``warmup`` is candles of each timeframe before its first signal.
 
+    ``title`` is what people call it, "" where that is ``name``.
+
     ``conflate``: behind, only the newest tick of each symbol counts. ``code_hash`` is the SHA-256 over names
     and contents of all its files; ``class_name`` is "" where the module defines one strategy only. A single
     file has no schema: ``schema`` is None, parameters are free. ``lock`` is what its requirements.txt names,
@@ -38,6 +40,7 @@ class Found(Struct, frozen=True, kw_only=True):
     name: str
     version: str
     path: str
+    title: str = ""
     type: str = "custom"
     description: str = ""
     author: str = ""

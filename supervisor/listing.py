@@ -50,7 +50,7 @@ def facts(found: Found, used: Sequence[Used]) -> dict[str, Any]:
     timeframes = found.timeframes or tuple(name for one in used for name in one.timeframes)
     return {
         "id": found.name,
-        "name": found.name,
+        "name": found.title or found.name,
         "type": found.type,
         "status": status_of({one.state for one in used}),
         "instruments": list(symbols),

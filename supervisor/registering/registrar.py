@@ -160,7 +160,8 @@ class Registrar:
 
     def _registered(self, record: CodeRecord, *, created: bool, report: CheckReport) -> Progress:
         version = self._view(record)
-        done = Registration(strategy_id=version.id, created=created, version=version, report=report)
+        listed = version.name if version.active else version.id
+        done = Registration(strategy_id=listed, created=created, version=version, report=report)
         return Progress(registration=done)
 
     # ---- versions ---------------------------------------------------------------------------------

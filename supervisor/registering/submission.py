@@ -12,6 +12,8 @@ import base64
 import binascii
 import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -81,8 +83,10 @@ def of_request(request: CodeRequest, *, python: str) -> Submission:
             files[PICKLED_SOURCE] = _encoded(request.source)
     else:
         kind, files = "source", {CODE: _encoded(request.code or "")}
+    name = identifier(request.name)
     described: dict[str, Any] = {
-        "name": request.name,
+        "name": name,
+        **({"title": request.name} if request.name != name else {}),
         "version": "0",
         "type": request.type,
         "description": request.description,
@@ -94,7 +98,18 @@ def of_request(request: CodeRequest, *, python: str) -> Submission:
         files[CONFIG] = json.dumps(described, indent=2, allow_nan=False).encode()
     except ValueError:
         raise Invalid(["parameters: holds a number that JSON has no word for (NaN or infinity)"]) from None
-    return _versioned(request.name, kind, files, request.trial, trust=request.trust)
+    return _versioned(name, kind, files, request.trial, trust=request.trust)
+
+
+def identifier(name: str) -> str:
+    """Return the id of what people call ``name``: itself where it can be one, else made of its letters.
+
+    Marks are taken off letters (Unicode's NFKD), and what else no id may have becomes one ``_``.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return (
+        name if manifest.NAME.fullmatch(name) else re.sub(r"[^A-Za-z0-9_.-]+", "_", plain).strip("_.-")[:64]
+    )
 
 
 def of_archive(data: bytes, *, trial: Mapping[str, str], trust: bool) -> Submission:

@@ -26,7 +26,10 @@ _ROW: Final[dict[str, JsonValue]] = {
 
 
 class StrategyRow(View):
-    """One strategy, by its name. ``timeframe`` is "" where neither it nor a deployment says one."""
+    """One strategy. ``id`` is what other requests call it, ``name`` what people do: its title, if it has one.
+
+    ``timeframe`` is "" where neither it nor a deployment says one.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_ROW]})
 

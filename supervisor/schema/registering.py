@@ -23,12 +23,16 @@ StrategyType = Literal[
     "momentum",
     "custom",
 ]
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+_WORDS = r"[^/\\\x00-\x1f\x7f]*"
+"""No path and no control character: those are somebody's mistake, and no name."""
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=f"^{_WORDS}[A-Za-z0-9]{_WORDS}$")]
 
 
 class CodeRequest(Request):
     """``POST strategies/register`` and ``strategies/validate-code``: one strategy, as source or as a pickle.
 
+    ``name`` is the strategy's id, or what people call it: what has blanks or other letters becomes the title,
+    and the id is made of it (``My breakout`` is ``My_breakout``).
     Exactly one of ``code`` (Python with one subclass of ``IStrategy``) and ``pickled`` (base64 of a class,
     written by ``dill``, with ``python`` as ``3.12``) is given. ``parameters`` are defaults by name, or
     specifications as in config.json (docs/strategies.md). ``trial`` stands in for parameters without a
@@ -119,7 +123,8 @@ class CodeVersions(View):
 class Registration(View):
     """Code was registered, or was already (``created`` false: then nothing was tried again).
 
-    ``strategy_id``, ``NAME@VERSION``, is what ``strategies``, ``execute`` and ``start`` take.
+    ``strategy_id`` is the id under which ``strategies`` lists it and that ``execute`` and ``start`` take: of
+    its active version. Where another version is active it is ``NAME@VERSION``, as ``version.id`` always is.
     """
 
     strategy_id: str

@@ -39,7 +39,7 @@ class FakeRegistering:
     async def register_code(self, submission: Submission, who: Registrant) -> AsyncGenerator[Progress, None]:
         self.handed_in.append(("register", submission, who))
         mine = version(submission.entry)
-        done = Registration(strategy_id=mine.id, created=self.created, version=mine)
+        done = Registration(strategy_id=mine.name, created=self.created, version=mine)
         return self._steps(Progress(registration=done))
 
     async def _steps(self, last: Progress) -> AsyncGenerator[Progress, None]:

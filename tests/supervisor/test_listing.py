@@ -76,3 +76,8 @@ def test_of_a_strategy_that_nobody_runs_no_timeframe_is_made_up():
         "id": "trend", "name": "trend", "type": "custom", "status": "registered", "instruments": [],
         "timeframe": "",
     }  # fmt: skip
+
+
+def test_a_title_is_what_a_strategy_is_called_and_its_name_is_the_id():
+    (row,) = listing.rows([found(title="Trend, with care")], [])
+    assert ("trend", "Trend, with care") == (row.id, row.name)

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from strategies import manifest
 from strategies.parameters import Schema
 from strategies.plugins import Found, inspect
 from supervisor.errors import Invalid
 from supervisor.registering.archive import pack
 from supervisor.registering.shelf import Shelf
-from supervisor.registering.submission import LOADER, of_archive, of_request
+from supervisor.registering.submission import LOADER, identifier, of_archive, of_request
 from supervisor.schema import CodeRequest
 
 CODE = "from strategies import IStrategy\n"
@@ -42,6 +43,31 @@ def test_source_becomes_a_folder_that_the_catalogue_understands(tmp_path):
     assert found.schema is not None
     assert found.schema.effective({}) == {"n": 3}
     assert found.version == config(submission)["version"]
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "title"),
+    [
+        ("mine", "mine", ""),
+        ("My breakout", "My_breakout", "My breakout"),
+        ("Über-Trend (5m)", "Uber-Trend_5m", "Über-Trend (5m)"),
+        ("_x", "x", "_x"),
+    ],
+)
+def test_what_people_call_it_becomes_an_id_and_stays_its_title(tmp_path, name, own, title):
+    submission = source(name=name)
+    found = inspect(Shelf(tmp_path / "shelf").draft(submission.entry, submission.files))
+    assert isinstance(found, Found)
+    assert (found.name, found.title) == (own, title)
+
+
+@given(st.text(min_size=1, max_size=64))
+def test_an_id_is_made_of_every_name_that_is_taken(name):
+    try:
+        taken = CodeRequest(name=name, code=CODE).name
+    except ValidationError:
+        return
+    assert manifest.NAME.fullmatch(identifier(taken)), identifier(taken)
 
 
 def test_a_plain_value_says_the_type_of_its_parameter():
@@ -124,7 +150,15 @@ def test_what_is_no_base64_is_refused():
 
 
 @pytest.mark.parametrize(
-    "given_", [{"code": None}, {"pickled": "AAAA"}, {"name": "../x"}, {"timeframe": "7x"}]
+    "given_",
+    [
+        {"code": None},
+        {"pickled": "AAAA"},
+        {"name": "../x"},
+        {"name": "a\nb"},
+        {"name": "策略"},
+        {"timeframe": "7x"},
+    ],
 )
 def test_what_cannot_be_meant_is_refused(given_):
     with pytest.raises(ValidationError):
