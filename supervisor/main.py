@@ -103,6 +103,7 @@ def _api(
         durable=Durable(port.answers, daemon.in_database),
         timeout=wanted.timeout,
         max_body=wanted.max_body,
+        names=(*wanted.names, wanted.host),
     )
     server = ApiServer(
         port,

@@ -24,6 +24,7 @@ from supervisor.api.handshakes import Handshakes
 from supervisor.api.idempotency import Durable, Idempotency
 from supervisor.api.metering import Metering
 from supervisor.api.openapi import describe
+from supervisor.api.origins import Origins
 from supervisor.api.port import DaemonPort
 from supervisor.api.request_ids import RequestIds, request_id
 from supervisor.api.routes.candles import candle_routes
@@ -81,20 +82,23 @@ class Guards(Struct, frozen=True, kw_only=True):
     """Seconds, of a request over TCP."""
     max_body: int = 2**20
     """Bytes; a longer one is refused with 413."""
+    names: tuple[str, ...] = ()
+    """By which a browser may ask besides localhost and addresses of this host alone (``origins.py``)."""
 
 
 def build(daemon: DaemonPort, *, version: str, guards: Guards) -> FastAPI:
     """Return the application over ``daemon``, behind ``guards``."""
     # No redirects either: where to would be what the client's Host header says.
     app = FastAPI(title="stratd", version=version, docs_url=None, redoc_url=None, redirect_slashes=False)
-    # The last one added is asked first: the name of the request, who asks, the trail, the clock, then what is
-    # read of it.
+    # The last one added is asked first: the name of the request, whose page asks, who asks, the trail,
+    # the clock, then what is read of it.
     app.add_middleware(Idempotency, durable=guards.durable)
     app.add_middleware(BodyLimit, most=guards.max_body, larger=LARGER)
     app.add_middleware(Timeout, seconds=guards.timeout)
     app.add_middleware(Audit, trail=guards.trail)
     app.add_middleware(Door, keys=guards.keys)
     app.add_middleware(Handshakes)
+    app.add_middleware(Origins, names=guards.names)
     app.add_middleware(RequestIds)
     requests = Requests()
     app.add_middleware(Metering, requests=requests)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import grp
+import ipaddress
 import os
 import socket
 import ssl
@@ -74,6 +75,11 @@ def listen_tcp(host: str, port: int) -> socket.socket:
             ) from None
         cleanup_on_fail.pop_all()
     return listener
+
+
+def is_loopback(listener: socket.socket) -> bool:
+    """Whether only this host can connect to a listening socket of TCP."""
+    return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from supervisor.api import caller
+from supervisor.api.origins import LOCAL
 from supervisor.api.peers import Admission, Peer, name_of, peer_of
 from supervisor.errors import Refused
 from supervisor.problems import problem_of
@@ -43,9 +44,13 @@ class Greeting(NamedTuple):
 
 
 class Doorman:
-    """Shared by all connections of one server: who is still silent, and how many were let go for that."""
+    """Shared by all connections of one server: who is still silent, and how many were let go for that.
 
-    def __init__(self) -> None:
+    ``local``: it listens for this host alone, in plain text.
+    """
+
+    def __init__(self, *, local: bool = False) -> None:
+        self._local = local
         self.waiting: dict[GuardedProtocol, asyncio.TimerHandle] = {}
         self.dropped = 0
 
@@ -61,7 +66,7 @@ class Doorman:
 
     def greet(self, _transport: asyncio.Transport) -> Greeting:
         """Return what is known of who connected: nothing, over TCP (``door.py`` asks for a key)."""
-        return Greeting({"over_tcp": True})
+        return Greeting({"over_tcp": True, LOCAL: self._local})
 
     def admit(self, protocol: GuardedProtocol, loop: asyncio.AbstractEventLoop) -> None:
         """Give a new connection its time to ask, or to read that it may not."""

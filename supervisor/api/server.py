@@ -19,7 +19,7 @@ import uvicorn
 from msgspec import Struct
 
 from supervisor.api.app import Guards, build
-from supervisor.api.listeners import BACKLOG, Tls, gid_of, listen, listen_tcp, tls_context
+from supervisor.api.listeners import BACKLOG, Tls, gid_of, is_loopback, listen, listen_tcp, tls_context
 from supervisor.api.peers import Admission, Peer
 from supervisor.api.port import DaemonPort
 from supervisor.api.protocol import REQUEST_TIMEOUT, Doorman, SocketDoorman
@@ -112,7 +112,8 @@ class ApiServer:
         app = build(self._daemon, version=self._version, guards=self._guards)
         gid = gid_of(self._group)
         self.doorman = SocketDoorman(Admission(os.geteuid(), gid), self._on_refused)
-        self.tcp_doorman = Doorman()
+        local = self._context is None and self._listener is not None and is_loopback(self._listener)
+        self.tcp_doorman = Doorman(local=local)
         given = next((self._inherited[name] for name in SOCKETS if name in self._inherited), None)
         self._ours = given is None
         await self._serve(app, self.doorman, given or listen(self._path, gid))

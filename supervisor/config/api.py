@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Annotated, Final
 
@@ -21,6 +22,15 @@ def _rate(value: str) -> str:
     return value.strip()
 
 
+def _name(value: str) -> str:
+    # A star would be every name, so that of whoever makes one point here.
+    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?", value):
+        raise ValueError(
+            "must be the name of a host, without scheme, port or star, as in trading.example.org"
+        )
+    return value
+
+
 Rate = Annotated[str, AfterValidator(_rate)]
 
 
@@ -35,6 +45,8 @@ class Api(Section):
     tls_client_ca: Directory | None = None
     """PEM; clients must show a certificate that one of these signed, besides their key."""
     host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:_-]+$")] = "127.0.0.1"
+    names: list[Annotated[str, AfterValidator(_name)]] = Field(default=[], max_length=100)
+    """By which browsers may ask besides localhost: of a proxy before the daemon, or of /etc/hosts."""
     port: Annotated[Int, Field(ge=0, le=65535)] = PORT
     """TCP port, 0 for none. Also PORT."""
     key: SecretStr | None = None
@@ -48,6 +60,11 @@ class Api(Section):
     """Wrong keys from one address, before it is told to wait."""
     timeout: Annotated[Duration, Field(ge=1, le=3600)] = 60.0
     """How long a request over TCP may take; a stream may last, and each of its pieces takes that long."""
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
     @field_validator("key")
     @classmethod

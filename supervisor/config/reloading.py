@@ -48,7 +48,8 @@ RESTARTED: Final[dict[str, tuple[str, ...]]] = {
     "state_dir": (),
     "runtime_dir": (),
     "api": (
-        "host", "port", "tls_cert", "tls_key", "tls_client_ca", "insecure", "group", "max_body", "timeout",
+        "host", "names", "port", "tls_cert", "tls_key", "tls_client_ca", "insecure", "group", "max_body",
+        "timeout",
     ),
     "redis": ("url", "password"),
     "database": ("url",),
