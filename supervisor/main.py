@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import os
 import socket
 import sys
@@ -69,6 +70,7 @@ async def _serve(
         port, api = _api(daemon, settings, inherited)
         api.open()  # a port that is taken ends a daemon that has started nothing yet
         await port.begin()
+        _settle_garbage()
         await daemon.go_on()
         await api.start()
         await daemon.run_until_stopped()
@@ -81,6 +83,16 @@ async def _serve(
             await port.end()
         await daemon.stop()
     return 0
+
+
+def _settle_garbage() -> None:
+    """Keep the collector off what lives as long as the daemon does: modules, models and routes.
+
+    Looking through all of it takes some tens of milliseconds in which nobody is answered. Done here, while
+    the engine still imports, it costs the start nothing.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _api(
