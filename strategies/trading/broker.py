@@ -159,10 +159,15 @@ class PaperBroker:
             sides[sells] = combine(sides[sells], left)
         return sides[0], sides[1], len(orders)
 
-    def due(self, deployment_id: str, symbol: str) -> float:
-        """Return the signed sum of what waits for nothing but the next tick: market orders, hit stops."""
+    def due(self, deployment_id: str, symbol: str, held: float = 0.0) -> float:
+        """Return the signed sum of what waits for nothing but the next tick: market orders, hit stops.
+
+        With ``held`` without what would add to that and is being taken back at its venue.
+        """
         total = 0.0
         for order in self.waiting(deployment_id, symbol):
+            if order.cancelling and order.left * held > 0:
+                continue
             if order.kind == "market" or (order.kind == "stop" and order.triggered):
                 total = combine(total, order.left)
         return total

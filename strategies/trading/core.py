@@ -14,7 +14,7 @@ from typing import Final
 from bus.messages import Candle, Checkpoint, Position, Signal, Tick
 from strategies.trading.dealing import Dealing
 from strategies.trading.desk import Desk, Grant, Standing, Verb
-from strategies.trading.execution import WHY
+from strategies.trading.execution import WHY, Match
 from strategies.trading.exits import Exits
 from strategies.trading.figures import Figures
 from strategies.trading.gate import judge
@@ -85,14 +85,15 @@ class Core:
             desk.direct(verb, exit_only)
 
     def forget(self, deployment_id: str, now: int) -> Outcome:
-        """Drop a removed deployment: waiting orders are cancelled, counts and flat positions go.
+        """Drop a removed deployment: orders of its strategy are cancelled, counts and flat positions go.
 
-        What it still holds is kept, since money does not vanish with a name. Keys stay for their time.
+        What it still holds is kept, since money does not vanish with a name; so are the engine's exits from
+        it, and a live order until its venue has taken it back. Keys stay for their time.
         """
         turn, dealing = self._turn(now)
         for order in self._state.broker.everything():
-            if order.deployment_id == deployment_id:
-                dealing.end(order, "cancelled", "its deployment was removed")
+            if order.deployment_id == deployment_id and order.role == "signal":
+                dealing.cancel(order, "its deployment was removed")
         settled = self._state.books.settled()
         turn.write(Forgotten, deployment_id=deployment_id)
         dealing.settle(settled)
@@ -207,7 +208,7 @@ class Core:
             for guard, role in state.guards.look(tick, now, None if fresh else number):
                 Exits(turn, self._world).acted(guard, role, tick, tick.ts)
         for match in state.broker.match(tick, number, self._world.venue(), fresh=fresh):
-            dealing.carry_out(match)
+            self._carry(turn, dealing, match)
         self._look(turn, tick, number, again=number is not None and not fresh)
         return turn.out
 
@@ -221,8 +222,13 @@ class Core:
             # As if it came again: those that wait for another event have had it already.
             for match in self._state.broker.match(tick, number, self._world.venue()):
                 if match.order.role == "flatten":
-                    Dealing(turn, self._world).carry_out(match)
+                    self._carry(turn, Dealing(turn, self._world), match)
             self._oversight.changed()
+
+    def _carry(self, turn: Turn, dealing: Dealing, match: Match) -> None:
+        """Enter what a tick did to an order; the books refuse one whose account has lost its route."""
+        if not dealing.carry_out(match):
+            self._oversight.exit_failed(turn, match.order, "refused", "by the books")
 
     def on_bar(self, candle: Candle, now: int) -> Outcome:
         """Let a closed candle fill and close what it does, where there are no ticks: in a backtest."""

@@ -91,15 +91,16 @@ class Dealing:
             self.end(order, "cancelled", why)
 
     # ---- what an event or a route did -------------------------------------------------------------
-    def carry_out(self, match: Match) -> None:
-        """Enter what happened to one order."""
+    def carry_out(self, match: Match) -> bool:
+        """Enter what happened to one order; False where the books refuse its fill: then it has ended."""
         order = match.order
         if match.quantity and not self._fill(match):
-            return
+            return False
         if not (match.quantity or match.done):
             self._turn.write(Amended, order=order)
         if match.done in {"cancelled", "expired"}:
             self.end(order, match.why or match.done, WHY.get(match.why, ""), status=match.done)
+        return True
 
     def end(self, order: Order, reason: str, detail: str, status: str = "cancelled") -> None:
         """End an order that will not fill any further, and say so."""

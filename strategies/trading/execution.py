@@ -36,7 +36,7 @@ WHY: Final = {
     "ioc": "what its first event did not fill was cancelled (immediate or cancel)",
     "fok": "its first event did not fill all of it (fill or kill)",
     "max_slippage": "the price was further from what the strategy saw than max_slippage_bps allows",
-    "nothing_to_reduce": "it may only reduce a position, and nothing more is held",
+    "nothing_to_reduce": "all that it may still do is to reduce a position, and nothing more is held",
     "oco": "another order of its group traded",
     "expired": "its time was over",
 }
@@ -108,6 +108,8 @@ def execute(order: Order, offer: Offer, setting: Setting) -> Match | None:
     elif setting.held is not None:
         order = opening(order, setting.held)
         wanted = order.left
+        if wanted == 0.0:
+            return ended(order, "cancelled", "nothing_to_reduce", offer.at)
     quantity = _room(wanted, offer.size, setting)
     if quantity != wanted and order.time_in_force == "fok":
         return ended(order, "cancelled", "fok", offer.at)

@@ -67,7 +67,7 @@ class Exits:
         world, turn = self._world, self._turn
         state = world.state
         position = state.books.position(deployment_id, symbol)
-        on_the_way = state.broker.due(deployment_id, symbol)
+        on_the_way = state.broker.due(deployment_id, symbol, position.quantity)
         quantity = -combine(position.quantity, on_the_way)
         if not position.quantity or quantity * position.quantity >= 0:
             return None

@@ -44,8 +44,11 @@ def begun(figures: Figures, day: str) -> Figures:
 
 
 def ordered(figures: Figures, day: str) -> Figures:
-    """Count one order that was accepted on ``day`` (``Order.day``)."""
-    today = begun(figures, day)
+    """Count one order that was accepted on ``day`` (``Order.day``).
+
+    One of a feed that is behind, or is a recording, counts today: it takes no day back, and so no loss of it.
+    """
+    today = begun(figures, max(figures.day, day))  # ISO dates
     return replace(today, orders=today.orders + 1)
 
 

@@ -15,6 +15,7 @@ from strategies.trading.dealing import Dealing
 from strategies.trading.exits import Exits
 from strategies.trading.figures import Figures
 from strategies.trading.latches import EFFECTS, Latch, LatchKind, stronger
+from strategies.trading.orders import Order
 from strategies.trading.records import Executed, Latched, Measured, Rearmed
 from strategies.trading.turn import Turn
 from strategies.trading.world import Party, World
@@ -179,6 +180,28 @@ class Oversight:
                     at = max(world.prices.at(position.symbol), 1)
                     why = f"{latch.scope} {latch.name}: {latch.rule}"
                     Exits(turn, world).exit(name, position.symbol, "flatten", why, key=latch.seq, at=at)
+
+    def exit_failed(self, turn: Turn, order: Order, status: str, detail: str) -> None:
+        """Call a person where an exit of the engine has not closed all: nothing guards what is left."""
+        held = self._world.state.books.held(order.deployment_id, order.symbol)
+        if order.role == "signal" or not held:
+            return
+        why = f"the engine's exit ({order.role}) from {held:g} {order.symbol} was {status}: {detail}"
+        turn.note("exit_failed", why, order.deployment_id)
+        self.latch(turn, ("deployment", order.deployment_id), "exit_only", "exit_failed", why)
+
+    def close_behind(self, turn: Turn, order: Order) -> None:
+        """Close what a live order brought that filled while a latch, which closes all, took it back."""
+        world = self._world
+        owner, symbol = order.deployment_id, order.symbol
+        parties: tuple[Party, ...] = (("account", order.account_id), ("deployment", owner))
+        for scope, name in parties:
+            latch = world.state.latches.get((scope, name))
+            if latch is not None and EFFECTS[latch.kind].closes:
+                at = max(world.prices.at(symbol), 1)
+                why = f"{scope} {name}: {latch.rule}; it filled behind that"
+                Exits(turn, world).exit(owner, symbol, "flatten", why, key=world.state.seq, at=at)
+                return
 
     # ---- inside -----------------------------------------------------------------------------------
     def _measure(self, turn: Turn, party: Party, figures: Figures) -> None:

@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from strategies.trading.books import LARGEST
 from strategies.trading.dealing import Dealing
 from strategies.trading.execution import Match
 from strategies.trading.orders import DUST, Order, combine
@@ -54,19 +55,24 @@ def settle(turn: Turn, dealing: Dealing, world: World, oversight: Oversight, rep
         turn.note("report_refused", f"order {order.order_id} of {order.symbol}: {match}", order.deployment_id)
         return
     if match is not None:
-        dealing.carry_out(match)
+        if not dealing.carry_out(match):
+            return
         for other in broker.linked(match, world.venue()):
             if other.done:
                 dealing.cancel(other.order, "another order of its group traded")
         order = match.order
-        if match.done:
-            return
+    if match is None or not match.done:
+        _stands(turn, dealing, oversight, order, report)
+    if match is not None and order.role == "signal":
+        oversight.close_behind(turn, order)
+
+
+def _stands(turn: Turn, dealing: Dealing, oversight: Oversight, order: Order, report: Report) -> None:
+    """Enter how an order that has not traded whole stands: it has ended, or where it is."""
     if report.status in ENDED:
         dealing.end(order, report.status, report.detail[:500], status=report.status)
-        held = world.state.books.held(order.deployment_id, order.symbol)
-        if order.role != "signal" and held:
-            _exit_failed(turn, oversight, order, report, held)
-    elif _news(world.state.routes.get(order.order_id), report):
+        oversight.exit_failed(turn, order, report.status, report.detail)
+    elif _news(turn.state.routes.get(order.order_id), report):
         turn.write(
             Routed,
             deployment_id=order.deployment_id,
@@ -80,8 +86,8 @@ def settle(turn: Turn, dealing: Dealing, world: World, oversight: Oversight, rep
 
 def _trade(order: Order, report: Report, world: World) -> Match | str | None:
     """Return what has traded since the last report, None for nothing, or what is wrong with it."""
-    if not isfinite(report.filled) or not isfinite(report.fees):
-        return f"filled {report.filled}, fees {report.fees}: not finite numbers"
+    if not isfinite(report.filled) or not abs(report.fees) <= LARGEST:
+        return f"filled {report.filled}, fees {report.fees}: not numbers that can be"
     new = combine(report.filled, -order.filled)
     if new == 0.0:
         return None
@@ -90,7 +96,7 @@ def _trade(order: Order, report: Report, world: World) -> Match | str | None:
     if abs(report.filled) > abs(order.quantity) * (1 + DUST):
         return f"{report.filled:g} filled, of {order.quantity:g}"
     average = report.average_price
-    if average is None or not isfinite(average) or average <= 0.0:
+    if average is None or not 0.0 < average <= LARGEST:
         return f"{report.filled:g} filled at {average}, not a price"
     multiplier = world.setup.instrument(order.symbol).multiplier
     value = abs(report.filled) * average * multiplier
@@ -107,15 +113,6 @@ def _trade(order: Order, report: Report, world: World) -> Match | str | None:
     )
     at = world.prices.at(order.symbol) or report.at
     return Match(order=after, at=at, quantity=new, price=price, fee=fee, done="filled" if whole else "")
-
-
-def _exit_failed(turn: Turn, oversight: Oversight, order: Order, report: Report, held: float) -> None:
-    """Call a person: nothing guards what is left, and the route has said its last word."""
-    detail = (
-        f"the engine's exit ({order.role}) from {held:g} {order.symbol} was {report.status}: {report.detail}"
-    )
-    turn.note("exit_failed", detail, order.deployment_id)
-    oversight.latch(turn, ("deployment", order.deployment_id), "exit_only", "exit_failed", detail)
 
 
 def _news(known: Routed | None, report: Report) -> bool:

@@ -428,6 +428,16 @@ def test_a_removed_deployment_loses_orders_and_counts_but_not_what_it_holds():
     assert verdicts(send(core, signal(), signal(key=3))) == ["duplicate", "accepted"]
 
 
+def test_an_exit_that_the_engine_ordered_goes_on_though_its_deployment_is_removed():
+    core = running_core()
+    send(core, signal())
+    core.on_tick(tick(), T0)
+    core.latch(("deployment", "d"), "flatten", "enough", "me", T0 + 2)
+    core.forget("d", T0 + 3)
+    core.on_tick(tick(ts=T0 + 4), T0 + 4)
+    assert [0.0] == [position.quantity for position in core.positions("d")]
+
+
 def test_two_writers_of_one_journal_are_noticed():
     core = Core()
     record = send(running_core(), signal()).records[0]

@@ -54,6 +54,13 @@ def test_an_offer_may_be_taken_without_a_tick():
     assert 5.0 == execute(order(8.0), Offer(price=3.0, at=7, size=10.0), setting).quantity
 
 
+def test_an_entry_that_was_to_close_only_and_has_nothing_to_close_ends():
+    made = order(-10.0, closes=10.0)
+    match = execute(made, Offer(price=3.0, at=7), Setting(Terms(), PLAIN, held=0.0))
+    assert (0.0, "cancelled", "nothing_to_reduce") == (match.quantity, match.done, match.why)
+    assert -10.0 == execute(made, Offer(price=3.0, at=7), Setting(Terms(), PLAIN, held=10.0)).quantity
+
+
 # ---- size -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("tick", "quantity"),

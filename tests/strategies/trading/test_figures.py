@@ -34,6 +34,10 @@ def test_orders_are_counted_by_their_day():
     assert (tomorrow.day, tomorrow.orders, tomorrow.start_equity) == ("2024-01-03", 1, None)
 
 
+def test_an_order_of_a_feed_that_is_behind_counts_today_and_brings_no_day_back():
+    assert ordered(TODAY, "2024-01-01") == replace(TODAY, orders=6)
+
+
 def test_an_order_changes_nothing_else_of_its_day():
     assert ordered(TODAY, "2024-01-02") == replace(TODAY, orders=6)
 

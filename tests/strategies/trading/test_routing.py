@@ -14,7 +14,15 @@ from strategies.trading.orders import Order
 from strategies.trading.records import Executed, Latched, Placed, Routed
 from strategies.trading.routing import Report
 from strategies.trading.setup import Setup
-from tests.strategies.trading.trading_world import T0, grant, running_core, signal, tick, verdicts
+from tests.strategies.trading.trading_world import (
+    T0,
+    grant,
+    holding,
+    running_core,
+    signal,
+    tick,
+    verdicts,
+)
 
 LIVE = Setup(accounts={"A": AccountTerms(name="A", live=True, route="gateway")}, live=True)
 
@@ -193,6 +201,77 @@ def test_an_exit_of_the_engine_that_is_rejected_calls_a_person():
     assert "exit_failed" in [kind for kind, _, _ in out.events]
     [latched] = [record for record in out.records if isinstance(record, Latched)]
     assert ("exit_only", "exit_failed") == (latched.latch.kind, latched.latch.rule)
+
+
+def test_a_live_exit_that_the_books_refuse_calls_a_person_too():
+    core = live_core()
+    order, _ = ordered(core, stop_loss=Level("pct", 2.0))
+    core.on_report(report(order, "filled", filled=1.0, average_price=100.0), T0 + 2)
+    core.configure(Setup())  # a reload took the account's route away
+    core.on_tick(tick(97.0, ts=T0 + 3), T0 + 3)
+    out = core.on_tick(tick(97.0, ts=T0 + 4), T0 + 4) or Outcome()
+    events = [kind for kind, _, _ in out.events] + [latch.rule for latch in core.snapshot().latches]
+    assert "exit_failed" in events
+    assert 1.0 == quantity(core)
+
+
+@pytest.mark.parametrize("status", ["working", "cancelled"])
+def test_a_report_with_fees_that_no_books_take_is_refused_and_a_better_one_is_taken(status):
+    core = live_core()
+    order, _ = ordered(core, quantity=10.0)
+    out = core.on_report(report(order, status, filled=4.0, average_price=100.0, fees=1e19), T0 + 2)
+    assert ["report_refused"] == [kind for kind, _, _ in out.events]
+    core.on_report(report(order, status, filled=4.0, average_price=100.0, fees=1.0), T0 + 3)
+    assert 4.0 == quantity(core)
+
+
+@pytest.mark.parametrize("status", ["working", "cancelled"])
+def test_an_order_whose_fill_the_books_refuse_has_ended_and_leaves_nothing(status):
+    core = live_core()
+    order, _ = ordered(core, quantity=10.0)
+    on_paper = replace(holding("X", 1.0, 100.0), account_id="B")
+    core.world.state.books.put(on_paper)  # as no way leads to: the gate sees to it
+    out = core.on_report(report(order, status, filled=4.0, average_price=100.0), T0 + 2)
+    assert ["fill_refused"] == [kind for kind, _, _ in out.events]
+    assert ([], []) == (core.snapshot().orders, core.snapshot().routes)
+
+
+@pytest.mark.parametrize("party", [("deployment", "d"), ("account", "A")])
+@pytest.mark.parametrize("status", ["working", "cancelled"])
+def test_what_fills_while_a_flatten_takes_it_back_is_closed_too(party, status):
+    core = live_core()
+    order, _ = ordered(core, quantity=10.0)
+    core.latch(party, "flatten", "enough", "me", T0 + 2)
+    [sending] = core.on_report(report(order, status, filled=4.0, average_price=100.0), T0 + 3).sends
+    assert ("flatten", -4.0) == (sending.order.role, sending.order.quantity)
+    assert [] == core.on_report(report(order, status, filled=4.0, average_price=100.0), T0 + 4).sends
+
+
+def test_a_flatten_closes_what_is_held_and_nothing_that_is_only_on_its_way():
+    core = live_core()
+    first, _ = ordered(core, quantity=10.0)
+    core.on_report(report(first, "filled", filled=10.0, average_price=100.0), T0 + 2)
+    ordered(core, key=2, quantity=6.0)
+    out = core.latch(("deployment", "d"), "flatten", "enough", "me", T0 + 3)
+    assert [-10.0] == [each.order.quantity for each in out.sends if not each.cancel]
+
+
+@pytest.mark.parametrize("kind", ["pause", "exit_only"])
+def test_what_fills_behind_another_latch_stays(kind):
+    core = live_core()
+    order, _ = ordered(core, quantity=10.0)
+    core.latch(("deployment", "d"), kind, "enough", "me", T0 + 2)
+    assert [] == core.on_report(report(order, "working", filled=4.0, average_price=100.0), T0 + 3).sends
+
+
+def test_a_removed_deployment_has_its_live_orders_taken_back_and_what_they_filled_booked():
+    core = live_core()
+    order, _ = ordered(core, quantity=10.0)
+    out = core.forget("d", T0 + 2)
+    assert [(order.order_id, True)] == [(each.order.order_id, each.cancel) for each in out.sends]
+    core.on_report(report(order, "cancelled", filled=4.0, average_price=100.0), T0 + 3)
+    assert 4.0 == quantity(core)
+    assert [] == core.snapshot().orders
 
 
 SUMS = st.lists(st.floats(0.0, 10.0), max_size=8)
