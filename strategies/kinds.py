@@ -53,9 +53,9 @@ def _integer(value: Any) -> int:
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a number")
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("a finite number")
-    if abs(value) > 1e15:
+    if abs(value) > 1e15:  # of whole numbers, too, that no float can hold
         raise ValueError("a number of at most 1e15")
     return float(value)  # one canonical form: 10 and 10.0 are one parameter and one hash
 

@@ -30,7 +30,8 @@ MAX_BYTES: Final = 2**20
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 TITLE: Final = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,64}")
 TITLE_ALLOWED: Final = "one line of text, at most 64 characters"
-VERSION: Final = re.compile(r"[0-9]+(?:\.[0-9]+){0,3}(?:[-+.]?[A-Za-z0-9]+)*")
+VERSION: Final = re.compile(r"[0-9][A-Za-z0-9]*(?:[-+.][A-Za-z0-9]+)*")
+"""A digit first; then letters and digits, in parts. Each text has one way to match: none takes for ever."""
 _KEYS: Final = (
     "name", "title", "version", "type", "class", "description", "author",
     "parameters", "constraints", "timeframes", "symbols", "warmup", "conflate",

@@ -9,19 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
+from strategies import patterns
 from strategies.errors import ExpressionError, ParametersInvalid, Problem
 from strategies.expressions import Expression
 from strategies.kinds import KINDS, Kind
 from strategies.nearest import suggestion
 
-PATTERN_TEXT: Final = 256
-"""Longest text matched against a ``pattern``: what bounds the time of a match (``strategies.schemas``)."""
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -91,7 +89,8 @@ class Parameter(Struct, frozen=True, kw_only=True):
             raise ValueError(f"expected {self._allowed()}")
         if step is not None:
             steps = (value - (low or 0)) / step
-            if not math.isclose(steps, round(steps), abs_tol=1e-9):
+            # So small a step that there are more than a float can count is nobody's.
+            if not math.isfinite(steps) or not math.isclose(steps, round(steps), abs_tol=1e-9):
                 raise ValueError(f"expected {low or 0:g} plus a multiple of {step:g}")
 
     def _membership(self, value: Any) -> None:
@@ -99,17 +98,15 @@ class Parameter(Struct, frozen=True, kw_only=True):
         if self.choices is not None:
             # True == 1 in Python; as a choice it is another thing.
             known = {(type(choice), choice) for choice in self.choices}
-            wrong = [item for item in items if (type(item), item) not in known]
+            plain = (str, int, float, bool)  # what a choice is; another thing may have no hash
+            wrong = [item for item in items if type(item) not in plain or (type(item), item) not in known]
             if wrong:
                 near = suggestion(str(wrong[0]), map(str, self.choices)) if isinstance(wrong[0], str) else ""
                 listed = ", ".join(map(repr, self.choices))
                 raise ValueError(f"expected one of {listed}{near if 'mean' in near else ''}")
-        if self.pattern is not None:
-            for item in items:
-                if len(item) > PATTERN_TEXT or re.fullmatch(self.pattern, item) is None:
-                    raise ValueError(
-                        f"expected text of at most {PATTERN_TEXT} characters like {self.pattern}"
-                    )
+        if self.pattern is not None and not patterns.matches(self.pattern, items):
+            longest = patterns.choices_of(self.pattern).longest
+            raise ValueError(f"expected text of at most {longest} characters like {self.pattern}")
 
     def _allowed(self) -> str:
         noun = {"integer": "a whole number", "list": "a number of items"}.get(self.type, f"a {self.type}")

@@ -155,6 +155,14 @@ def inspect(path: str | Path) -> Plugin:
     """Read one strategy, a folder or a single ``.py`` file, without importing anything of it."""
     # Without a link in it: a cell is shown exactly this path, and a link could lead elsewhere by then.
     path = Path(path).resolve()
+    try:
+        return _read(path)
+    except Exception as error:  # noqa: BLE001  (the wall: what one wrote keeps nobody else's from being found)
+        why = f"cannot be looked at, a fault of stratd itself: {type(error).__name__}: {error}"
+        return Broken(str(path), (Problem("", why),))
+
+
+def _read(path: Path) -> Plugin:
     problems: list[Problem] = []
     try:
         if path.is_file():

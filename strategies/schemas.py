@@ -18,6 +18,7 @@ from strategies.expressions import parse as parse_expression
 from strategies.kinds import KINDS
 from strategies.nearest import suggestion
 from strategies.parameters import Parameter, Schema, Search
+from strategies.patterns import why_slow
 
 MAX_PARAMETERS: Final = 200
 MAX_CHOICES: Final = 1_000
@@ -175,7 +176,7 @@ class _Reader:
             return None
         why = "" if kind in {"string", "list"} else f"means nothing for type {kind}"
         why = why or ("" if isinstance(pattern, str) else f"{pattern!r}: expected text")
-        why = why or _why_slow(pattern)
+        why = why or why_slow(pattern)
         if why:
             self._wrong("pattern", why)
             return None
@@ -252,26 +253,3 @@ class _Reader:
             return None
         facts = {name: getattr(parameter, name) for name in _KEYS}
         return Parameter(**{**facts, "default": default, "optimizable": search})
-
-
-_REPEAT: Final = re.compile(r"[*+]|\{\d*,?\d*\}")
-
-
-def _why_slow(pattern: str) -> str:
-    r"""Return why ``pattern`` is refused, or ``""``.
-
-    ``re`` has no time limit and backtracks: ``(a+)+$`` takes centuries over 40 characters. Without repeated
-    groups, and with at most three repeats, a match over 256 characters is a few million steps at worst.
-    """
-    bare = re.sub(r"\\.|\[(?:\\.|[^\]])*\]", "x", pattern)  # escapes and character sets repeat nothing
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        return f"{pattern!r} is no regular expression: {error}"
-    if len(pattern) > 200:
-        return "is longer than 200 characters"
-    if re.search(r"\)(?:[*+]|\{)", bare) or re.search(r"\(\?[^:]", bare) or re.search(r"\\[1-9]", pattern):
-        return f"{pattern!r} repeats a group, looks around or refers back, which can take for ever"
-    if len(_REPEAT.findall(bare)) > 3:
-        return f"{pattern!r} has more than 3 repeats, which can take for ever"
-    return ""

@@ -6,6 +6,7 @@ systemd.time(7): ms, s, m or min, h, d, and sums of them), so that a unit file a
 
 from __future__ import annotations
 
+import math
 import re
 
 SIZE_ALLOWED = "bytes, or a number with K, M, G or T (powers of 1024), as in 256M"
@@ -15,6 +16,8 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(?:i?B)?|B)?", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|sec|s|min|m|h|d)?\s*", re.IGNORECASE)
 _SPAN_UNITS = {"ms": 1e-3, "": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST = 1e300
+"""More seconds than that are infinitely many."""
 
 
 def parse_size(value: object) -> int:
@@ -25,7 +28,9 @@ def parse_size(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
-        return round(float(match[1]) * _SIZE_UNITS[(match[2] or "").upper()])
+        size = float(match[1]) * _SIZE_UNITS[(match[2] or "").upper()]
+        if math.isfinite(size):
+            return round(size)
     raise ValueError(f"must be a size: {SIZE_ALLOWED}")
 
 
@@ -34,8 +39,8 @@ def parse_duration(value: object) -> float:
 
     Raises ``ValueError`` with a sentence that says what is allowed.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
+        return float(value) if abs(value) <= _LONGEST else math.inf  # no float holds every whole number
     text = value.strip().lower() if isinstance(value, str) else ""
     total, at = 0.0, 0
     while match := _SPAN.match(text, at):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from strategies import manifest
 from strategies.content import MAX_PROBLEMS
 from strategies.plugins import BUILT_IN, Broken, Found, inspect, scan
 
@@ -234,3 +235,22 @@ def test_a_folder_that_may_not_be_read_is_broken_and_says_so(tmp_path):
     folder = write(tmp_path / "a")
     (folder / "strategy.py").chmod(0)
     assert errors(inspect(folder)) == ["strategy.py: Permission denied"]
+
+
+def test_a_description_that_cannot_be_looked_at_is_broken_and_keeps_no_other_from_being_found(
+    tmp_path, monkeypatch
+):
+    for name in ("bad", "good"):
+        write(tmp_path / name, {"name": name, "version": "1"})
+    facts = manifest.facts
+
+    def fails(raw, problems):
+        if raw["name"] == "bad":
+            raise OverflowError("of a kind that nobody thought of")
+        return facts(raw, problems)
+
+    monkeypatch.setattr(manifest, "facts", fails)
+    found = scan([tmp_path], built_in=False)
+    assert [*found.found] == ["good@1"]
+    [broken] = found.broken.values()
+    assert "OverflowError: of a kind that nobody thought of" in str(broken.errors[0])

@@ -124,6 +124,11 @@ def test_where_to_optimise_is_kept():
         "(?P<n>a)",
         "x" * 201,
         "([a-z]+){2,}",
+        "a?" * 40 + "a" * 40,
+        "(a|a)" * 30 + "b",
+        "(a?|b){0,1}" * 8,
+        "a*a*a*" + "b?" * 4,
+        "a{99999999999999999999}",
     ],
 )
 def test_a_pattern_that_could_take_for_ever_is_refused(pattern):
@@ -139,7 +144,49 @@ def test_a_plain_pattern_is_allowed(pattern):
 
 
 def test_the_worst_pattern_that_is_allowed_ends():
-    """A few million steps; were it exponential, this would run into the time limit of every test."""
+    """Some thousand steps; were it exponential, this would run into the time limit of every test."""
     schema = parse([{"name": "p", "type": "string", "required": True, "pattern": "a*a*a*b"}])
-    assert schema.check({"p": "a" * 256}).problems
+    assert schema.check({"p": "a" * 71}).problems
     assert schema.check({"p": "a" * 100_000}).problems  # longer is refused before it is matched
+
+
+LISTED = {"name": "p", "type": "list", "required": True}
+
+
+@pytest.mark.parametrize("item", [1, None, True, [1], {"a": 1}])
+def test_an_item_that_is_no_text_is_not_like_a_pattern(item):
+    schema = parse([{**LISTED, "pattern": "a*"}])
+    [problem] = schema.check({"p": [item]}).problems
+    assert "expected text of at most 256 characters like a*" in str(problem)
+
+
+@pytest.mark.parametrize("item", [None, [1], {"a": 1}])
+def test_an_item_without_a_hash_is_none_of_the_choices(item):
+    [problem] = parse([{**LISTED, "choices": [1, 2]}]).check({"p": [item]}).problems
+    assert "expected one of 1, 2" in str(problem)
+
+
+def test_a_list_is_matched_as_long_as_that_takes_no_time():
+    schema = parse([{**LISTED, "pattern": "a*a*a*"}])
+    assert not schema.check({"p": ["a" * 30] * 100}).problems
+    [problem] = schema.check({"p": ["a" * 70] * 1000}).problems
+    assert "expected fewer or shorter items" in str(problem)
+
+
+def test_a_step_too_small_to_count_is_a_mistake_and_no_fault():
+    [problem] = wrong(type="number", default=1e10, step=1e-300)
+    assert "expected a number plus a multiple" in problem or "multiple of 1e-300" in problem
+
+
+@pytest.mark.parametrize("key", ["default", "min", "max", "step", "choices", "exclusive_min"])
+def test_a_number_that_no_float_holds_is_a_mistake_and_no_fault(key):
+    value = [10**400] if key == "choices" else 10**400
+    assert wrong(**{"type": "number", key: value})
+    assert parse([{"name": "p", "type": "number", "default": 1}]).check({"p": 10**400}).problems
+
+
+def test_a_name_as_long_as_a_book_is_compared_with_none():
+    """The square of 100,000 characters would run into the time limit of every test."""
+    words = "".join(map(chr, range(0x4E00, 0x4E00 + 20_000))) * 5
+    assert wrong(**{words: 1})
+    parse([{"name": "p", "type": "enum", "choices": [words[1:]], "required": True}]).check({"p": words})

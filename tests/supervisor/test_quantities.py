@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,9 @@ def test_sizes(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "M", "-1M", "1X", "1 M M", "1,5G", True, 1.5, None, "0x10", "inf"])
+@pytest.mark.parametrize(
+    "text", ["", "M", "-1M", "1X", "1 M M", "1,5G", True, 1.5, None, "0x10", "inf", "9" * 400]
+)
 def test_what_is_no_size_is_told_what_one_is(text):
     with pytest.raises(ValueError, match="must be a size: bytes, or a number with K, M, G or T"):
         parse_size(text)
@@ -66,3 +70,8 @@ def test_no_text_whatever_does_anything_but_parse_or_say_what_is_allowed(text):
         except ValueError as error:
             result = str(error)
         assert str(result).startswith("must be a ") or float(str(result)) >= 0
+
+
+def test_a_whole_number_of_seconds_that_no_float_holds_is_for_ever():
+    assert parse_duration(10**400) == math.inf
+    assert parse_duration(-(10**400)) == math.inf
