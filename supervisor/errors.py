@@ -22,8 +22,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from strategies.nearest import LONGEST
+
 CREATES = "--strategy NAME creates a new one"
 """Advice for a ``start`` of an id that no deployment has."""
+
+MOST_COMPARED = 10
+"""Unknown names of one request for which near ones are looked for."""
 
 
 class StratdError(Exception):
@@ -94,7 +99,12 @@ class SettingsError(Invalid):
 
 
 def near_matches(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
-    """Names in ``known`` that someone who typed ``name`` may have meant, the likeliest first."""
+    """Names in ``known`` that someone who typed ``name`` may have meant, the likeliest first.
+
+    It costs some 20 us a known name, so whoever is asked for many names compares a few (``MOST_COMPARED``).
+    """
+    if len(name) > LONGEST:
+        return ()
     by_folded = {candidate.casefold(): candidate for candidate in known}
     close = difflib.get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.6)
     started = sorted(

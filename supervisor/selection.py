@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from supervisor.actor import Actor
-from supervisor.errors import NotFound, StratdError, near_matches
+from supervisor.errors import MOST_COMPARED, NotFound, StratdError, near_matches
 from supervisor.problems import problem_of
 from supervisor.schema import ActionResult, Outcome, Selection
 
@@ -20,7 +20,9 @@ async def carry_out(actors: Mapping[str, Actor], selection: Selection, deed: Dee
     Raises ``NotFound`` for an account that has no deployment.
     """
     ids = chosen(actors, selection)
-    return ActionResult(outcomes=list(await asyncio.gather(*(_one(actors, name, deed) for name in ids))))
+    compared = [name for name in ids if name not in actors][:MOST_COMPARED]
+    outcomes = (_one(actors, name, deed, near=actors if name in compared else ()) for name in ids)
+    return ActionResult(outcomes=list(await asyncio.gather(*outcomes)))
 
 
 def chosen(actors: Mapping[str, Actor], selection: Selection) -> list[str]:
@@ -43,9 +45,11 @@ def find(actors: Mapping[str, Actor], deployment_id: str) -> Actor:
     return actor
 
 
-async def _one(actors: Mapping[str, Actor], name: str, deed: Deed) -> Outcome:
+async def _one(actors: Mapping[str, Actor], name: str, deed: Deed, near: Iterable[str]) -> Outcome:
+    actor = actors.get(name)
+    if actor is None:
+        return Outcome(id=name, problem=problem_of(NotFound("deployment", name, near_matches(name, near))))
     try:
-        actor = find(actors, name)
         changed = await deed(actor)
     except StratdError as error:
         known = actors.get(name)

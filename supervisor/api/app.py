@@ -11,7 +11,11 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response, WebSocket
-from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+from fastapi.exceptions import (
+    RequestValidationError,
+    ValidationException,
+    WebSocketRequestValidationError,
+)
 from msgspec import Struct
 from starlette.exceptions import HTTPException
 
@@ -70,6 +74,8 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     key_routes,
 )
 """Who adds the routes below ``/api/v1``, one a subject."""
+MOST_TOLD: Final = 50
+"""Mistakes of one request that are told one by one: a body of a megabyte may hold 100,000."""
 
 
 class Guards(Struct, frozen=True, kw_only=True):
@@ -136,12 +142,19 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 async def _on_bad_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    return _answer(problem_of(Invalid(map(_bad_field, error.errors()))), request)
+    return _answer(problem_of(_bad_fields(error)), request)
 
 
 async def _on_bad_handshake(socket: WebSocket, error: Exception) -> None:
     assert isinstance(error, WebSocketRequestValidationError)  # noqa: S101
-    await refuse(problem_of(Invalid(map(_bad_field, error.errors()))), socket.scope, socket.send)
+    await refuse(problem_of(_bad_fields(error)), socket.scope, socket.send)
+
+
+def _bad_fields(error: ValidationException) -> Invalid:
+    mistakes = error.errors()
+    told = [_bad_field(one) for one in mistakes[:MOST_TOLD]]
+    more = len(mistakes) - len(told)
+    return Invalid([*told, f"and {more:,} more mistakes"] if more else told)
 
 
 def _bad_field(detail: dict[str, Any]) -> str:

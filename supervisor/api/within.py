@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supervisor.api.port import DaemonPort
-from supervisor.errors import CREATES, NotFound, Refused, near_matches
+from supervisor.errors import CREATES, MOST_COMPARED, NotFound, Refused, near_matches
 from supervisor.problems import problem_of
 from supervisor.schema import (
     ActionResult,
@@ -131,11 +131,14 @@ async def selected(within: Within, call: Call, selection: Selection, **asked: An
     if mine:
         result = await call(Selection(ids=mine), **asked)
     done = {outcome.id: outcome for outcome in result.outcomes}
-    return ActionResult(outcomes=[done.get(name) or _unknown(name, ids) for name in asked_for])
+    compared = [name for name in asked_for if name not in done][:MOST_COMPARED]
+    return ActionResult(
+        outcomes=[done.get(name) or _unknown(name, ids if name in compared else []) for name in asked_for]
+    )
 
 
-def _unknown(name: str, ids: list[str]) -> Outcome:
-    return Outcome(id=name, problem=problem_of(NotFound("deployment", name, near_matches(name, ids))))
+def _unknown(name: str, near: list[str]) -> Outcome:
+    return Outcome(id=name, problem=problem_of(NotFound("deployment", name, near_matches(name, near))))
 
 
 async def started(within: Within, call: Call, request: StartRequest, **asked: Any) -> Any:

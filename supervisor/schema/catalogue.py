@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, JsonValue
 
 from supervisor.schema.base import Request, View
+from supervisor.schema.requests import Values
 
 StrategyType = Literal[
     "trend_following", "mean_reversion", "breakout", "causal_enhanced", "ml_enhanced", "momentum", "custom"
@@ -94,7 +95,7 @@ class ParametersRequest(Request):
         json_schema_extra={"examples": [{"parameters": {"fast_period": 5, "slow_period": 20}}]}
     )
 
-    parameters: dict[str, JsonValue] = Field(default={}, max_length=1000)
+    parameters: Values = {}
 
 
 class ParametersReport(View):

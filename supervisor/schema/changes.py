@@ -3,11 +3,11 @@
 # ruff: noqa: RUF012  (pydantic copies a default for each object)
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, RootModel, model_validator
 
-from supervisor.schema.base import Request, View
+from supervisor.schema.base import Request, View, text_only
 from supervisor.schema.deployments import DeploymentRow
 from supervisor.schema.requests import AccountId, Cpu, Memory
 
@@ -25,6 +25,11 @@ class VerbRequest(Request):
 
 class NamedValues(RootModel[Annotated[dict[str, JsonValue], Field(min_length=1, max_length=200)]]):
     """Some parameters or risk limits by name; what is not named stays. A risk limit of null is none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, given: Any) -> Any:
+        return text_only(given)
 
 
 class QuotaPatch(Request):

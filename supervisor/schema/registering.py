@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
 from supervisor.schema.base import Request, View
-from supervisor.schema.requests import Symbol, Timeframe
+from supervisor.schema.requests import Symbol, Timeframe, Values
 
 MOST_SOURCE = 2**20
 """Characters of one module: as many as the bytes that ``strategies.manifest`` allows a single file."""
@@ -45,12 +45,12 @@ class CodeRequest(Request):
     type: StrategyType = "custom"
     instruments: list[Symbol] = Field(default=[], max_length=1000)
     timeframe: Timeframe | None = None
-    parameters: dict[str, JsonValue] | list[dict[str, JsonValue]] = {}
+    parameters: Values | list[Values] = {}
     code: Annotated[str, Field(min_length=1, max_length=MOST_SOURCE)] | None = None
     pickled: Annotated[str, Field(min_length=1, max_length=MOST_PICKLED)] | None = None
     python: Annotated[str, Field(max_length=16)] = ""
     source: Annotated[str, Field(max_length=MOST_SOURCE)] = ""
-    trial: dict[str, JsonValue] = {}
+    trial: Values = {}
     trust: bool = False
     """You answer for the code: it is tried where the sandbox could not hold a stranger's. Of root and the
     daemon's own user only (docs/sandbox.md)."""

@@ -5,12 +5,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    FailFast,
+    Field,
+    JsonValue,
+    WithJsonSchema,
+    model_validator,
+)
 
 from bus import timeframes
 from bus.topics import DEPLOYMENT_ID_ALLOWED, SYMBOL_ALLOWED, is_deployment_id, is_symbol
 from supervisor.quantities import parse_size
-from supervisor.schema.base import Request
+from supervisor.schema.base import Request, few
 
 
 def _id(value: str) -> str:
@@ -48,6 +56,9 @@ Memory = Annotated[
         }
     ),
 ]
+Values = Annotated[dict[str, JsonValue], BeforeValidator(few), Field(max_length=1000)]
+Texts = Annotated[dict[str, str], BeforeValidator(few), Field(max_length=1000)]
+"""By name. Each that is wrong is told, and compared with those that there are: so there are only so many."""
 Cpu = Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)]
 
 
@@ -64,10 +75,10 @@ class StartRequest(Request):
     """``NAME`` (the newest version) or ``NAME@VERSION``; needed once, when the deployment is new."""
     symbols: list[Symbol] | None = Field(default=None, max_length=1000)
     timeframes: list[Timeframe] | None = Field(default=None, max_length=32)
-    parameters: dict[str, JsonValue] = {}
-    parameter_text: dict[str, str] = {}
-    risk: dict[str, JsonValue] = {}
-    risk_text: dict[str, str] = {}
+    parameters: Values = {}
+    parameter_text: Texts = {}
+    risk: Values = {}
+    risk_text: Texts = {}
     account: AccountId | None = None
     mode: Literal["paper", "live"] | None = None
     memory: Memory | None = None
@@ -89,7 +100,7 @@ class StartRequest(Request):
 class Selection(Request):
     """Which deployments a verb is for: some ids, all of an account, or all. Exactly one of the three."""
 
-    ids: list[str] = Field(default=[], max_length=10_000)
+    ids: Annotated[list[str], FailFast()] = Field(default=[], max_length=10_000)
     account: str | None = None
     all: bool = False
 

@@ -6,16 +6,15 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from supervisor.schema.base import Request, View
 from supervisor.schema.catalogue import StrategyStatus
-from supervisor.schema.requests import AccountId, Symbol, Timeframe
+from supervisor.schema.requests import AccountId, Symbol, Timeframe, Values
 
 Money = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
 StrategyId = Annotated[str, Field(min_length=1, max_length=200)]
 """``NAME``, its version in force, or ``NAME@VERSION``."""
-Parameters = Annotated[dict[str, JsonValue], Field(max_length=1000)]
 
 
 def _day(value: str) -> str:
@@ -52,7 +51,7 @@ class ExecuteRequest(Request):
 
     strategy_id: StrategyId
     capital_allocation: Money
-    parameters: Parameters = {}
+    parameters: Values = {}
     instruments: list[Symbol] | None = Field(default=None, min_length=1, max_length=1000)
     timeframe: Timeframe | None = None
     account: AccountId | None = None
@@ -115,7 +114,7 @@ class BacktestRequest(Request):
     start_date: Day
     end_date: Day
     initial_capital: Money
-    parameters: Parameters = {}
+    parameters: Values = {}
 
     @model_validator(mode="after")
     def _ordered(self) -> BacktestRequest:

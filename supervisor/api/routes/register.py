@@ -107,7 +107,7 @@ def _handing_in(api: APIRouter, daemon: RegisteringPort) -> None:
         The same content again is the same version, and answered with 200. With
         ``Accept: application/x-ndjson`` every check is a line as it ends.
         """
-        submission = of_request(body, python=platform.python_version())
+        submission = await asyncio.to_thread(of_request, body, python=platform.python_version())
         return await _answer(await daemon.register_code(submission, who), accept)
 
     @api.post(
@@ -119,7 +119,7 @@ def _handing_in(api: APIRouter, daemon: RegisteringPort) -> None:
     )
     async def validate_code(body: CodeRequest, who: Who, accept: Accept = "") -> Response:
         """Check a strategy as ``register`` does, and keep nothing."""
-        submission = of_request(body, python=platform.python_version())
+        submission = await asyncio.to_thread(of_request, body, python=platform.python_version())
         return await _answer(await daemon.check_code(submission, who), accept)
 
     @api.post(
