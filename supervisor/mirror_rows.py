@@ -263,7 +263,8 @@ def _orders(name: str, row: bytes) -> list[Order]:
     found = _ORDERS(row)
     for order in found:
         _same(order.deployment_id, name, "id")
-        _bounded(order.seq)
+        for number in (order.seq, order.accepted_at, order.like + 1):
+            _bounded(number)
     return found
 
 
@@ -274,6 +275,7 @@ def _tally(name: str, row: bytes) -> Tally:
 def _saved(name: str, row: bytes) -> Saved:
     kept = _SAVED(row)
     _bounded(kept.seq)
+    _bounded(kept.at)
     return Saved(
         seq=kept.seq,
         at=kept.at,

@@ -110,11 +110,19 @@ class Oversight:
                 self.judge(turn, party)
 
     def days(self, turn: Turn) -> None:
-        """Begin the day of each account that has a ledger, also where no limit needs it: for people."""
+        """Begin the day of each account that has a ledger, also where no limit needs it: for people.
+
+        And of whoever a limit binds while it holds something: what the first price of the day takes is lost
+        on that day.
+        """
         world = self._world
-        for name in world.state.books.accounts():
-            if world.day(name, turn.now) > self.figures(("account", name)).day:
-                self.judge(turn, ("account", name))
+        if self._bound is None:
+            self._bound = self._find()
+        parties: list[Party] = [("account", name) for name in world.state.books.accounts()]
+        parties += [party for bound in self._bound.values() for party in bound]
+        for party in dict.fromkeys(parties):
+            if world.day(world.account_of(party).name, turn.now) > self.figures(party).day:
+                self.judge(turn, party)
 
     def moved(self, turn: Turn) -> None:
         """Write down the peaks that have moved since they were written down last."""

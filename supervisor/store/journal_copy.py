@@ -17,7 +17,9 @@ import msgspec
 from msgspec import Struct
 
 from bus.messages import Position
+from strategies.trading import lots
 from strategies.trading.accounts import Settled
+from strategies.trading.books import AGREES
 from strategies.trading.figures import Figures
 from strategies.trading.latches import Latch
 from strategies.trading.orders import Order
@@ -145,5 +147,26 @@ def write(database: sqlite3.Connection, copy: JournalCopy) -> None:
         )
     execute("DELETE FROM recent")  # orders that wait are not the entries of the last minute
     things = [*copy.guards, *copy.latches, *copy.figures, *copy.routes, *copy.settled]
-    standing.fill(database.executemany, copy.seq, things, copy.lots)
+    standing.fill(database.executemany, copy.seq, things, _lots(copy))
     rows.set_posted(execute, max([copy.seq, *(record.seq for record in records)]) + LEAP)
+
+
+def _lots(copy: JournalCopy) -> list[LotRing]:
+    """Return the lots of every holding; one at its average price where the copy's own are not the holding.
+
+    Rows of a copy are read one by one, so one of a pair may be missing. Books whose lots are not their
+    positions are refused, and no engine would start with them.
+    """
+    known = {(ring.deployment_id, ring.symbol): ring.lots for ring in copy.lots}
+    rings = []
+    for one in copy.positions:
+        if not one.quantity:
+            continue
+        mine = known.get((one.deployment_id, one.symbol), [])
+        numbers = [lot for lot, _, _ in mine]
+        in_order = numbers == sorted(set(numbers)) and all(0 <= lot <= copy.seq for lot in numbers)
+        total = lots.quantity(lots.Lot(*lot) for lot in mine)
+        if not (in_order and abs(total - one.quantity) <= AGREES * abs(one.quantity)):
+            mine = [(0, one.quantity, one.average_price)]
+        rings.append(LotRing(one.deployment_id, one.symbol, mine))
+    return rings

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from bus.messages import Checkpoint
 from strategies.trading.core import Core
-from strategies.trading.records import Snapshot, Tally
+from strategies.trading.records import LotRing, Snapshot, Tally
 from supervisor.store.journal import KEEP, Journal, JournalError, JournalReader
 from supervisor.store.journal_copy import LEAP, JournalCopy, read
 from tests.strategies.trading.trading_world import T0, grant, running_core, signal, tick, verdicts
@@ -71,6 +71,49 @@ def test_a_filled_journal_knows_repeated_signals_and_gives_no_number_twice(tmp_p
         journal.post()
         assert out.accepted[0].seq > core.snapshot().seq + LEAP
         assert [one.seq for one in journal.accepted(core.snapshot().seq, 10)] == [out.accepted[0].seq]
+
+
+@pytest.mark.parametrize(
+    "lots",
+    [[], [(3, 4.0, 100.0)], [(10**12, 10.0, 100.0)], [(-1, 10.0, 100.0)], [(3, 6.0, 100.0), (2, 4.0, 100.0)]],
+)
+def test_lots_of_a_copy_that_are_not_the_position_become_one_lot_and_every_engine_starts(tmp_path, lots):
+    copy = replace(bought_ten(tmp_path / "lost.db"), lots=[LotRing("d", "X", lots)])
+    new = tmp_path / "new.db"
+    with Journal.open(new) as journal:
+        journal.seed_from(copy)
+        trade(journal, signal("exit_long", key=50, quantity=4.0))
+    with Journal.open(new) as journal:
+        trade(journal, signal(key=51, quantity=1.0))
+    assert [7.0] == [position.quantity for position in recovered(new).positions]
+
+
+def test_lots_of_a_copy_without_a_position_are_left_out(tmp_path):
+    new = tmp_path / "new.db"
+    with Journal.open(new) as journal:
+        journal.seed_from(replace(bought_ten(tmp_path / "lost.db"), positions=[]))
+        trade(journal, signal(key=50, quantity=4.0))
+    assert [4.0] == [position.quantity for position in recovered(new).positions]
+
+
+def bought_ten(path) -> JournalCopy:
+    with Journal.open(path) as journal:
+        trade(journal, signal(quantity=10.0))
+    return copied(path)
+
+
+def trade(journal, asked) -> None:
+    """Let an engine that begins with this journal have one signal filled."""
+    core = Core(seed=journal.seed)
+    core.restore(journal.recover())
+    core.attach(grant(generation=2))
+    core.running("d", 2)
+    core.set_price("X", 100.0, T0)
+    out = core.on_signals("d", 2, [asked], T0)
+    assert verdicts(out) == ["accepted"]
+    journal.append(out.records)
+    journal.append(core.on_tick(tick(), T0 + 1).records)
+    journal.commit()
 
 
 def test_a_journal_with_anything_in_it_is_never_filled(tmp_path):

@@ -10,7 +10,9 @@ import pytest
 from msgspec.structs import replace
 from redis import asyncio as redis
 
-from bus.messages import Position
+from bus.messages import Checkpoint, Position
+from strategies.trading.orders import Order
+from strategies.trading.records import Saved
 from supervisor.life import State, Wanted
 from supervisor.mirror import (
     BATCH,
@@ -23,7 +25,14 @@ from supervisor.mirror import (
     believable,
     reconcile,
 )
-from supervisor.mirror_rows import HASHES, Contents, deployment_row, read_contents
+from supervisor.mirror_rows import (
+    HASHES,
+    Contents,
+    checkpoint_row,
+    deployment_row,
+    owned_rows,
+    read_contents,
+)
 from supervisor.store.redis import RedisMirror
 from supervisor.store.tables import Standing
 from tests.supervisor.redis_server import RedisServer
@@ -416,6 +425,25 @@ def test_every_row_that_cannot_be_read_is_named_and_the_others_are_taken():
         "the deployment", "the positions", "the waiting orders", "the tally", "the checkpoint", "the lots",
         "the guards", "the routes", "the latch", "the figures", "the money",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("number", ["seq", "accepted_at", "like"])
+def test_an_order_with_a_number_that_no_journal_holds_is_left_out_and_named(number):
+    order = Order(
+        order_id="o", signal_id="s", deployment_id="d", account_id="A", symbol="X", quantity=1.0,
+        reduce_only=False, leg="", data_as_of=1, accepted_at=1, seq=1,
+    )  # fmt: skip
+    rows = owned_rows([replace(order, **{number: 2**63})])
+    found = read_contents(Contents(hashes={"orders": rows}, records=[]), 9)
+    assert ([], ["d"]) == (found.journal.orders, [name for name, _ in found.unreadable])
+
+
+def test_a_checkpoint_of_a_time_that_no_journal_holds_is_left_out_and_named():
+    row = checkpoint_row(
+        Saved(seq=1, at=2**63, deployment_id="d", generation=1, checkpoint=Checkpoint(b"", 1, 1, {}))
+    )
+    found = read_contents(Contents(hashes={"checkpoints": {"d": row}}, records=[]), 9)
+    assert ([], ["d"]) == (found.journal.checkpoints, [name for name, _ in found.unreadable])
 
 
 @pytest.mark.system

@@ -97,6 +97,16 @@ def test_a_new_day_begins_with_what_there_is_then():
     assert len(of(Latched, price(core, 90.0, DAY + 2))) == 1
 
 
+@pytest.mark.parametrize("scope", ["deployment", "account"])
+def test_a_day_that_has_begun_without_a_price_begins_with_the_last_one(scope):
+    risk = {"max_daily_loss": 50.0}
+    mine = grant(risk=risk if scope == "deployment" else {})
+    core = holding(running_core(mine, setup=setup(**(risk if scope == "account" else {}))))
+    core.pulse(T0 + DAY)
+    [latched] = of(Latched, price(core, 94.0, DAY + 1))
+    assert ("max_daily_loss", scope) == (latched.latch.rule, latched.latch.scope)
+
+
 def test_a_profit_that_is_locked_bars_entries_for_the_day():
     core = holding(running_core(setup=setup(daily_profit_lock=100.0)))
     price(core, 110.0, 2)
