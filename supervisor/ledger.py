@@ -6,6 +6,7 @@ position is the engine's word, at most a second old; orders and trades are the j
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -73,12 +74,12 @@ class Ledger:
     async def orders(self, owners: Sequence[str] | None, *, ended: bool, limit: int) -> list[OrderRow]:
         """Return the orders that wait, with ``ended`` the others too; the newest last."""
         known = await self._daemon.signals.ask(lambda reader: reader.orders(owners, ended=ended, limit=limit))
-        return [order_row(one) for one in known]
+        return await asyncio.to_thread(list, map(order_row, known))
 
     async def trades(self, owners: Sequence[str] | None, *, after: int | None, limit: int) -> list[TradeRow]:
         """Return executions, the newest last."""
         found = await self._daemon.signals.ask(lambda reader: reader.trades(owners, after=after, limit=limit))
-        return [trade_row(one) for one in found]
+        return await asyncio.to_thread(list, map(trade_row, found))  # there may be very many
 
     def accounts(self) -> list[AccountView]:
         """Return every account."""

@@ -9,15 +9,17 @@ are not worth a stall of the daemon.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
 
+from supervisor import log_past
 from supervisor.broadcast import Broadcast
 
 TAIL = 200
@@ -83,6 +85,8 @@ class LogBook:
         self._size = 0
         self._taken = TAIL
         """Lines that the disk took since it last refused some: from ``TAIL`` on it has all of the ring."""
+        self._reading = asyncio.Lock()
+        """Held by who reads its files: each may be of megabytes, and threads are few."""
         self.dropped = 0
         """Lines that the disk did not take since the daemon began."""
 
@@ -115,9 +119,17 @@ class LogBook:
 
     async def read(self, limit: int | None = None, *, follow: bool = False) -> AsyncIterator[Line]:
         """Yield the last ``limit`` lines, the oldest first; then, if told, all that come."""
-        follower = self._broadcast.follow() if follow else None
+        most = TAIL if limit is None else limit
+        async with self._reading if most > len(self._ring) else contextlib.nullcontext():
+            follower = self._broadcast.follow() if follow else None
+            try:
+                past = await self._past(most)
+            except BaseException:
+                if follower is not None:
+                    follower.close()
+                raise
         try:
-            for line in self._past(TAIL if limit is None else limit):
+            for line in past:
                 yield line
             if follower is not None:
                 async for line in follower:
@@ -180,25 +192,17 @@ class LogBook:
             os.close(self._file)
             self._file = None
 
-    def _past(self, limit: int) -> list[Line]:
-        if limit <= len(self._ring):
-            return list(self._ring)[len(self._ring) - limit :]
-        found: deque[Line] = deque(maxlen=limit)
-        for path in (*(self._numbered(n) for n in range(self._keep, 0, -1)), self._path):
-            found.extend(_lines_of(path))
-        if self._taken >= TAIL or not self._ring:
-            return list(found)
+    async def _past(self, limit: int) -> list[Line]:
+        """Return the last ``limit`` lines as of now: what comes while they are read is not among them."""
+        ring = list(self._ring)
+        if limit <= len(ring):
+            return ring[len(ring) - limit :]
+        behind = self._taken < TAIL and bool(ring)
+        paths = [self._path, *(self._numbered(n) for n in range(1, self._keep + 1))]
+        sizes = log_past.standing(paths)
+        found = await asyncio.to_thread(log_past.last, paths, sizes, limit, parse)
+        if not behind:
+            return found
         # What the disk did not take is still in memory.
-        first = self._ring[0].at
-        return [*(line for line in found if line.at < first), *self._ring][-limit:]
-
-
-def _lines_of(path: Path) -> Iterator[Line]:
-    try:
-        # newline="\n": a lone carriage return or another separator of Unicode ends no line here.
-        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
-            for text in file:
-                if (line := parse(text)) is not None:
-                    yield line
-    except OSError:
-        return
+        first = ring[0].at
+        return [*(line for line in found if line.at < first), *ring][-limit:]

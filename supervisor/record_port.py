@@ -131,7 +131,7 @@ class Records:
         rows = await self._daemon.signals.ask(
             lambda reader: reader.verdicts(owners, verdict=verdict, rule=rule, after=after, limit=limit)
         )
-        return [SignalView.model_validate(row) for row in rows]
+        return await asyncio.to_thread(list, map(SignalView.model_validate, rows))  # there may be very many
 
     async def signal(self, signal_id: str) -> SignalChain:
         """Return one signal with all that followed from it."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 from pydantic import ValidationError
 
+from supervisor.api.routes import lines
 from supervisor.errors import NotFound, near_matches
-from supervisor.schema import StartRequest
+from supervisor.schema import LogLine, StartRequest
 from supervisor.schema.base import half_a_pair
 from supervisor.schema.changes import NamedValues
 from supervisor.schema.requests import ActionRequest
@@ -73,3 +75,27 @@ def test_values_by_name_are_text_too():
 def test_a_quota_beyond_all_numbers_is_a_mistake():
     with pytest.raises(ValidationError, match="memory"):
         StartRequest.model_validate_json(json.dumps({"id": "a", "memory": "9" * 400 + "T"}))
+
+
+def test_very_many_lines_leave_the_loop_to_others_in_between():
+    async def views() -> AsyncIterator[LogLine]:
+        for number in range(10 * lines.TURN):
+            yield LogLine(at=number, stream="out", text="x", generation=1)
+
+    async def read() -> tuple[int, int]:
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        counting = asyncio.create_task(count())
+        found = [line async for line in lines._json_lines(views()).body_iterator]
+        counting.cancel()
+        return len(found), turns
+
+    found, turns = asyncio.run(read())
+    assert found == 10 * lines.TURN
+    assert turns >= 9

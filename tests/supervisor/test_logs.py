@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supervisor import log_past
 from supervisor.logs import TAIL, Line, LogBook, parse
 from tests.waiting import turn
 
@@ -186,3 +188,63 @@ def test_a_follower_gets_the_last_lines_and_then_each_as_it_comes(book):
 @pytest.mark.parametrize("text", ["", "x", "not a time 1 out x", "2026-01-01T00:00:00.000000000Z x out y"])
 def test_what_is_no_line_is_passed_over(text):
     assert parse(text) is None
+
+
+def test_many_lines_are_read_on_a_thread_and_the_loop_turns_meanwhile(book, monkeypatch):
+    write(book, *(f"line {n}" for n in range(TAIL + 1)))
+    here, read_by = threading.get_ident(), []
+    read = log_past.last
+
+    def noting(*asked):
+        read_by.append(threading.get_ident())
+        return read(*asked)
+
+    monkeypatch.setattr(log_past, "last", noting)
+    assert len(texts(book, TAIL + 1)) == TAIL + 1
+    assert len(read_by) == 1
+    assert read_by != [here]
+
+
+def test_what_is_written_while_the_past_is_read_is_told_once(book, monkeypatch):
+    """It comes behind, as it would have; the file has rotated meanwhile, and is found under its new name."""
+    book = LogBook(book._path, max_bytes=4000)
+    write(book, *(f"line {n}" for n in range(TAIL + 20)))
+    read = log_past.last
+
+    def slowly(*asked):
+        for number in range(3):
+            book.write(2, [(1_700_000_000_123_456_789, "out", f"new {number}")])
+        return read(*asked)
+
+    monkeypatch.setattr(log_past, "last", slowly)
+
+    async def follow() -> list[str]:
+        lines = book.read(TAIL + 10, follow=True)
+        found = [(await anext(lines)).text for _ in range(TAIL + 13)]
+        await lines.aclose()
+        return found
+
+    expected = [f"line {n}" for n in range(10, TAIL + 20)] + ["new 0", "new 1", "new 2"]
+    assert expected == asyncio.run(follow())
+    book.close()
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.lists(st.text(alphabet="ab\r\x85é", min_size=1, max_size=9), max_size=30), max_size=4),
+    st.integers(0, 60),
+    st.integers(1, 12),
+)
+def test_the_last_lines_of_files_are_found_from_their_end(tmp_path_factory, files, limit, piece):
+    folder = tmp_path_factory.mktemp("past")
+    paths = [folder / f"{number}" for number in range(len(files))]
+    for path, lines in zip(paths, files, strict=True):
+        path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+    sizes = log_past.standing(paths)
+    for path in paths:
+        with path.open("ab") as file:
+            file.write(b"later\n")
+    whole = [line for lines in reversed(files) for line in lines]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_past, "PIECE", piece)
+        assert whole[max(0, len(whole) - limit) :] == log_past.last(paths, sizes, limit, str)

@@ -5,6 +5,7 @@ The events also come as server-sent events, with all other topics of the stream,
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -18,6 +19,8 @@ from supervisor.api.routes.signals import Wanted, signal_lines
 from supervisor.api.routes.stream import LastHeader, LastId, Only, Topics, server_sent
 from supervisor.schema import View
 
+TURN = 256
+"""Lines after which others have a turn of the loop."""
 Lines = Annotated[int, Query(ge=0, le=100_000)]
 After = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 Id = Annotated[str, Path(max_length=64)]
@@ -72,7 +75,11 @@ def _json_lines(views: AsyncIterator[View]) -> JsonLines:
         async with contextlib.AsyncExitStack() as always_cleanup:
             if hasattr(views, "aclose"):
                 always_cleanup.push_async_callback(views.aclose)
+            sent = 0
             async for view in views:
                 yield view.model_dump_json() + "\n"
+                sent += 1
+                if sent % TURN == 0:
+                    await asyncio.sleep(0)  # no send waits where the client takes it all: others have a turn
 
     return JsonLines(lines())
