@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from supervisor.routes import breaker as br
 from supervisor.routes import order as machine
+from supervisor.routes.ended import Ended
 from supervisor.routes.order import Act, Heard, Stage
 from supervisor.routes.post import Post, report
 from supervisor.routes.route import (
@@ -38,6 +39,8 @@ from supervisor.trading_control import OrderReport, RouteOrder
 UNANSWERED: Final = frozenset({Stage.NEW, Stage.SENDING, Stage.UNKNOWN})
 LONGEST_RETRY_AFTER: Final = 60.0
 """Seconds of patience that the other end is given, whatever it asks for: an exit may be waiting."""
+SHORTEST_RETRY_AFTER: Final = 0.1
+"""Seconds below which our own pace counts: at ``Retry-After: 0`` it would be asked as fast as it answers."""
 log = structlog.get_logger()
 
 
@@ -67,6 +70,7 @@ class Courier:
         self._note = note
         self._problem = problem
         self._posts: dict[str, Post] = {}
+        self._ended = Ended()
         self._breaker = br.Breaker(failures=spec.failures, cool_down=spec.cool_down)
         self._entries = asyncio.Semaphore(spec.at_once)
         self._exits = asyncio.Semaphore(spec.at_once)
@@ -122,11 +126,18 @@ class Courier:
 
     def _said(self, order_id: str, answer: Answer) -> None:
         """Take what the route says unasked."""
-        if (post := self._posts.get(order_id)) is not None and machine.believable(answer):
+        if not machine.believable(answer):
+            return
+        if (post := self._posts.get(order_id)) is not None:
             post.live = machine.answered(post.live, answer)
             self._report(post)
             post.wake.set()
             self._let_go_behind(post)
+        elif (known := self._ended.late(order_id, answer)) is not None:
+            one = known.order
+            why = f"{answer.filled:g} filled, it had ended with {known.filled:g}; the rest is in no books"
+            about = f"order {order_id} of {one.symbol} by {self.spec.name}: {why}"
+            self._note("fill_after_end", about, one.deployment_id)
 
     # ---- one order, from beginning to end ---------------------------------------------------------
     async def _carry(self, post: Post) -> None:
@@ -147,6 +158,8 @@ class Courier:
             self._note("order_abandoned", self._about(post, "see the log"), post.order.deployment_id)
         finally:
             self._posts.pop(post.order.order_id, None)
+            if post.live.stage is Stage.ENDED:
+                self._ended.keep(post.order, post.live.answer)
             self._report(post)
             self._let_go_behind(post)
 
@@ -321,4 +334,6 @@ def _again(error: Exception) -> bool | float:
     """Whether to try again, and when, if the other end has said when."""
     if not isinstance(error, RouteError):
         return False
-    return True if error.retry_after is None else min(error.retry_after, LONGEST_RETRY_AFTER)
+    if error.retry_after is None or error.retry_after < SHORTEST_RETRY_AFTER:
+        return True
+    return min(error.retry_after, LONGEST_RETRY_AFTER)

@@ -237,6 +237,35 @@ def test_what_comes_unasked_counts_at_once():
     assert 1 == len(live(scenario, poll_first=60.0, poll_most=60.0).did("send"))
 
 
+def test_what_fills_after_its_order_has_ended_is_told_once():
+    async def scenario(world: World, route: FakeRoute):
+        world.take(order())
+        await world.until("working")
+        route.told("o1", Answer(status="cancelled", filled=4.0, average_price=7.0))
+        await world.until("cancelled")
+        await until(lambda: leaves(world), what="the order is let go")
+        for filled in (4.0, 3.0, 6.0, 6.0):
+            route.told("o1", Answer(status="cancelled", filled=filled, average_price=7.0))
+        [(kind, detail)] = world.events
+        assert ("fill_after_end", True) == (kind, "6 filled, it had ended with 4" in detail)
+
+    async def leaves(world: World) -> bool:
+        return not world.courier.open
+
+    live(scenario, poll_first=60.0, poll_most=60.0)
+
+
+def test_a_gateway_that_says_retry_at_once_is_asked_at_our_own_pace():
+    async def scenario(world: World, route: FakeRoute):
+        route.sends = [BUSY] * 1_000
+        world.take(order())
+        await called(route, "send")
+        for _ in range(50):
+            await turn()
+
+    assert 1 == len(live(scenario, wait_first=60.0, wait_most=60.0).did("send"))
+
+
 def test_orders_that_work_are_asked_for_at_their_pace_however_many_there_are():
     async def scenario(world: World, route: FakeRoute):
         for number in range(5):
