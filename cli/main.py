@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 from typer.models import CommandInfo
 
 from cli.commands import (
+    approvals,
     catalogue,
     config,
     daemon,
@@ -102,6 +103,7 @@ for verbs in (
     state,
     money,
     streams,
+    approvals,
     catalogue,
     feeds,
     keys,

@@ -93,7 +93,10 @@ class IStrategy(ABC):
 
     # ---- what became of signals -------------------------------------------------------------------
     def on_signal_result(self, ack: SignalAck) -> None:
-        """Learn the verdict on one signal: accepted, modified, rejected (``rule``), duplicate, expired."""
+        """Learn the verdict on one signal: accepted, modified, rejected (``rule``), duplicate, expired.
+
+        Or pending, where a person is to approve it; then it is called again with the same ``signal_id``.
+        """
 
     def on_order_update(self, order: OrderUpdate) -> SignalReturn:
         """Answer a change of an order."""

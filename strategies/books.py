@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bus.messages import Fill, OrderUpdate, Position, Signal, SignalAck
 
@@ -62,12 +63,14 @@ class ClosedTrade(Struct, frozen=True, kw_only=True):
 class Books:
     """What the host writes and the context shows."""
 
-    __slots__ = ("now", "open_orders", "opened", "positions", "unjudged")
+    __slots__ = ("now", "open_orders", "opened", "pending", "positions", "unjudged")
 
     def __init__(self) -> None:
         self.now = 0
         self.positions: dict[str, Position] = {}
         self.open_orders: dict[str, OpenOrder] = {}
+        self.pending: dict[str, OpenOrder] = {}
+        """Signals that wait for a person's approval, by id."""
         self.opened: dict[str, tuple[int, float, float]] = {}
         """Symbol -> event time, realised and fees when its position was opened."""
         self.unjudged: dict[int, Signal] = {}
@@ -88,19 +91,28 @@ class Books:
             self.unjudged[signal.number] = signal
         _trim(self.unjudged)
 
-    def judge(self, ack: SignalAck) -> bool:
-        """Take a verdict: an accepted signal waits for its fill. False if none waits for this one.
+    def judge(self, ack: SignalAck) -> SignalAck | None:
+        """Take a verdict: an accepted signal waits for its fill. None if no signal waits for this one.
 
         A signal that a restart sent again is answered twice: as it was the first time, from the tape, and
-        then as the duplicate that it is.
+        then as the duplicate that it is. One that waits for approval is answered again by its id alone: the
+        number may be another one's by then, in an instance that began anew.
         """
-        signal = self.unjudged.pop(ack.number, None)
-        if signal is None:
-            return False
+        waited = self.pending.pop(ack.signal_id, None)
+        if waited is not None:
+            number, signal = waited.number, waited.signal
+        elif (found := self.unjudged.pop(ack.number, None)) is not None:
+            number, signal = ack.number, found
+        else:
+            return None
+        order = OpenOrder(ack.signal_id, number, signal)
+        if ack.decision == "pending":
+            self.pending[ack.signal_id] = order
+            _trim(self.pending)
         if ack.decision in {"accepted", "modified"} and signal.intent != "cancel":
-            self.open_orders[ack.signal_id] = OpenOrder(ack.signal_id, ack.number, signal)
+            self.open_orders[ack.signal_id] = order
             _trim(self.open_orders)
-        return True
+        return replace(ack, number=number)
 
     def put_back(self, state: HostState) -> None:
         """Go on where a checkpoint was taken."""
@@ -108,6 +120,7 @@ class Books:
         self.positions = {position.symbol: position for position in state.positions}
         self.opened = dict(state.opened)
         self.open_orders = {order.signal_id: order for order in state.open_orders}
+        self.pending = {order.signal_id: order for order in state.pending}
         self.unjudged = {signal.number: signal for signal in state.unjudged}
 
     def change(self, order: OrderUpdate) -> None:

@@ -74,6 +74,7 @@ class Checkpoints:
             stale=data.stale(),
             barrier=self._market.barrier.state() if self._market.barrier is not None else None,
             indicators=ctx.indicators.states(),
+            pending=list(books.pending.values()),
         )
         content = {"state": own, **ctx.snapshot(), "host": snapshot.encode(host)}
         return state.pack(content, self._limit)

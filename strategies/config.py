@@ -32,7 +32,8 @@ class RiskConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     in percent at which the trailing stop arms is ``trailing_stop_activation``. ``max_drawdown`` is percent
     from the peak of the deployment's equity; ``time_stop`` and what ends in ``_s`` or ``_after_stop`` are
     seconds. ``allowed_sessions`` ("HH:MM-HH:MM") and ``square_off_at`` ("HH:MM") are local times of the
-    symbol's calendar.
+    symbol's calendar. With ``approval`` manual a person approves what takes on risk, for ``approval_timeout``
+    seconds at most (None: as the daemon is configured).
     """
 
     max_position_size: Price | None = None
@@ -57,6 +58,8 @@ class RiskConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allowed_sessions: list[str] | None = None
     square_off_at: str | None = None
     on_breach: Literal["pause", "exit_only", "flatten", "lock"] = "pause"
+    approval: Literal["auto", "manual"] = "auto"
+    approval_timeout: Price | None = None
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> RiskConfig:

@@ -293,8 +293,9 @@ class Host:
 
     # ---- what became of signals -------------------------------------------------------------------
     def _acked(self, event: Acked) -> list[Signal]:
-        if self._books.judge(event.ack) and "on_signal_result" in self._wrote:
-            self._calls.tell("on_signal_result", self.strategy.on_signal_result, event.ack)
+        ack = self._books.judge(event.ack)
+        if ack is not None and "on_signal_result" in self._wrote:
+            self._calls.tell("on_signal_result", self.strategy.on_signal_result, ack)
         return []
 
     def _filled(self, event: Filled) -> list[Signal]:

@@ -87,6 +87,7 @@ class HostState(Struct, array_like=True, frozen=True):
     stale: dict[str, list[str]]
     barrier: BarrierState | None
     indicators: list[IndicatorState]
+    pending: list[OpenOrder] = []
 
 
 encode: Final = msgspec.msgpack.Encoder().encode

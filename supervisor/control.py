@@ -17,6 +17,7 @@ from strategies.trading.latches import Latch
 from strategies.trading.protection import Guard
 from supervisor.trading_control import (
     AccountRow,
+    AnswerSignal,
     Clearances,
     Flooded,
     HoldingRow,
@@ -24,6 +25,7 @@ from supervisor.trading_control import (
     Rearm,
     RouteOrder,
     SetLatch,
+    SignalAnswered,
     TradingAnswer,
 )
 
@@ -176,6 +178,7 @@ EngineOrder: TypeAlias = (
     | Rearm
     | OrderReport
     | Clearances
+    | AnswerSignal
 )
 
 
@@ -309,4 +312,5 @@ EngineNews: TypeAlias = (
     | TradingAnswer
     | RouteOrder
     | Flooded
+    | SignalAnswered
 )

@@ -28,6 +28,7 @@ from sandbox.spec import Held
 from supervisor import life as lf
 from supervisor.accounts import Accounts
 from supervisor.actor import Actor
+from supervisor.approvals import Approvals
 from supervisor.briefing import Briefing
 from supervisor.catalogue import Catalogue
 from supervisor.cells import Cells
@@ -134,6 +135,7 @@ class Daemon:
         self.news.on_state_answer = self.checkpoints.on_answer
         self.news.on_engine_gone.append(self.checkpoints.on_engine_death)
         self.accounts = Accounts(self)
+        self.approvals = Approvals(self)
         self.hub = Hub(DaemonWorld(self))
         self.scrape = Scrape(self)
         self.routing = Routing(settings.route_specs, self.engine.tell, self.events.note, self.problems)

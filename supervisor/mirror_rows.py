@@ -26,14 +26,14 @@ from supervisor.store.tables import Deployment, Standing
 
 HASHES = (
     "deployments", "positions", "orders", "tallies", "checkpoints", "lots", "guards", "routes", "latches",
-    "figures", "settled",
+    "figures", "settled", "pending",
 )  # fmt: skip
 NAMED = 5
 """Signals that cannot be read are named up to so many, and counted."""
 LARGEST = 2**62
 
 T = TypeVar("T")
-Owned = TypeVar("Owned", Position, LotRing, Guard, Routed)
+Owned = TypeVar("Owned", Position, LotRing, Guard, Routed, Judged)
 Scoped = TypeVar("Scoped", Latch, Figures)
 _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
@@ -130,13 +130,16 @@ def standing_rows(copy: JournalCopy) -> dict[str, dict[str, bytes]]:
         "lots": owned_rows(copy.lots),
         "guards": owned_rows(copy.guards),
         "routes": owned_rows(copy.routes),
+        "pending": owned_rows(copy.pending),
         "latches": {f"{latch.scope}:{latch.name}": _json(latch) for latch in copy.latches},
         "settled": {f"{one.account_id}:{one.currency}": _json(one) for one in copy.settled},
         "figures": {f"{figures.scope}:{figures.name}": _json(figures) for figures in copy.figures},
     }
 
 
-def owned_rows(owned: Iterable[Position | Order | LotRing | Guard | Routed]) -> dict[str, bytes]:
+def owned_rows(
+    owned: Iterable[Position | Order | LotRing | Guard | Routed | Judged],
+) -> dict[str, bytes]:
     """Return rows of things that deployments own: a JSON list for each deployment that has any."""
     lists: dict[str, list[Any]] = {}
     for one in owned:
@@ -177,6 +180,7 @@ def read_contents(contents: Contents, seq: int) -> Found:
             lots=reader.every("lots", "lots", _owned(LotRing)),
             guards=reader.every("guards", "guards", _owned(Guard)),
             routes=reader.every("routes", "routes", _owned(Routed)),
+            pending=reader.every("pending", "signals that wait for approval", _pending),
             latches=reader.each("latches", "latch", _scoped(Latch)),
             figures=reader.each("figures", "figures", _scoped(Figures)),
             settled=reader.each("settled", "money", _settled),
@@ -257,6 +261,16 @@ def _scoped(kind: type[Scoped]) -> Callable[[str, bytes], Scoped]:
         return found
 
     return read
+
+
+def _pending(name: str, row: bytes) -> list[Judged]:
+    found = _owned(Judged)(name, row)
+    for judged in found:
+        bytes.fromhex(judged.key)
+        _same(judged.decision, "pending", "verdict")
+        for number in (judged.seq, judged.at, judged.until):
+            _bounded(number)
+    return sorted(found, key=lambda judged: judged.seq)
 
 
 def _orders(name: str, row: bytes) -> list[Order]:

@@ -14,7 +14,7 @@ from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.events import EventLog
 from supervisor.metrics.totals import Totals
-from supervisor.trading_control import Flooded, RouteOrder, TradingAnswer
+from supervisor.trading_control import Flooded, RouteOrder, SignalAnswered, TradingAnswer
 
 AGAIN, SELDOM = 0.002, 0.25
 """Seconds between two looks at what a cell left behind: at first, and doubled up to."""
@@ -53,6 +53,7 @@ class News:
         self.on_ready: Callable[[control.EngineReady], None] = lambda _ready: None
         self.on_stats: Callable[[control.EngineStats], None] = lambda _stats: None
         self.on_feed: Callable[[control.FeedTurned], None] = lambda _turned: None
+        self.on_signal_answered: Callable[[SignalAnswered], None] = lambda _answer: None
         self.on_trading_answer: Callable[[TradingAnswer], None] = lambda _answer: None
         self.on_route: Callable[[RouteOrder], None] = lambda _order: None
         self.on_state_answer: Callable[[control.StateAnswer], None] = lambda _answer: None
@@ -81,6 +82,8 @@ class News:
                 self.on_state_answer(news)
             case TradingAnswer():
                 self.on_trading_answer(news)
+            case SignalAnswered():
+                self.on_signal_answered(news)
             case RouteOrder():
                 self.on_route(news)
             case Flooded():

@@ -15,6 +15,7 @@ from typing import Literal
 from supervisor import doctor, views
 from supervisor.access import Access
 from supervisor.actor import Actor
+from supervisor.approval_port import Approving
 from supervisor.capacity import HostMeter
 from supervisor.change_port import Changes, new_secret
 from supervisor.daemon import Daemon
@@ -52,7 +53,9 @@ from supervisor.store.deployments import StoreError
 from supervisor.streaming.port import Streaming
 
 
-class Port(Access, Money, MarketData, Running, Streaming, Changes, Records, Operations, Registering):
+class Port(
+    Access, Money, MarketData, Running, Streaming, Changes, Records, Operations, Registering, Approving
+):
     """Answers for one daemon."""
 
     def __init__(self, daemon: Daemon) -> None:

@@ -141,6 +141,7 @@ def chain(found: Chain) -> SignalChain:
     """Return one signal with all that followed."""
     return SignalChain(
         signal=SignalView.model_validate(signal_row(found.judged)),
+        waited=None if found.waited is None else SignalView.model_validate(signal_row(found.waited)),
         asked=signal_map(found.judged.signal),
         order=order_row(found.order) if found.order else None,
         report=_report(found.routed),

@@ -20,6 +20,7 @@ class TradingSpec(Struct, frozen=True, kw_only=True):
 
     ``live`` is the first of the three opt-ins; the account's and the deployment's are the others.
     ``remote_risk``: a remote risk service is asked, and until it has answered no live entry is let through.
+    ``approval_timeout`` is in seconds.
     """
 
     instruments: Instruments = Instruments()
@@ -27,6 +28,7 @@ class TradingSpec(Struct, frozen=True, kw_only=True):
     paper: Terms = Terms()
     live: bool = False
     remote_risk: bool = False
+    approval_timeout: float = 300.0
 
 
 class SetLatch(Struct, frozen=True, array_like=True, tag=11):
@@ -90,6 +92,19 @@ class Clearances(Struct, frozen=True, array_like=True, tag=14):
     lasts: float
 
 
+class AnswerSignal(Struct, frozen=True, array_like=True, tag=15):
+    """Approve or deny a signal that waits for it; ``SignalAnswered`` follows, once that is durable.
+
+    ``by`` names the operator, ``remark`` is theirs.
+    """
+
+    signal_id: str
+    approve: bool
+    by: str
+    remark: str
+    request: int
+
+
 class AccountRow(Struct, frozen=True, kw_only=True):
     """What the engine knows of one account, once a second; money in ``currency``, None unknown."""
 
@@ -132,6 +147,16 @@ class TradingAnswer(Struct, frozen=True, array_like=True, tag=7):
     problem: str = ""
     changed: bool = True
     latch: Latch | None = None
+
+
+class SignalAnswered(Struct, frozen=True, array_like=True, tag=10):
+    """An ``AnswerSignal`` was heard, and what became of the signal is in the journal.
+
+    Not ``changed``: it did not wait any more.
+    """
+
+    request: int
+    changed: bool
 
 
 class RouteOrder(Struct, frozen=True, array_like=True, tag=8):

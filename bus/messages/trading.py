@@ -87,11 +87,15 @@ class Signal(Struct, array_like=True, frozen=True, kw_only=True):
     number: Count = 0
 
 
-Decision: TypeAlias = Literal["accepted", "modified", "rejected", "duplicate", "expired"]
+Decision: TypeAlias = Literal["accepted", "modified", "rejected", "duplicate", "expired", "pending"]
+"""``pending`` is no last word: a person is to approve the signal, and another verdict follows."""
 
 
 class SignalAck(Struct, array_like=True, frozen=True):
-    """The engine's answer to one signal. ``rule`` names why it was not accepted, else empty."""
+    """The engine's answer to one signal. ``rule`` names why it was not accepted, else empty.
+
+    After ``pending`` comes a second one with the same ``signal_id``, once somebody has decided, or nobody.
+    """
 
     idempotency_key: str
     decision: Decision

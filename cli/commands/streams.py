@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -51,12 +52,18 @@ def signals(
     after: After = None,
     wait: Wait = 60.0,
     as_json: Json = False,
+    pending: Annotated[
+        bool, typer.Option("--pending", help="Those that wait for approval, and their ids.")
+    ] = False,
 ) -> None:
     """Every signal with its verdict and rule; -f goes on by number when the daemon is restarted."""
     from cli import render
     from supervisor.schema import SignalView
 
     client, width = Client(), terminal_width()
+    if pending:
+        _say_pending(client, deployment_id, as_json=as_json)
+        return
     query = {"deployment_id": deployment_id}
     if follow:
         came = follow_on(
@@ -65,3 +72,15 @@ def signals(
     else:
         came = client.lines("signals", n=lines, after=after, **query)
     print_lines(came, as_json, lambda line: render.signal(SignalView.model_validate_json(line), width))
+
+
+def _say_pending(client: Client, deployment_id: str | None, *, as_json: bool) -> None:
+    """Print what waits for approval, one object or line a signal."""
+    from cli.render_approvals import pending
+    from supervisor.schema import SignalView
+
+    found = json.loads(client.get("signals/pending", deployment_id=deployment_id))
+    for one in found:
+        print(json.dumps(one) if as_json else pending(SignalView.model_validate(one)))
+    if not found and not as_json:
+        print("nothing waits for approval")

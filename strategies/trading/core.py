@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from bus.messages import Candle, Checkpoint, Position, Signal, Tick
+from strategies.trading.approvals import Approvals
 from strategies.trading.dealing import Dealing
 from strategies.trading.desk import Desk, Grant, Standing, Verb
 from strategies.trading.execution import WHY, Match
@@ -94,6 +95,7 @@ class Core:
         for order in self._state.broker.everything():
             if order.deployment_id == deployment_id and order.role == "signal":
                 dealing.cancel(order, "its deployment was removed")
+        Approvals(turn, self._world).end_all(("deployment", deployment_id), "its deployment was removed")
         settled = self._state.books.settled()
         turn.write(Forgotten, deployment_id=deployment_id)
         dealing.settle(settled)
@@ -113,12 +115,35 @@ class Core:
         self._oversight.rearm(turn, party, by, reason or "no reason given")
         return turn.out
 
+    def answer(self, signal_id: str, *, approve: bool, by: str, remark: str, now: int) -> Outcome:
+        """Approve or deny a signal that waits for it, by the word of ``by``; no records where none does.
+
+        One whose time is over lapses, whoever says what. ``now`` is as for the judgement of such a signal.
+        """
+        turn, _ = self._turn(now)
+        pending = self._state.pending.find(signal_id)
+        if pending is not None and approve:
+            self._oversight.prepare(turn, pending.deployment_id)  # which may find a latch to set
+            pending = self._state.pending.find(signal_id)
+        if pending is None:
+            return turn.out
+        approvals = Approvals(turn, self._world)
+        if now >= pending.until:
+            approvals.lapse(pending)
+        elif approve:
+            desk, key = self._state.desk(pending.deployment_id), bytes.fromhex(pending.key)
+            view = self._viewing.view(now, desk, desk.grant.generation, pending.signal, key)
+            approvals.approve(pending, by, remark, view)
+        else:
+            approvals.deny(pending, by, remark)
+        return turn.out
+
     # ---- what cells send --------------------------------------------------------------------------
     def on_signals(self, deployment_id: str, generation: int, signals: list[Signal], now: int) -> Outcome:
         """Judge the signals of one callback, in order; each sees what the ones before it did."""
         turn, dealing = self._turn(now)
         desk = self._state.desk(deployment_id)
-        account = desk.grant.account_id
+        account, approvals = desk.grant.account_id, Approvals(turn, self._world)
         self._oversight.prepare(turn, deployment_id)
         for signal in signals:
             key = idempotency_key(deployment_id, signal)
@@ -126,7 +151,8 @@ class Core:
             if verdict.passed or RULES[verdict.rule].step > RATE_STEP:
                 desk.rate.take()
                 self._buckets.take(account)
-            if verdict.passed or desk.may_list(now):
+            passed, verdict = verdict.passed, approvals.heed(desk, signal, verdict)
+            if passed or desk.may_list(now):
                 judged = turn.judged(desk, generation, signal, key.hex(), verdict)
                 if verdict.passed:
                     self._carry_out(turn, dealing, judged, verdict)

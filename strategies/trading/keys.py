@@ -1,4 +1,7 @@
-"""The idempotency keys of accepted signals: what makes a signal that is repeated a duplicate."""
+"""The idempotency keys of accepted signals: what makes a signal that is repeated a duplicate.
+
+So are those of signals that waited for a person, whatever came of it: what was denied is not asked again.
+"""
 
 from __future__ import annotations
 

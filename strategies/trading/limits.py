@@ -19,11 +19,14 @@ from strategies.trading.levels import Protection
 Window: TypeAlias = tuple[int, int]
 """Minutes of a local day, half open; a window that ends before it starts goes on after midnight."""
 
+Approval: TypeAlias = Literal["auto", "manual"]
+APPROVALS: Final = ("auto", "manual")
+
 Kind: TypeAlias = Literal["amount", "count", "percentage"]
 
 _AMOUNTS: Final = (
     "max_position_size", "max_notional", "max_exposure", "max_daily_loss", "daily_profit_lock", "time_stop",
-    "cooldown_after_loss_s", "cooling_off_after_stop",
+    "cooldown_after_loss_s", "cooling_off_after_stop", "approval_timeout",
 )  # fmt: skip
 _COUNTS: Final = (
     "max_open_positions", "max_orders_per_min", "max_orders_per_day", "max_identical_orders_per_min",
@@ -35,7 +38,7 @@ _PERCENTAGES: Final = (
 )  # fmt: skip
 _POSITIVE: Final = frozenset({
     "time_stop", "cooldown_after_loss", "cooldown_after_loss_s", "cooling_off_after_stop",
-    "daily_profit_lock",
+    "daily_profit_lock", "approval_timeout",
 })  # fmt: skip
 """Where zero would say nothing: a limit of zero bars, an exit after zero seconds is none."""
 NUMBERS: Final[dict[str, Kind]] = {
@@ -64,6 +67,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     account's currency. Percentages are percent, durations seconds, ``allowed_sessions`` and
     ``square_off_at`` local minutes from midnight of the symbol's calendar.
 
+    ``approval`` manual: what takes on risk waits for a person, ``approval_timeout`` seconds at most, None for
+    the default (approvals.py).
+
     ``protect`` is what every position of it is guarded by, in percent and seconds. ``unheld`` names what
     nobody knows, ``invalid`` has one sentence for each value that is no limit.
     """
@@ -85,6 +91,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     allowed_sessions: tuple[Window, ...] | None = None
     square_off_at: int | None = None
     on_breach: LatchKind = "pause"
+    approval: Approval = "auto"
+    approval_timeout: float | None = None
     protect: Protection | None = None
     unheld: tuple[str, ...] = ()
     invalid: tuple[str, ...] = ()
@@ -136,7 +144,7 @@ class Limits(Struct, frozen=True, kw_only=True):
         )
 
 
-_KNOWN: Final = frozenset(NUMBERS) | {"allowed_sessions", "square_off_at", "on_breach"}
+_KNOWN: Final = frozenset(NUMBERS) | {"allowed_sessions", "square_off_at", "on_breach", "approval"}
 
 
 def minute_of_day(text: object) -> int | None:
@@ -163,6 +171,8 @@ def _read(name: str, value: Any) -> tuple[Any, str]:
         return _number(name, value)
     if name == "on_breach":
         return value, "" if value in LATCH_KINDS else f"one of {', '.join(LATCH_KINDS)}"
+    if name == "approval":
+        return value, "" if value in APPROVALS else f"one of {', '.join(APPROVALS)}"
     if name == "square_off_at":
         minute = minute_of_day(value)
         return minute, "" if minute is not None and minute < 1440 else "a time of day, HH:MM"

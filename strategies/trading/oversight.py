@@ -11,6 +11,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from strategies.trading import risk
+from strategies.trading.approvals import Approvals
 from strategies.trading.dealing import Dealing
 from strategies.trading.exits import Exits
 from strategies.trading.figures import Figures
@@ -179,6 +180,8 @@ class Oversight:
             if effect.cancels == "entries" and order.reduce_only:
                 continue
             dealing.cancel(order, f"{latch.scope} {latch.name} was latched ({latch.kind})")
+        why = f"{latch.scope} {latch.name} was latched ({latch.kind})"
+        Approvals(turn, world).end_all((latch.scope, latch.name), why)  # every kind of latch ends entries
         if not effect.closes:
             return
         for name in names:

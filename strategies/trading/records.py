@@ -23,6 +23,10 @@ class Judged(Struct, frozen=True, array_like=True, tag=1, kw_only=True):
     """The verdict on one signal, accepted or not. ``quantity`` is the signed order, None where none is.
 
     ``key`` is the idempotency key in hex. Identity fields are the connection's, never the child's.
+
+    A ``pending`` one waits for a person until ``until`` (ns, the clock of ``at``). What became of it is
+    another record with the same ``signal_id``, in which ``pending`` is the number of the first: ``by`` names
+    who decided, "" for nobody, and ``remark`` is theirs.
     """
 
     seq: int
@@ -41,6 +45,10 @@ class Judged(Struct, frozen=True, array_like=True, tag=1, kw_only=True):
     code_hash: str
     trading_mode: str
     signal: Signal
+    until: int = 0
+    pending: int = 0
+    by: str = ""
+    remark: str = ""
 
 
 class Withheld(Struct, frozen=True, array_like=True, tag=2, kw_only=True):
@@ -173,6 +181,7 @@ class Snapshot(Struct, frozen=True, array_like=True, tag=8, kw_only=True):
     routes: list[Routed] = []
     settled: list[Settled] = []
     recent: list[tuple[str, str, int, int]] = []
+    pending: list[Judged] = []
 
 
 class Refused(Struct, frozen=True, array_like=True, tag=9, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from bus.messages import AcceptedSignal, Signal
+from bus.messages import AcceptedSignal, Signal, SignalAck
 from strategies.trading.records import Judged, Withheld
 
 _DEFAULTS: Final = tuple(
@@ -18,9 +18,21 @@ _DEFAULTS: Final = tuple(
 ROW: Final = (
     "seq", "signal_id", "idempotency_key", "deployment_id", "generation", "strategy", "version", "account_id",
     "mode", "symbol", "intent", "quantity", "verdict", "rule", "detail", "reason", "timeframe", "data_as_of",
-    "emitted_at", "decided_at", "count",
+    "emitted_at", "decided_at", "count", "expires_at", "by", "remark",
 )  # fmt: skip
 """The fields of one line of ``signals --json``."""
+
+
+def signal_ack(judged: Judged) -> SignalAck:
+    """Return the verdict as the cell is told it.
+
+    The second one on a signal, after ``pending``, is known by its id alone: an instance that began anew may
+    have given the number to another one.
+    """
+    number = 0 if judged.pending else judged.signal.number
+    return SignalAck(
+        judged.key, judged.decision, judged.rule, judged.detail, judged.signal_id, number, judged.at
+    )
 
 
 def signal_map(signal: Signal) -> dict[str, Any]:
@@ -87,6 +99,9 @@ def signal_row(judged: Judged) -> dict[str, Any]:
         "emitted_at": signal.generated_at,
         "decided_at": judged.at,
         "count": 1,
+        "expires_at": judged.until or None,
+        "by": judged.by or None,
+        "remark": judged.remark or None,
     }
 
 

@@ -46,7 +46,9 @@ RULES: Final[dict[str, Rule]] = {
     "cooldown_after_loss": Rule(3, "too many round trips in a row lost money, and the pause is not over"),
     "cooling_off_after_stop": Rule(3, "a stop ended a position, and the pause after it is not over"),
     # 4 duplicates
-    "duplicate": Rule(4, "a signal with the same idempotency key was accepted before", "duplicate"),
+    "duplicate": Rule(
+        4, "a signal with the same idempotency key was accepted before, or waited for approval", "duplicate"
+    ),
     # 5 time
     "unstamped": Rule(5, "the time of its data is missing, so its age is unknown"),
     "clock_skew": Rule(5, "its data is from the future"),
@@ -116,6 +118,14 @@ RULES: Final[dict[str, Rule]] = {
     "remote_unreachable": Rule(
         11, "the remote risk service does not answer, so no live entry is let through"
     ),
+    # no refusal yet: decision "pending"; and what becomes of it but "accepted" (approvals.py)
+    "approval_needed": Rule(11, "a person is to approve it first", "pending"),
+    "approval_denied": Rule(11, "a person was asked to approve it, and refused"),
+    "approval_lapsed": Rule(11, "nobody approved it in time", "expired"),
+    "approval_withdrawn": Rule(
+        11, "it waited for approval, and the strategy or a latch took it back meanwhile"
+    ),
+    "approval_outdated": Rule(11, "account or mode are other ones than when it began to wait for approval"),
     # no refusal: decision "modified"
     "lot_rounded": Rule(7, "the quantity was rounded down to whole lots", "modified"),
     "slippage_unbounded": Rule(7, "an exit takes any price: max_slippage_bps was dropped", "modified"),

@@ -24,7 +24,7 @@ def _always(_: str) -> SessionCalendar:
 class Setup(Struct, frozen=True, kw_only=True):
     """``live`` is the configuration's opt-in; ``calendar`` tells that of a symbol.
 
-    ``remote_risk``: a remote risk service has a say in live entries.
+    ``remote_risk``: a remote risk service has a say in live entries. ``approval_timeout`` is in seconds.
     """
 
     instruments: Instruments = Instruments()
@@ -32,6 +32,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     paper: Terms = FRICTIONLESS
     live: bool = False
     remote_risk: bool = False
+    approval_timeout: float = 300.0
     calendar: Callable[[str], SessionCalendar] = _always
 
     def account(self, name: str) -> AccountTerms:

@@ -18,6 +18,7 @@ from strategies.trading.following import followed, owners
 from strategies.trading.guards import Guards
 from strategies.trading.keys import Keys
 from strategies.trading.latches import Latch, Scope
+from strategies.trading.pending import Pendings
 from strategies.trading.recent import Recent
 from strategies.trading.records import (
     Amended,
@@ -46,7 +47,7 @@ __all__ = ["Keys", "State"]
 
 
 class State:
-    """Sequence, desks, books, orders, guards, latches, figures, and the keys of accepted signals."""
+    """Sequence, desks, books, orders, guards, latches, figures, what is pending, and keys."""
 
     def __init__(self) -> None:
         self.seq = 0
@@ -56,6 +57,7 @@ class State:
         self.keys = Keys()
         self.guards = Guards()
         self.recent = Recent()
+        self.pending = Pendings()
         self.latches: dict[tuple[Scope, str], Latch] = {}
         self.figures: dict[tuple[Scope, str], Figures] = {}
         self.routes: dict[str, Routed] = {}
@@ -88,6 +90,8 @@ class State:
             state.guards.put(guard)
         for row in snapshot.recent:
             state.recent.put(row)
+        for judged in snapshot.pending:
+            state.pending.put(judged)
         state.latches = {(latch.scope, latch.name): latch for latch in snapshot.latches}
         state.figures = {(one.scope, one.name): one for one in snapshot.figures}
         state.routes = {routed.order_id: routed for routed in snapshot.routes}
@@ -113,6 +117,7 @@ class State:
             routes=[self.routes[key] for key in sorted(self.routes)],
             settled=self.books.settled(),
             recent=self.recent.everything(),
+            pending=self.pending.everything(),
         )
 
     def desk(self, deployment_id: str) -> Desk:
@@ -139,8 +144,13 @@ class State:
 
 
 def _judged(state: State, record: Judged) -> None:
-    state.desk(record.deployment_id).count(record.decision)
-    if record.decision in {"accepted", "modified"}:
+    if record.decision == "pending":  # counted once it is decided
+        state.pending.put(record)
+    else:
+        state.desk(record.deployment_id).count(record.decision)
+    if record.pending:
+        state.pending.drop(record.signal_id)
+    if record.pending or record.decision in {"accepted", "modified", "pending"}:
         key = bytes.fromhex(record.key)
         state.keys.remember(record.deployment_id, record.signal.symbol, key, record.at)
 

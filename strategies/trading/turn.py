@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
-from bus.messages import AcceptedSignal, Acked, Checkpoint, CommandBody, Signal, SignalAck
+from bus.messages import AcceptedSignal, Acked, Checkpoint, CommandBody, Signal
 from strategies.trading.desk import Desk, Standing
 from strategies.trading.identity import uuid7
 from strategies.trading.orders import Order
@@ -19,7 +19,7 @@ from strategies.trading.records import (
     Saved,
     Withheld,
 )
-from strategies.trading.replies import accepted_signal
+from strategies.trading.replies import accepted_signal, signal_ack
 from strategies.trading.state import State
 from strategies.trading.view import Verdict
 
@@ -101,10 +101,8 @@ class Turn:
         grant = desk.grant
         judged = self.entered(desk, generation, signal, key, verdict, account=grant.account_id)
         if desk.standing is not Standing.GONE and grant.generation == generation:
-            ack = SignalAck(
-                key, verdict.decision, verdict.rule, verdict.detail, judged.signal_id, signal.number, self.now
-            )
-            self.out.commands.append((grant.deployment_id, generation, Acked(ack, judged.seq)))
+            acked = Acked(signal_ack(judged), judged.seq)
+            self.out.commands.append((grant.deployment_id, generation, acked))
         return judged
 
     def entered(
@@ -130,6 +128,7 @@ class Turn:
             code_hash=grant.code_hash,
             trading_mode=grant.trading_mode,
             signal=signal,
+            until=verdict.until,
         )
         self.record(judged)
         return judged

@@ -139,7 +139,8 @@ class Verdict(Struct, frozen=True):
     ``quantity`` is the signed quantity of the order, None for a refusal, a cancel and an adjust; the fields
     from ``kind`` on say what the order is to be (``expires_at`` event time in ns, 0 for never). ``protect``
     guards the position that the order opens; ``adjust`` replaces what guards the present one. ``changes``
-    names what is not as it was asked for, with what it is instead (decision ``modified``).
+    names what is not as it was asked for, with what it is instead (decision ``modified``). ``until`` is when
+    a signal that waits for approval waits no longer (decision ``pending``), event time in ns.
     """
 
     decision: Decision
@@ -157,6 +158,7 @@ class Verdict(Struct, frozen=True):
     protect: Protection | None = None
     adjust: Protection | None = None
     changes: dict[str, float | str] = {}
+    until: int = 0
 
     @property
     def passed(self) -> bool:

@@ -36,6 +36,8 @@ class Viewing:
         buying, selling, waiting = state.broker.pending(name, symbol)
         if waiting and signal.intent == "cancel":
             waiting = len(state.broker.cancellable(name, symbol, signal.leg))
+        # They take the room of the orders that they may become, and can be cancelled like those.
+        waiting += state.pending.count(name, symbol, signal.leg if signal.intent == "cancel" else "")
         return View(
             standing=desk.standing,
             current=grant.generation == generation,

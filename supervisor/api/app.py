@@ -31,6 +31,7 @@ from supervisor.api.openapi import describe
 from supervisor.api.origins import Origins
 from supervisor.api.port import DaemonPort
 from supervisor.api.request_ids import RequestIds, request_id
+from supervisor.api.routes.approvals import approval_routes
 from supervisor.api.routes.candles import candle_routes
 from supervisor.api.routes.catalogue import catalogue_routes
 from supervisor.api.routes.changes import change_routes
@@ -64,6 +65,7 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     money_routes,
     change_routes,
     record_routes,
+    approval_routes,
     signal_routes,
     candle_routes,
     catalogue_routes,

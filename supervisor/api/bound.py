@@ -28,6 +28,7 @@ from supervisor.api.within import (
     listed,
     one_account,
     one_deployment,
+    own_answer,
     own_events,
     own_readiness,
     own_signal,
@@ -109,6 +110,9 @@ DECISIONS: Final[dict[str, Decision]] = {
     "equity": one_deployment,
     "find_signals": found_signals,
     "signal": own_signal,
+    "pending_signals": found_signals,
+    "approve_signal": own_answer,
+    "reject_signal": own_answer,
     "candles": passes,
     # keys
     "create_key": denied,

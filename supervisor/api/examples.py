@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "ApprovalRequest": {"reason": "as agreed on the phone"},
     "ActionRequest": {"ids": ["eurusd"], "reason": "news at 14:30", "wait": True},
     "CodeRequest": {
         "name": "breakout",

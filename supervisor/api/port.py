@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from supervisor.api.deployment_port import DeploymentPort
+from supervisor.api.routes.approvals import ApprovalPort
 from supervisor.api.routes.catalogue import CataloguePort
 from supervisor.api.routes.data import DataPort
 from supervisor.api.routes.keys import AccessPort
@@ -46,6 +47,7 @@ class DaemonPort(
     DataPort,
     OpsPort,
     RegisteringPort,
+    ApprovalPort,
     Protocol,
 ):
     """The daemon, as its HTTP API sees it."""

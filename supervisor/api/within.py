@@ -193,6 +193,12 @@ async def own_signal(within: Within, call: Call, signal_id: str) -> Any:
     return chain
 
 
+async def own_answer(within: Within, call: Call, signal_id: str, **asked: Any) -> Any:
+    """A word on one signal, of its own."""
+    await own_signal(within, within.port.signal, signal_id)
+    return await call(signal_id, **asked)
+
+
 async def executed(within: Within, call: Call, request: ExecuteRequest, **asked: Any) -> Any:
     """A new deployment of a strategy, which becomes its own."""
     if request.account not in (None, within.account):

@@ -6,8 +6,18 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from supervisor.client.call import Call
+from supervisor.client.calls import (
+    approvals,
+    daemon,
+    data,
+    money,
+    records,
+    registering,
+    running,
+    states,
+    verbs,
+)
 from supervisor.client.calls import catalogue as code
-from supervisor.client.calls import daemon, data, money, records, registering, running, states, verbs
 from supervisor.client.calls import keys as keyring
 from supervisor.client.calls import strategies as trading
 from supervisor.client.decoding import decoded
@@ -83,6 +93,9 @@ class Client(Asking):
     events = _asks(records.events)
     signals = _asks(records.signals)
     signal = _asks(records.signal)
+    pending_signals = _asks(approvals.pending_signals)
+    approve_signal = _asks(approvals.approve_signal)
+    reject_signal = _asks(approvals.reject_signal)
     performance = _asks(records.performance)
     equity = _asks(records.equity)
     incidents = _asks(records.incidents)

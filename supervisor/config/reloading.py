@@ -29,7 +29,7 @@ RELOADED: Final[dict[str, tuple[str, ...]]] = {
         "tick", "candle", "initialize", "save_state", "cleanup", "errors_in_a_row", "errors_per_minute",
         "extra", "extra_refill",
     ),
-    "signals": ("endpoint", "replay_endpoint", "curve_secret_key"),
+    "signals": ("endpoint", "replay_endpoint", "curve_secret_key", "approval_timeout"),
     "candles": ("synthetic",),
     "feeds": (
         "endpoint", "mode", "format", "calendar", "price", "heartbeat", "lateness", "grace", "venue_suffix",

@@ -303,6 +303,8 @@ class Signals(Section):
     """PUB; ``ipc://RUNTIME_DIR/signals.out`` if not given."""
     replay_endpoint: Endpoint | None = None
     """ROUTER; ``ipc://RUNTIME_DIR/signals.replay`` if not given."""
+    approval_timeout: Annotated[Duration, Field(gt=0, le=86_400)] = 300.0
+    """How long a signal waits for a person, where the risk that asks for one names no time of its own."""
 
     @field_validator("endpoint", "replay_endpoint")
     @classmethod

@@ -124,6 +124,7 @@ class Settings(BaseSettings):
             paper=self.paper.terms(),
             live=self.live.enabled,
             remote_risk=self.services.risk_management_url is not None,
+            approval_timeout=self.signals.approval_timeout,
         )
 
     @property

@@ -72,6 +72,7 @@ class Beat:
         """
         engine = self._engine
         engine.trading.look(monotonic)
+        engine.approvals.look()
         if any(feed.clock.watermark for feed in engine.feeds.values()):
             engine.take(engine.core.pulse(engine.event_now(monotonic), self._clock(monotonic)))
 

@@ -26,7 +26,7 @@ from supervisor.control import (
 )
 from supervisor.engine.feeds import NANOS, FeedKnown, FeedPort
 from supervisor.engine.resume import gone, no_timers
-from supervisor.trading_control import Clearances, OrderReport, Rearm, SetLatch
+from supervisor.trading_control import AnswerSignal, Clearances, OrderReport, Rearm, SetLatch
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
@@ -227,6 +227,10 @@ class Orders:
     @_do.register
     def _rearm(self, order: Rearm) -> None:
         self._engine.trading.rearm(order)
+
+    @_do.register
+    def _answer_signal(self, order: AnswerSignal) -> None:
+        self._engine.approvals.answer(order)
 
     @_do.register
     def _order_report(self, order: OrderReport) -> None:

@@ -32,7 +32,6 @@ from bus.messages import (
     OrderChanged,
     OrderUpdate,
     Schedule,
-    SignalAck,
     Tick,
     Ticks,
     TimerFired,
@@ -40,6 +39,7 @@ from bus.messages import (
 from strategies.trading.books import marked
 from strategies.trading.exits import ENGINE
 from strategies.trading.records import Closed, Executed, Judged
+from strategies.trading.replies import signal_ack
 from supervisor.engine.feeds import FeedKnown
 from supervisor.engine.timers import TimerState
 from supervisor.store.tape import Tape, TapeError
@@ -196,10 +196,10 @@ def _heed_commands(engine: Engine, mark: Mark, frames: list[bytes]) -> Told:
         body = command.body
         if isinstance(body, TimerFired):
             engine.timers.fired(owner, body.name, body.ts)
-        elif isinstance(body, Acked | Filled):
-            told.ids.add(body.ack.signal_id if isinstance(body, Acked) else body.fill.fill_id)
+        elif isinstance(body, Filled):
+            told.ids.add(body.fill.fill_id)
             told.newest = max(told.newest, body.seq)
-        elif isinstance(body, OrderChanged):
+        elif isinstance(body, Acked | OrderChanged):  # of a signal that was approved there are two verdicts
             told.ids.add(f"{body.seq}")
             told.newest = max(told.newest, body.seq)
     return told
@@ -218,8 +218,8 @@ def _tell(engine: Engine, mark: Mark, told: set[str]) -> None:
     for record in engine.journal.outcomes(mark.journal_seq):
         if isinstance(record, Judged):
             # What the engine asked for itself was no strategy's question.
-            if record.signal_id not in told and record.signal.timeframe != ENGINE:
-                engine.command(record.deployment_id, record.generation, Acked(_ack(record), record.seq))
+            if f"{record.seq}" not in told and record.signal.timeframe != ENGINE:
+                engine.command(record.deployment_id, record.generation, Acked(signal_ack(record), record.seq))
         elif isinstance(record, Closed):
             if f"{record.seq}" not in told:
                 engine.command(record.deployment_id, 0, OrderChanged(_ended(record), record.seq))
@@ -259,16 +259,4 @@ def _ended(closed: Closed) -> OrderUpdate:
         filled=closed.filled,
         detail=(closed.detail or closed.reason)[:256],
         at=closed.at,
-    )
-
-
-def _ack(judged: Judged) -> SignalAck:
-    return SignalAck(
-        judged.key,
-        judged.decision,
-        judged.rule,
-        judged.detail,
-        judged.signal_id,
-        judged.signal.number,
-        judged.at,
     )

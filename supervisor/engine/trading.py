@@ -83,6 +83,7 @@ class Trading:
             paper=spec.paper,
             live=spec.live,
             remote_risk=spec.remote_risk,
+            approval_timeout=spec.approval_timeout,
             calendar=self._calendar,
         )
         self._engine.core.configure(setup)

@@ -31,11 +31,13 @@ class RouteReport(View):
 class SignalChain(View):
     """A signal, its verdict with the rule, the order that came of it, its fills, and how it ended.
 
-    ``asked`` is what the strategy returned, by name, without what is at its default. ``order`` is None where
-    none was made, or where the journal no longer has it. ``whole`` False: there are more fills than are told.
+    ``waited`` is the verdict before that, of a signal that was to be approved. ``asked`` is what
+    the strategy returned, by name, without what is at its default. ``order`` is None where none was made, or
+    where the journal no longer has it. ``whole`` False: there are more fills than are told.
     """
 
     signal: SignalView
+    waited: SignalView | None = None
     asked: dict[str, Any] = {}
     order: OrderRow | None = None
     report: RouteReport | None = None

@@ -19,8 +19,10 @@ class EventView(View):
 class SignalView(View):
     """One line of ``signals --json``: a signal with its verdict. ``seq`` is the journal's.
 
-    ``verdict`` is accepted, modified, rejected, duplicate or expired; ``rule`` names why not accepted. Where
-    ``count`` is above 1 the line stands for so many refusals of a flood, and what they do not share is None.
+    ``verdict`` is accepted, modified, rejected, duplicate, expired or pending; ``rule`` names why not
+    accepted. A pending one waits for approval until ``expires_at``; another line with its ``signal_id`` says
+    what became of it: ``by`` is who decided, None for nobody, ``remark`` is theirs. Where ``count`` is above
+    1 the line stands for so many refusals of a flood, and what they do not share is None.
     """
 
     seq: int
@@ -45,6 +47,9 @@ class SignalView(View):
     reason: str | None = None
     timeframe: str | None = None
     count: int = 1
+    expires_at: int | None = None
+    by: str | None = None
+    remark: str | None = None
 
 
 class LogLine(View):

@@ -208,6 +208,7 @@ class Journal:
                     routes=standing.everything(self._execute, "route"),
                     settled=standing.everything(self._execute, "settled"),
                     recent=standing.recent(self._execute),
+                    pending=standing.pending(self._execute),
                 )
             ]
         except (sqlite3.DatabaseError, msgspec.DecodeError) as error:

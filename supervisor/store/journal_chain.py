@@ -33,7 +33,10 @@ _ROUTED: Final = msgspec.msgpack.Decoder(Routed).decode
 
 
 class Chain(Struct, frozen=True):
-    """One signal and what followed. ``whole`` False: more was on the way than is looked through (``FAR``)."""
+    """One signal and what followed. ``whole`` False: more was on the way than is looked through (``FAR``).
+
+    ``waited`` is the verdict before ``judged``, of a signal that was to be approved.
+    """
 
     judged: Judged
     order: Known | None = None
@@ -41,16 +44,19 @@ class Chain(Struct, frozen=True):
     fills: Sequence[Executed] = ()
     closed: Closed | None = None
     whole: bool = True
+    waited: Judged | None = None
 
 
 def chain(execute: Execute, signal_id: str) -> Chain | None:
     """Return what followed from a signal; None if the journal has none of that id (any more)."""
-    judged = _judged(execute, signal_id)
-    if judged is None:
+    first = _judged(execute, signal_id)
+    if first is None:
         return None
+    judged = _decided(execute, first) if first.decision == "pending" else first
+    waited = None if judged is first else first
     order = _order(execute, judged)
     if order is None:
-        return Chain(judged)
+        return Chain(judged, waited=waited)
     owner, placed = judged.deployment_id, order.order
     closed = _closed(execute, order)
     fills, whole = _fills(execute, order, closed.seq if closed else _LARGEST)
@@ -61,7 +67,19 @@ def chain(execute: Execute, signal_id: str) -> Chain | None:
         fills=fills,
         closed=closed,
         whole=whole,
+        waited=waited,
     )
+
+
+def _decided(execute: Execute, pending: Judged) -> Judged:
+    """Return what became of a signal that was to be approved, itself while nothing has."""
+    # Nothing else has a key again: who repeats it is told that it is a duplicate, without one.
+    row = execute(
+        "SELECT payload FROM signals WHERE deployment_id = ? AND seq > ? AND key = ? ORDER BY seq LIMIT 1",
+        (pending.deployment_id, pending.seq, bytes.fromhex(pending.key)),
+    ).fetchone()
+    found = _JUDGED(row[0]) if row else None
+    return found if found is not None and found.pending == pending.seq else pending
 
 
 def _judged(execute: Execute, signal_id: str) -> Judged | None:

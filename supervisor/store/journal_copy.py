@@ -62,6 +62,7 @@ class JournalCopy(Struct, frozen=True, kw_only=True):
     figures: list[Figures] = []
     routes: list[Routed] = []
     settled: list[Settled] = []
+    pending: list[Judged] = []
 
 
 def read(
@@ -79,7 +80,7 @@ def read(
         accepted = [
             _JUDGED(payload)
             for (payload,) in execute(
-                "SELECT payload FROM signals WHERE key IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?",
+                f"SELECT payload FROM signals WHERE {rows.ACCEPTED} AND seq > ? ORDER BY seq LIMIT ?",  # noqa: S608 - a constant
                 (after, limit),
             )
         ]
@@ -104,6 +105,7 @@ def read(
             figures=standing.everything(execute, "figures"),
             routes=standing.everything(execute, "route"),
             settled=standing.everything(execute, "settled"),
+            pending=standing.pending(execute),
         )
 
 
@@ -118,8 +120,11 @@ def _one_commit(execute: Execute) -> Iterator[None]:
 
 def write(database: sqlite3.Connection, copy: JournalCopy) -> None:
     """Fill an empty journal, in the open transaction; its next number is ``LEAP`` beyond the copy's."""
+    # A copy that was being caught up with may have decided on what it still has waiting.
+    decided = {judged.signal_id for judged in copy.accepted}
+    waiting = [judged for judged in copy.pending if judged.signal_id not in decided]
     placed = [Placed(seq=order.seq, at=order.accepted_at, order=order) for order in copy.orders]
-    records: list[Record] = [*copy.accepted, *placed, *copy.checkpoints]
+    records: list[Record] = [*copy.accepted, *waiting, *placed, *copy.checkpoints]
     rows.post(database, records)
     execute = database.execute
     uncounted = {tally.deployment_id: tally.accepted for tally in copy.tallies}

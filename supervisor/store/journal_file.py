@@ -39,8 +39,8 @@ _ORDERS_OF: Final = "CREATE INDEX orders_of ON orders (deployment_id);"
 SCHEMA: Final = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 {_LOG}
--- Verdicts, one row a signal, and one for each sum of a flood. key is NULL unless accepted. counted is 0
--- for rows of a removed deployment, kept for their keys alone.
+-- Verdicts, one row a signal, and one for each sum of a flood. key is NULL unless accepted, or asked to be
+-- approved. counted is 0 for rows of a removed deployment, kept for their keys alone.
 CREATE TABLE signals (
     seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, deployment_id TEXT NOT NULL, symbol TEXT NOT NULL,
     decision TEXT NOT NULL, rule TEXT NOT NULL, count INTEGER NOT NULL, counted INTEGER NOT NULL DEFAULT 1,

@@ -18,14 +18,14 @@ import msgspec
 from bus.messages import AcceptedSignal, Checkpoint, Fill, Position
 from strategies.trading.records import Closed, Executed, Judged, Noted, Saved, Withheld
 from strategies.trading.replies import accepted_signal, signal_row, withheld_row
-from supervisor.store import journal_chain, journal_copy, journal_ledger, journal_log
+from supervisor.store import journal_chain, journal_copy, journal_ledger, journal_log, journal_standing
 from supervisor.store import journal_checkpoints as checkpoints
 from supervisor.store.journal_chain import Chain
 from supervisor.store.journal_checkpoints import Kept, Summary
 from supervisor.store.journal_copy import JournalCopy
 from supervisor.store.journal_file import connect_readonly, unreadable
 from supervisor.store.journal_ledger import Known
-from supervisor.store.journal_rows import Execute
+from supervisor.store.journal_rows import ACCEPTED, Execute
 from supervisor.store.journal_stream import Told, told_after
 from supervisor.store.journal_verdicts import Kinds, verdicts_after
 
@@ -131,6 +131,10 @@ class JournalReader:
         """Return what listeners are told of (``journal_stream.told_after``)."""
         return self._ask(lambda execute: told_after(execute, after, limit))
 
+    def pending(self) -> list[Judged]:
+        """Return the signals that wait for approval (``journal_standing.pending``)."""
+        return self._ask(journal_standing.pending)
+
     def chain(self, signal_id: str) -> Chain | None:
         """Return what followed from one signal (``journal_chain.chain``)."""
         return self._ask(lambda execute: journal_chain.chain(execute, signal_id))
@@ -203,7 +207,7 @@ def accepted_after(
 ) -> list[AcceptedSignal]:
     """Return accepted signals after ``after_seq``, ascending, at most ``limit``."""
     # Those of removed deployments too: a consumer that was away is owed them.
-    query = "SELECT payload FROM signals WHERE key IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?"
+    query = f"SELECT payload FROM signals WHERE {ACCEPTED} AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - a constant
     after_seq = max(0, min(after_seq, _LARGEST))  # a consumer may ask for any number that MessagePack has
     return [accepted_signal(judged) for judged in _rows(database, path, query, [after_seq, limit], _SIGNAL)]
 

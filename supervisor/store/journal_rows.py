@@ -44,6 +44,8 @@ ExecuteMany = Callable[..., sqlite3.Cursor]
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
+ACCEPTED: Final = "key IS NOT NULL AND decision IN ('accepted', 'modified')"
+"""Which rows of signals are those of accepted ones; what waited for approval has a key too."""
 _INSERT_SIGNAL: Final = (
     "INSERT INTO signals (seq, at, deployment_id, symbol, decision, rule, count, key, payload) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -121,11 +123,13 @@ class _Posting:
 
 
 def _judged(rows: _Posting, record: Judged) -> None:
-    key = bytes.fromhex(record.key) if record.decision in {"accepted", "modified"} else None
+    keyed = record.pending or record.decision in {"accepted", "modified", "pending"}
+    key = bytes.fromhex(record.key) if keyed else None
     owner, symbol = record.deployment_id, record.signal.symbol
     rows.signals.append(
         (record.seq, record.at, owner, symbol, record.decision, record.rule, 1, key, _encode(record))
     )
+    rows.standing.judged(record)
 
 
 def _withheld(rows: _Posting, record: Withheld) -> None:
@@ -270,7 +274,8 @@ def tallies(execute: Execute, since: int = 0) -> list[Tally]:
     counts: dict[str, dict[str, int]] = {}
     for deployment_id, decision, count in execute(
         "SELECT deployment_id, decision, sum(count) FROM ("
-        "SELECT deployment_id, decision, count FROM signals WHERE counted AND seq > ? "
+        "SELECT deployment_id, decision, count FROM signals "
+        "WHERE counted AND seq > ? AND decision <> 'pending' "
         "UNION ALL SELECT deployment_id, decision, count FROM tallies WHERE ? = 0) GROUP BY 1, 2",
         (since, since),
     ):
@@ -322,7 +327,7 @@ def drop_unneeded(execute: Execute, up_to: int, most: int) -> int:
     piece = "(SELECT seq FROM temp.pruned ORDER BY seq LIMIT ?)"
     counting = (
         "INSERT INTO tallies SELECT deployment_id, decision, sum(count) FROM signals "  # noqa: S608 - as below
-        f"WHERE counted AND seq IN {piece} GROUP BY 1, 2 "
+        f"WHERE counted AND decision <> 'pending' AND seq IN {piece} GROUP BY 1, 2 "
         "ON CONFLICT DO UPDATE SET count = count + excluded.count"
     )
     execute(counting, (most,))

@@ -26,6 +26,7 @@ from strategies.trading.records import (
     Executed,
     Forgotten,
     Guarded,
+    Judged,
     Latched,
     LotRing,
     Measured,
@@ -41,7 +42,8 @@ ExecuteMany = Callable[..., sqlite3.Cursor]
 
 SCHEMA: Final = """
 -- The last word on each guard (owner: deployment, item: symbol), latch and figures (scope, name), live order
--- (deployment, order), and on what an account realised in positions that are gone (account, currency).
+-- (deployment, order), on what an account realised in positions that are gone (account, currency), on each
+-- signal that waits for approval (deployment, signal).
 CREATE TABLE standing (
     kind TEXT NOT NULL, owner TEXT NOT NULL, item TEXT NOT NULL, seq INTEGER NOT NULL, payload BLOB NOT NULL,
     PRIMARY KEY (kind, owner, item)) WITHOUT ROWID;
@@ -68,6 +70,7 @@ KINDS: Final[dict[str, type]] = {
     "figures": Figures,
     "route": Routed,
     "settled": Settled,
+    "pending": Judged,
 }
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -106,6 +109,14 @@ class Posting:
         ):
             if rows:
                 many(statement, rows)
+
+    def judged(self, record: Judged) -> None:
+        """A signal waits for approval, or does so no longer."""
+        if record.decision == "pending":
+            row = record.seq, _encode(record)
+            self._rows["pending", record.deployment_id, record.signal_id] = row
+        elif record.pending:
+            self._rows["pending", record.deployment_id, record.signal_id] = None
 
     def guarded(self, record: Guarded) -> None:
         """A guard stands so."""
@@ -208,6 +219,12 @@ def everything(execute: Execute, kind: str) -> list[Any]:
     decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(KINDS[kind]).decode
     query = "SELECT payload FROM standing WHERE kind = ? ORDER BY owner, item"
     return [decode(payload) for (payload,) in execute(query, (kind,))]
+
+
+def pending(execute: Execute) -> list[Judged]:
+    """Return the signals that wait for approval, by acceptance."""
+    found: list[Judged] = everything(execute, "pending")
+    return sorted(found, key=lambda judged: judged.seq)
 
 
 def recent(execute: Execute) -> list[Row]:

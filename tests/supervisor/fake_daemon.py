@@ -48,6 +48,7 @@ from supervisor.streaming.hub import Hub
 from supervisor.streaming.message import Subscription
 from supervisor.streaming.stream import Stream
 from tests.supervisor.fake_access import FakeAccess
+from tests.supervisor.fake_approvals import FakeApprovals
 from tests.supervisor.fake_catalogue import FakeCatalogue
 from tests.supervisor.fake_deployment import FakeDeployment
 from tests.supervisor.fake_money import FakeMoney
@@ -59,11 +60,14 @@ from tests.supervisor.fake_world import FakeWorld
 AT = 1_763_681_904_123_456_789
 
 
-class FakeDaemon(FakeAccess, FakeMoney, FakeDeployment, FakeCatalogue, FakeOps, FakeRunning, FakeRegistering):
+class FakeDaemon(
+    FakeAccess, FakeMoney, FakeDeployment, FakeCatalogue, FakeOps, FakeRunning, FakeRegistering, FakeApprovals
+):
     def __init__(self) -> None:
         super().__init__()
         FakeDeployment.__init__(self)
         FakeRegistering.__init__(self)
+        FakeApprovals.__init__(self)
         self.rows: dict[str, DeploymentRow] = {}
         self.calls: list[tuple[object, ...]] = []
         self.lines = [

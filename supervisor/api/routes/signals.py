@@ -13,7 +13,7 @@ from supervisor.api.port import DaemonPort
 from supervisor.errors import Invalid
 from supervisor.schema import SignalChain, SignalView
 
-Decision = Literal["accepted", "modified", "rejected", "duplicate", "expired"]
+Decision = Literal["accepted", "modified", "rejected", "duplicate", "expired", "pending"]
 
 
 @dataclass(frozen=True)
