@@ -121,7 +121,7 @@ class Direct(Struct, frozen=True, array_like=True, tag=4):
 
 
 class Forget(Struct, frozen=True, array_like=True, tag=5):
-    """Drop the journal's rows of a removed deployment that trading no longer needs."""
+    """Drop the journal's rows of a removed deployment that trading no longer needs; ``Forgotten`` follows."""
 
     deployment_id: str
 
@@ -302,6 +302,12 @@ class FeedTurned(Struct, frozen=True, array_like=True, tag=6):
     symbols: list[str]
 
 
+class Forgotten(Struct, frozen=True, array_like=True, tag=12):
+    """A removed deployment is out of the journal, as ``Forget`` asked."""
+
+    deployment_id: str
+
+
 EngineNews: TypeAlias = (
     EngineReady
     | CellSaid
@@ -313,4 +319,5 @@ EngineNews: TypeAlias = (
     | RouteOrder
     | Flooded
     | SignalAnswered
+    | Forgotten
 )

@@ -3,7 +3,8 @@
 Rules of this file. The engine is exec'ed with a literal environment: no secret of the daemon's is in it.
 Nobody waits for it: an order that does not fit the socket is kept and sent when there is room. Orders to a
 dead engine are dropped on purpose, since ``on_ready`` makes the daemon say everything again that still holds
-(feeds, living cells); an order that must not be lost belongs into what is said again.
+(feeds, living cells); an order that must not be lost belongs into what is said again. What was removed is
+nowhere else any more, so the next engine is told of it first of all (``forget``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Protocol
 
 import msgspec
 
-from supervisor.control import EngineNews, EngineOrder, EngineReady, ShutDown
+from supervisor.control import EngineNews, EngineOrder, EngineReady, Forget, Forgotten, ShutDown
 from supervisor.pieces import PIECE, Joiner, pieces
 from supervisor.tasks import end_task
 
@@ -68,6 +69,8 @@ class EngineClient:
         self._channel: socket.socket | None = None
         self._pidfd: int | None = None
         self._waiting: deque[bytes] = deque()
+        self._to_forget: dict[str, Forget] = {}
+        """Removed deployments of which no engine has said yet that they are out of its journal."""
         self._joiner = Joiner()
         self._delay = RESTART_FIRST
         self._timer: asyncio.TimerHandle | None = None
@@ -111,6 +114,8 @@ class EngineClient:
         loop = asyncio.get_running_loop()
         loop.add_reader(ours.fileno(), self._read)
         loop.add_reader(self._pidfd, self._died)
+        for order in self._to_forget.values():  # before another deployment of that name is spoken of
+            self.tell(order)
 
     def _start_again(self) -> None:
         self._timer = None
@@ -129,6 +134,11 @@ class EngineClient:
         self._waiting.extend(pieces(_encode(order)))
         if not waited:
             self._flush()
+
+    def forget(self, deployment_id: str) -> None:
+        """Have a removed deployment forgotten, by this engine or by the next."""
+        self._to_forget[deployment_id] = order = Forget(deployment_id)
+        self.tell(order)
 
     async def stop(self, grace: float) -> None:
         """Tell the engine to commit and flush within ``grace`` seconds; then it is killed."""
@@ -185,6 +195,8 @@ class EngineClient:
             if isinstance(news, EngineReady):
                 self.ready = news
                 self._delay = RESTART_FIRST
+            elif isinstance(news, Forgotten):
+                self._to_forget.pop(news.deployment_id, None)
             self._listener.on_news(news)
 
     def _died(self) -> None:

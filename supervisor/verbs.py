@@ -18,7 +18,6 @@ from supervisor.actor import Actor
 from supervisor.admission import Claim, Shortage
 from supervisor.catalogue import Catalogue
 from supervisor.configure import Defaults, configure
-from supervisor.control import Forget
 from supervisor.errors import Failed, Refused
 from supervisor.host import Host
 from supervisor.opt_in import Held, OptIns, judge, judge_change, judge_paper
@@ -333,7 +332,7 @@ class Verbs:
             self._actors.pop(actor.id, None)
             await actor.close()
             actor.book.remove()
-            self._host.engine.tell(Forget(actor.id))
+            self._host.engine.forget(actor.id)
             self._host.events.note("removed", "", actor.id)
             return True
 

@@ -20,6 +20,7 @@ from supervisor.control import (
     Expect,
     FeedSpec,
     Forget,
+    Forgotten,
     RefuseState,
     RestoreState,
     ShutDown,
@@ -205,8 +206,12 @@ class Orders:
         engine.publication.numbers.pop(order.deployment_id, None)
         engine.publication.publish(gone(order.deployment_id))
         engine.take(engine.core.forget(order.deployment_id, engine.event_now(time.monotonic_ns())))
-        # After the commit: what was judged in this very turn goes too.
-        engine.after_commit(lambda: engine.journal.forget(order.deployment_id))
+
+        def forgotten() -> None:
+            engine.journal.forget(order.deployment_id)
+            engine.channel.tell(Forgotten(order.deployment_id))
+
+        engine.after_commit(forgotten)  # what was judged in this very turn goes too
 
     @_do.register
     def _refuse_state(self, order: RefuseState) -> None:

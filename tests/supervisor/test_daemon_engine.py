@@ -19,6 +19,7 @@ from bus.sockets import Publisher
 from supervisor.control import Attach, Configure, Direct, EngineOrder, Expect
 from supervisor.daemon import Daemon
 from supervisor.reaper import children
+from supervisor.schema import Selection
 from tests.supervisor.rig import HANDLED, Rig, Scene, release_orphans
 from tests.waiting import turn
 
@@ -108,6 +109,30 @@ def test_after_an_engine_died_what_runs_gets_ticks_again_and_what_is_paused_stay
             assert (later.ticks, later.signals) == (held.ticks, held.signals)
             await scene.verb("resume", "pauses")
             await more_than(scene, "pauses", later.ticks, later.signals.accepted)
+
+    rig.run(scenario)
+
+
+def test_what_is_removed_while_there_is_no_engine_is_forgotten_by_the_next(rig):
+    async def scenario(scene: Scene):
+        async with market(rig):
+            await scene.start("a", "buyer")
+            await more_than(scene, "a", 0, 0)
+            await scene.verb("stop", "a")
+            may_start = asyncio.Event()
+            scene.daemon.engine.before_restart = may_start.wait
+            os.kill(scene.daemon.engine.pid, signal.SIGKILL)
+            await scene.event("engine_died")
+            [removed] = (await scene.port.remove(Selection(ids=["a"]))).outcomes
+            assert removed.problem is None
+            may_start.set()
+            await scene.until(lambda: ready(scene), "the next engine")
+            await scene.start("a", "idle")
+            await more_than(scene, "a", 0, -1)
+            assert 0 == (await scene.row("a")).signals.accepted, "those of its namesake"
+
+    async def ready(scene: Scene) -> bool:
+        return scene.daemon.engine.ready is not None
 
     rig.run(scenario)
 
