@@ -40,7 +40,7 @@ endpoint = "ipc://{folder}/feed"
 path = ["{folder}/strategies"]
 
 [api]
-port = 0
+port = {port}
 
 [limits]
 max_concurrent = 200
@@ -50,13 +50,13 @@ MIB = 2**20
 
 
 @contextmanager
-def daemon(folder: Path) -> Iterator[tuple[psutil.Process, Client]]:
-    """Run ``stratd serve`` in ``folder`` and wait until it answers."""
+def daemon(folder: Path, port: int = 0) -> Iterator[tuple[psutil.Process, Client]]:
+    """Run ``stratd serve`` in ``folder`` and wait until it answers; on no port of TCP if that is 0."""
     (folder / "strategies" / "idle").mkdir(parents=True)
     (folder / "strategies" / "idle" / "strategy.py").write_text(IDLE)
     config = {"name": "idle", "version": "1.0.0", "timeframes": ["1m"], "symbols": ["X"]}
     (folder / "strategies" / "idle" / "config.json").write_text(json.dumps(config))
-    (folder / "stratd.toml").write_text(CONFIG.format(folder=folder))
+    (folder / "stratd.toml").write_text(CONFIG.format(folder=folder, port=port))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STRATD_")}
     environment |= {"STRATD_STATE_DIR": f"{folder}/state", "STRATD_RUNTIME_DIR": f"{folder}/run"}
     command = [sys.executable, "-P", "-m", "cli.main", "serve", "--config", f"{folder}/stratd.toml"]

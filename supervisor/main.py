@@ -100,6 +100,7 @@ def _api(
 ) -> tuple[Port, ApiServer]:
     # Here, while zygote and engine import on the other processors: FastAPI takes 300 ms of a start.
     from supervisor.api.app import Guards  # noqa: PLC0415
+    from supervisor.api.bounds import Bounds  # noqa: PLC0415
     from supervisor.api.door import Keys  # noqa: PLC0415
     from supervisor.api.following import Following  # noqa: PLC0415
     from supervisor.api.idempotency import Durable  # noqa: PLC0415
@@ -122,6 +123,12 @@ def _api(
         settings.api_socket,
         version=metadata.version("stratd"),
         guards=guards,
+        bounds=Bounds(
+            connections=wanted.max_connections,
+            waiting=wanted.max_waiting,
+            handshake=wanted.handshake_timeout,
+            request=wanted.request_timeout,
+        ),
         group=wanted.group,
         tcp=Tcp(
             host=wanted.host,

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from supervisor.api.answers import refuse
 from supervisor.api.caller import NOBODY, Caller, asking
 from supervisor.api.caller import Scope as Permission
+from supervisor.api.protocol import KNOWN
 from supervisor.api.rates import Headers, Left, Rate
 from supervisor.errors import Failed, Unauthenticated
 from supervisor.keys.keyring import Keyring
@@ -97,6 +98,8 @@ class Door:
         record = await self._verified(self._keys, shown, scope, send)
         if record is None:
             return None
+        if known := scope["state"].get(KNOWN):
+            known()
         left = self._keys.rate.take(record.id)
         told = self._keys.rate.headers(left)
         if not left.within:

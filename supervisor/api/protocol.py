@@ -9,11 +9,12 @@ who hang never keep out those who ask.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import h11
 from uvicorn.config import Config
@@ -21,17 +22,16 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from supervisor.api import caller
+from supervisor.api.bounds import Bounds
 from supervisor.api.origins import LOCAL
 from supervisor.api.peers import Admission, Peer, name_of, peer_of
 from supervisor.errors import Refused
 from supervisor.problems import problem_of
 from supervisor.schema import Problem
 
-REQUEST_TIMEOUT = 10.0
-"""Seconds from connecting until a first request has come in whole."""
-MOST_WAITING = 256
-"""Connections that have not asked anything yet; well below the usual 1,024 descriptors of a process."""
-
+KNOWN: Final = "known"
+"""In the state of a connection: what the door calls once a key was shown that is one (``door.py``)."""
+DEFAULT: Final = Bounds()
 log = logging.getLogger("stratd.api")
 
 
@@ -49,9 +49,12 @@ class Doorman:
     ``local``: it listens for this host alone, in plain text.
     """
 
-    def __init__(self, *, local: bool = False) -> None:
+    def __init__(self, *, bounds: Bounds = DEFAULT, local: bool = False) -> None:
+        self.bounds = bounds
         self._local = local
         self.waiting: dict[GuardedProtocol, asyncio.TimerHandle] = {}
+        self.strangers: dict[GuardedProtocol, None] = {}
+        """Who has shown no key yet, the first to come first."""
         self.dropped = 0
 
     def protocol(
@@ -70,9 +73,27 @@ class Doorman:
 
     def admit(self, protocol: GuardedProtocol, loop: asyncio.AbstractEventLoop) -> None:
         """Give a new connection its time to ask, or to read that it may not."""
-        self.waiting[protocol] = loop.call_later(REQUEST_TIMEOUT, self.drop, protocol)
-        if len(self.waiting) > MOST_WAITING:
+        self.waiting[protocol] = loop.call_later(self.bounds.request, self.drop, protocol)
+        if len(self.waiting) > self.bounds.waiting:
             self.drop(next(iter(self.waiting)))
+
+    def meet(self, protocol: GuardedProtocol) -> None:
+        """Note one that came over TCP: a stranger until it shows a key."""
+        self.strangers[protocol] = None
+        if len(self.strangers) > self.bounds.waiting:
+            self.drop(next(iter(self.strangers)))
+
+    def knows(self, protocol: GuardedProtocol) -> None:
+        """Note that one is no stranger any more, or is gone."""
+        self.strangers.pop(protocol, None)
+
+    def make_room(self) -> bool:
+        """End the one that has waited longest, then the stranger that came first; whether there was any."""
+        found = next(iter(self.waiting), None) or next(iter(self.strangers), None)
+        if found is None:
+            return False
+        self.drop(found)
+        return True
 
     def heard(self, protocol: GuardedProtocol) -> None:
         """Note that a connection has asked, or is gone."""
@@ -83,6 +104,7 @@ class Doorman:
     def drop(self, protocol: GuardedProtocol) -> None:
         """End a connection that has not asked."""
         self.heard(protocol)
+        self.knows(protocol)
         self.dropped += 1
         protocol.transport.abort()
 
@@ -90,8 +112,14 @@ class Doorman:
 class SocketDoorman(Doorman):
     """The doorman of the Unix socket: the kernel says who is there, and some may not be."""
 
-    def __init__(self, admission: Admission, on_refused: Callable[[Peer], None] | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        admission: Admission,
+        on_refused: Callable[[Peer], None] | None = None,
+        *,
+        bounds: Bounds = DEFAULT,
+    ) -> None:
+        super().__init__(bounds=bounds)
         self.admission = admission
         self.refused = 0
         self._on_refused = on_refused
@@ -142,7 +170,10 @@ class GuardedProtocol(H11Protocol):
             return
         self._admitted = not greeting.refusal
         # Into every scope: who asks, and by what a stream ends the connection of one that reads nothing.
-        self.app_state = {**self.app_state, **greeting.state, "transport": transport}
+        known = functools.partial(self._doorman.knows, self)
+        self.app_state = {**self.app_state, **greeting.state, "transport": transport, KNOWN: known}
+        if "caller" not in greeting.state:
+            self._doorman.meet(self)
         self._doorman.admit(self, self.loop)
         if greeting.refusal:
             # Only our half is closed: a socket closed over unread data resets the connection (unix(7)),
@@ -173,9 +204,15 @@ class GuardedProtocol(H11Protocol):
             self.transport.write(_closing(HTTPStatus.BAD_REQUEST, Problem(title=msg.rstrip("."), status=400)))
         self.transport.close()
 
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Hand the connection over; without a key it is answered and closed there."""
+        self._doorman.knows(self)
+        super().handle_websocket_upgrade(event)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._doorman.heard(self)
+        self._doorman.knows(self)
         super().connection_lost(exc)
 
 

@@ -18,11 +18,13 @@ from typing import Any
 import uvicorn
 from msgspec import Struct
 
+from supervisor.api.accepting import Acceptor
 from supervisor.api.app import Guards, build
+from supervisor.api.bounds import Bounds
 from supervisor.api.listeners import BACKLOG, Tls, gid_of, is_loopback, listen, listen_tcp, tls_context
 from supervisor.api.peers import Admission, Peer
 from supervisor.api.port import DaemonPort
-from supervisor.api.protocol import REQUEST_TIMEOUT, Doorman, SocketDoorman
+from supervisor.api.protocol import DEFAULT, Doorman, SocketDoorman
 from supervisor.errors import Failed
 
 GOODBYE = 1.0
@@ -56,6 +58,7 @@ class ApiServer:
         *,
         version: str,
         guards: Guards | None = None,
+        bounds: Bounds = DEFAULT,
         group: str | None = None,
         tcp: Tcp | None = None,
         inherited: Mapping[str, socket.socket] | None = None,
@@ -66,6 +69,7 @@ class ApiServer:
         self._path = path
         self._version = version
         self._guards = guards or Guards()
+        self._bounds = bounds
         self._group = group
         self._tcp = tcp
         self._inherited = dict(inherited or {})
@@ -111,9 +115,9 @@ class ApiServer:
         """Serve. Raises ``Failed`` when the socket cannot be had."""
         app = build(self._daemon, version=self._version, guards=self._guards)
         gid = gid_of(self._group)
-        self.doorman = SocketDoorman(Admission(os.geteuid(), gid), self._on_refused)
+        self.doorman = SocketDoorman(Admission(os.geteuid(), gid), self._on_refused, bounds=self._bounds)
         local = self._context is None and self._listener is not None and is_loopback(self._listener)
-        self.tcp_doorman = Doorman(local=local)
+        self.tcp_doorman = Doorman(bounds=self._bounds, local=local)
         given = next((self._inherited[name] for name in SOCKETS if name in self._inherited), None)
         self._ours = given is None
         await self._serve(app, self.doorman, given or listen(self._path, gid))
@@ -139,7 +143,7 @@ class ApiServer:
             ssl_context_factory=None if context is None else lambda _config, _default: context,
             backlog=BACKLOG,
         )
-        server = _Server(config)
+        server = _Server(config, doorman)
         task = asyncio.create_task(server.serve(sockets=[listener]), name="api")
         self._servers.append((server, task))
         await server.listening.wait()
@@ -164,10 +168,15 @@ def _is_true(record: logging.LogRecord) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers (the daemon has its own) and without ten wake-ups a second."""
+    """uvicorn without its signal handlers (the daemon has its own) and without ten wake-ups a second.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    Its connections are taken one by one, within the bounds of ``doorman``.
+    """
+
+    def __init__(self, config: uvicorn.Config, doorman: Doorman) -> None:
         super().__init__(config)
+        self._doorman = doorman
+        self.acceptors: list[Acceptor] = []
         self.listening = asyncio.Event()
         self._stopped = asyncio.Event()
 
@@ -177,26 +186,29 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen as uvicorn does, and give a handshake of TLS no longer than a request."""
-        config, loop = self.config, asyncio.get_running_loop()
+        """Take what comes to the sockets, which listen already."""
+        config, doorman = self.config, self._doorman
 
         def protocol() -> asyncio.Protocol:
             return config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn calls it
                 config=config, server_state=self.server_state, app_state={}
             )
 
-        patience = REQUEST_TIMEOUT if config.ssl else None
-        self.servers = [
-            await loop.create_server(
+        self.acceptors = [
+            Acceptor(
+                one,
                 protocol,
-                sock=one,
-                ssl=config.ssl,
-                backlog=config.backlog,
-                ssl_handshake_timeout=patience,
-                ssl_shutdown_timeout=patience,
+                context=config.ssl,
+                bounds=doorman.bounds,
+                count=lambda: len(self.server_state.connections),
+                make_room=doorman.make_room,
             )
             for one in sockets or []
         ]
+        for acceptor in self.acceptors:
+            acceptor.start()
+        # Closed and awaited as asyncio's own are, and uvicorn does nothing else with them.
+        self.servers = self.acceptors  # type: ignore[assignment]
         self.started = True
 
     async def main_loop(self) -> None:

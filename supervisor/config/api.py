@@ -61,6 +61,15 @@ class Api(Section):
     timeout: Annotated[Duration, Field(ge=1, le=3600)] = 60.0
     """How long a request over TCP may take; a stream may last, and each of its pieces takes that long."""
 
+    max_connections: Annotated[Int, Field(ge=16, le=65_536)] = 1024
+    """Open at once on a listener; beyond it who has waited longest without a key goes."""
+    max_waiting: Annotated[Int, Field(ge=8, le=65_536)] = 256
+    """Of them: in a handshake of TLS, without a key so far, or with a request that has not come in whole."""
+    handshake_timeout: Annotated[Duration, Field(ge=0.1, le=600)] = 10.0
+    """Until a handshake of TLS is done."""
+    request_timeout: Annotated[Duration, Field(ge=0.1, le=600)] = 10.0
+    """Until a request has come in whole, from connecting or from its first byte on."""
+
     @field_validator("names", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -49,7 +49,7 @@ RESTARTED: Final[dict[str, tuple[str, ...]]] = {
     "runtime_dir": (),
     "api": (
         "host", "names", "port", "tls_cert", "tls_key", "tls_client_ca", "insecure", "group", "max_body",
-        "timeout",
+        "timeout", "max_connections", "max_waiting", "handshake_timeout", "request_timeout",
     ),
     "redis": ("url", "password"),
     "database": ("url",),

@@ -40,6 +40,7 @@ class World:
         rates = {"rate": "1000/second", "failures": "1000/minute"}
         rates |= {name: given.pop(name) for name in rates if name in given}
         tls = given.pop("tls", None)
+        more = {name: given.pop(name) for name in ("bounds",) if name in given}
         self.guards = Guards(
             keys=Keys(self.keyring, **rates),
             trail=self.trail,
@@ -49,7 +50,7 @@ class World:
         tcp = Tcp(host="127.0.0.1", port=0, tls=tls)
         # Any free port: 0 means none in the settings, so the test says it as systemd would.
         inherited = {"http": listen_tcp("127.0.0.1", 0)}
-        self.served = Served(self.daemon, guards=self.guards, tcp=tcp, inherited=inherited)
+        self.served = Served(self.daemon, guards=self.guards, tcp=tcp, inherited=inherited, **more)
 
     def __enter__(self) -> Self:
         self.served.__enter__()

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from supervisor.api.bounds import MOST_WAITING
 from supervisor.api.listeners import listen
 from supervisor.api.peers import Admission, Peer, peer_of
-from supervisor.api.protocol import MOST_WAITING
 from supervisor.errors import Failed, Refused, Unavailable
 from tests.supervisor.fake_daemon import FakeDaemon, Served, make_row
 from tests.waiting import wait_until

@@ -19,8 +19,8 @@ import websockets.sync.client as websockets
 from msgspec.structs import replace
 from websockets.exceptions import InvalidStatus
 
+from supervisor.api.bounds import MOST_WAITING
 from supervisor.api.listeners import Tls, listen_tcp, tls_context
-from supervisor.api.protocol import MOST_WAITING
 from supervisor.api.request_ids import uuid7
 from supervisor.api.server import Tcp
 from supervisor.errors import Failed
