@@ -37,6 +37,7 @@ test: venv  ## all tests
 test-fast: venv  ## the tests without real processes, sockets and kernel features
 	@$(BIN)/python -m pytest -q -m "not system and not alone" $(ALONE)
 
+attacks: export EVERY_ATTACK = 1
 attacks: venv  ## every hostile strategy: as root, as an ordinary user, and where namespaces are refused
 	@$(BIN)/python -m pytest -q tests/attacks $(ALONE)
 

@@ -52,10 +52,22 @@ def default_runtime_dir(environ: Mapping[str, str], uid: int) -> Path:
     return Path(base) / "stratd" if base.startswith("/") else Path(f"/tmp/stratd-{uid}")  # noqa: S108  (see above)
 
 
+def home(environ: Mapping[str, str]) -> Path:
+    """Return this process's user's home; none there is for one whom nobody knows (``docker run --user``)."""
+    if environ.get("HOME"):
+        return Path(environ["HOME"])
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(
+            "/nonexistent"
+        )  # as the Debian policy has it (9.2.3): what is to be made there is refused
+
+
 def _base(environ: Mapping[str, str], name: str, under_home: str) -> Path:
     # "All paths set in these environment variables must be absolute; ... otherwise ignore" (XDG 0.8).
     given = environ.get(name, "")
-    return Path(given) if given.startswith("/") else Path(environ.get("HOME") or Path.home()) / under_home
+    return Path(given) if given.startswith("/") else home(environ) / under_home
 
 
 def api_socket(environ: Mapping[str, str], uid: int) -> Path:

@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from strategies.requirements import Lock
 from supervisor.packages import install, plan
+from supervisor.paths import home
 
 WORKERS = 2
 """Installations at a time; others wait their turn."""
@@ -40,7 +41,7 @@ def find_uv() -> str | None:
 def own_folder(environ: Mapping[str, str]) -> Path:
     """Return where a user's own installations are: a cache, which may be deleted (XDG Base Directory)."""
     cache = environ.get("XDG_CACHE_HOME", "")
-    return (Path(cache) if cache.startswith("/") else Path.home() / ".cache") / "stratd" / "packages"
+    return (Path(cache) if cache.startswith("/") else home(environ) / ".cache") / "stratd" / "packages"
 
 
 def this_platform() -> plan.Platform:

@@ -53,3 +53,33 @@ class Run(Struct, frozen=True, kw_only=True):
     changed: list[str]
     left: list[str]
     seconds: float
+
+
+class Handed(Struct, frozen=True, kw_only=True):
+    """One act handed to a daemon as source. ``awake``: it strikes in the check already."""
+
+    awake: bool
+    status: int
+    """Of the answer to the registering."""
+    said: str
+    """Why it was refused; "" if it was taken."""
+    outcome: str = ""
+    """Of the deployment, in the words of ``EXPECT``; "silence" where nothing came."""
+    death: str = ""
+    """Cause and detail of the deployment's first death, "" without one."""
+    log: list[str] = []
+    """The last lines of the deployment."""
+
+
+class Registered(Struct, frozen=True, kw_only=True):
+    """All acts that were handed to one daemon in one setting, by name."""
+
+    setting: str
+    acts: dict[str, list[Handed]]
+    neighbour: list[str]
+    """What was wrong with it afterwards."""
+    daemon: list[str]
+    """What was wrong with the daemon."""
+    harmed: list[str]
+    changed: list[str]
+    left: list[str]

@@ -1,8 +1,8 @@
 """Where attacks are run: in namespaces of their own, in one of three settings. Then ``run`` is exec'ed.
 
-As ``python -m tests.attacks.stage SETTING``. The run gets an empty /tmp, System V objects and a host name
-that are nobody else's, so that what is left behind is seen exactly, and what gets through reaches a host that
-is thrown away::
+As ``python -m tests.attacks.stage SETTING``; with ``over-http`` behind it, ``over_http`` is the run. It gets
+an empty /tmp, System V objects and a host name that are nobody else's, so that what is left behind is seen
+exactly, and what gets through reaches a host that is thrown away::
 
     root     as root
     userns   an ordinary user
@@ -160,7 +160,9 @@ def main(setting: str, words: list[str]) -> None:
     # What a daemon has in its environment and memory, and nobody else may: made here, told to nobody.
     secret = f"exchange-key-{os.urandom(16).hex()}"
     environment = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "EXCHANGE_KEY": secret}
-    command = [sys.executable, "-B", "-m", "tests.attacks.run", setting, *words]
+    over_http = words[:1] == ["over-http"]
+    program, rest = ("over_http", words[1:]) if over_http else ("run", words)
+    command = [sys.executable, "-B", "-m", f"tests.attacks.{program}", setting, *rest]
     os.execve(command[0], command, environment)  # noqa: S606 - no shell is what we want
 
 
