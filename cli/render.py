@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cli.pressure import pressure
 from cli.render_money import guard, latch, money
 from cli.tables import Column, Sheet, clean, columns, fields, hanging
 from cli.words import NOTHING, amount, clock, count, instant, lag, megabytes, number, span
@@ -309,6 +310,7 @@ def _counters(view: DeploymentDetail) -> str:
                 f"{megabytes(view.memory_mb)} of {megabytes(quota.memory_mb)}, held by {enforcer.memory}",
             ),
             ("cpu", f"{number(view.cpu_percent)} % of {quota.cpu * 100:.0f} %, held by {enforcer.cpu}"),
+            ("pressure", pressure(view.pressure)),
             (
                 "market data",
                 _data(view),

@@ -170,8 +170,9 @@ class Actor:
                 if kind == "state_refused":
                     self.host.engine.tell(RefuseState(self.id, generation, detail))
             case BornReport(pid=pid, start_ticks=ticks):
-                self.host.sampler.add((self.id, generation), pid, ticks, forks=self.host.may_fork)
-                self.host.enforcers.born((self.id, generation), pid, self.deployment.cpu)
+                it, host = (self.id, generation), self.host
+                seen = host.sampler.add(it, pid, ticks, forks=host.may_fork)
+                host.enforcers.born(it, pid, self.deployment.cpu, seen=seen)
                 self.submit(lf.Born(generation))
             case ReadyReport():
                 self.submit(lf.Ready(generation))

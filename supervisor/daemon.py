@@ -37,7 +37,7 @@ from supervisor.clearance import Clearing
 from supervisor.code_store import CodeStore
 from supervisor.config import Settings
 from supervisor.dependants import Dependants
-from supervisor.enforcers import Enforcers
+from supervisor.enforcers import NOBODY, Enforcers
 from supervisor.engine_client import EngineClient
 from supervisor.errors import Failed
 from supervisor.events import EventLog
@@ -197,6 +197,8 @@ class Daemon:
         self.events.note("daemon_started", f"pid {os.getpid()}")
         self.enforcers.start()  # before the zygote: of a delegated group the daemon moves into a leaf first
         self.events.note("quotas", f"control groups: {self.enforcers.detail}")
+        if self.enforcers.held_by(None).cpu == NOBODY:
+            self.problems["sampler"] = "/proc hides strategies: nothing holds their share (stratd doctor)"
         self.host.survey = with_groups(survey, held=self.enforcers.grouped, detail=self.enforcers.detail)
         self.events.note("sandbox", summary(self.host.survey, self.host.require))
         for problem in self.problems.values():
@@ -336,6 +338,8 @@ class Daemon:
         """Look after what lives; returns whether everything shows life."""
         self.sampler.follow(self.processes)
         self._remains.look()
+        if self.enforcers.pressure.due():
+            self._spawn(self.enforcers.pressure.look())
         return self.briefing.look()
 
     @property

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bus.sessions import CalendarError
-from sandbox.confine import probe
+from sandbox.confine import probe, visible
+from sandbox.confine.probe import Finding
 from sandbox.confine.survey import NEEDED, Survey
 from supervisor.calendars import load
 from supervisor.checkup import certificate, clock, kernel, place, reach
@@ -32,7 +33,7 @@ LOCAL_CONFIGURATION = Path("/usr/local/etc")
 
 def examine(settings: Settings, survey: Callable[[str], Survey] = examine_host) -> DoctorReport:
     """Probe the host; takes some hundred milliseconds, changes nothing, needs no daemon."""
-    found, family = survey(settings.sandbox.setting), host_family()
+    found, family, seen = survey(settings.sandbox.setting), host_family(), visible.look()
     host = [
         LayerView(name="kernel", state="active", detail=probe.kernel()),
         _folder("state directory", settings.state_dir),
@@ -47,8 +48,9 @@ def examine(settings: Settings, survey: Callable[[str], Survey] = examine_host) 
         clock.look(family),
         *kernel.look(),
         place.unit(),
+        sampler(seen, grouped=found.has("cgroup")),
     ]
-    sandbox = layers(found)
+    sandbox = layers(found, sees=seen.found)
     demanded = demands(found, settings.sandbox.require)
     missing = [view.name for view in sandbox if view.state == "missing" and view.name in demanded]
     missing += [view.name for view in host if view.state == "missing"]
@@ -71,8 +73,11 @@ def verdict(survey: Survey, require: Sequence[str]) -> SandboxView:
     )
 
 
-def layers(survey: Survey) -> list[LayerView]:
-    """Return the layers of the sandbox, and who else holds a cell to its bounds."""
+def layers(survey: Survey, *, sees: bool = True) -> list[LayerView]:
+    """Return the layers of the sandbox, and who else holds a cell to its bounds.
+
+    ``sees``: whether psutil sees the strategies.
+    """
     return [
         *(
             LayerView(
@@ -83,18 +88,36 @@ def layers(survey: Survey) -> list[LayerView]:
             )
             for layer in survey.layers
         ),
-        LayerView(
-            name="memory quota",
-            state="active",
-            detail="control group, else RLIMIT_DATA; above both the sampler, four times a second",
-        ),
-        LayerView(
-            name="cpu quota",
-            state="active",
-            detail="control group, else stopped and let go on by turns; or as [quota] cpu_policy says",
-        ),
+        *_quotas(grouped=survey.has("cgroup"), sees=sees),
         LayerView(name="hang watchdog", state="active", detail="a call over its budget: stack, then SIGKILL"),
     ]
+
+
+def _quotas(*, grouped: bool, sees: bool) -> list[LayerView]:
+    if sees:
+        memory = "control group, else RLIMIT_DATA; above both the sampler, four times a second"
+        cpu = "control group, else stopped and let go on by turns; or as [quota] cpu_policy says"
+    else:
+        memory = "control group alone, and RLIMIT_DATA" if grouped else "RLIMIT_DATA alone"
+        memory += ": no strategy is seen by the sampler"
+        cpu = "control group alone" if grouped else "nothing: no strategy is seen, nor can be stopped"
+    return [
+        LayerView(name="memory quota", state="active" if grouped or sees else "available", detail=memory),
+        LayerView(name="cpu quota", state="active" if grouped or sees else "missing", detail=cpu),
+    ]
+
+
+def sampler(seen: Finding, *, grouped: bool) -> LayerView:
+    """Say whether the sampler sees the strategies; ``grouped``: control groups hold them. Pure."""
+    if seen.found:
+        return LayerView(name="sampler", state="active", detail=seen.detail)
+    unheld = "what they use is not known" if grouped else "nothing holds them to their share of the processor"
+    return LayerView(
+        name="sampler",
+        state="available" if grouped else "missing",
+        detail=f"{seen.detail} (ProtectProc= of a unit does so): {unheld}",
+        command=f"mount -o remount,gid={os.getegid()} /proc",
+    )
 
 
 def _folder(name: str, path: Path) -> LayerView:

@@ -19,18 +19,26 @@ from msgspec.structs import replace
 
 from sandbox.confine.cgroup import Discovery, Group, Tree, discover
 from sandbox.confine.cgroup_dialect import Bounds
+from sandbox.confine.probe import Finding
+from sandbox.confine.visible import look
 from sandbox.spec import CellSpec, Died, Limits
+from supervisor.pressure import PressureGauge
 from supervisor.quota import CpuPolicy, mib
 from supervisor.throttle import Instance, Throttle
 
 PSUTIL_MEMORY = "rlimit+psutil"
 PSUTIL_CPU = "psutil"
+RLIMIT, NOBODY = "rlimit", "none"
+"""Who holds memory and processor where there is no group and psutil sees no strategy (``visible``)."""
 DYING = 1.0
 """Seconds that what is in the last groups gets to be gone when the daemon ends."""
 
 
 class Held(NamedTuple):
-    """Who holds an instance to its quotas: ``cgroup v2``, ``cgroup v1``, ``rlimit+psutil``, ``psutil``."""
+    """Who holds an instance to its quotas: ``cgroup v2``, ``cgroup v1``, ``rlimit+psutil``, ``psutil``.
+
+    ``rlimit`` and ``none`` where psutil does not see it.
+    """
 
     memory: str
     cpu: str
@@ -60,24 +68,35 @@ class Enforcers:
         cpu_policy: CpuPolicy,
         note: Callable[[str, str, str, int], object],
         find: Callable[[str], Discovery] = discover,
+        visible: Callable[[], Finding] = look,
     ) -> None:
         self._key = key
         self._wanted = groups
         self._policy = cpu_policy
         self._note = note
         self._find = find
+        self._visible = visible
+        self._unseen: set[Instance] = set()
+        self.sees = True
+        """Whether psutil sees the strategies of this host."""
         self._tree: Tree | None = None
         self._groups: dict[Instance, _Grouped] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._throttle = Throttle(self._refused)
         self._told: dict[Instance, tuple[float, float]] = {}
         """What was told of each: (CPU seconds used by then, seconds kept from the processor by then)."""
+        self.pressure = PressureGauge(
+            lambda: {instance: grouped.group for instance, grouped in self._groups.items()}
+        )
         self.detail = "not asked for"
         """What control groups there are, or why there are none."""
 
     def start(self) -> None:
         """Find out what this host gives, and remove what a daemon that died here left. On the loop."""
         self._loop = asyncio.get_running_loop()
+        self.sees, seen = self._visible()
+        if not self.sees:
+            self._note("quotas", seen, "", 0)
         if self._wanted == "auto":
             self._tree, self.detail = self._find(self._key)
         if self._tree is not None:
@@ -144,9 +163,19 @@ class Enforcers:
     def _holds_cpu(self) -> bool:
         return self._policy == "throttle" and self._tree is not None and self._tree.holds("cpu")
 
-    def born(self, instance: Instance, pid: int, cpu: float) -> None:
-        """Hold a strategy process that was just born to its share, where no group does."""
-        if self._policy == "throttle" and not (self._holds_cpu and instance in self._groups):
+    def born(self, instance: Instance, pid: int, cpu: float, *, seen: bool = True) -> None:
+        """Hold a strategy process that was just born to its share, where no group does.
+
+        ``seen`` is whether the sampler took it in: what it cannot see is never said to be held by it.
+        """
+        if not self.sees:  # at its birth it still may be
+            return
+        if not seen and _exists(pid):
+            self._unseen.add(instance)
+            held = self.held_by(instance)
+            detail = f"its process is hidden in /proc: memory held by {held.memory}, processor by {held.cpu}"
+            self._note("limit", detail, *instance)
+        elif self._policy == "throttle" and not (self._holds_cpu and instance in self._groups):
             self._throttle.add(instance, pid, cpu)
 
     def release(self, instance: Instance) -> None:
@@ -170,10 +199,12 @@ class Enforcers:
         """Let go of an instance that has ended; returns its death, with the kernel's kill as the cause."""
         self._throttle.release(instance)
         self._told.pop(instance, None)
+        self._unseen.discard(instance)
         grouped = self._groups.get(instance)
         if grouped is None or self._tree is None:
             return died
         killed = grouped.group.oom_kills
+        self.pressure.ended(instance, grouped.group.pressure)
         self._forget(instance)
         if not killed or died.signal != signal.SIGKILL or died.cause not in ("signal", "unknown"):
             return died
@@ -192,9 +223,11 @@ class Enforcers:
         label = self._tree.label if self._tree is not None else ""
         grouped = bool(label) and (instance is None or instance in self._groups)
         memory = grouped and self._tree is not None and self._tree.holds("memory")
+        sees = self.sees and instance not in self._unseen
+        without = Held(PSUTIL_MEMORY, PSUTIL_CPU) if sees else Held(RLIMIT, NOBODY)
         return Held(
-            label if memory else PSUTIL_MEMORY,
-            label if grouped and self._holds_cpu else PSUTIL_CPU,
+            label if memory else without.memory,
+            label if grouped and self._holds_cpu else without.cpu,
         )
 
     def kept(self, instance: Instance) -> float:
@@ -223,3 +256,14 @@ class Enforcers:
         # Said on the thread of the throttle; events belong to the loop.
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._note, "limit", reason, *instance)
+
+
+def _exists(pid: int) -> bool:
+    """Whether there is such a process, shown in /proc or not (kill(2), signal 0)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

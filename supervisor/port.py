@@ -95,7 +95,7 @@ class Port(
             max_concurrent=settings.limits.max_concurrent,
             signals=views.total(daemon.news.rows),
             latches=views.latches(daemon.news.money),
-            layers=doctor.layers(survey) if survey else [],
+            layers=doctor.layers(survey, sees=daemon.enforcers.sees) if survey else [],
             verdict=doctor.verdict(survey, daemon.host.require) if survey else SandboxView(),
             mirror=daemon.mirror.view() if daemon.mirror else MirrorView(),
             signals_endpoint=stats.signals_endpoint if stats else "",

@@ -12,7 +12,7 @@ from sandbox.confine.survey import Survey
 from sandbox.spec import Limits
 from strategies.trading.latches import Latch
 from strategies.trading.protection import Guard
-from supervisor import control
+from supervisor import control, pressure
 from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.sampler import ProcessUse
@@ -56,7 +56,8 @@ def _row(
     usage = instance.usage if instance else None
     stats = known.stats if known and instance and known.generation == instance.generation else None
     share = usage.cpu_share if usage else None
-    held = actor.host.enforcers.held_by((mine.id, instance.generation) if instance else None)
+    it, enforcers = (mine.id, instance.generation) if instance else None, actor.host.enforcers
+    held = enforcers.held_by(it)
     death = actor.deaths[-1] if actor.deaths else None
     code = actor.host.code(mine.strategy, mine.version)
     return {
@@ -91,6 +92,7 @@ def _row(
         "equity": known.equity if known else None,
         "latch": latch_view(known.latch if known else None),
         "checkpoint_age_s": _age(saved.at, now) if saved and saved.seq else None,
+        "pressure": pressure.view(enforcers.pressure.of(it)),
     }
 
 

@@ -50,7 +50,8 @@ def command(backend, folder, timeout):
     """Return the command line that boots a host of this kind and runs the checks in it."""
     kind = ["-r", "host"] if backend == "ns" else ["-P", "main/tests/host/prepare.sh", "-m", "2048"]
     script = "main/tests/host/guest.sh"
-    return ["bash", str(VMTEST), "-b", backend, *kind, "-t", str(timeout), folder, script]
+    # Line by line: what reads the guest's words there would else keep them until there are many.
+    return ["stdbuf", "-oL", "bash", str(VMTEST), "-b", backend, *kind, "-t", str(timeout), folder, script]
 
 
 def payload(folder, words):

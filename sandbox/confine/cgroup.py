@@ -7,7 +7,8 @@ must live to tell of an out-of-memory kill. A process joins by writing ``0`` to 
 ``Group.open``, whose opener's rights count, so that it needs none itself (Documentation/admin-guide/
 cgroup-v2.rst, "Delegation").
 
-    v2  memory.max, memory.swap.max 0, memory.oom.group, cpu.max, pids.max, cgroup.kill, cgroup.freeze
+    v2  memory.max, memory.high, memory.swap.max 0, memory.oom.group, cpu.max, pids.max, cgroup.kill,
+        cgroup.freeze; of all cells together io.weight; read besides: *.pressure (``pressure``)
     v1  memory.limit_in_bytes (and memsw), cpu.cfs_quota_us, pids.max, freezer: one hierarchy a controller
 """
 
@@ -24,6 +25,7 @@ from typing import Literal, NamedTuple
 from sandbox.confine.cgroup_dialect import DIALECTS, Bounds, settings
 from sandbox.confine.cgroup_files import Files
 from sandbox.confine.cgroup_place import PREFIX, Place, places
+from sandbox.confine.pressure import Pressures, of_group
 
 CONTROLLERS = ("memory", "cpu", "pids")
 """What bounds a cell; the freezer only helps to kill."""
@@ -108,6 +110,11 @@ class Group:
         with contextlib.suppress(OSError):
             return [int(pid) for pid in self._files.read(min(self.folders) / "cgroup.procs").split()]
         return []
+
+    @property
+    def pressure(self) -> Pressures:
+        """How long its processes were kept waiting, by resource; nothing of version 1, which has no PSI."""
+        return of_group(min(self.folders), self._files) if self.version == 2 else {}
 
     def _number(self, where: tuple[str, str, str]) -> int | None:
         controller, file, key = where

@@ -19,12 +19,29 @@ HEADROOM = 16 * 2**20
 ``MemoryError``, with the line that asked for too much, and only what that limit does not count meets this."""
 
 
+HIGH = 0.98
+"""Share of ``memory.max`` from which the kernel slows a group down and takes its page cache (``high``)."""
+IO_WEIGHT = 25
+"""Of all cells together at the disk; the daemon with its engine, whose journal is waited for, has the
+usual 100. It counts where the host shares the disk out by weight: io.cost.qos, or the scheduler bfq."""
+
+
 class Bounds(Struct, frozen=True):
     """What a group may use: ``memory`` bytes, ``cpu`` a share of one core (None: as it likes), ``tasks``."""
 
     memory: int
     cpu: float | None
     tasks: int
+
+
+def high(memory: int) -> int:
+    """Return ``memory.high`` of a cell with a quota of ``memory`` bytes. Pure.
+
+    Never below the quota: who keeps to it is never slowed. And near the limit: above it each return from the
+    kernel is delayed by the square of the excess, up to 2 s (mm/memcontrol.c, calculate_high_delay), and a
+    strategy that is delayed for longer than its budget would be ended as a hang, not for its memory.
+    """
+    return max(memory, int(HIGH * (memory + HEADROOM)))
 
 
 class Dialect(NamedTuple):
@@ -89,6 +106,7 @@ def settings(version: int, bounds: Bounds) -> list[Setting]:
     else:
         wanted = [
             Setting("memory", "memory.max", limit),
+            Setting("memory", "memory.high", str(high(bounds.memory)), needed=False),
             Setting("memory", "memory.swap.max", "0", needed=False),  # absent where there is no swap at all
             Setting("memory", "memory.oom.group", "1", needed=False),
             Setting("pids", "pids.max", tasks),

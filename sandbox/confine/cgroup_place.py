@@ -15,11 +15,13 @@ Three cases, in this order, for each version.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from sandbox.confine.cgroup_dialect import IO_WEIGHT
 from sandbox.confine.cgroup_files import Files
 
 PREFIX = "stratd-"
@@ -37,7 +39,8 @@ class Place(NamedTuple):
     """Where a daemon's groups go: the folder of its own, by controller, or why there is none.
 
     Version 2 has one folder for all; under ``cgroup`` it is named for what needs no controller. ``leave`` is
-    the group that the daemon must leave first, None if it need not; ``enable`` the controllers to hand on.
+    the group that the daemon must leave first, None if it need not; ``enable`` the controllers to hand on;
+    ``weigh`` whether the disk is shared out by weight, too, where that can be had.
     """
 
     version: Literal[1, 2]
@@ -45,6 +48,7 @@ class Place(NamedTuple):
     refusal: str = ""
     leave: Path | None = None
     enable: tuple[str, ...] = ()
+    weigh: bool = False
 
     def enter(self, files: Files) -> None:
         """Make the folder ready to hold groups. ``OSError`` names what was refused."""
@@ -57,6 +61,13 @@ class Place(NamedTuple):
             for folder in (base.parent, base) if self.enable else ():
                 for controller in self.enable:
                     files.write(folder / "cgroup.subtree_control", f"+{controller}")
+            if self.weigh:
+                with contextlib.suppress(
+                    OSError
+                ):  # a kernel without CONFIG_BLK_CGROUP_IOCOST has no such file
+                    for folder in (base.parent, base):  # and among themselves each cell has the same
+                        files.write(folder / "cgroup.subtree_control", "+io")
+                    files.write(base / "io.weight", str(IO_WEIGHT))
 
 
 class Hierarchy(NamedTuple):
@@ -139,19 +150,19 @@ def _version_2(hierarchy: Hierarchy, path: str, name: str, files: Files) -> Plac
         inside = [int(pid) for pid in files.read(own / "cgroup.procs").split()]
         if set(inside) - {os.getpid()}:
             return Place(2, {}, f"{own} is delegated, but other processes are in it")
-        leave = own if inside else None
+        leave, weigh = (own if inside else None), True
     elif files.exists(top / "cgroup.type") or not files.writable(top / "cgroup.procs"):
         return Place(2, {}, f"{own} is not delegated to this daemon (Delegate= in its unit)")
     elif limited := [folder for folder in upwards(own, top) if _limited_2(folder, files)]:
         return Place(2, {}, f"{limited[0]} is limited, and not delegated to this daemon (Delegate=)")
     else:
-        parent, leave = top, None
+        parent, leave, weigh = top, None, False  # the top is everybody's: what is handed on there is not ours
     present = files.read(parent / "cgroup.controllers").split()
     enable = tuple(controller for controller in ("memory", "cpu", "pids") if controller in present)
     if not enable:
         return Place(2, {}, f"{parent} has none of the controllers memory, cpu and pids")
     bases = dict.fromkeys((*enable, "cgroup"), parent / name)
-    return Place(2, bases, leave=leave, enable=enable)
+    return Place(2, bases, leave=leave, enable=enable, weigh=weigh and "io" in present)
 
 
 def _delegated(folder: Path, top: Path, files: Files) -> bool:

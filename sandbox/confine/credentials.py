@@ -93,7 +93,11 @@ def drop(uid: int | None = None, gid: int | None = None, *, keep: Collection[Cap
         _named(f"set uid {uid}", os.setresuid, uid, uid, uid)
     _hold(keep)
     forbid_new_privileges()
-    # A change of uid resets it, so it is last.
+    refuse_tracing()  # a change of uid resets it, so it is last
+
+
+def refuse_tracing() -> None:
+    """Let no process of the same user read this one's memory or trace it (PR_SET_DUMPABLE of prctl(2))."""
     _checked("not dumpable", _prctl(_PR_SET_DUMPABLE, 0))
 
 

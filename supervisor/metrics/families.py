@@ -83,6 +83,10 @@ def _daemon(picture: Picture) -> Iterator[Metric]:
         [],
         [((), picture.engine_turn)],
     )
+    yield counter(
+        "stratd_host_pressure_seconds_total", "Time that tasks of the host waited for a resource (PSI).",
+        ["resource", "kind"], sorted(picture.host_pressure.items()),
+    )  # fmt: skip
     yield histogram(
         "stratd_journal_commit_seconds", "Commits of the engine to its journal.", [], COMMITS,
         [((), picture.commits)],
@@ -134,6 +138,12 @@ def _deployments(picture: Picture) -> Iterator[Metric]:
     yield counter(
         "stratd_deployment_cpu_seconds_total", "Processor time of a deployment's processes.", one,
         [((row.id,), totals[row.id].cpu_time) for row in rows],
+    )  # fmt: skip
+    yield counter(
+        "stratd_deployment_pressure_seconds_total", "Time that a strategy waited for a resource (PSI).",
+        ["deployment", "resource", "kind"],
+        [((name, *key), seconds) for name, told in sorted(picture.pressure.items())
+         for key, seconds in sorted(told.items())],
     )  # fmt: skip
     yield histogram(
         "stratd_turn_seconds", "How long a strategy took for what it was handed together.", one, TURNS,

@@ -26,6 +26,9 @@ class Picture(Struct, frozen=True, kw_only=True):
     processes: Mapping[str, ProcessUse] = {}
     starts: Mapping[str, int] = {}
     """Starts of the daemon's own processes, by name."""
+    pressure: Mapping[str, Mapping[tuple[str, str], float]] = {}
+    """Seconds that a deployment waited, by (resource, some or full)."""
+    host_pressure: Mapping[tuple[str, str], float] = {}
     max_deployments: int = 0
     loop_lag: float = 0.0
     engine_turn: float | None = None

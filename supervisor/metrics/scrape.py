@@ -12,6 +12,7 @@ from supervisor.errors import Unavailable
 from supervisor.metrics.exposition import render
 from supervisor.metrics.picture import Picture
 from supervisor.metrics.requests import Requests
+from supervisor.pressure import waits
 
 if TYPE_CHECKING:
     from supervisor.daemon import Daemon
@@ -59,6 +60,8 @@ class Scrape:
             feeds=world.feeds(),
             processes=dict(daemon.sampler.own),
             starts={"supervisor": 1, "engine": daemon.engine.starts, "zygote": daemon.cells.zygote_starts},
+            pressure=daemon.enforcers.pressure.totals(names),
+            host_pressure=waits(daemon.enforcers.pressure.host),
             max_deployments=daemon.settings.limits.max_concurrent,
             loop_lag=daemon.pulse.lag,
             engine_turn=stats.loop_ns_max / 1e9 if stats else None,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from supervisor.schema.base import View
 from supervisor.schema.checkpoints import CheckpointsView
+from supervisor.schema.pressure import PressureView
 from supervisor.schema.problem import Problem
 from supervisor.schema.trading import GuardView, LatchView
 
@@ -27,7 +28,10 @@ class Quota(View):
 
 
 class Enforcer(View):
-    """Who holds each to its quota: ``cgroup v2``, ``cgroup v1``, or ``rlimit+psutil`` and ``psutil``."""
+    """Who holds each to its quota: ``cgroup v2``, ``cgroup v1``, or ``rlimit+psutil`` and ``psutil``.
+
+    ``rlimit`` and ``none`` where neither is there and psutil sees no strategy (``hidepid`` of /proc).
+    """
 
     memory: str = "none"
     cpu: str = "none"
@@ -96,6 +100,8 @@ class DeploymentRow(View):
     """In its account's currency, None while a price, a rate or its capital is unknown."""
     latch: LatchView | None = None
     """What bars this deployment by itself; what bars its account is with the account."""
+    pressure: PressureView | None = None
+    """What its strategy waited for in the last seconds, None without a control group of version 2."""
 
 
 class Death(View):

@@ -21,7 +21,7 @@ from sandbox.nursery import Nursery, WardenExited, ZygoteGone
 from sandbox.spec import Budget, Budgets, CellSpec, Died, ExtraTime, Limits, Ready
 from tests.attacks.catalogue import Act
 from tests.attacks.results import Neighbour, Result
-from tests.attacks.subject import END, Size, Stage, Subject, size_of
+from tests.attacks.subject import END, STRETCH, Size, Stage, Subject, size_of
 from tests.attacks.victims import Victims
 from tests.sandbox.world import NOON, TOKEN, Engine
 from tests.waiting import wait_until
@@ -35,7 +35,7 @@ PULSE = 0.05
 """Seconds between two pulses of the engine, on which an idle warden looks after its strategy's output."""
 MEASURE = 0.05
 """Seconds between two looks at the memory of the wardens."""
-SHORT, LONG = 0.75, 25.0
+SHORT, LONG = 0.75 * STRETCH, 25.0 * STRETCH
 """Hard budget in seconds of a callback: of an act that may end by it, and of one that may not."""
 NEIGHBOUR = "NEIGHBOUR"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import select
 from enum import StrEnum
@@ -19,8 +20,10 @@ KEPT = 25
 """Lines of its log that are shown when an act does not go as it should."""
 DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Control characters (but tabulator and newline), line separators, and what changes the direction of text."""
-START = 20.0
-END = 10.0
+STRETCH = float(os.environ.get("ATTACKS_STRETCH", "1"))
+"""How many times slower than usual this host is (``tests.host.service``): so much longer is waited."""
+START = 20.0 * STRETCH
+END = 10.0 * STRETCH
 """Seconds that a cell gets to be ready, and to end; only one that fails takes as long."""
 
 

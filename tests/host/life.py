@@ -18,8 +18,8 @@ from tests.host.service import (
     processes,
     prop,
     row,
+    rows,
     run,
-    state_of,
     stratd,
     until,
 )
@@ -52,7 +52,7 @@ def _feed() -> str:
 def _deploy() -> str:
     for number in range(3):
         stratd("start", f"calm-{number}", "--strategy", "sleeper", "--symbol", "EURUSD", "--timeframe", "1m")
-    until("ticks arrive", lambda: all(row(f"calm-{number}")["ticks"] > 0 for number in range(3)))
+    until("ticks arrive", lambda: all(row(f"calm-{number}").get("ticks", 0) > 0 for number in range(3)))
     return ", ".join(str(row(f"calm-{number}")["pid"]) for number in range(3))
 
 
@@ -118,7 +118,8 @@ def _comes_back_after(number: signal.Signals) -> str:
 
 def all_run() -> bool:
     """Whether the three deployments run."""
-    return all(state_of(f"calm-{number}", "running")() for number in range(3))
+    found = rows()
+    return all(found.get(f"calm-{number}", {}).get("state") == "running" for number in range(3))
 
 
 def reload(report: Report) -> None:

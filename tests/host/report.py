@@ -16,7 +16,9 @@ class Skip(Exception):
 class Report:
     """Runs checks one after the other, whatever becomes of one."""
 
-    def __init__(self) -> None:
+    def __init__(self, why: Callable[[], str]) -> None:
+        self._why = why
+        """What to print of a failure besides: what the host's own log says."""
         self.passed = self.failed = self.skipped = 0
 
     def check(self, what: str, act: Callable[[], object]) -> None:
@@ -29,6 +31,7 @@ class Report:
         except Exception as error:  # the wall between checks: one that fails is told, the next one is run
             self.failed += 1
             self._say("FAIL", what, f"{type(error).__name__}: {error}")
+            print(self._why(), flush=True)
         else:
             self.passed += 1
             self._say("ok", what, detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -16,9 +17,10 @@ from hypothesis import strategies as st
 
 from sandbox.confine import cgroup
 from sandbox.confine.cgroup import Group, Tree, discover
-from sandbox.confine.cgroup_dialect import CPU_PERIOD, HEADROOM, Bounds, settings
+from sandbox.confine.cgroup_dialect import CPU_PERIOD, HEADROOM, IO_WEIGHT, Bounds, high, settings
 from sandbox.confine.cgroup_files import Files
 from sandbox.confine.cgroup_place import PREFIX, Place, hierarchies, own_groups, places
+from sandbox.confine.pressure import RESOURCES
 from tests.sandbox.fake_cgroups import TOP, FakeVersion2
 from tests.waiting import wait_until
 
@@ -44,6 +46,11 @@ def test_a_share_is_never_below_what_the_kernel_takes_and_never_changes_in_kind(
         assert int(limit) == bounds.memory + HEADROOM
 
 
+@given(st.integers(2**20, 2**42))
+def test_a_group_is_slowed_above_its_quota_alone_and_before_it_is_killed(quota):
+    assert quota <= high(quota) < quota + HEADROOM
+
+
 def test_without_a_share_the_processor_is_left_alone():
     for version in (1, 2):
         assert not [one for one in settings(version, Bounds(MIB, None, 8)) if one.controller == "cpu"]
@@ -57,11 +64,13 @@ def test_in_a_delegated_service_the_daemon_moves_to_a_leaf_and_cells_go_beside_i
     assert detail == "version 2 (memory, cpu, pids)"
     service = TOP / SERVICE[1:]
     assert kernel.groups[service / "daemon"]["cgroup.procs"] == f"{os.getpid()}\n"
-    assert kernel.groups[service]["cgroup.subtree_control"] == "memory cpu pids"
+    assert kernel.groups[service]["cgroup.subtree_control"] == "memory cpu pids io"
+    assert kernel.groups[service / "stratd-x"]["io.weight"] == str(IO_WEIGHT)
     group = tree.group("momentum", 3)
     group.make(BOUNDS)
     files = kernel.groups[service / "stratd-x" / "momentum.3"]
     assert files["memory.max"] == str(256 * MIB + HEADROOM)
+    assert files["memory.high"] == str(high(256 * MIB))
     assert (files["memory.swap.max"], files["memory.oom.group"]) == ("0", "1")
     assert (files["cpu.max"], files["pids.max"]) == (f"100000 {CPU_PERIOD}", "64")
     assert group.remove()
@@ -93,6 +102,30 @@ def test_root_outside_of_any_limit_gets_a_group_at_the_top_and_is_not_moved():
     assert kernel.groups[TOP / "user.slice/session-1.scope"]["cgroup.procs"] == f"{os.getpid()}\n"
     tree.close()
     assert TOP / "stratd-x" not in kernel.groups
+
+
+@pytest.mark.usefixtures("root")
+def test_the_disk_is_shared_out_where_its_controller_is_delegated_and_nowhere_else():
+    at_the_top = FakeVersion2("/user.slice/session-1.scope")
+    discover("x", at_the_top)
+    assert "io.weight" not in at_the_top.groups[TOP / "stratd-x"]
+    without = FakeVersion2(SERVICE, delegated=(SERVICE[1:],), controllers="cpu memory pids")
+    assert discover("x", without).detail == "version 2 (memory, cpu, pids)"
+    assert "io.weight" not in without.groups[TOP / SERVICE[1:] / "stratd-x"]
+
+
+@pytest.mark.usefixtures("root")
+def test_a_kernel_that_cannot_weigh_the_disk_does_everything_else(monkeypatch):
+    kernel = FakeVersion2(SERVICE, delegated=(SERVICE[1:],))
+    write = kernel.write
+
+    def refuse(file, text):
+        if file.name == "io.weight":
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
+        write(file, text)
+
+    monkeypatch.setattr(kernel, "write", refuse)
+    assert discover("x", kernel).detail == "version 2 (memory, cpu, pids)"
 
 
 @pytest.mark.usefixtures("root")
@@ -360,6 +393,8 @@ def test_version_2_kills_and_freezes_also_without_a_controller():
         child = run(group, FORKS + WAITS)
         wait_until(lambda: len(group.pids) == 6, what="six processes in the group")
         assert group.freeze()
+        assert set(group.pressure) <= set(RESOURCES)  # none where PSI is off
+        assert (group.pressure == {}) is (not (base / "c.1" / "cpu.pressure").exists())
         events = base / "c.1" / "cgroup.events"
         wait_until(lambda: "frozen 1" in events.read_text(), what="frozen")
         group.kill()  # a frozen group too

@@ -23,6 +23,11 @@ def on_tick(self, data):
 """
 NOT_HERE = {"stratd_mirror_lag_records"}
 """What this daemon has no sample of: it has no mirror."""
+BY_HOST = {
+    "stratd_host_pressure_seconds_total": {"resource", "kind"},
+    "stratd_deployment_pressure_seconds_total": {"deployment", "resource", "kind"},
+}
+"""What it has only where the kernel counts pressure, and control groups are of version 2."""
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +115,7 @@ def mismatches(asked: list[str], daemon: Daemon) -> list[tuple[str, Any]]:
     """Return what is asked for and what the daemon does not say: names, or labels of a name."""
     # Prometheus itself measures "up" of a target (prometheus.io/docs/concepts/jobs_instances).
     labels: dict[str, set[str]] = {name: set() for name in NOT_HERE}
-    labels |= {"up": {"job", "instance"}} | labels_of(scrape(daemon))
+    labels |= BY_HOST | {"up": {"job", "instance"}} | labels_of(scrape(daemon))
     wrong: list[tuple[str, Any]] = []
     for expression in asked:
         by_metric, grouped = asked_of(expression)
@@ -139,7 +144,7 @@ def test_legends_name_labels_that_their_query_leaves(market):
     board = json.loads((GRAFANA / "stratd.json").read_text())
 
     def lacking() -> list[str]:
-        labels = labels_of(scrape(daemon))
+        labels = BY_HOST | labels_of(scrape(daemon))
         found = []
         for panel in board["panels"]:
             for target in panel.get("targets", ()):

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ from sandbox.confine.attempt import survey
 from sandbox.confine.cgroup import Discovery, Tree, discover
 from sandbox.confine.cgroup_dialect import HEADROOM
 from sandbox.confine.cgroup_place import Place
+from sandbox.confine.probe import Finding
 from sandbox.spec import CellSpec, Died, Limits
 from supervisor.enforcers import Enforcers, Held
 from tests.sandbox.fake_cgroups import TOP, FakeVersion2
@@ -37,18 +39,20 @@ def granted(**limits) -> CellSpec:
 class Scene:
     """Enforcers over a version 2 kernel that is a dictionary."""
 
-    def __init__(self, *, policy="throttle", groups="auto", controllers="cpu memory pids"):
+    def __init__(self, *, policy="throttle", groups="auto", controllers="cpu memory pids", sees=True):
         self.kernel = FakeVersion2("/", controllers=controllers)
         base = TOP / "stratd-x"
         bases = dict.fromkeys((*controllers.split(), "cgroup"), base)
         place = Place(2, bases, enable=tuple(controllers.split()))
-        place.enter(self.kernel)
+        if groups != "off":
+            place.enter(self.kernel)
         self.folder = base / "a.3"
         self.events = []
         self.enforcers = Enforcers(
             key="x", groups=groups, cpu_policy=policy,
             note=lambda kind, detail, *_: self.events.append((kind, detail)),
             find=lambda _: Discovery(Tree(place, self.kernel), "version 2"),
+            visible=lambda: Finding(sees, "" if sees else "/proc hides every strategy"),
         )  # fmt: skip
 
     def run(self, scenario):
@@ -96,6 +100,48 @@ def test_a_group_is_not_empty_while_somebody_is_in_it_who_is_killed_until_then()
         assert scene.enforcers.empty(("of nobody", 1))
 
     scene.run(scenario)
+
+
+def test_where_proc_hides_strategies_psutil_is_never_named():
+    scene = Scene(groups="off", sees=False)
+
+    def scenario():
+        scene.enforcers.born(("a", 3), os.getpid(), 0.5, seen=True)  # at its birth it still was
+        for instance in (None, ("a", 3)):
+            assert scene.enforcers.held_by(instance) == Held("rlimit", "none")
+
+    scene.run(scenario)
+    assert scene.events == [("quotas", "/proc hides every strategy")]
+
+
+def test_where_proc_hides_strategies_a_group_holds_them_as_ever():
+    scene = Scene(sees=False)
+
+    def scenario():
+        with scene.enforcers.joining(granted()):
+            pass
+        scene.enforcers.born(("a", 3), os.getpid(), 0.5)
+        assert scene.enforcers.held_by(("a", 3)) == Held("cgroup v2", "cgroup v2")
+
+    scene.run(scenario)
+
+
+def test_one_that_the_sampler_could_not_take_in_is_told_of_and_held_by_nobody_until_it_is_gone():
+    scene = Scene(groups="off")
+
+    def scenario():
+        scene.enforcers.born(("a", 3), os.getpid(), 0.5, seen=False)
+        assert scene.enforcers.held_by(("a", 3)) == Held("rlimit", "none")
+        assert scene.enforcers.held_by(("another", 1)) == Held("rlimit+psutil", "psutil")
+        scene.enforcers.gone(("a", 3), KILLED)
+        assert scene.enforcers.held_by(("a", 3)) == Held("rlimit+psutil", "psutil")
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        scene.enforcers.born(("a", 4), gone.pid, 0.5, seen=False)  # it ended: its pidfd tells
+
+    scene.run(scenario)
+    text = "its process is hidden in /proc: memory held by rlimit, processor by none"
+    assert scene.events == [("limit", text)]
 
 
 def test_one_that_is_to_end_is_thawed():

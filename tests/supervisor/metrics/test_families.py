@@ -49,6 +49,8 @@ def picture() -> Picture:
         ],
         processes={"engine": ProcessUse(7, 1000, 1.0, None, 4.5)},
         starts={"engine": 2},
+        pressure={"eurusd": {("memory", "full"): 0.25, ("cpu", "some"): 1.5}},
+        host_pressure={("io", "some"): 3.0},
         engine_turn=0.004,
         mirror_lag=0,
         requests=requests.counts,
@@ -104,6 +106,13 @@ def test_a_histogram_counts_all_below_each_bound(families):
 def test_verdicts_and_deaths_are_told_by_their_words(families):
     assert samples(families, "stratd_signals_total", verdict="rejected", rule="max_position") == [3.0]
     assert samples(families, "stratd_deployment_deaths_total", cause="hang") == [2.0]
+
+
+def test_pressure_is_told_by_resource_and_by_whether_all_waited(families):
+    name = "stratd_deployment_pressure_seconds_total"
+    assert samples(families, name, deployment="eurusd", resource="memory", kind="full") == [0.25]
+    assert samples(families, name, deployment="eurusd", resource="cpu", kind="some") == [1.5]
+    assert samples(families, "stratd_host_pressure_seconds_total", resource="io", kind="some") == [3.0]
 
 
 def test_a_word_that_no_method_is_makes_no_label(families):
