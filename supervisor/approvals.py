@@ -41,6 +41,8 @@ class Approvals:
             answered = await self._asking.ask(
                 lambda number: AnswerSignal(signal_id, approve, by, remark, number)
             )
+            if answered.problem:
+                raise Failed(f"signal {signal_id} goes on waiting: {answered.problem}")
             found, changed = await self._chain(signal_id), answered.changed
         if found.judged.decision == "pending":
             raise Unavailable(f"the engine does not know of signal {signal_id}; ask again in a moment")

@@ -152,11 +152,12 @@ class TradingAnswer(Struct, frozen=True, array_like=True, tag=7):
 class SignalAnswered(Struct, frozen=True, array_like=True, tag=10):
     """An ``AnswerSignal`` was heard, and what became of the signal is in the journal.
 
-    Not ``changed``: it did not wait any more.
+    Not ``changed``: it did not wait any more, or it waits on, and ``problem`` says why.
     """
 
     request: int
     changed: bool
+    problem: str = ""
 
 
 class RouteOrder(Struct, frozen=True, array_like=True, tag=8):

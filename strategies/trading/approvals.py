@@ -121,18 +121,12 @@ class Approvals:
             Dealing(self._turn, self._world).place(judged, verdict, verdict.quantity)
 
     def _judge_again(self, pending: Judged, view: View) -> Verdict:
-        desk = self._world.state.desk(pending.deployment_id)
-        grant = desk.grant
-        if desk.standing is not Standing.GONE:
-            before, present = (
-                (pending.account_id, pending.trading_mode),
-                (grant.account_id, grant.trading_mode),
-            )
-            if before != present:
-                detail = (
-                    f"it was for {' '.join(before)}, and the deployment trades for {' '.join(present)} now"
-                )
-                return _refused(Refusal("approval_outdated", detail))
+        grant = self._world.state.desk(pending.deployment_id).grant
+        before, present = (pending.account_id, pending.trading_mode), (grant.account_id, grant.trading_mode)
+        if before != present:
+            now, then = " ".join(present), " ".join(before)
+            detail = f"it was for {then}, and the deployment trades for {now} now"
+            return _refused(Refusal("approval_outdated", detail))
         return judge(pending.signal, self._again(view, pending), self._turn.now)
 
     def _again(self, view: View, pending: Judged) -> View:

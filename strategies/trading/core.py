@@ -118,7 +118,8 @@ class Core:
     def answer(self, signal_id: str, *, approve: bool, by: str, remark: str, now: int) -> Outcome:
         """Approve or deny a signal that waits for it, by the word of ``by``; no records where none does.
 
-        One whose time is over lapses, whoever says what. ``now`` is as for the judgement of such a signal.
+        One whose time is over lapses, whoever says what. One that is approved while no warm instance of its
+        deployment runs goes on waiting. ``now`` is as for the judgement of such a signal.
         """
         turn, _ = self._turn(now)
         pending = self._state.pending.find(signal_id)
@@ -127,15 +128,15 @@ class Core:
             pending = self._state.pending.find(signal_id)
         if pending is None:
             return turn.out
-        approvals = Approvals(turn, self._world)
+        approvals, desk = Approvals(turn, self._world), self._state.desk(pending.deployment_id)
         if now >= pending.until:
             approvals.lapse(pending)
-        elif approve:
-            desk, key = self._state.desk(pending.deployment_id), bytes.fromhex(pending.key)
+        elif not approve:
+            approvals.deny(pending, by, remark)
+        elif desk.warm and desk.standing is not Standing.GONE:
+            key = bytes.fromhex(pending.key)
             view = self._viewing.view(now, desk, desk.grant.generation, pending.signal, key)
             approvals.approve(pending, by, remark, view)
-        else:
-            approvals.deny(pending, by, remark)
         return turn.out
 
     # ---- what cells send --------------------------------------------------------------------------

@@ -29,7 +29,7 @@ class Approvals:
         """Approve or deny one signal."""
         engine = self._engine
         pending = engine.core.world.state.pending.find(order.signal_id)
-        changed = False
+        changed, problem = False, ""
         if pending is not None:
             # While no feed brings its symbol nobody knows it to be of a recording: then it is of now.
             now = max(self._age(pending), self._judged_at(pending) or time.time_ns())
@@ -38,10 +38,11 @@ class Approvals:
             )
             engine.take(outcome)
             changed = bool(outcome.records)
+            problem = "" if changed else f"{pending.deployment_id} does not run, or is not warm yet"
 
         def answer() -> None:
             engine.journal.post()  # whoever is told may read it
-            engine.channel.tell(SignalAnswered(order.request, changed=changed))
+            engine.channel.tell(SignalAnswered(order.request, changed=changed, problem=problem))
 
         engine.after_commit(answer)
 

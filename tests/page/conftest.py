@@ -31,6 +31,15 @@ CRASHER = """
 def on_tick(self, data):
     raise ValueError("<script>document.title = 'hacked'</script>")
 """
+ASKER = """
+def initialize(self, config):
+    self.asked = 0
+def on_candle_complete(self, timeframe, candle, data):
+    if self.asked < 2:
+        self.asked += 1
+        return buy(data, leg=str(self.asked), ttl_ms=3_600_000)
+"""
+"""Two entries, for which a person has an hour."""
 PARAMETERS = [
     {
         "name": "period",
@@ -70,6 +79,7 @@ def world() -> Iterator[World]:
             description="Buys <b>high</b> & sells low.",
         )
         site.strategy("crasher", CRASHER)
+        site.strategy("asker", ASKER, timeframes=["1s"])
         daemon = site.daemon()
         market = subprocess.Popen(
             [*STRATD, "feed", "synthetic", "--endpoint", site.endpoint(), "--symbol", "EURUSD"],

@@ -222,3 +222,22 @@ def test_a_chosen_file_is_put_into_the_form(pages, tmp_path):
     page.get_by_label("Choose a file").set_input_files(file)
     expect(page.get_by_label("Code")).to_have_value(SOURCE)
     expect(page.get_by_label("Name")).to_have_value("dropped")
+
+
+def test_what_waits_for_approval_is_answered_with_two_buttons(pages, started):
+    started("asks", "asker", risk={"approval": "manual", "approval_timeout": 3600.0})
+    page = pages.open("/")
+    waiting = page.get_by_role("region", name="Waiting for approval").get_by_role("row")
+    expect(waiting).to_have_count(3)  # its head, and two
+    expect(waiting.nth(1)).to_contain_text("enter long 1 EURUSD")
+    pages.keep(page, "approvals")
+    waiting.nth(1).get_by_role("button", name=re.compile("^Approve")).click()
+    dialog = page.get_by_role("dialog", name="Approve enter long 1 EURUSD?")
+    dialog.get_by_label("Reason (optional)").fill("by phone")
+    dialog.get_by_role("button", name="Approve", exact=True).click()
+    expect(page.get_by_text("Approved: enter long 1 EURUSD, then accepted")).to_be_visible()
+    expect(waiting).to_have_count(2)
+    waiting.nth(1).get_by_role("button", name=re.compile("^Reject")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Reject", exact=True).click()
+    expect(page.get_by_text("Rejected: enter long 1 EURUSD")).to_be_visible()
+    expect(page.get_by_role("region", name="Waiting for approval")).to_have_count(0)

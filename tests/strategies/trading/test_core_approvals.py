@@ -232,13 +232,29 @@ def test_nor_a_price_that_moved_away():
     assert decided(answer(core, signal_id)) == [("rejected", "price_collar")]
 
 
-def test_nor_a_pause_nor_an_instance_that_is_gone():
+def test_nor_a_pause():
     core = manual()
-    first, second = wait(core, key=1), wait(core, key=2)
+    signal_id = wait(core)
     core.direct("d", 1, "pause", "", exit_only=False)
-    assert decided(answer(core, first)) == [("rejected", "paused")]
+    assert decided(answer(core, signal_id)) == [("rejected", "paused")]
+
+
+def test_what_is_approved_without_a_warm_instance_goes_on_waiting():
+    core = manual()
+    signal_id = wait(core)
     core.detach("d", 1)
-    assert decided(answer(core, second)) == [("rejected", "not_attached")]
+    assert answer(core, signal_id).records == []
+    core.attach(grant(generation=2, risk=MANUAL))
+    assert answer(core, signal_id).records == []
+    core.running("d", 2)
+    assert placed(answer(core, signal_id)) == [1.0]
+
+
+def test_what_is_rejected_needs_no_instance():
+    core = manual()
+    signal_id = wait(core)
+    core.detach("d", 1)
+    assert decided(answer(core, signal_id, approve=False)) == [("rejected", "approval_denied")]
 
 
 def test_nor_a_latch_that_a_loss_sets_as_it_is_judged():

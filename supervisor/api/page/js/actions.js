@@ -15,7 +15,7 @@ export function verbs({ state, desired }) {
 
 export const LABELS = {
   start: "Start", pause: "Pause", resume: "Resume", restart: "Restart", stop: "Stop", kill: "Kill",
-  "reset-failed": "Reset", remove: "Remove", flatten: "Flatten", rearm: "Rearm",
+  "reset-failed": "Reset", remove: "Remove", flatten: "Flatten", rearm: "Rearm", approve: "Approve", reject: "Reject",
 };
 
 const held = "What it holds stays open; stops and targets that the engine keeps go on working.";

@@ -7,7 +7,7 @@ import { LABELS, act, verbs } from "./actions.js";
 const TONES = {
   running: "good", starting: "busy", warming: "busy", stopping: "busy", paused: "warn", backoff: "warn",
   failed: "bad", quarantined: "bad", healthy: "good", stale: "warn", disconnected: "bad", unknown: "",
-  accepted: "good", modified: "good", rejected: "bad", expired: "warn", duplicate: "", ok: "good", broken: "bad",
+  accepted: "good", modified: "good", rejected: "bad", expired: "warn", duplicate: "", pending: "warn", ok: "good", broken: "bad",
 };
 
 /** A word with its dot; the word says it all, the colour only helps to find it. */

@@ -13,6 +13,7 @@ export class Store {
   deployments = new Map();
   feeds = new Map();
   positions = [];
+  pending = [];
   accounts = [];
   status = null;
   events = [];
@@ -105,9 +106,10 @@ export class Store {
   /** Ask for what has no topic. */
   async refreshSlow() {
     try {
-      const [status, positions] = await Promise.all([get("/status"), get("/positions")]);
-      this.status = status;
-      this.positions = positions;
+      const [status, positions, pending] = await Promise.all([
+        get("/status"), get("/positions"), get("/signals/pending"),
+      ]);
+      Object.assign(this, { status, positions, pending });
       Object.assign(this.link, { askedAt: Date.now(), unanswered: false });
       this.changed("status");
     } catch {
@@ -121,12 +123,18 @@ export class Store {
     if (topic === "deployments") this.#deployment(data);
     else if (topic === "feeds") this.feeds.set(data.name, data);
     else if (topic === "events") keep(this.events, data);
-    else if (topic === "signals") keep(this.signals, data);
+    else if (topic === "signals") this.#signal(data);
     else if (topic === "orders") this.#heldChanged();
     this.changed(topic, data);
   }
 
-  /** What is held has changed, and may again at once: it is asked for when that is over. */
+  #signal(row) {
+    keep(this.signals, row);
+    if (row.verdict === "pending") announce(`${row.deployment_id} asks for approval`);
+    if (row.verdict === "pending" || this.pending.some((one) => one.signal_id === row.signal_id)) this.#heldChanged();
+  }
+
+  /** What is held or waits has changed, and may again at once: it is asked for when that is over. */
   #heldChanged() {
     this.#soon ||= setTimeout(() => {
       this.#soon = 0;

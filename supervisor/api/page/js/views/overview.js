@@ -1,5 +1,6 @@
 // All deployments, live.
 
+import { waiting } from "../approvals.js";
 import { h } from "../dom.js";
 import { NOTHING, ago, count, lag } from "../format.js";
 import { buttons, cpu, memory, pill, profit, table } from "../parts.js";
@@ -57,7 +58,7 @@ export class Overview {
             this.draw();
           } })),
         h("a", { class: "button primary", href: "#/strategies" }, "Start a strategy")),
-      summary(store), problems(store.status),
+      summary(store), problems(store.status), waiting(store),
       table("Deployments", this.#columns(), rows, {
         key: (row) => row.id, empty: empty(all, store), sorted: this.#sorted,
         onsort: (key) => {
