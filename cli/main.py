@@ -35,6 +35,7 @@ from cli.commands import (
 )
 from cli.errors import DONE, FAILED, INTERRUPTED, USAGE, CommandError
 from cli.place import URL
+from cli.tables import clean
 
 
 def _give_up_stdout() -> None:
@@ -182,10 +183,9 @@ def _usage(error: TyperException) -> str:
 def _complain(*lines: str) -> None:
     with contextlib.suppress(OSError):
         for line in lines:
-            print(
-                f"stratd: {' '.join(line.split())}" if not line.startswith("stratd") else line,
-                file=sys.stderr,
-            )
+            # It may hold a reason, a name or an error that a stranger wrote.
+            said = clean(line if line.startswith("stratd") else f"stratd: {' '.join(line.split())}")
+            print(said, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -120,8 +120,8 @@ def status(view: Status) -> str:
             ("runtime", view.runtime_dir),
             ("config", view.config or "defaults"),
             ("sandbox", clean(verdict(view.verdict))),
-            *(("barred", f"{one.scope} {one.name}: {latch(one)}") for one in view.latches),
-            *(("problem", problem) for problem in view.problems),
+            *(("barred", clean(f"{one.scope} {one.name}: {latch(one)}")) for one in view.latches),
+            *(("problem", clean(problem)) for problem in view.problems),
         ]
     )
 
@@ -227,7 +227,7 @@ def verdict(view: SandboxView) -> str:
 
 
 def _why(view: LayerView) -> str:
-    return f"{view.detail}; to bring it: {view.command}" if view.command else view.detail
+    return clean(f"{view.detail}; to bring it: {view.command}" if view.command else view.detail)
 
 
 def strategies(views: Sequence[StrategyView]) -> Sheet:

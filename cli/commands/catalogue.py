@@ -11,6 +11,7 @@ import typer
 from cli.commands import registering
 from cli.errors import FAILED, REFUSED, USAGE, CommandError
 from cli.options import ConfigFile, Json
+from cli.tables import clean
 from cli.talk import pairs
 
 
@@ -73,7 +74,7 @@ def validate(
         print(verdict.model_dump_json())
     else:
         for step in verdict.steps:
-            print(f"{'ok  ' if step.ok else 'FAIL'} {step.name:<12} {step.detail}".rstrip())
+            print(f"{'ok  ' if step.ok else 'FAIL'} {step.name:<12} {clean(step.detail)}".rstrip())
     if not verdict.ok:
         if verdict.rule:
             raise CommandError(REFUSED, f"refused by {verdict.rule}: {verdict.reason}")

@@ -12,7 +12,7 @@ import typer
 from cli.client import Client, segment
 from cli.errors import FAILED, USAGE, CommandError
 from cli.options import ConfigFile, Id, Json
-from cli.tables import on_terminal, plain, show
+from cli.tables import clean, on_terminal, plain, show
 from cli.talk import print_json
 
 
@@ -57,7 +57,7 @@ def reload(as_json: Json = False) -> None:
         return
     from cli.render_reload import lines
 
-    print(*lines(json.loads(body)), sep="\n")
+    print(*map(clean, lines(json.loads(body))), sep="\n")
 
 
 def status(as_json: Json = False) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from cli.client import Client, segment
 from cli.options import Json, Last, Reason
+from cli.tables import clean
 from cli.talk import print_json
 
 Name = Annotated[str, typer.Argument(metavar="A", help="The account.", show_default=False)]
@@ -99,7 +100,8 @@ def say_latch(body: bytes, past: str) -> None:
     elif latch is None:
         print(f"{answer['name']}: nothing bars it")
     else:
-        print(f"{answer['name']}: already barred ({latch['kind']}, by {latch['rule']}: {latch['reason']})")
+        why = clean(latch["reason"])
+        print(f"{answer['name']}: already barred ({latch['kind']}, by {latch['rule']}: {why})")
 
 
 def positions(deployment_id: Owner = None, account: OfAccount = None, as_json: Json = False) -> None:

@@ -12,7 +12,7 @@ import typer
 from cli.client import Client, segment
 from cli.errors import FAILED, USAGE, CommandError, command_error, of_problem
 from cli.options import Json
-from cli.tables import show
+from cli.tables import clean, show
 from cli.talk import pairs, print_json
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def strategies(
     show(render.strategies(views))
     for view in views:
         for error in view.errors[1:]:
-            print(f"{view.name}: {error}")
+            print(clean(f"{view.name}: {error}"))
 
 
 def _versions(client: Client, action: str, given: str | None, *, as_json: bool) -> None:
@@ -148,7 +148,7 @@ def _steps(lines: Iterator[bytes], *, as_json: bool) -> Iterator[dict[str, Any]]
         elif not as_json:
             step = said["step"]
             verdict = "ok  " if step["ok"] else "FAIL"
-            print(f"{verdict} {step['name']:<14} {step['detail']}".rstrip(), flush=True)
+            print(f"{verdict} {step['name']:<14} {clean(step['detail'])}".rstrip(), flush=True)
 
 
 def _in_place(path: Path, *, as_json: bool) -> None:

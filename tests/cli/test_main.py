@@ -15,7 +15,7 @@ import pytest
 from cli import errors
 from cli.main import app
 from supervisor.errors import Failed, Invalid, Refused
-from supervisor.schema import ActionResult, Outcome
+from supervisor.schema import ActionResult, LatchView, Outcome
 
 pytestmark = pytest.mark.system
 
@@ -421,3 +421,26 @@ def test_the_page_about_the_command_line_knows_every_verb_and_code():
     verbs |= {str(group.name) for group in app.registered_groups}
     assert [verb for verb in sorted(verbs) if f"`{verb}" not in page] == []
     assert [code for code in sorted(codes) if f"\n| {code} | " not in page] == []
+
+
+HOSTILE = "\x1b]0;owned\x07\x9b31m\u202ered"
+
+
+@pytest.mark.parametrize("line", ["describe eurusd", "stop eurusd", "account pause default"])
+def test_no_failure_drives_the_terminal_whoever_wrote_its_words(served, stratd, daemon, line):
+    daemon.fail = Failed(f"load_error: {HOSTILE}")
+    ended = stratd(line)
+    assert (1, "") == (ended.code, ended.out)
+    assert "red" in ended.err
+    assert all(sign.isprintable() for sign in ended.err.rstrip("\n"))
+
+
+def test_the_reason_of_a_latch_does_not_drive_the_terminal(served, stratd, daemon):
+    daemon.books["default"] = daemon.books["default"].model_copy(
+        update={
+            "latch": LatchView(name="default", scope="account", kind="pause", rule="operator", reason=HOSTILE)
+        }
+    )
+    ended = stratd("account pause default")
+    assert ended.out.startswith("default: already barred (pause, by operator: ")
+    assert all(sign.isprintable() for sign in ended.out.rstrip("\n"))
