@@ -32,6 +32,11 @@ class Held(Struct, frozen=True):
         held = {one.symbol for one in self.positions if one.quantity and one.live != live}
         return sorted(held | {one.symbol for one in self.orders if bool(one.route) != live})
 
+    def is_others(self, account: str) -> bool:
+        """Whether something of it is held, or waits, for another account than ``account``."""
+        held = {one.account_id for one in self.positions if one.quantity}
+        return not held.union(one.account_id for one in self.orders) <= {"", account}
+
 
 class OptIns(Struct, frozen=True):
     """What the configuration says: ``[live] enabled``, and the accounts that it names."""
@@ -79,6 +84,19 @@ def judge_paper(wanted: Deployment, opt_ins: OptIns) -> None:
             "paper_on_live_account",
             f"account {wanted.account} is live, and profit on paper would count in the limits that guard "
             "its money; give it another account (--account), or --mode live",
+        )
+
+
+def judge_new(wanted: Deployment, held: Held) -> None:
+    """Judge what an earlier deployment of that id has left: of another account it is not this one's to close.
+
+    Whose it is, and what, is not told: who asks may be bound to an account. Raises ``Refused``.
+    """
+    if held.is_others(wanted.account):
+        raise Refused(
+            "held_otherwise",
+            f"an earlier deployment {wanted.id} has positions or orders of another account; choose another "
+            "id, or start it for that account and close those first",
         )
 
 

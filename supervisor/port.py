@@ -124,6 +124,10 @@ class Port(
         """Return the account of every deployment, by id."""
         return {name: actor.deployment.account for name, actor in self._daemon.actors.items()}
 
+    async def born(self) -> dict[str, int]:
+        """Return when each deployment was created (unix ns), by id."""
+        return {name: actor.deployment.created_at for name, actor in self._daemon.actors.items()}
+
     async def deployments(self) -> list[DeploymentRow]:
         """Return every deployment, by id."""
         return [self._row(actor) for _, actor in sorted(self._daemon.actors.items())]

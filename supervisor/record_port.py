@@ -55,9 +55,10 @@ class Records:
         self, deployment_id: str, *, after: int | None, limit: int
     ) -> list[EventView]:
         """Return the first events of one deployment after number ``after``, or the last ones."""
-        name = find(self._daemon.actors, deployment_id).id
-        found = await self._daemon.events.of(name, after, limit)
-        return [record_views.event(one) for one in found]
+        actor = find(self._daemon.actors, deployment_id)
+        found = await self._daemon.events.of(actor.id, after, limit)
+        # Not those of an earlier one of that id, which may have been of another account.
+        return [record_views.event(one) for one in found if one.at >= actor.deployment.created_at]
 
     async def incidents(self, deployment_id: str) -> list[Death]:
         """Return the deaths on record of one deployment, the newest first."""
@@ -81,6 +82,7 @@ class Records:
         capital = self._capital(actor, found.currency)
         figures = await asyncio.to_thread(performance.figures, found, capital)
         held = await self._daemon.signals.ask(lambda reader: reader.positions(actor.id))
+        held = [one for one in held if one.account_id in ("", actor.deployment.account)]
         known = self._daemon.news.rows.get(actor.id)
         return record_views.performance(
             actor.id, found, figures, held, known, capital=capital, currency=self._currency(actor)
@@ -101,7 +103,8 @@ class Records:
             after = await self._daemon.signals.ask(lambda reader: reader.fills_from(actor.id, MOST)) - 1
             while piece := await self._daemon.signals.ask(functools.partial(_fills, actor.id, after)):
                 after = piece[-1].seq
-                await asyncio.to_thread(adding.take, piece)
+                mine = [one for one in piece if one.fill.account_id in ("", actor.deployment.account)]
+                await asyncio.to_thread(adding.take, mine)
             return await asyncio.to_thread(adding.curve)
 
     def _currency(self, actor: Actor) -> str:

@@ -7,6 +7,7 @@ forbids before anything changed, and answers with what it led to.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -18,9 +19,9 @@ from supervisor.actor import Actor
 from supervisor.admission import Claim, Shortage
 from supervisor.catalogue import Catalogue
 from supervisor.configure import Defaults, configure
-from supervisor.errors import Failed, Refused
+from supervisor.errors import Failed, Refused, Unavailable
 from supervisor.host import Host
-from supervisor.opt_in import Held, OptIns, judge, judge_change, judge_paper
+from supervisor.opt_in import Held, OptIns, judge, judge_change, judge_new, judge_paper
 from supervisor.quota import Limits, admit
 from supervisor.schema import ActionResult, Selection, StartRequest
 from supervisor.selection import carry_out, find
@@ -96,6 +97,7 @@ class Verbs:
             if actor is None:
                 wanted = self._configured(request, None)
                 judge(wanted, None, self.admission.opt_ins, confirmed=request.confirm_live)
+                await self._judge_left(wanted)
                 self._judge_code(wanted)
                 self._admit(wanted, None)
                 actor = await self._create(wanted)
@@ -111,6 +113,11 @@ class Verbs:
         if request.wait:
             await self._until_up(actor)
         return actor, created, changed
+
+    async def _judge_left(self, wanted: Deployment) -> None:
+        """Refuse the id of one that was removed and holds something for another account."""
+        with contextlib.suppress(Unavailable):  # no journal yet, or a broken one: the gate asks too
+            judge_new(wanted, await self._held(wanted.id))
 
     async def _create(self, wanted: Deployment) -> Actor:
         actor = self._new_actor(wanted, Standing())

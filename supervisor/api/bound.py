@@ -46,6 +46,7 @@ DECISIONS: Final[dict[str, Decision]] = {
     "status": own_status,
     "feeds": passes,
     "owners": denied,
+    "born": denied,
     # deployments
     "deployments": listed,
     "describe": one_deployment,

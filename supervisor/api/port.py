@@ -56,6 +56,10 @@ class DaemonPort(
         """Return the account of every deployment, by id."""
         ...
 
+    async def born(self) -> dict[str, int]:
+        """Return when each deployment was created (unix ns), by id."""
+        ...
+
     async def deployments(self) -> list[DeploymentRow]:
         """Return every deployment, by id."""
         ...

@@ -261,11 +261,17 @@ async def own_signals(
 async def own_events(
     within: Within, call: Call, *, after: int | None, n: int, follow: bool
 ) -> AsyncIterator[View]:
-    """Events of its deployments; what the daemon did otherwise is not shown."""
-    ids = set(await within.ids())
-    return await _lines(
-        call, lambda line: line.deployment_id in ids, after=after, n=n, deep=_depth(n), follow=follow
-    )
+    """Events of its deployments; what the daemon did otherwise is not shown.
+
+    What was before a deployment was created was of an earlier one of that id, perhaps of another account.
+    """
+    born = await within.port.born()
+    since = {name: born.get(name, 0) for name in await within.ids()}
+
+    def mine(line: Any) -> bool:
+        return line.deployment_id in since and bool(line.at >= since[line.deployment_id])
+
+    return await _lines(call, mine, after=after, n=n, deep=_depth(n), follow=follow)
 
 
 def _depth(n: int) -> int:

@@ -44,8 +44,8 @@ log = structlog.get_logger()
 class World(Protocol):
     """What the hub tells of."""
 
-    def account_of(self, deployment_id: str) -> str:
-        """Return the account of a deployment, "" of one that is not known."""
+    def account_of(self, deployment_id: str, at: int | None = None) -> str:
+        """Return the account of a deployment, "" of one that is not known, or was not there ``at`` (ns)."""
         ...
 
     def rows(self) -> list[DeploymentRow]:

@@ -13,8 +13,8 @@ from supervisor.store.journal_stream import Told
 from supervisor.store.tables import Event
 from supervisor.streaming.message import Message, quoted
 
-AccountOf = Callable[[str], str]
-"""The account of a deployment, "" of one that is not known."""
+AccountOf = Callable[..., str]
+"""The account of a deployment, "" of one that is not known, or was not then (``World.account_of``)."""
 
 
 def of_event(event: Event, account_of: AccountOf) -> Message:
@@ -34,7 +34,7 @@ def of_event(event: Event, account_of: AccountOf) -> Message:
         source="event",
         seq=event.seq,
         deployment_id=name,
-        account=account_of(name) if name else "",
+        account=account_of(name, event.at) if name else "",
     )
 
 

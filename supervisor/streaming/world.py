@@ -24,10 +24,12 @@ class DaemonWorld:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
 
-    def account_of(self, deployment_id: str) -> str:
-        """Return the account of a deployment, "" of one that is not known."""
+    def account_of(self, deployment_id: str, at: int | None = None) -> str:
+        """Return the account of a deployment, "" of one that is not known, or was not there yet ``at``."""
         actor = self._daemon.actors.get(deployment_id)
-        return actor.deployment.account if actor else ""
+        if actor is None or (at is not None and at < actor.deployment.created_at):
+            return ""  # of an earlier one of that id: whose that was is not known any more
+        return actor.deployment.account
 
     def rows(self) -> list[DeploymentRow]:
         """Return every deployment as it is now."""

@@ -15,7 +15,8 @@ import pytest
 from cli import errors
 from cli.main import app
 from supervisor.errors import Failed, Invalid, Refused
-from supervisor.schema import ActionResult, LatchView, Outcome
+from supervisor.schema import ActionResult, Outcome
+from tests.supervisor.fake_money import latch
 
 pytestmark = pytest.mark.system
 
@@ -436,11 +437,8 @@ def test_no_failure_drives_the_terminal_whoever_wrote_its_words(served, stratd, 
 
 
 def test_the_reason_of_a_latch_does_not_drive_the_terminal(served, stratd, daemon):
-    daemon.books["default"] = daemon.books["default"].model_copy(
-        update={
-            "latch": LatchView(name="default", scope="account", kind="pause", rule="operator", reason=HOSTILE)
-        }
-    )
+    barred = latch("default", "pause", reason=HOSTILE)
+    daemon.books["default"] = daemon.books["default"].model_copy(update={"latch": barred})
     ended = stratd("account pause default")
     assert ended.out.startswith("default: already barred (pause, by operator: ")
     assert all(sign.isprintable() for sign in ended.out.rstrip("\n"))

@@ -69,6 +69,22 @@ def test_an_account_that_nobody_has_is_4(holding):
         assert "did you mean 'default'" in done.err
 
 
+def test_the_id_of_one_that_was_removed_gives_nobody_what_it_holds(holding):
+    daemon, _ = holding
+    stratd = daemon.site.stratd
+    strategy = daemon.get("deployments/holder")["strategy"]
+    assert stratd("stop", "holder").code == 0
+    assert stratd("remove", "holder").code == 0
+    made = ("start", "holder", "--strategy", strategy, "--symbol", "EURUSD", "--timeframe", "1s", "--trust")
+    refused = stratd(*made, "--account", "another")
+    assert (5, "") == refused[:2]
+    assert "refused by held_otherwise: an earlier deployment holder has positions" in refused.err
+    assert stratd(*made, "--account", "default").code == 0
+    kinds = [event["kind"] for event in daemon.get("deployments/holder/events")]
+    assert "created" in kinds
+    assert "removed" not in kinds
+
+
 def test_a_damaged_journal_refuses_to_answer(holding):
     daemon, _ = holding
     daemon.get("trades")

@@ -81,6 +81,8 @@ class FakeDaemon(
         self.saved: dict[str, list[CheckpointView]] = {}
         self.states: dict[int, bytes] = {}
         """Packed states by the number of their checkpoint."""
+        self.created: dict[str, int] = {}
+        """When each was created, for those that were not always there."""
         self.fail: StratdError | Exception | None = None
         self.max_concurrent = 3
         self.lag_ms = 0.4
@@ -106,6 +108,9 @@ class FakeDaemon(
 
     async def owners(self) -> dict[str, str]:
         return {name: row.account for name, row in self.rows.items()}
+
+    async def born(self) -> dict[str, int]:
+        return self.created
 
     async def deployments(self) -> list[DeploymentRow]:
         self._stumble()

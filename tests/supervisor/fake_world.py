@@ -43,7 +43,7 @@ class FakeWorld:
         self._grown.set()
 
     # ---- as the hub sees it ----
-    def account_of(self, deployment_id: str) -> str:
+    def account_of(self, deployment_id: str, at: int | None = None) -> str:
         return self.accounts.get(deployment_id, "default")
 
     def rows(self) -> list[DeploymentRow]:

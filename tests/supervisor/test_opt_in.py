@@ -10,7 +10,7 @@ from strategies.trading.accounts import AccountTerms
 from strategies.trading.orders import Order
 from supervisor.errors import Refused
 from supervisor.life import State
-from supervisor.opt_in import Held, OptIns, judge, judge_change, judge_paper
+from supervisor.opt_in import Held, OptIns, judge, judge_change, judge_new, judge_paper
 from supervisor.store.tables import Deployment
 
 FUND = AccountTerms(name="fund", live=True, route="gateway")
@@ -110,3 +110,15 @@ def test_the_mode_changes_only_with_nothing_of_the_other_one(wanted, known):
     kept = Held([position(live=not was_live), position("GBPUSD", 0.0, live=was_live)], [order(there)])
     judge_change(wanted, known, State.STOPPED, kept)
     judge_change(known, known, State.RUNNING, Held([position(live=was_live)]))
+
+
+def test_what_an_earlier_one_of_that_id_holds_for_another_account_is_not_got_by_its_name():
+    theirs, flat = replace(position(), account_id="fund"), replace(position(quantity=0.0), account_id="fund")
+    for held in (Held([theirs]), Held([flat], [replace(order(), account_id="fund")])):
+        assert "held_otherwise" == refusal(judge_new, PAPER, held)
+        with pytest.raises(Refused) as caught:
+            judge_new(PAPER, held)
+        assert not {"fund", "EURUSD"} & set(str(caught.value).split())
+    mine = replace(position(), account_id="play")
+    for held in (Held(), Held([flat]), Held([mine, flat], [order()])):
+        judge_new(PAPER, held)
