@@ -16,6 +16,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,8 +61,10 @@ from supervisor.sampler import Sampler
 from supervisor.schema import RescanResult
 from supervisor.signal_tail import SignalTail
 from supervisor.store.deployments import DeploymentStore, StoreError
+from supervisor.store.formats import FormatsError
 from supervisor.store.high_mark import HighMark
 from supervisor.store.tables import DeathRecord, Deployment, Standing
+from supervisor.store.upgrade import bring_up
 from supervisor.streaming.hub import Hub
 from supervisor.streaming.world import DaemonWorld
 from supervisor.survey import take, with_groups
@@ -70,6 +73,8 @@ from supervisor.trading_setup import TradingSetup
 from supervisor.trust import summary
 from supervisor.verbs import Verbs
 
+MIGRATING = 1800.0
+"""Seconds that systemd is asked for where the state directory has to be migrated."""
 LEAVING = 10.0
 """Seconds that the daemon's own parts may take to end, at most, after the strategies have."""
 log = structlog.get_logger()
@@ -189,12 +194,18 @@ class Daemon:
         become_subreaper()
         self._install_signals()
         try:
+            upgraded = await self.in_database(self._bring_up)
+        except FormatsError as error:
+            raise Failed(str(error)) from None
+        try:
             if moved := await self.in_database(self.store.open):
                 self.problems["database"] = moved
             await self.events.start()
         except StoreError as error:
             raise Failed(f"the database cannot be used: {error}") from None
         self.events.note("daemon_started", f"pid {os.getpid()}")
+        if upgraded:
+            self.events.note("state_migrated", upgraded)
         self.enforcers.start()  # before the zygote: of a delegated group the daemon moves into a leaf first
         self.events.note("quotas", f"control groups: {self.enforcers.detail}")
         if self.enforcers.held_by(None).cpu == NOBODY:
@@ -210,6 +221,18 @@ class Daemon:
         await self._load()  # before the engine, which is told of them first of all
         await self.routing.start()  # and before it says what waits for an answer
         self.engine.start()
+
+    def _bring_up(self) -> str:
+        settings = self.settings
+        # Copying and migrating a large journal takes longer than a start may (sd_notify(3)).
+        patience = f"EXTEND_TIMEOUT_USEC={int(MIGRATING * 1e6)}"
+        return bring_up(
+            settings.state_dir,
+            settings.database_url,
+            version=metadata.version("stratd"),
+            now=time.time_ns(),
+            begin=lambda: self.notifier.say(patience, "STATUS=migrating the state directory"),
+        )
 
     async def go_on(self) -> None:
         """Once the engine is ready: have everything as it was wanted."""

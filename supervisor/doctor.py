@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 from bus.sessions import CalendarError
@@ -16,7 +17,7 @@ from sandbox.confine import probe, visible
 from sandbox.confine.probe import Finding
 from sandbox.confine.survey import NEEDED, Survey
 from supervisor.calendars import load
-from supervisor.checkup import certificate, clock, kernel, place, reach
+from supervisor.checkup import certificate, clock, kernel, place, reach, state
 from supervisor.checkup.distribution import Family, host_family
 from supervisor.config import Settings
 from supervisor.quantities import format_size
@@ -38,6 +39,7 @@ def examine(settings: Settings, survey: Callable[[str], Survey] = examine_host) 
         LayerView(name="kernel", state="active", detail=probe.kernel()),
         _folder("state directory", settings.state_dir),
         _folder("runtime directory", settings.runtime_dir),
+        state.look(settings.state_dir, metadata.version("stratd")),
         place.disk(settings.state_dir, settings.limits.disk_reserve),
         *_network(settings, family),
         _memory(settings),

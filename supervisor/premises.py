@@ -10,13 +10,17 @@ import re
 import stat
 import time
 import uuid
+from importlib import metadata
 from pathlib import Path
 
 from supervisor.errors import Failed
+from supervisor.store import formats
 
 IDENTITY = re.compile(rb"[0-9a-f]{32}")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 """Made anew by the kernel at every boot (random(4))."""
+STATE_LOCK = "state.lock"
+"""Held by who uses a state directory: a daemon, or a command that puts something else into it."""
 PACKAGES = ("bus", "strategies", "sandbox", "supervisor", "cli")
 
 
@@ -28,7 +32,7 @@ class Premises:
         self.state = state
         self.damaged = ""
         """A sentence about an identity that was set aside by ``enter``, "" if it is sound."""
-        self._lock: int | None = None
+        self._locks: list[int] = []
         self.rebooted = False
         """Whether the last daemon on this state directory ran in another boot, or on another host."""
 
@@ -38,31 +42,23 @@ class Premises:
         return self.state / "logs"
 
     def enter(self) -> None:
-        """Make the folders ours alone and take the lock. Raises ``Failed`` with one sentence.
+        """Make the folders ours alone and take their locks. Raises ``Failed`` with one sentence.
 
-        The lock is an flock(2), so the kernel gives it back however this process ends, and it is taken
+        A lock is an flock(2), so the kernel gives it back however this process ends, and it is taken
         before anything is bound: a second daemon that bound the same ipc path would silently steal it.
+        A state directory of a later version is refused before anything in it is read.
         """
         for folder in (self.runtime, self.state, self.logs):
             _make_private(folder)
-        path = self.runtime / "daemon.lock"
+        for path, who, advice in (
+            (self.runtime / "daemon.lock", "stratd daemon", "STRATD_RUNTIME_DIR"),
+            (self.state / STATE_LOCK, "stratd", "STRATD_STATE_DIR"),
+        ):
+            self._locks.append(take_lock(path, who, f"set {advice}"))
         try:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise Failed(f"cannot make {path}: {error.strerror}") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(lock, 32).decode("ascii", "replace").strip()
-            os.close(lock)
-            who = f" (pid {holder})" if holder.isdigit() else ""
-            raise Failed(
-                f"another stratd daemon{who} runs on {self.runtime}; stop it, or set STRATD_RUNTIME_DIR"
-            ) from None
-        self._lock = lock
-        with contextlib.suppress(OSError):  # a full disk: the lock is what counts, the pid is for people
-            os.ftruncate(lock, 0)
-            os.write(lock, f"{os.getpid()}\n".encode())
+            formats.check(self.state, metadata.version("stratd"))
+        except formats.FormatsError as error:
+            raise Failed(str(error)) from None
         self._set_damaged_aside()
         self.rebooted = self._note_boot()
 
@@ -117,10 +113,9 @@ class Premises:
         _write(self.state / "identity", f"{identity}\n")
 
     def leave(self) -> None:
-        """Give the lock back. The file stays: removing it would let two daemons hold two locks."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        """Give the locks back. The files stay: removing them would let two daemons hold two locks."""
+        while self._locks:
+            os.close(self._locks.pop())
 
 
 def _write(path: Path, text: str) -> None:
@@ -131,6 +126,28 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())  # before the rename, or a power cut can leave the name without the text
     draft.rename(path)
+
+
+def take_lock(path: Path, name: str, otherwise: str) -> int:
+    """Lock a file, made if absent, for as long as the descriptor returned is open: flock(2).
+
+    Raises ``Failed``: ``name`` is what who has it is called, ``otherwise`` what to do instead of stopping it.
+    """
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise Failed(f"cannot make {path}: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 32).decode("ascii", "replace").strip()
+        os.close(lock)
+        pid = f" (pid {holder})" if holder.isdigit() else ""
+        raise Failed(f"another {name}{pid} runs on {path.parent}; stop it, or {otherwise}") from None
+    with contextlib.suppress(OSError):  # a full disk: the lock is what counts, the pid is for people
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+    return lock
 
 
 def _make_private(folder: Path) -> None:

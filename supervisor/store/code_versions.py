@@ -9,41 +9,14 @@ database's thread; every failure is a ``StoreError``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import sqlalchemy as sql
 from msgspec import Struct, structs
-from sqlalchemy import Column, Table
 
 from supervisor.store.deployments import DeploymentStore
-from supervisor.store.tables import META, SERIAL
-
-VERSIONS: Final = Table(
-    "code_versions",
-    META,
-    Column("name", sql.String(64), primary_key=True),
-    Column("version", sql.String(64), primary_key=True),
-    Column("code_hash", sql.String(64), nullable=False),
-    Column("entry", sql.String(256), nullable=False),
-    Column("kind", sql.String(16), nullable=False),
-    Column("account", sql.String(64), nullable=False),
-    Column("at", sql.BigInteger, nullable=False),
-    Column("by", sql.String(256), nullable=False),
-    Column("origin", sql.String(256), nullable=False),
-    Column("size", sql.BigInteger, nullable=False),
-    Column("archive", sql.LargeBinary, nullable=False),
-)
-ACTIVATIONS: Final = Table(
-    "code_activations",
-    META,
-    Column("number", SERIAL, primary_key=True, autoincrement=True),
-    Column("name", sql.String(64), nullable=False, index=True),
-    Column("version", sql.String(64), nullable=False),
-    Column("at", sql.BigInteger, nullable=False),
-    Column("by", sql.String(256), nullable=False),
-    Column("undone_at", sql.BigInteger),
-    Column("undone_by", sql.String(256)),
-)
+from supervisor.store.tables import CODE_ACTIVATIONS as ACTIVATIONS
+from supervisor.store.tables import CODE_VERSIONS as VERSIONS
 
 
 class CodeRecord(Struct, frozen=True, kw_only=True):

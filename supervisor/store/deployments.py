@@ -20,27 +20,19 @@ from msgspec import structs
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from supervisor.life import State, Wanted
+from supervisor.store import schema
 from supervisor.store.salvage import read_what_can_be
 from supervisor.store.tables import (
     DEATHS,
     DEPLOYMENTS,
     EVENTS,
-    META,
     REGISTERED,
-    VERSION,
     DeathRecord,
     Deployment,
     Event,
     Standing,
 )
 
-SCHEMA_VERSION = 4
-ADDED: dict[int, tuple[sql.Table, str]] = {
-    2: (DEPLOYMENTS, "trusted_path"),
-    3: (DEPLOYMENTS, "begun"),
-    4: (DEPLOYMENTS, "suspended"),
-}
-"""The column that each version after the first has brought. An older database gets it, with its default."""
 KEEP_DEATHS = 20
 """Deaths kept of each deployment; the oldest go first."""
 KEEP_EVENTS = 100_000
@@ -60,7 +52,7 @@ class _DamagedError(Exception):
 
 
 class DeploymentStore:
-    """The tables at one URL. ``open`` makes them where they are missing."""
+    """The tables at one URL. ``open`` makes or migrates them."""
 
     def __init__(self, url: str) -> None:
         self._url = sql.make_url(url)
@@ -73,7 +65,7 @@ class DeploymentStore:
         return self._url.render_as_string(hide_password=True)
 
     def open(self) -> str:
-        """Connect, create what is missing, and check the schema's version.
+        """Connect, and make, migrate or refuse the tables by their schema (``schema.bring_up``).
 
         A SQLite file that is damaged is moved aside, and what can still be read of the deployments, which
         say what has to run, is taken over into a new one. Then the sentence that says so is returned, else
@@ -116,17 +108,10 @@ class DeploymentStore:
         self._engine = engine
 
     def _prepare(self, connection: sql.Connection) -> None:
-        META.create_all(connection)
-        found = connection.scalar(sql.select(sql.func.max(VERSION.c.version)))
-        if found is None:
-            connection.execute(VERSION.insert().values(version=SCHEMA_VERSION))
-        elif found < SCHEMA_VERSION:
-            _bring_up(connection, found)
-        elif found > SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.where} was written by a newer stratd (schema {found}, this one knows "
-                f"{SCHEMA_VERSION}); start that version, or point DATABASE_URL elsewhere"
-            )
+        try:
+            schema.bring_up(connection)
+        except schema.SchemaError as error:
+            raise StoreError(f"{self.where} {error}") from None
         if connection.dialect.name == "sqlite":
             # A file can be whole in its head and torn further on: look at every page once, now.
             sound = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
@@ -282,18 +267,6 @@ class DeploymentStore:
 def _events(of: str) -> sql.Select[Any]:
     wanted = sql.select(EVENTS)
     return wanted.where(EVENTS.c.deployment_id == of) if of else wanted
-
-
-def _bring_up(connection: sql.Connection, found: int) -> None:
-    """Bring the schema from version ``found`` to ours. Safe to be cut off anywhere and begun again."""
-    # A migration tool (Alembic) would be a dependency and a folder for what is three columns so far.
-    for version in range(found + 1, SCHEMA_VERSION + 1):
-        table, name = ADDED[version]
-        # SQLite commits an ALTER at once, so the version may be older than what is there already.
-        if name not in {column["name"] for column in sql.inspect(connection).get_columns(table.name)}:
-            spelled = sql.schema.CreateColumn(table.c[name]).compile(connection)
-            connection.execute(sql.text(f"ALTER TABLE {table.name} ADD COLUMN {spelled}"))
-        connection.execute(VERSION.insert().values(version=version))
 
 
 def _sqlite_manners(connection: Any, _record: Any) -> None:

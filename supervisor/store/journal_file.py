@@ -17,7 +17,7 @@ from supervisor.store import journal_standing as standing
 
 Synchronous: TypeAlias = Literal["NORMAL", "FULL"]
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of the schema, kept in ``PRAGMA user_version``."""
 APPLICATION: Final = 0x73744A31
 """``stJ1``: tells our file from any other SQLite database (``PRAGMA application_id``)."""
@@ -33,7 +33,7 @@ CREATE TABLE log (seq INTEGER PRIMARY KEY, records BLOB NOT NULL);
 """
 _ENDS: Final = """
 -- Orders that ended with something unfilled.
-CREATE TABLE ends (seq INTEGER PRIMARY KEY, deployment_id TEXT NOT NULL, payload BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS ends (seq INTEGER PRIMARY KEY, deployment_id TEXT NOT NULL, payload BLOB NOT NULL);
 """
 _ORDERS_OF: Final = "CREATE INDEX orders_of ON orders (deployment_id);"
 SCHEMA: Final = f"""
@@ -74,10 +74,13 @@ DELETE FROM meta WHERE name = 'floor';
 """  # noqa: S608 - constants only
 """From schema 1, which had no log: every record went into its tables at once."""
 _TO_4: Final = standing.UPGRADE + _ENDS + _ORDERS_OF
+_TO_5: Final = _ENDS + standing.RECENT
+"""From schema 4, of which the first versions had neither of these tables, and the later ones had both."""
 UPGRADES: Final = {
     1: _TO_2 + checkpoints.UPGRADE + _TO_4,
     2: checkpoints.UPGRADE + _TO_4,
     3: _TO_4,
+    4: _TO_5,
 }
 """What brings a file of that schema up to date."""
 

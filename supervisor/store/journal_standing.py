@@ -40,7 +40,13 @@ from strategies.trading.records import (
 Execute = Callable[..., sqlite3.Cursor]
 ExecuteMany = Callable[..., sqlite3.Cursor]
 
-SCHEMA: Final = """
+RECENT: Final = """
+-- Entries of the last minute: what limits a minute count.
+CREATE TABLE IF NOT EXISTS recent (
+    seq INTEGER PRIMARY KEY, deployment_id TEXT NOT NULL, account_id TEXT NOT NULL, at INTEGER NOT NULL,
+    alike INTEGER NOT NULL);
+"""
+SCHEMA: Final = f"""
 -- The last word on each guard (owner: deployment, item: symbol), latch and figures (scope, name), live order
 -- (deployment, order), on what an account realised in positions that are gone (account, currency), on each
 -- signal that waits for approval (deployment, signal).
@@ -51,10 +57,7 @@ CREATE TABLE standing (
 CREATE TABLE lots (
     deployment_id TEXT NOT NULL, symbol TEXT NOT NULL, lot INTEGER NOT NULL, quantity REAL NOT NULL,
     price REAL NOT NULL, PRIMARY KEY (deployment_id, symbol, lot)) WITHOUT ROWID;
--- Entries of the last minute: what limits a minute count.
-CREATE TABLE recent (
-    seq INTEGER PRIMARY KEY, deployment_id TEXT NOT NULL, account_id TEXT NOT NULL, at INTEGER NOT NULL,
-    alike INTEGER NOT NULL);
+{RECENT}
 """
 UPGRADE: Final = f"""
 {SCHEMA}

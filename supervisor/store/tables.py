@@ -96,7 +96,6 @@ class Event(Struct, frozen=True):
 
 
 META = MetaData()
-VERSION = Table("stratd_schema", META, Column("version", sql.Integer, primary_key=True))
 DEPLOYMENTS = Table(
     "deployments",
     META,
@@ -189,4 +188,30 @@ ANSWERS = Table(
     Column("media", sql.String(100), nullable=False),
     Column("body", sql.LargeBinary, nullable=False),
     Column("at", sql.BigInteger, nullable=False, index=True),
+)
+CODE_VERSIONS = Table(
+    "code_versions",
+    META,
+    Column("name", sql.String(64), primary_key=True),
+    Column("version", sql.String(64), primary_key=True),
+    Column("code_hash", sql.String(64), nullable=False),
+    Column("entry", sql.String(256), nullable=False),
+    Column("kind", sql.String(16), nullable=False),
+    Column("account", sql.String(64), nullable=False),
+    Column("at", sql.BigInteger, nullable=False),
+    Column("by", sql.String(256), nullable=False),
+    Column("origin", sql.String(256), nullable=False),
+    Column("size", sql.BigInteger, nullable=False),
+    Column("archive", sql.LargeBinary, nullable=False),
+)
+CODE_ACTIVATIONS = Table(
+    "code_activations",
+    META,
+    Column("number", SERIAL, primary_key=True, autoincrement=True),
+    Column("name", sql.String(64), nullable=False, index=True),
+    Column("version", sql.String(64), nullable=False),
+    Column("at", sql.BigInteger, nullable=False),
+    Column("by", sql.String(256), nullable=False),
+    Column("undone_at", sql.BigInteger),
+    Column("undone_by", sql.String(256)),
 )

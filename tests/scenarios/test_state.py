@@ -259,7 +259,7 @@ def test_s39_a_database_of_a_newer_version_is_refused_by_a_sentence_and_left_alo
     daemon.start("a", "idle")
     assert daemon.terminate() == 0
     with sqlite3.connect(site.state / "stratd.db") as database:
-        database.execute("UPDATE stratd_schema SET version = 999")
+        database.execute("UPDATE stratd_revision SET version_num = '0999'")
     database.close()
     daemon = site.daemon(ready=False)
     assert daemon.wait() == 1

@@ -108,9 +108,9 @@ def test_registered_paths_are_kept_once(store):
 def test_a_newer_schema_is_refused_by_a_sentence_and_left_alone(store, url, tmp_path):
     store.close()
     with sqlite3.connect(tmp_path / "stratd.db") as database:
-        database.execute("insert into stratd_schema values (99)")
+        database.execute("update stratd_revision set version_num = '0099'")
     database.close()
-    with pytest.raises(StoreError, match=r"newer stratd \(schema 99, this one knows 4\)"):
+    with pytest.raises(StoreError, match=r"newer stratd \(schema 99, this one knows 5\)"):
         DeploymentStore(url).open()
     assert [path.name for path in tmp_path.glob("*corrupt*")] == []
 
@@ -120,6 +120,7 @@ def as_the_first_version_wrote_it(path) -> None:
     with sqlite3.connect(path) as database:
         for column in ("trusted_path", "begun", "suspended"):
             database.execute(f"alter table deployments drop column {column}")
+        database.execute("drop table stratd_revision")
         database.execute("delete from stratd_schema")
         database.execute("insert into stratd_schema values (1)")
     database.close()
@@ -141,7 +142,7 @@ def test_an_older_database_is_brought_up_and_trusts_nothing(store, url, tmp_path
     store = reopened(store, url)
     assert store.load() == [(A, Standing())]
     with sqlite3.connect(path) as database:
-        assert database.execute("select max(version) from stratd_schema").fetchall() == [(4,)]
+        assert database.execute("select max(version) from stratd_schema").fetchall() == [(5,)]
     database.close()
     store.close()
 

@@ -491,7 +491,7 @@ def test_a_journal_of_a_later_version_is_refused_and_left_alone(path):
         database.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
     for attempt in (Journal.open, JournalReader.open):
-        with pytest.raises(JournalTooNew, match="has schema 99, this stratd knows up to 4"):
+        with pytest.raises(JournalTooNew, match="has schema 99, this stratd knows up to 5"):
             attempt(path)
     assert path.read_bytes() == before
 

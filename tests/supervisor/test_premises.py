@@ -31,6 +31,17 @@ def test_only_one_holds_the_folders_and_the_next_one_may(tmp_path):
     second.leave()
 
 
+def test_a_state_directory_is_one_daemons_whatever_else_differs(tmp_path):
+    first, second = (Premises(tmp_path / name, tmp_path / "state") for name in ("run", "other"))
+    first.enter()
+    with pytest.raises(Failed, match=rf"another stratd \(pid {os.getpid()}\) runs on {tmp_path}/state; stop"):
+        second.enter()
+    second.leave()
+    first.leave()
+    second.enter()
+    second.leave()
+
+
 def test_a_stale_pid_in_the_lock_file_holds_nothing(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "daemon.lock").write_text("1\n")
