@@ -13,7 +13,7 @@ PARALLEL ?= -n $(shell echo $$(($(PROCESSORS) < 8 ? $(PROCESSORS) + 1 : 8))) --d
 ALONE ?= -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast deb host-test systemd-check attacks fuzz chaos mutate check lint format bench lock wheel clean
+.PHONY: help venv demo test test-fast deb host-ns host-test systemd-check attacks fuzz chaos mutate check lint format bench lock wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +29,17 @@ demo: venv  ## the whole thing in half a minute, nothing to configure
 test test-fast attacks: export PYTHONDONTWRITEBYTECODE :=
 COMPILE = $(BIN)/python -m compileall -q -j 0 bus strategies sandbox supervisor cli tests
 
-test: venv  ## all tests
+# Every process of pytest collects what it is given, which takes seconds for all: the second pass is given the
+# files that name the mark.
+MEASURING = $(shell grep -rlE --include='test_*.py' 'mark\.alone' tests)
+
+test: venv  ## all tests but those that boot a host
 	@$(COMPILE)
-	@$(BIN)/python -m pytest -m "not alone" $(PARALLEL)
-	@$(BIN)/python -m pytest -m alone
+	@$(BIN)/python -m pytest -m "not alone and not host" $(PARALLEL)
+	@$(BIN)/python -m pytest -m alone $(MEASURING)
+
+host-ns: venv  ## the service on a Debian whose systemd is booted in namespaces: a minute (as root)
+	@$(BIN)/python -m pytest tests/test_host.py
 
 test-fast: venv  ## the tests without real processes, sockets and kernel features
 	@$(BIN)/python -m pytest -q -m "not system and not alone" $(ALONE)
@@ -65,7 +72,7 @@ deb: venv  ## a Debian package in dist/, by Debian's own tools, lintian clean (p
 host-test: venv  ## the service on a Debian 12 with control groups, in qemu: some minutes (as root)
 	@$(BIN)/python tools/host_test.py qemu
 
-check: lint test  ## what CI runs: lint and all tests
+check: lint test  ## what CI runs first: lint and all tests but host-ns
 
 format: venv  ## rewrite the code as ruff formats it
 	$(BIN)/ruff check --fix .

@@ -16,7 +16,7 @@ settings.register_profile("stratd", deadline=None, suppress_health_check=[Health
 settings.load_profile("stratd")
 
 LONG = 200
-"""Seconds that a test is allowed, from which on it is a long one; pyproject.toml gives the others 120."""
+"""Seconds that a test is allowed by a mark of its own, from which on it is a long one."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -56,7 +56,7 @@ def test_the_walk_through_works_as_written(tmp_path: Path) -> None:
     walk = [block for block in blocks("sh") if not block.startswith("make ")]
     script = "".join(block + (UP if "serve &" in block else "") for block in walk)
     script = script.replace("stratd ps\n", TRADED + "stratd ps\n")
-    printed = run(script + "kill $(jobs -p)\nwait || true\n", tmp_path, timeout=100)
+    printed = run(script + "kill $(jobs -p)\nwait || true\n", tmp_path, timeout=240)
     for said in ("first: running", "first: paused", "first: stopped", "breakout@0.1.0"):
         assert said in printed, printed
     assert re.search(r"accepted\s+first\s+enter_long", printed), printed
@@ -66,7 +66,7 @@ def test_the_demo_ends_well_and_shows_it() -> None:
     done = subprocess.run(
         [sys.executable, "-P", "-m", "cli.main", "demo", "--json"],
         capture_output=True,
-        timeout=90,
+        timeout=240,
         check=False,
     )
     assert (0, b"") == (done.returncode, done.stderr), done.stdout.decode()

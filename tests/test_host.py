@@ -20,7 +20,7 @@ FEW = "net_every kern_locks"
 """Of the attacks; all of them have a test of their own, and run by ``tools/host_test.py ns``."""
 PATIENCE = 600.0
 
-pytestmark = [pytest.mark.system, needs_shared("host"), pytest.mark.timeout(PATIENCE + 60)]
+pytestmark = [pytest.mark.system, pytest.mark.host, needs_shared("host"), pytest.mark.timeout(PATIENCE + 60)]
 
 
 def lacking() -> str:

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def wait_until(
-    condition: Callable[[], T], timeout: float = 30.0, what: str = "the condition", every: float = 0.005
+    condition: Callable[[], T], timeout: float = 60.0, what: str = "the condition", every: float = 0.005
 ) -> T:
     """Return the first truthy value of ``condition``; fail after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
@@ -24,7 +24,7 @@ def wait_until(
 
 
 async def until(
-    condition: Callable[[], Awaitable[T]], *, seconds: float = 30.0, what: str = "the condition"
+    condition: Callable[[], Awaitable[T]], *, seconds: float = 60.0, what: str = "the condition"
 ) -> T:
     """Return the first truthy value of ``condition``, as ``wait_until`` does, on an event loop."""
     deadline = time.monotonic() + seconds

@@ -76,7 +76,9 @@ class Arena:
         # Where tasks are counted for all together, it may be refused a thread until a bomb was ended.
         bare = self.nursery.survey is not None and self.nursery.survey.setting == "bare"
         given = {"secret": f"{self._secret}-of-the-neighbour", "patience": 1.0 if bare else 0.0}
-        self._neighbour, _ = self._spawn("neighbour", NEIGHBOUR, Budgets(), given, conflate=False)
+        self._neighbour, _ = self._spawn(
+            "neighbour", NEIGHBOUR, Budgets(tick=Budget(LONG, LONG)), given, conflate=False
+        )
         deadline = time.monotonic() + END
         while not self._neighbour_ready:
             self._turn(time.monotonic())

@@ -18,7 +18,7 @@ from tests.attacks.results import Registered, Run
 from tests.attacks.stage import ROOT
 
 T = TypeVar("T")
-PATIENCE = 110
+PATIENCE = 270
 """Seconds for one setting, on a host that does much else; alone on two cores it takes some 12."""
 
 

@@ -22,8 +22,8 @@ DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 """Control characters (but tabulator and newline), line separators, and what changes the direction of text."""
 STRETCH = float(os.environ.get("ATTACKS_STRETCH", "1"))
 """How many times slower than usual this host is (``tests.host.service``): so much longer is waited."""
-START = 20.0 * STRETCH
-END = 10.0 * STRETCH
+START = 60.0 * STRETCH
+END = 30.0 * STRETCH
 """Seconds that a cell gets to be ready, and to end; only one that fails takes as long."""
 
 

@@ -56,7 +56,7 @@ def test_the_publisher_on_the_page_is_a_healthy_feed(tmp_path):
                         intake.accept(socket.recv_multipart(), time.time_ns())
                     return intake.ticks >= 3 and intake.heartbeats >= 3
 
-                wait_until(heard, timeout=30, what="three ticks and three heartbeats")
+                wait_until(heard, timeout=60, what="three ticks and three heartbeats")
             finally:
                 publisher.kill()
     (status,) = intake.health(time.time_ns())

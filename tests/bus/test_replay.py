@@ -218,7 +218,7 @@ def received(socket, count):
             messages.append(socket.recv_multipart())
         return len(messages) >= count
 
-    wait_until(enough, timeout=30, what=f"{count} messages")
+    wait_until(enough, timeout=60, what=f"{count} messages")
     return messages
 
 
@@ -235,7 +235,7 @@ class Replaying(threading.Thread):
         self.result = run(self.options)
 
     def wait(self):
-        self.join(30)
+        self.join(60)
         assert self.result is not None
         return self.result
 

@@ -39,7 +39,7 @@ class Answers:
             connection.sendall(self.said)
 
     def close(self) -> None:
-        self._thread.join(10)
+        self._thread.join(60)
         self._socket.close()
 
 

@@ -100,7 +100,7 @@ def test_ctrl_c_ends_in_order_with_the_counts_so_far(verb, tmp_path, endpoint, l
     heard = listen()
     wait_until(lambda: len(ticks(heard)) >= 3, what="three ticks")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "")
     sent = int(re.match(r"(\d+) ticks, ", out)[1])
     wait_until(lambda: len(ticks(heard)) == sent, what="everything that was counted as sent")
@@ -114,7 +114,7 @@ def test_ctrl_c_before_anybody_subscribed_has_sent_nothing(verb, tmp_path, endpo
     process = command(f"feed {what} --endpoint {endpoint}")
     wait_until((tmp_path / "feed").exists, what="the endpoint")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "")
     assert out.startswith("0 ticks, ")
 
@@ -124,7 +124,7 @@ def test_a_background_job_of_a_script_goes_on_ignoring_ctrl_c(endpoint, listen, 
     heard = listen()
     wait_until(lambda: ticks(heard), what="a tick")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     wait_until(lambda: out.startswith(f"{len(ticks(heard))} ticks, 4 symbols"), what="every tick of a second")
 

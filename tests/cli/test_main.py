@@ -365,7 +365,7 @@ def test_a_follower_whose_reader_goes_away_ends_quietly(served, daemon):
         daemon.news.set()
 
     served.call(more)
-    assert (process.wait(20), process.stderr.read()) == (0, "")
+    assert (process.wait(60), process.stderr.read()) == (0, "")
     process.stderr.close()
 
 
@@ -374,7 +374,7 @@ def test_a_reader_that_never_reads_is_no_error_either(served):
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
-    assert (process.wait(20), process.stderr.read()) == (0, "")
+    assert (process.wait(60), process.stderr.read()) == (0, "")
     process.stderr.close()
 
 
@@ -395,7 +395,7 @@ def test_an_answer_that_no_longer_fits_on_the_disk_is_one_line(served, verb):
 def test_the_version_is_that_of_the_distribution():
     from importlib.metadata import version
 
-    out, err = stratd_process("--version").communicate(timeout=20)
+    out, err = stratd_process("--version").communicate(timeout=60)
     assert (out, err) == (f"stratd {version('stratd')}\n", "")
 
 

@@ -101,7 +101,7 @@ def test_a_stranger_runs_bare_where_landlock_and_seccomp_hold(rig):
         assert (validated.returncode, validated.stderr) == (0, "")
     finally:
         daemon.terminate()
-        assert daemon.wait(30) == 0
+        assert daemon.wait(60) == 0
 
 
 def test_a_daemon_there_refuses_a_stranger_by_name_and_runs_what_is_answered_for(rig):
@@ -124,4 +124,4 @@ def test_a_daemon_there_refuses_a_stranger_by_name_and_runs_what_is_answered_for
         assert "only trusted code runs" in host.stratd("status").stdout
     finally:
         daemon.terminate()
-        assert daemon.wait(30) == 0
+        assert daemon.wait(60) == 0

@@ -24,12 +24,12 @@ class Forwarder:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._up.wait(20)
+        assert self._up.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20)
+        self._thread.join(60)
 
     def cut(self) -> None:
         """End every connection, and let none through from now on."""

@@ -37,7 +37,7 @@ def test_a_cell_starts_lives_and_is_terminated_in_order(world: World, context: C
         lambda: process.is_alive() and any(isinstance(one, Ready) for one in process.reports), "it is ready"
     )
     process.terminate()
-    process.join(20)
+    process.join(60)
     assert (process.is_alive(), process.exitcode) == (False, 0)
     assert wait([process.sentinel], 10) == [process.sentinel]
     assert [report.cause for report in process.reports if isinstance(report, Died)] == ["exit"]
@@ -48,7 +48,7 @@ def test_a_killed_cell_has_minus_the_signal_as_exit_code(world: World, context: 
     process = context.Process(world.spec(world.write("pass")))
     process.start()
     process.kill()
-    process.join(20)
+    process.join(60)
     assert process.exitcode == -signal.SIGKILL
     assert not alive(process.pid)
 
@@ -67,7 +67,7 @@ def test_two_cells_of_one_context_are_two_processes(world: World, context: CellC
     assert len({process.pid for process in processes} | {os.getpid()}) == 3
     for process in processes:
         process.kill()
-        process.join(20)
+        process.join(60)
 
 
 def test_a_context_without_its_zygote_refuses_by_name(world: World):

@@ -180,7 +180,7 @@ def test_signals_for_an_engine_that_does_not_read_are_bounded_in_bytes_and_told(
         cell.reports += cell.handle.receive()
         return bool(cell.warnings("lost"))
 
-    wait_until(told, timeout=30, what="the loss is told")
+    wait_until(told, timeout=60, what="the loss is told")
     assert cell.warnings("lost")[0].startswith("signals lost: the engine is away and ")
     assert resident(cell.handle.warden_pid) - before < 64 * 2**20
     # What waits goes once the engine is heard again.

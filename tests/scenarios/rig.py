@@ -31,18 +31,21 @@ from tests.waiting import wait_until
 
 MAIN = "from cli.main import main\nmain()\n"
 STRATD = (sys.executable, "-P", "-m", "cli.main")
-PATIENCE = 50.0
+PATIENCE = 100.0
 """Seconds that only a failure waits: far more than any of it takes on a busy host."""
 SETTINGS: dict[str, Any] = {
     "api": {"port": 0},  # several run side by side
     "limits": {"max_concurrent": 40, "max_per_account": 40},
     "restart": {
         "delay": 0.02, "jitter": 0.0, "max_restarts": 3, "window": 60,
-        "ready_timeout": 30, "stop_timeout": 0.5, "kill_timeout": 0.5,
+        "ready_timeout": 30, "stop_timeout": 20, "kill_timeout": 0.5,
     },
     "budgets": {"cleanup": {"soft": 0.1, "hard": 20}},
 }  # fmt: skip
-"""Short delays, so that a scenario is short; a test changes what it is about."""
+"""Short delays, so that a scenario is short; a test changes what it is about. A goodbye is given long: it is
+short of itself, and on a busy host one that is cut off would be another story."""
+IMPATIENT = {"stop_timeout": 0.5}
+"""``restart`` of a site whose strategies do not end of themselves."""
 UNCONFINED = """
 import supervisor.daemon
 from sandbox.confine.survey import Survey
@@ -67,7 +70,9 @@ from strategies import IStrategy, Signal
 
 
 def buy(data, **more):
-    return Signal(symbol=data.symbol, intent="enter_long", quantity=1, reason="scenario", **more)
+    # An hour to live: on a busy host the few seconds of an entry may be over before it is judged.
+    more = {"reason": "scenario", "ttl_ms": 3_600_000, **more}
+    return Signal(symbol=data.symbol, intent="enter_long", quantity=1, **more)
 
 
 {head}

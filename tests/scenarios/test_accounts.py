@@ -102,12 +102,11 @@ def test_a_damaged_journal_refuses_to_answer(holding):
 def test_an_engine_that_is_gone_refuses_to_answer(holding):
     daemon, _ = holding
     daemon.site.stratd("account", "pause", "default")
-    engine = daemon.part("engine")
     seen: list[int] = []
 
     def look() -> bool:
-        if engine.alive:
-            engine.kill()
+        if 503 not in seen:  # on a busy host the next engine may be there before anybody asked
+            daemon.part("engine").kill()
         answers = [daemon.http.get(f"/{route}") for route in ("positions", "accounts")]
         seen.extend(answer.status_code for answer in answers)
         assert all(answer.status_code == 503 or answer.json() for answer in answers), "never an empty list"

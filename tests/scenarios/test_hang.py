@@ -65,8 +65,8 @@ def chatter(self):
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Daemon]:
-    """A daemon that takes a tenth of a second for a hang, and restarts at once."""
-    one = Site(budgets={"tick": {"soft": 0.1, "hard": 0.3}}, restart={"max_restarts": 1}).with_feed()
+    """A daemon that takes two seconds for a hang, which no busy host is, and restarts at once."""
+    one = Site(budgets={"tick": {"soft": 0.5, "hard": 2}}, restart={"max_restarts": 1}).with_feed()
     for name, body in HANGS.items():
         one.strategy(name, textwrap.dedent(body) + AT_THE_FIFTH)
     side = AT_THE_FIFTH[AT_THE_FIFTH.index("def on_tick") :]

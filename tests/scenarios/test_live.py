@@ -26,13 +26,13 @@ class Threaded:
 
     def __enter__(self) -> Gateway:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.gateway.start(), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(self.gateway.start(), self._loop).result(60)
         return self.gateway
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self.gateway.stop(), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(self.gateway.stop(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(30)
+        self._thread.join(60)
         self._loop.close()
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import socket
 
 import httpx2 as httpx
 import pytest
 
+from tests.ports import HOST, free_port
 from tests.scenarios.rig import PATIENCE, Daemon, Site
 
 pytestmark = pytest.mark.system
@@ -83,9 +83,7 @@ def test_s66_a_reload_touches_no_instance_starts_nothing_and_takes_all_or_nothin
 
 
 def test_a_reload_over_the_api_takes_keys_rates_and_the_log_and_says_what_it_took(site: Site):
-    host = "127.0.53.1"  # where nobody else takes the port between this and the daemon's start
-    with socket.create_server((host, 0)) as free:
-        port = free.getsockname()[1]
+    host, port = HOST, free_port()
     site.settings["api"] = {"host": host, "port": port, "key": "the-first-key-of-all", "rate": "1000/second"}
     site.settings["log"] = {"level": "WARNING", "format": "json"}
     daemon = site.daemon()

@@ -49,7 +49,7 @@ def test_s01_code_that_cannot_be_had_fails_the_start_at_once_and_nobody_else(dae
 
 
 def test_s02_one_that_is_never_ready_is_ended_and_counted_as_a_failure(new_site):
-    site = new_site(restart={"ready_timeout": 0.5, "max_restarts": 1}, budgets={"initialize": {"hard": 60}})
+    site = new_site(restart={"ready_timeout": 3, "max_restarts": 1}, budgets={"initialize": {"hard": 60}})
     site.strategy("sleeper", "def initialize(self, config):\n    threading.Event().wait()\n")
     daemon = site.daemon()
     before = len(daemon.tree())
@@ -57,7 +57,7 @@ def test_s02_one_that_is_never_ready_is_ended_and_counted_as_a_failure(new_site)
     row = daemon.until_state("sleeper", "quarantined")
     assert (row["generation"], row["last_death"]["cause"]) == (2, "start_timeout")
     death = daemon.deaths("sleeper")[0]
-    assert death["detail"].startswith("not ready within 0.5 s")
+    assert death["detail"].startswith("not ready within 3 s")
     assert "in initialize" in death["stack"], "what it was waiting in"
     assert len(daemon.tree()) == before, "its tree is gone"
 
@@ -126,15 +126,17 @@ def test_s07_the_daemon_answers_all_the_while_twenty_strategies_start(daemon):
 
     asking = threading.Thread(target=ask)
     asking.start()
+    began = time.monotonic()
     try:
         daemon.start_all(names)
     finally:
+        took = time.monotonic() - began
         over.set()
         asking.join()
     rows = daemon.rows()
     assert {rows[name]["state"] for name in names} == {"running"}
     assert len({rows[name]["pid"] for name in names}) == 20
-    assert slowest[0] < 2.0, f"{slowest[0]:.3f} s for an answer, of which 0.2 are meant"
+    assert slowest[0] < took / 3, f"{slowest[0]:.3f} s for an answer while {took:.3f} s of starts went on"
 
 
 def test_s08_the_one_too_many_is_refused_by_name_and_every_kind_of_death_frees_the_slot(new_site):

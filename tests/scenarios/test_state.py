@@ -24,11 +24,13 @@ def on_tick(self, data):
 LEAVES_A_CHILD = """
 def initialize(self, config):
     if os.fork() == 0:
-        if os.fork() == 0:
-            time.sleep(0.3)
+        child = os.fork()
+        if child:
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
         os._exit(7)
     os.wait()
 """
+"""The orphan has ended, and nobody has reaped it: one that lives would be killed for what it is."""
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ class EngineProcess:
 
     def end(self) -> int:
         self.listen()
-        code = self.process.wait(10)
+        code = self.process.wait(60)
         assert self.process.stderr is not None
         self.stderr = self.process.stderr.read().decode()
         self.process.stderr.close()

@@ -339,12 +339,12 @@ class Served:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._up.wait(20)
+        assert self._up.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.call(self._stop.set)
-        self._thread.join(20)
+        self._thread.join(60)
         shutil.rmtree(self.folder)
 
     def call(self, function: Callable[[], object]) -> None:

@@ -36,7 +36,7 @@ jitter = 0.0
 max_restarts = 3
 window = 60
 ready_timeout = 20
-stop_timeout = 0.5
+stop_timeout = 20
 kill_timeout = 0.5
 
 [budgets.cleanup]
@@ -77,6 +77,10 @@ class Rig:
         )
         return folder
 
+    def impatient(self) -> None:
+        """Give goodbyes half a second: for strategies that do not end of themselves."""
+        self.settings = self.settings.replace("stop_timeout = 20", "stop_timeout = 0.5")
+
     def load(self):
         path = self.base / "stratd.toml"
         path.write_text(self.settings.format(base=self.base))
@@ -90,7 +94,7 @@ class Rig:
             daemon = Daemon(self.load(), calendars=calendars, survey=self.survey)
             try:
                 await daemon.start()
-                await asyncio.wait_for(scenario(Scene(self, daemon)), 90)
+                await asyncio.wait_for(scenario(Scene(self, daemon)), 240)
                 await daemon.stop_deployments()
             finally:
                 await daemon.stop()
@@ -132,7 +136,7 @@ class Scene:
         return next(row for row in await self.port.deployments() if row.id == name)
 
     async def until(self, condition: Callable[[], Awaitable[object]], what: str):
-        return await until(condition, seconds=40, what=what)
+        return await until(condition, seconds=100, what=what)
 
     async def state(self, name: str, *states: str):
         async def there():

@@ -38,7 +38,7 @@ def served(daemon: FakeDaemon) -> Iterator[Served]:
 
 class Unix(http.client.HTTPConnection):
     def __init__(self, served: Served) -> None:
-        super().__init__("localhost", timeout=20)
+        super().__init__("localhost", timeout=60)
         self._path = str(served.path)
 
     def connect(self) -> None:
@@ -47,7 +47,7 @@ class Unix(http.client.HTTPConnection):
 
 def dial(path: object) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(20)
+    connection.settimeout(60)
     connection.connect(str(path))
     return connection
 

@@ -135,6 +135,7 @@ def test_stop_is_orderly_and_stays(rig):
 
 def test_one_that_will_not_stop_is_ended_by_the_ladder_with_its_stack(rig):
     rig.strategy("stubborn", stop="while True: pass")
+    rig.impatient()
 
     async def scenario(scene: Scene):
         pid = (await scene.start("stubborn")).deployment.pid
@@ -170,6 +171,8 @@ def test_a_stop_that_meets_a_start_on_its_way_waits_for_its_end(rig):
 
 
 def test_pause_and_resume_and_what_they_refuse(rig):
+    rig.impatient()  # of one that SIGSTOP holds
+
     async def scenario(scene: Scene):
         pid = (await scene.start("a", "idle")).deployment.pid
         assert (await scene.verb("pause", "a", reason="news")).state == "paused"
@@ -675,7 +678,7 @@ def test_signals_are_listed_followed_and_copied_to_redis(rig, tmp_path):
 
     async def scenario(scene: Scene):
         with Publisher(f"ipc://{rig.base}/feed") as publisher:
-            await asyncio.to_thread(publisher.wait_for_subscriber, 20)
+            await asyncio.to_thread(publisher.wait_for_subscriber, 60)
             await scene.start("buyer")
             following = await scene.port.signals("buyer", after=0, n=0, follow=True)
             ticks = 0

@@ -20,6 +20,7 @@ from supervisor.control import Attach, Configure, Direct, EngineOrder, Expect
 from supervisor.daemon import Daemon
 from supervisor.reaper import children
 from supervisor.schema import Selection
+from tests.ports import HOST
 from tests.supervisor.rig import HANDLED, Rig, Scene, release_orphans
 from tests.waiting import turn
 
@@ -168,9 +169,9 @@ def public_knowledge(pid: int) -> bytes:
 def test_the_way_out_is_where_the_settings_say_and_what_is_wrong_with_it_is_a_problem(rig):
     _, secret = zmq.curve_keypair()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind((HOST, 0))
         taken.listen()
-        out = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        out = f"tcp://{HOST}:{taken.getsockname()[1]}"
         rig.settings += f'\n[signals]\nendpoint = "{out}"\n'
         rig.environ["STRATD_SIGNALS__CURVE_SECRET_KEY"] = secret.decode()
 

@@ -86,7 +86,7 @@ def test_a_signal_is_accepted_filled_at_the_next_tick_and_published(engine: Engi
     (filled,) = cell.wait_filled()
     assert (1.0, 101.01) == (filled.fill.quantity, pytest.approx(filled.fill.price))
     assert 1.0 == filled.position.quantity
-    assert out.poll(5000)
+    assert out.poll(60_000)
     topic, payload = out.recv_multipart()
     accepted = msgspec.msgpack.decode(payload)
     assert b"signal.one" == topic
@@ -384,7 +384,7 @@ def test_a_pulse_comes_every_second_with_the_last_sequences(engine: EngineProces
 def test_the_engine_ends_when_its_supervisor_is_gone(tmp_path: Path) -> None:
     engine = EngineProcess(tmp_path)
     engine.control.shutdown(2)
-    assert 0 == engine.process.wait(5)
+    assert 0 == engine.process.wait(60)
     assert engine.process.stderr is not None
     engine.process.stderr.close()
     engine.control.close()

@@ -16,6 +16,7 @@ import zmq
 from bus.messages import Resume
 from bus.sockets import Publisher
 from supervisor.control import Configure, Direct, EngineEvent, EngineStats, FeedSpec, SignalsSpec
+from tests.ports import HOST, free_port
 from tests.supervisor.engine_harness import EngineProcess, FakeCell, send_tick
 from tests.waiting import wait_until
 
@@ -142,12 +143,6 @@ def bound(engine: EngineProcess, endpoint: str, replay: str) -> None:
     engine.wait_news(EngineStats, lambda s: (s.signals_endpoint, s.replay_endpoint) == (endpoint, replay))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_without_a_word_both_are_in_the_runtime_directory(engine, market, consume):
     run = f"ipc://{engine.folder}/run"
     bound(engine, f"{run}/signals.out", f"{run}/signals.replay")
@@ -164,7 +159,7 @@ def test_before_the_configuration_nothing_is_bound(engine):
 
 
 def test_with_a_key_only_who_has_its_public_half_reads(engine, market, consume):
-    out, replay = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
+    out, replay = (f"tcp://{HOST}:{free_port()}" for _ in range(2))
     market.configure(endpoint=out, replay_endpoint=replay, curve_secret_key=SECRET.decode())
     bound(engine, out, replay)
     other, _ = zmq.curve_keypair()
@@ -187,7 +182,7 @@ def test_the_key_is_neither_on_the_command_line_nor_in_the_environment(engine, m
 
 
 def test_the_same_again_leaves_consumers_connected(engine, market, consume):
-    out = f"tcp://127.0.0.1:{free_port()}"
+    out = f"tcp://{HOST}:{free_port()}"
     market.configure(endpoint=out)
     consumer = consume(out)
     consumer.read(market)
@@ -198,7 +193,7 @@ def test_the_same_again_leaves_consumers_connected(engine, market, consume):
 
 @pytest.mark.parametrize("place", ["tcp", "ipc"])
 def test_another_key_takes_the_place_of_the_old_one_on_the_same_endpoint(engine, market, consume, place):
-    out = f"tcp://127.0.0.1:{free_port()}" if place == "tcp" else f"ipc://{engine.folder}/out"
+    out = f"tcp://{HOST}:{free_port()}" if place == "tcp" else f"ipc://{engine.folder}/out"
     replay = f"ipc://{engine.folder}/run/signals.replay"
     for public, secret in [(b"", b""), (PUBLIC, SECRET), zmq.curve_keypair()]:
         market.configure(endpoint=out, curve_secret_key=secret.decode())
@@ -210,19 +205,19 @@ def test_another_key_takes_the_place_of_the_old_one_on_the_same_endpoint(engine,
 
 def test_a_place_that_is_left_is_free(engine, market):
     port = free_port()
-    market.configure(endpoint=f"tcp://127.0.0.1:{port}")
-    socket.create_connection(("127.0.0.1", port)).close()
+    market.configure(endpoint=f"tcp://{HOST}:{port}")
+    socket.create_connection((HOST, port)).close()
     market.configure(endpoint=f"ipc://{engine.folder}/second")
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port))
+        socket.create_connection((HOST, port))
     bound(engine, f"ipc://{engine.folder}/second", f"ipc://{engine.folder}/run/signals.replay")
 
 
 def test_an_endpoint_in_use_is_told_and_trading_goes_on_until_it_is_free(engine, market, consume):
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind((HOST, 0))
         taken.listen()
-        out = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        out = f"tcp://{HOST}:{taken.getsockname()[1]}"
         replay = f"ipc://{engine.folder}/run/signals.replay"
         market.configure(endpoint=out)
         event = engine.wait_news(EngineEvent, lambda e: e.kind == "signals_failed")

@@ -40,7 +40,7 @@ def read_entry(datagram: bytes) -> dict[str, str]:
 def listener(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "journal"))
-        listener.settimeout(30)
+        listener.settimeout(60)
         yield listener
 
 

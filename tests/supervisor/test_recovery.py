@@ -56,7 +56,7 @@ class World:
 
         async def scenario(scene: Scene):
             with Publisher(f"ipc://{self.rig.base}/feed") as publisher:
-                await asyncio.to_thread(publisher.wait_for_subscriber, 20)
+                await asyncio.to_thread(publisher.wait_for_subscriber, 60)
                 if not self.ticks:
                     await scene.start("buyer")
                     await scene.start("idle")
@@ -166,7 +166,7 @@ def test_a_lost_host_comes_back_with_positions_counts_checkpoint_and_keys(world)
         await scene.until(loaded, "the line that it wrote")
 
         with Publisher(f"ipc://{world.rig.base}/feed") as publisher:
-            await asyncio.to_thread(publisher.wait_for_subscriber, 20)
+            await asyncio.to_thread(publisher.wait_for_subscriber, 60)
             await world.publish(scene, publisher, world.ticks[0])
             await world.publish(scene, publisher, time.time_ns())
         last = [one async for one in await scene.port.signals("buyer", after=None, n=2, follow=False)]

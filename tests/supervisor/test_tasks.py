@@ -33,7 +33,7 @@ def test_a_cancellation_that_is_lost_is_repeated():
         await end_task(task)
         return task.cancelled()
 
-    assert asyncio.run(asyncio.wait_for(scenario(), 30))
+    assert asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 def test_a_wait_that_is_over_in_the_same_turn_holds_nobody_up():
@@ -41,7 +41,7 @@ def test_a_wait_that_is_over_in_the_same_turn_holds_nobody_up():
 
     async def writes_and_waits(written: list[int]):
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(turn(), 5)
+            await asyncio.wait_for(turn(), 60)
         written.append(1)
         await asyncio.Event().wait()
 
@@ -54,7 +54,7 @@ def test_a_wait_that_is_over_in_the_same_turn_holds_nobody_up():
         return task.cancelled()
 
     for turns in range(6):
-        assert asyncio.run(asyncio.wait_for(scenario(turns), 30))
+        assert asyncio.run(asyncio.wait_for(scenario(turns), 60))
 
 
 def test_what_a_task_failed_with_is_raised_and_none_is_no_task():

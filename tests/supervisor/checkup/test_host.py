@@ -16,11 +16,10 @@ from supervisor.checkup import certificate, place, reach
 from supervisor.checkup.distribution import REDIS
 from supervisor.config import Settings, load
 from supervisor.doctor import examine
+from tests.ports import HOST, free_port
 from tests.supervisor.test_doctor import by_name, surveyed
 
 pytestmark = pytest.mark.system
-HOST = "127.0.53.2"
-"""An address of this host at which nobody else listens or takes a port between two lines of a test."""
 
 
 def settings(folder: Path, text: str = "", **environ: str) -> Settings:
@@ -55,11 +54,6 @@ def silent() -> Iterator[Silent]:
     server = Silent()
     yield server
     server.close()
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def test_the_kernels_clock_can_be_asked_by_anybody():

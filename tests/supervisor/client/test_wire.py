@@ -66,7 +66,7 @@ class Scripted:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
             last.connect(str(self.path))
             last.sendall(b"over")
-        self._thread.join(20)
+        self._thread.join(60)
         self._socket.close()
 
 

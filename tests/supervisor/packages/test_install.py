@@ -284,7 +284,7 @@ def test_an_installation_that_nobody_waits_for_is_given_up(house):
         wait_until(begun.exists, what="the installation")
         cancelled.set()
         with pytest.raises(InstallFailed, match="nobody waits for them any more"):
-            future.result(20)
+            future.result(60)
     assert [] == list(house.folder.iterdir())
 
 
@@ -349,7 +349,7 @@ def test_what_another_process_works_on_is_no_leftover(house):
             assert begun.exists()
         finally:
             cancelled.set()
-        assert future.exception(20) is not None
+        assert future.exception(60) is not None
 
 
 def test_a_leftover_is_no_obstacle(house):

@@ -43,7 +43,7 @@ class Gateway:
     status comes before. ``refuse`` is a 422 with a reason.
     """
 
-    def __init__(self, venue: Venue | None = None, key: str = "") -> None:
+    def __init__(self, venue: Venue | None = None, key: str = "", host: str = "127.0.0.1") -> None:
         self.venue = venue or Venue()
         self.key = key
         self.behave: dict[str, list[str]] = {"POST": [], "GET": [], "DELETE": []}
@@ -51,6 +51,7 @@ class Gateway:
         self.retry_after = "0"
         self.asked: Counter = Counter()
         self.heads: list[str] = []
+        self.host = host
         self.port = 0
         self._server: asyncio.Server | None = None
         self._never = asyncio.Event()
@@ -58,10 +59,10 @@ class Gateway:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http://{self.host}:{self.port}/v1"
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

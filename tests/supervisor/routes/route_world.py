@@ -73,7 +73,7 @@ class World:
             found = [one for one in self.reports if (one.order_id, one.status) == (order_id, status)]
             return found[-1] if found else None
 
-        return await until(there, what=f"{order_id} {status}, after {self.reports}")
+        return await until(there, what=f"{order_id} {status}")
 
     async def __aenter__(self) -> Self:
         await self.courier.start()

@@ -26,7 +26,7 @@ def live(scenario: Callable[[World, FakeRoute], Awaitable[None]], **changes: obj
 
     async def run() -> None:
         async with World(route, **changes) as world:
-            await asyncio.wait_for(scenario(world, route), 20)
+            await asyncio.wait_for(scenario(world, route), 60)
 
     asyncio.run(run())
     assert route.closed

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
+from tests.ports import HOST, free_port
 from tests.supervisor.rig import Rig, Scene
 from tests.supervisor.routes.gateway import Gateway
 from tests.supervisor.routes.route_world import news, order
@@ -17,7 +16,7 @@ KEY = "hunter2"
 
 def test_what_the_engine_sends_reaches_the_gateway_and_its_answer_the_engine(rig: Rig, monkeypatch):
     async def scenario(scene: Scene):
-        gateway = Gateway(key=KEY)
+        gateway = Gateway(key=KEY, host=HOST)
         gateway.port = rig.port
         told: list[list[bytes]] = []
         client = scene.daemon.engine
@@ -42,19 +41,11 @@ def test_what_the_engine_sends_reaches_the_gateway_and_its_answer_the_engine(rig
         assert "running" == (await scene.port.status()).state
         await gateway.stop()
 
-    with_port = asyncio.run(_free_port())
+    with_port = free_port()
     rig.port = with_port
     rig.environ = {"STRATD_ROUTES__GATEWAY__KEY": KEY}
     rig.settings += (
-        f'\n[routes.gateway]\nkind = "http"\nurl = "http://127.0.0.1:{with_port}/v1"\n'
+        f'\n[routes.gateway]\nkind = "http"\nurl = "http://{HOST}:{with_port}/v1"\n'
         'failures = 2\npoll = "50ms"\n[accounts.main]\nroute = "gateway"\n'
     )
     rig.run(scenario)
-
-
-async def _free_port() -> int:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return port

@@ -34,7 +34,7 @@ def live(server: RedisServer, scenario: Callable[[World, redis.Redis], Awaitable
         consumer = redis.Redis(unix_socket_path=str(server.socket))
         try:
             async with World(open_route(replace(QUICK, url=server.url)), **changes) as world:
-                await asyncio.wait_for(scenario(world, consumer), 20)
+                await asyncio.wait_for(scenario(world, consumer), 60)
         finally:
             await consumer.aclose()
 
