@@ -18,6 +18,7 @@ from supervisor.schema.requests import ActionRequest
 from supervisor.selection import carry_out
 from tests.supervisor.fake_daemon import FakeDaemon, Served, make_row
 from tests.supervisor.test_api import ask
+from tests.waiting import turn
 
 
 @pytest.mark.system
@@ -88,7 +89,7 @@ def test_very_many_lines_leave_the_loop_to_others_in_between():
         async def count() -> None:
             nonlocal turns
             while True:
-                await asyncio.sleep(0)
+                await turn()
                 turns += 1
 
         counting = asyncio.create_task(count())
