@@ -125,7 +125,8 @@ class Nursery:
     def start(self) -> None:
         """Start the zygote; ``Awake`` follows from ``read``. Cells asked for before that wait.
 
-        ``NurseryError`` if the folder of the root cannot be made, or the host's uids are all taken.
+        ``NurseryError`` if the folder of the root cannot be made, the host's uids are all taken, or it has
+        no room for a process.
         """
         if self._channel is not None:
             raise RuntimeError("the zygote runs already")
@@ -142,21 +143,33 @@ class Nursery:
             self._make_root(),
         )
         self._started = time.monotonic()
-        ours, theirs = channel.pair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [*COMMAND, str(theirs.fileno()), str(os.getpid())],
-                env=ENVIRONMENT,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # stderr is the daemon's: a traceback there is a fault of ours
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+        try:
+            ours = self._open()
+        except OSError as error:
+            raise NurseryError(error.strerror or str(error)) from None
         with contextlib.suppress(BrokenPipeError):  # it ended already, which ``read`` will tell
             channel.send(ours, births.encode(ground))
         ours.setblocking(False)
         self._channel = ours
+
+    def _open(self) -> socket.socket:
+        """Start the process and return our end of its channel. Raises ``OSError``, and then there is none."""
+        ours, theirs = channel.pair()
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [*COMMAND, str(theirs.fileno()), str(os.getpid())],
+                    env=ENVIRONMENT,
+                    cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,  # stderr is the daemon's: a traceback there is a fault of ours
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+        except OSError:
+            ours.close()
+            raise
+        return ours
 
     def _make_root(self) -> str:
         if self._root is None:

@@ -253,9 +253,19 @@ class Cells:
             loop.remove_reader(watched)
         if self._stopping:
             return
-        self._timer = loop.call_later(self._delay, self.start)
-        self._delay = min(RESTART_CAP, self._delay * 2)
+        self._start_later()
         self._listener.on_zygote(awake=False, detail=f"ended with code {code}")
+
+    def _start_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._delay, self._start_again)
+        self._delay = min(RESTART_CAP, self._delay * 2)
+
+    def _start_again(self) -> None:
+        try:
+            self.start()
+        except nursery.NurseryError as error:  # no memory, process or descriptor to spare: there will be
+            self._start_later()
+            self._listener.on_zygote(awake=False, detail=f"could not be started ({error})")
 
     # ---- one cell -------------------------------------------------------------------------------
     def _watch(self, cell: _Cell, descriptor: int, call: Callable[[], None]) -> None:

@@ -10,6 +10,7 @@ nowhere else any more, so the next engine is told of it first of all (``forget``
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -53,6 +54,10 @@ class EngineListener(Protocol):
         """Take note that the engine ended by itself; it will be started again."""
         ...
 
+    def on_engine_unstarted(self, why: str) -> None:
+        """Take note that the host has no room for another engine now; it is tried again."""
+        ...
+
 
 class EngineClient:
     """Owns the engine process and the supervisor's end of its channel."""
@@ -89,33 +94,44 @@ class EngineClient:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start the process; ``EngineReady`` follows as news."""
+        """Start the process; ``EngineReady`` follows as news. Raises ``OSError``, and then there is none."""
         self._timer = None
         self.starts += 1
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            ours.setsockopt(socket.SOL_SOCKET, option, BUFFER)
-        with theirs:
-            descriptor = theirs.fileno()
-            self._process = subprocess.Popen(
-                [*self._command, "--control-fd", str(descriptor), "--parent", str(os.getpid())],
-                env=ENVIRONMENT,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # stderr is the daemon's: there it says why it ends
-                pass_fds=[descriptor],
-                start_new_session=True,
-            )
-        self._channel = ours
+        with contextlib.ExitStack() as unless_started:
+            unless_started.callback(ours.close)
+            ours.setblocking(False)
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                ours.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+            with theirs:
+                process = self._open(theirs.fileno())
+            unless_started.callback(process.wait)
+            unless_started.callback(process.kill)  # first of all, as what is pushed last
+            self._pidfd = os.pidfd_open(process.pid)
+            unless_started.pop_all()
+        self._process, self._channel = process, ours
         self._joiner = Joiner()
-        self._pidfd = os.pidfd_open(self._process.pid)
         self._gone.clear()
         loop = asyncio.get_running_loop()
         loop.add_reader(ours.fileno(), self._read)
         loop.add_reader(self._pidfd, self._died)
         for order in self._to_forget.values():  # before another deployment of that name is spoken of
             self.tell(order)
+
+    def _open(self, descriptor: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*self._command, "--control-fd", str(descriptor), "--parent", str(os.getpid())],
+            env=ENVIRONMENT,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # stderr is the daemon's: there it says why it ends
+            pass_fds=[descriptor],
+            start_new_session=True,
+        )
+
+    def _start_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._delay, self._start_again)
+        self._delay = min(RESTART_CAP, self._delay * 2)
 
     def _start_again(self) -> None:
         self._timer = None
@@ -124,7 +140,11 @@ class EngineClient:
     async def _prepare_and_start(self) -> None:
         if self.before_restart is not None:
             await self.before_restart()
-        self.start()
+        try:
+            self.start()
+        except OSError as error:  # no memory, process or descriptor to spare: there will be
+            self._start_later()
+            self._listener.on_engine_unstarted(error.strerror or str(error))
 
     def tell(self, order: EngineOrder) -> None:
         """Send an order, or keep it while the engine is busy. Dropped while there is no engine."""
@@ -215,6 +235,5 @@ class EngineClient:
         self._waiting.clear()
         self._gone.set()
         if not self._stopping:
-            self._timer = loop.call_later(self._delay, self._start_again)
-            self._delay = min(RESTART_CAP, self._delay * 2)
+            self._start_later()
             self._listener.on_engine_death(code)

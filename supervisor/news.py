@@ -147,6 +147,11 @@ class News:
             self.engine_heard.set()
         self._begins_anew = False
 
+    def on_engine_unstarted(self, why: str) -> None:
+        """Take note: nothing trades until there is room for it."""
+        self._problems["engine"] = f"the engine could not be started again ({why}); it is tried until it is"
+        self._events.note("engine_not_started", why)
+
     # ---- the cells ------------------------------------------------------------------------------
     def on_report(self, deployment_id: str, generation: int, report: WardenReport) -> None:
         """Pass on what a warden says."""

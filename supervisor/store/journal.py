@@ -184,38 +184,25 @@ class Journal:
 
     # ---- reading again ----------------------------------------------------------------------------
     def recover(self) -> Iterable[Record]:
-        """Return what a core must know to go on, as one ``Snapshot``, or nothing from a new journal."""
+        """Return what a core must know to go on, as one ``Snapshot``, or nothing from a new journal.
+
+        Where an order or a position in it is live, every commit from now on survives a power cut: guards
+        send exits before, or though never, an instance is attached that trades live.
+        """
         if not self.last_seq:
             return []
         self.post()
         try:
-            return [
-                Snapshot(
-                    seq=self.last_seq,
-                    tallies=rows.tallies(self._execute),
-                    positions=self._payloads("SELECT payload FROM positions", Position),
-                    orders=[
-                        placed.order
-                        for placed in self._payloads(
-                            "SELECT payload FROM orders WHERE status = 'waiting' ORDER BY seq", Placed
-                        )
-                    ],
-                    keys=rows.keys(self._execute).everything(),
-                    lots=standing.lots(self._execute),
-                    guards=standing.everything(self._execute, "guard"),
-                    latches=standing.everything(self._execute, "latch"),
-                    figures=standing.everything(self._execute, "figures"),
-                    routes=standing.everything(self._execute, "route"),
-                    settled=standing.everything(self._execute, "settled"),
-                    recent=standing.recent(self._execute),
-                    pending=standing.pending(self._execute),
-                )
-            ]
+            snapshot = self._snapshot()
         except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
             if isinstance(error, sqlite3.Error) and not damaged(error):
                 raise JournalError(f"the journal {self.path} cannot be read: {error}") from None
             self._broken = "it is damaged"
             raise quarantine_open(self._database, self.path, str(error)) from None
+        live = any(order.route for order in snapshot.orders)
+        if live or any(position.live and position.quantity for position in snapshot.positions):
+            self.use_full_sync()
+        return [snapshot]
 
     def checkpoint(self, deployment_id: str) -> Checkpoint | None:
         """Return the newest good checkpoint of a deployment, if it has one."""
@@ -273,6 +260,28 @@ class Journal:
             return work()
         except sqlite3.Error as error:
             raise unreadable(self.path, error) from None
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            seq=self.last_seq,
+            tallies=rows.tallies(self._execute),
+            positions=self._payloads("SELECT payload FROM positions", Position),
+            orders=[
+                placed.order
+                for placed in self._payloads(
+                    "SELECT payload FROM orders WHERE status = 'waiting' ORDER BY seq", Placed
+                )
+            ],
+            keys=rows.keys(self._execute).everything(),
+            lots=standing.lots(self._execute),
+            guards=standing.everything(self._execute, "guard"),
+            latches=standing.everything(self._execute, "latch"),
+            figures=standing.everything(self._execute, "figures"),
+            routes=standing.everything(self._execute, "route"),
+            settled=standing.everything(self._execute, "settled"),
+            recent=standing.recent(self._execute),
+            pending=standing.pending(self._execute),
+        )
 
     def _payloads(self, query: str, kind: type[Any]) -> list[Any]:
         decode = msgspec.msgpack.Decoder(kind).decode

@@ -14,9 +14,12 @@ import pytest
 from msgspec.structs import replace
 
 from bus.messages import Checkpoint
+from strategies.trading.accounts import AccountTerms
 from strategies.trading.core import Core
 from strategies.trading.records import LotRing, Noted, Tally
 from strategies.trading.replies import ROW, accepted_signal
+from strategies.trading.routing import Report
+from strategies.trading.setup import Setup
 from supervisor.store.journal import Journal, JournalCorrupt, JournalError, JournalReader, JournalTooNew
 from supervisor.store.journal_checkpoints import KEEP_GOOD
 from tests.strategies.trading.trading_world import SECOND, T0, grant, running_core, signal, tick
@@ -228,6 +231,29 @@ def test_full_sync_can_be_asked_for_at_the_start_and_later(path):
         assert journal._execute("PRAGMA synchronous").fetchone() == (1,)
         journal.use_full_sync()
         assert journal._execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("fills", [False, True])
+@pytest.mark.parametrize("route", ["", "gateway"])
+def test_what_is_live_is_synced_in_full_before_anybody_asks_for_it(path, route, fills):
+    accounts = {"A": AccountTerms(name="A", live=True, route=route)}
+    mode = "live" if route else "paper"
+    core = running_core(grant(trading_mode=mode), setup=Setup(accounts=accounts, live=True))
+    with Journal.open(path) as journal:
+        out = core.on_signals("d", 1, [signal()], T0)
+        journal.append(out.records)
+        if fills and route:
+            [order] = [each.order for each in out.sends]
+            filled = Report(
+                order_id=order.order_id, deployment_id="d", symbol="X", status="filled", filled=1.0,
+                average_price=100.0,
+            )  # fmt: skip
+            journal.append(core.on_report(filled, T0 + 1).records)
+        elif fills:
+            journal.append(core.on_tick(tick(), T0 + 1).records)
+    with Journal.open(path) as journal:
+        journal.recover()
+        assert (2 if route else 1,) == journal._execute("PRAGMA synchronous").fetchone()
 
 
 # ---- reading beside the writer --------------------------------------------------------------------
