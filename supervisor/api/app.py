@@ -97,7 +97,14 @@ class Guards(Struct, frozen=True, kw_only=True):
 def build(daemon: DaemonPort, *, version: str, guards: Guards) -> FastAPI:
     """Return the application over ``daemon``, behind ``guards``."""
     # No redirects either: where to would be what the client's Host header says.
-    app = FastAPI(title="stratd", version=version, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="stratd",
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     # The last one added is asked first: the name of the request, whose page asks, who asks, the trail,
     # the clock, then what is read of it.
     app.add_middleware(Idempotency, durable=guards.durable)

@@ -22,6 +22,7 @@ from websockets.exceptions import InvalidStatus
 from supervisor.api.bounds import MOST_WAITING
 from supervisor.api.listeners import Tls, listen_tcp, tls_context
 from supervisor.api.request_ids import uuid7
+from supervisor.api.routes import docs
 from supervisor.api.server import Tcp
 from supervisor.errors import Failed
 from tests.supervisor.door_world import FIRST, PATIENCE, Answered, World, answer_of
@@ -496,3 +497,26 @@ def test_a_default_port_that_is_taken_is_told_and_one_that_was_chosen_ends_the_s
 def test_a_host_that_is_none_of_ours_is_one_line():
     with pytest.raises(Failed, match="cannot listen there: Cannot assign requested address"):
         listen_tcp("192.0.2.1", 0)
+
+
+def test_no_key_has_the_daemon_read_a_path_of_its_host(world):
+    """What is registered can be read again: a key to code would be one to every module on that host."""
+    for key in (FIRST, world.key("code", "read")):
+        refused = world.ask("/api/v1/strategies/register-path", key, {"path": "/home/other/settings.py"})
+        assert (403, "local_only") == (refused.status, refused.body["rule"])
+    assert not [call for call in world.daemon.calls if call[0] == "register"]
+
+
+def test_the_schema_is_made_once_on_a_thread_and_kept(world, monkeypatch):
+    """It takes a second to make, and who asks for it needs no key."""
+    told = world.ask("/openapi.json", None)
+    assert (200, "application/json", "3.1.0") == (
+        told.status,
+        told.headers["content-type"],
+        told.body["openapi"],
+    )
+    dumped = []
+    monkeypatch.setattr(docs.json, "dumps", lambda *_, **__: dumped.append(1))
+    again = world.ask("/openapi.json", None, if_none_match=told.headers["etag"])
+    assert (304, None) == (again.status, again.body)
+    assert dumped == []

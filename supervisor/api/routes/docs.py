@@ -7,13 +7,15 @@ comments that point at source maps; its licence lies beside it.
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from supervisor.api.routes.page import Shelf, answer
+from supervisor.api.routes.page import Asset, Shelf, answer, asset_of
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs_page"
 POLICY: Final = (
@@ -22,6 +24,28 @@ POLICY: Final = (
 )
 """Content Security Policy: scripts and requests of this origin only. Swagger UI writes styles into its own
 elements, which the page of the dashboard does not."""
+
+
+class _Document:
+    """``/openapi.json``: made once, on a thread, when it is first asked for.
+
+    It takes a second, and who asks needs no key: 200 KB written anew for each would hold the loop.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._making = asyncio.Lock()
+        self._made: Asset | None = None
+
+    async def get(self) -> Asset:
+        async with self._making:
+            if self._made is None:
+                self._made = await asyncio.to_thread(self._make)
+        return self._made
+
+    def _make(self) -> Asset:
+        text = json.dumps(self._app.openapi(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return asset_of(text.encode(), "application/json")
 
 
 def docs_routes(app: FastAPI) -> None:
@@ -40,5 +64,16 @@ def docs_routes(app: FastAPI) -> None:
         given.headers["content-security-policy"] = POLICY
         return given
 
+    document = _Document(app)
+
+    async def schema(request: Request) -> Response:
+        headers = request.headers
+        return answer(
+            await document.get(),
+            encodings=headers.get("accept-encoding", ""),
+            known=headers.get("if-none-match", ""),
+        )
+
+    app.add_route("/openapi.json", schema, include_in_schema=False)
     app.add_route("/docs", give, include_in_schema=False)
     app.add_route("/docs/{name:path}", give, include_in_schema=False)

@@ -78,15 +78,20 @@ def load(folder: Path) -> dict[str, Asset]:
 
 
 def _asset(path: Path) -> Asset:
-    body = path.read_bytes()
+    caching = FOR_EVER if _VERSIONED.search(path.name) else ASK_AGAIN
+    return asset_of(path.read_bytes(), TYPES[path.suffix], caching=caching)
+
+
+def asset_of(body: bytes, media_type: str, *, caching: str = ASK_AGAIN) -> Asset:
+    """Return ``body`` as it is served, compressed where that is a gain."""
     # mtime=0: the same bytes give the same bytes, whenever they are compressed.
     compressed = gzip.compress(body, mtime=0) if len(body) >= _COMPRESSED_FROM else b""
     return Asset(
         body=body,
         compressed=compressed,
-        media_type=TYPES[path.suffix],
+        media_type=media_type,
         etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"',
-        caching=FOR_EVER if _VERSIONED.search(path.name) else ASK_AGAIN,
+        caching=caching,
     )
 
 
