@@ -255,6 +255,7 @@ class Port(
     async def register(self, path: str) -> StrategyView:
         """Add the strategy at the absolute ``path`` for good; one that is broken is not kept."""
         daemon = self._daemon
+        daemon.registrar.must_be_open()
         found = await asyncio.to_thread(daemon.catalogue.inspect, path)
         if found.state == "broken":
             raise Invalid(f"{path}: {error}" for error in found.errors)

@@ -77,10 +77,14 @@ class Checks:
         self._on = on
         self._examiner = Examiner()
 
-    def admit(self, submission: Submission, who: Registrant) -> None:
-        """Raise ``Refused`` where code may not be tried: by this caller, or at all."""
+    def must_be_open(self) -> None:
+        """Raise ``Refused`` where no code is taken in, from anybody."""
         if not self._on():
             raise Refused(OFF, "this daemon takes in no code ([strategies] register_code = false)")
+
+    def admit(self, submission: Submission, who: Registrant) -> None:
+        """Raise ``Refused`` where code may not be tried: by this caller, or at all."""
+        self.must_be_open()
         if submission.trust and not who.owner:
             raise Refused(RULE, "only root and the daemon's own user may answer for code (trust)")
         host = self._host()

@@ -68,6 +68,10 @@ class Registrar:
         """Return the paths of all that the catalogue shall have besides its folders; blocks."""
         return [*self._daemon.store.paths(), *self.library.paths()]
 
+    def must_be_open(self) -> None:
+        """Raise ``Refused`` if this daemon takes in no code."""
+        self._checks.must_be_open()
+
     # ---- handing in -------------------------------------------------------------------------------
     async def check(self, submission: Submission, who: Registrant) -> AsyncGenerator[Progress, None]:
         """Return the checks of a submission as they end, then the report; nothing is registered.

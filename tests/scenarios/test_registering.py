@@ -167,3 +167,12 @@ def test_a_name_of_another_strategy_is_refused_and_a_check_keeps_nothing(daemon:
     assert daemon.http.post("/strategies/validate-code", json=body).json()["ok"] is True
     assert daemon.http.get("/strategies/free/versions").status_code == 404
     assert list((daemon.site.state / "registered").glob(".new-*")) == []
+
+
+def test_a_daemon_that_takes_in_no_code_takes_none_where_it_lies(new_site, tmp_path):
+    site = new_site(strategies={"register_code": False})
+    site.daemon()
+    (tmp_path / "mine.py").write_text(CODE.format(number=1))
+    done = site.stratd("register", str(tmp_path / "mine.py"), "--in-place")
+    assert (5, "") == done[:2]
+    assert "refused by registering_off" in done.err

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Protocol, get_args
+from typing import Annotated, Any, Final, Protocol, get_args
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from strategies.scaffold import contents
 from supervisor.api.caller import Caller, caller, needs
 from supervisor.api.etags import tagged
+from supervisor.errors import Refused
 from supervisor.schema import RegisterRequest, RescanResult, StrategyView
 from supervisor.schema.catalogue import (
     ParametersReport,
@@ -24,6 +25,8 @@ from supervisor.schema.catalogue import (
     TemplateView,
 )
 
+LOCAL: Final = "local_only"
+"""The rule by which what names files of the daemon's host is refused to who comes with a key."""
 Id = Annotated[
     str,
     Path(
@@ -127,8 +130,17 @@ def _changes(api: APIRouter, daemon: CataloguePort) -> None:
         dependencies=[needs("code")],
         summary="Register a path",
     )
-    async def register(request: RegisterRequest) -> StrategyView:
-        """Add a folder or file of the daemon's own host to the catalogue, for good."""
+    async def register(request: RegisterRequest, who: Annotated[Caller, Depends(caller)]) -> StrategyView:
+        """Add a folder or file of the daemon's own host to the catalogue, for good.
+
+        Over the Unix socket only: who is not on that host does not get to read its files through the daemon.
+        """
+        if who.key:
+            raise Refused(
+                LOCAL,
+                "a path is of the daemon's own host, and taken over its Unix socket only: hand the code "
+                "itself in (/api/v1/strategies/register or upload)",
+            )
         return await daemon.register(request.path)
 
     @api.delete("/strategies/{strategy_id}", dependencies=[needs("code")], summary="Unregister")
