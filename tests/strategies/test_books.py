@@ -65,3 +65,32 @@ def test_a_cancel_is_no_order_and_an_unknown_verdict_changes_nothing():
     books.judge(SignalAck("k", "accepted", signal_id="s1", number=1))
     books.judge(SignalAck("k", "accepted", signal_id="s9", number=9))
     assert books.open_orders == {}
+
+
+def test_a_signal_that_waits_is_known_by_its_id_and_is_an_order_once_it_is_approved():
+    books = Books()
+    books.remember([Signal(symbol="X", intent="enter_long", number=7)])
+    first = books.judge(SignalAck("k", "pending", signal_id="s", number=7))
+    assert (first.decision, list(books.unjudged), list(books.open_orders)) == ("pending", [], [])
+    # Another instance gave the number to another signal, of which this verdict is not.
+    books.remember([Signal(symbol="Y", intent="enter_long", number=7)])
+    second = books.judge(SignalAck("k", "accepted", signal_id="s"))
+    assert (second.decision, second.number) == ("accepted", 7)
+    assert (books.open_orders["s"].signal.symbol, list(books.unjudged), books.pending) == ("X", [7], {})
+
+
+def test_a_signal_that_was_denied_is_told_and_no_order():
+    books = Books()
+    books.remember([Signal(symbol="X", intent="enter_long", number=1)])
+    books.judge(SignalAck("k", "pending", signal_id="s", number=1))
+    denied = SignalAck("k", "rejected", "approval_denied", signal_id="s")
+    assert books.judge(denied).rule == "approval_denied"
+    assert (books.open_orders, books.judge(denied)) == ({}, None)
+
+
+def test_signals_that_wait_are_bounded():
+    books = Books()
+    for number in range(1, MAX_OPEN + 50):
+        books.remember([Signal(symbol="X", intent="enter_long", number=number)])
+        books.judge(SignalAck("k", "pending", signal_id=f"s{number}", number=number))
+    assert len(books.pending) == MAX_OPEN
