@@ -423,7 +423,8 @@ def test_every_row_that_cannot_be_read_is_named_and_the_others_are_taken():
     whats = {sentence.split(" of ")[0] for name, sentence in found.unreadable if name == "x"}
     assert whats == {
         "the deployment", "the positions", "the waiting orders", "the tally", "the checkpoint", "the lots",
-        "the guards", "the routes", "the latch", "the figures", "the money", "the signals that wait for approval",
+        "the guards", "the routes", "the latch", "the figures", "the money",
+        "the signals that wait for approval",
     }  # fmt: skip
 
 
