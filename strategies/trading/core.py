@@ -103,10 +103,14 @@ class Core:
         return turn.out
 
     def latch(self, party: Party, kind: LatchKind, reason: str, by: str, now: int) -> Outcome:
-        """Bar a deployment or an account by an operator's word; no records where it is so already."""
+        """Bar a deployment or an account by an operator's word; no records where it is so already.
+
+        One that closes, said again, closes what is still held and on no way out.
+        """
         turn, _ = self._turn(now)
         why = f"{reason or 'no reason given'} ({by})"
-        self._oversight.latch(turn, party, kind, "operator", why, operator=True)
+        if not self._oversight.latch(turn, party, kind, "operator", why, operator=True):
+            self._oversight.insist(turn, party, kind)
         return turn.out
 
     def rearm(self, party: Party, reason: str, by: str, now: int) -> Outcome:

@@ -172,7 +172,6 @@ class Oversight:
         """Cancel what waits and close what is held, as far as the kind of latch says."""
         world, effect = self._world, EFFECTS[latch.kind]
         state, dealing = world.state, Dealing(turn, world)
-        names = [latch.name] if latch.scope == "deployment" else world.deployments_of(latch.name)
         for order in state.broker.everything():
             owner = order.account_id if latch.scope == "account" else order.deployment_id
             if owner != latch.name or order.role != "signal":
@@ -182,15 +181,28 @@ class Oversight:
             dealing.cancel(order, f"{latch.scope} {latch.name} was latched ({latch.kind})")
         why = f"{latch.scope} {latch.name} was latched ({latch.kind})"
         Approvals(turn, world).end_all((latch.scope, latch.name), why)  # every kind of latch ends entries
-        if not effect.closes:
-            return
+        if effect.closes:
+            self._close(turn, latch, latch.seq)
+
+    def insist(self, turn: Turn, party: Party, kind: LatchKind) -> None:
+        """Close what is held and on no way out, where an operator asks again for what is set already.
+
+        A venue may have rejected the exit of the first time, or the position may have come since.
+        """
+        latch = self._world.state.latches.get(party)
+        if latch is not None and EFFECTS[latch.kind].closes and EFFECTS[kind].closes:
+            self._close(turn, latch, self._world.state.seq + 1)
+
+    def _close(self, turn: Turn, latch: Latch, key: int) -> None:
+        world, state = self._world, self._world.state
+        names = [latch.name] if latch.scope == "deployment" else world.deployments_of(latch.name)
         for name in names:
             for position in state.books.of_deployment(name):
                 account = position.account_id or state.desk(name).grant.account_id
                 if position.quantity and (latch.scope == "deployment" or account == latch.name):
                     at = max(world.prices.at(position.symbol), 1)
                     why = f"{latch.scope} {latch.name}: {latch.rule}"
-                    Exits(turn, world).exit(name, position.symbol, "flatten", why, key=latch.seq, at=at)
+                    Exits(turn, world).exit(name, position.symbol, "flatten", why, key=key, at=at)
 
     def exit_failed(self, turn: Turn, order: Order, status: str, detail: str) -> None:
         """Call a person where an exit of the engine has not closed all: nothing guards what is left."""

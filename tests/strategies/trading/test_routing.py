@@ -256,6 +256,21 @@ def test_a_flatten_closes_what_is_held_and_nothing_that_is_only_on_its_way():
     assert [-10.0] == [each.order.quantity for each in out.sends if not each.cancel]
 
 
+@pytest.mark.parametrize("party", [("deployment", "d"), ("account", "A")])
+@pytest.mark.parametrize(("first", "again"), [("flatten", "flatten"), ("lock", "lock"), ("lock", "flatten")])
+def test_a_flatten_whose_exit_was_rejected_may_be_said_again(party, first, again):
+    core = live_core()
+    order, _ = ordered(core, quantity=10.0)
+    core.on_report(report(order, "filled", filled=10.0, average_price=100.0), T0 + 2)
+    [sending] = core.latch(party, first, "enough", "me", T0 + 3).sends
+    assert [] == core.latch(party, again, "enough", "me", T0 + 4).records  # it is on its way
+    core.on_report(report(sending.order, "rejected", detail="market closed"), T0 + 5)
+    [later] = core.latch(party, again, "enough", "me", T0 + 6).sends
+    assert ("flatten", -10.0) == (later.order.role, later.order.quantity)
+    core.on_report(report(later.order, "filled", filled=-10.0, average_price=99.0), T0 + 7)
+    assert [] == core.latch(party, again, "enough", "me", T0 + 8).records
+
+
 @pytest.mark.parametrize("kind", ["pause", "exit_only"])
 def test_what_fills_behind_another_latch_stays(kind):
     core = live_core()
