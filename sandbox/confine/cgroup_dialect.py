@@ -40,6 +40,10 @@ def high(memory: int) -> int:
     Never below the quota: who keeps to it is never slowed. And near the limit: above it each return from the
     kernel is delayed by the square of the excess, up to 2 s (mm/memcontrol.c, calculate_high_delay), and a
     strategy that is delayed for longer than its budget would be ended as a hang, not for its memory.
+
+    Measured on Linux 6.1, seconds for which one that took all it could was delayed before it was killed, with
+    a quota of 64 and of 256 MiB: at 0.90 over 53, at 0.95 4.6 and 26, at 0.97 0.28 and 4.0, at 0.98 0.08 and
+    0.22. By the kernel's formula it is 0.6 at most: from 800 MiB on the quota itself is above 0.98.
     """
     return max(memory, int(HIGH * (memory + HEADROOM)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.host import attacks, hardening, life, limits, operations, package, sockets, upgrade
+from tests.host import attacks, hardening, hidden, life, limits, operations, package, sockets, upgrade
 from tests.host.report import Report
 from tests.host.service import STRETCH, has_groups, must, run
 
@@ -27,7 +27,9 @@ def main() -> int:
     life.begin(report)
     life.credentials(report)
     limits.check(report)
+    hidden.begin(report)
     life.hang(report)
+    hidden.end(report)
     life.crash(report)
     life.reload(report)
     hardening.check(report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from tests.host.service import (
 )
 
 CONFIG = Path("/etc/stratd/stratd.toml")
+LEFT = Path("/dev/shm/left-by-the-service")
 CREDENTIALS = Path("/etc/credstore")
 SECRET = "host-test-secret-0123456789abcdef"  # noqa: S105 - of this test alone
 
@@ -168,6 +170,7 @@ def end(report: Report) -> None:
     """Stop the service: nothing may be left."""
     report.check("stop leaves no process and no control group", _stop)
     report.check("what was wanted when it stopped runs after the next start", _again)
+    report.check("hardening: RemoveIPC", _no_memory_left)
 
 
 def _stop() -> str:
@@ -182,6 +185,14 @@ def _again() -> str:
     must("systemctl", "start", UNIT)
     until("every deployment runs", all_run)
     run("systemctl", "stop", "stratd-feed@EURUSD.service")
+    LEFT.touch()
+    os.chown(LEFT, pwd.getpwnam("stratd").pw_uid, -1)
     must("systemctl", "stop", UNIT)
     assert processes() == {}
+    return ""
+
+
+def _no_memory_left() -> str:
+    """See that RemoveIPC= takes what was left in memory that all users share."""
+    until("systemd cleared it", lambda: not LEFT.exists())
     return ""

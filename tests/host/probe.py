@@ -14,6 +14,7 @@ import resource
 import signal
 import socket
 import stat
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from pathlib import Path
 libc = ctypes.CDLL(None, use_errno=True)
 # include/uapi/asm-generic and linux headers, x86_64
 PTRACE, PERSONALITY, MODIFY_LDT, UNSHARE, SCHED_SETSCHEDULER = 101, 135, 154, 272, 144
+SYSFS, IOPERM, ADJTIMEX, KEYCTL = 139, 173, 159, 250
+KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING = 6, -3
 NEW_CGROUP, NEW_TIME, NEW_USER, NEW_UTS, NEW_NS = 0x02000000, 0x80, 0x10000000, 0x04000000, 0x00020000
 GET_NO_NEW_PRIVS = 39
 STATE = os.environ.get("STATE_DIRECTORY", "/var/lib")
@@ -110,6 +113,19 @@ def status(name: str) -> str:
     return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
 
 
+def session_keyring() -> str:
+    """Return the name of the session keyring: "_uid_ses.UID" is one that is shared (keyrings(7))."""
+    text = ctypes.create_string_buffer(200)
+    call(KEYCTL, KEYCTL_DESCRIBE, ctypes.c_long(KEY_SPEC_SESSION_KEYRING), text, ctypes.c_long(len(text)))
+    return text.value.decode().rpartition(";")[2]
+
+
+def most_tasks() -> str:
+    """Return ``pids.max`` of the group that this process is in."""
+    group = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2]
+    return Path(f"/sys/fs/cgroup{group}/pids.max").read_text().strip()
+
+
 def realtime() -> int:
     """Ask for SCHED_FIFO, which the probe's own RLIMIT_RTPRIO would allow."""
     return call(SCHED_SETSCHEDULER, 0, 1, ctypes.byref(ctypes.c_int(1)))
@@ -118,11 +134,13 @@ def realtime() -> int:
 PROBES: dict[str, Callable[[], object]] = {
     "NoNewPrivileges": lambda: libc.prctl(GET_NO_NEW_PRIVS, 0, 0, 0, 0),
     "CapabilityBoundingSet": lambda: int(status("CapBnd"), 16),
+    "AmbientCapabilities": lambda: int(status("CapAmb"), 16),
     "ProtectSystem": lambda: read_only("/usr"),
     "ProtectSystem of /etc": lambda: read_only("/etc"),
     "StateDirectory": lambda: read_only(STATE),
     "ProtectHome": lambda: oct(os.stat("/root").st_mode & 0o777),  # noqa: PTH116
     "PrivateTmp": lambda: os.path.exists("/tmp/host-test-marker"),  # noqa: PTH110
+    "PrivateMounts": lambda: os.readlink("/proc/self/ns/mnt") != sys.argv[1],  # noqa: PTH115
     "PrivateDevices": lambda: sorted({"kmsg", "mem", "port", "vda", "console"} & set(os.listdir("/dev"))),  # noqa: PTH208
     "ProtectKernelTunables": lambda: read_only("/proc/sys"),
     "ProtectKernelModules": lambda: (
@@ -141,6 +159,12 @@ PROBES: dict[str, Callable[[], object]] = {
     "RestrictNamespaces of a cell": in_a_cell,
     "SystemCallFilter @debug": lambda: call(PTRACE, 0, 0, 0, 0),
     "SystemCallFilter @cpu-emulation": lambda: call(MODIFY_LDT, 0, None, 0),
+    # What an ordinary user could do or would be refused for another reason (EFAULT): else nothing is shown.
+    "SystemCallFilter @clock": lambda: call(ADJTIMEX, None),
+    "SystemCallFilter @raw-io": lambda: call(IOPERM, 0, 1, 0),
+    "SystemCallFilter @obsolete": lambda: call(SYSFS, 3),
+    "KeyringMode": session_keyring,
+    "TasksMax": most_tasks,
     "UMask": lambda: oct(os.umask(0o077)),
     "LimitCORE": lambda: resource.getrlimit(resource.RLIMIT_CORE),
     "LimitNOFILE": lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[1],
