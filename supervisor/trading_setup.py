@@ -38,6 +38,8 @@ class TradingSetup:
         self._events = events
         self._problems = problems
         self._read_of: tuple[Path, tuple[int, ...]] | None = None
+        self._seen: tuple[Path, tuple[int, ...]] | None = None
+        """What the last look found."""
         self._told: list[str] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -60,10 +62,19 @@ class TradingSetup:
             while True:
                 await asyncio.sleep(LOOK_EVERY)
                 path = settings().instruments.file
-                if path is not None and self._read_of != (path, await asyncio.to_thread(_look, path)):
+                if path is not None and await self.differs(path):
                     await changed()
 
         self._task = asyncio.create_task(look(), name="instruments")
+
+    async def differs(self, path: Path) -> bool:
+        """Whether the file is another than the one that was read, and the same as at the last look.
+
+        One that is being written may be good as far as it goes, with symbols missing: plain ones then, of
+        which a contract is worth its price.
+        """
+        before, self._seen = self._seen, (path, await asyncio.to_thread(_look, path))
+        return self._seen == before != self._read_of
 
     async def stop(self) -> None:
         """Look no more."""

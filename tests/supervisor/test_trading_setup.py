@@ -68,6 +68,20 @@ def test_a_slip_changes_nothing_and_is_told_of_once(one, wrong):
     assert {} == one.problems
 
 
+def test_a_file_that_is_being_written_is_read_once_it_stays_as_it_is(one):
+    def differs() -> bool:
+        return asyncio.run(one.setup.differs(one.file))
+
+    one.read(GOOD)
+    assert [False, False] == [differs(), differs()]
+    one.file.write_text("")  # opened for writing
+    assert not differs()
+    one.file.write_text(GOOD + GOOD.replace("EUR", "GBP"))
+    assert [False, True, True] == [differs(), differs(), differs()]
+    asyncio.run(one.setup.bring_up(one.settings))
+    assert not differs()
+
+
 def test_a_state_directory_that_takes_nothing_is_told_of(one):
     (one.file.parent / trading_file.NAME).mkdir()
     assert "" == one.read(GOOD)
