@@ -23,9 +23,9 @@ class Registering:
         """Return the checks as they end, then the registration."""
         return await self._daemon.registrar.register(submission, who)
 
-    async def code_versions(self, name: str) -> CodeVersions:
-        """Return every version of a name, the newest first."""
-        return self._daemon.registrar.versions(name)
+    async def code_versions(self, name: str, *, account: str | None = None) -> CodeVersions:
+        """Return every version of a name, the newest first; with an ``account``, nothing of others."""
+        return self._daemon.registrar.versions(name, account)
 
     async def code_content(self, name: str, version: str, who: Registrant) -> bytes:
         """Return the files of a version as a zip."""

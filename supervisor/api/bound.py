@@ -93,7 +93,7 @@ DECISIONS: Final[dict[str, Decision]] = {
     # running
     "check_code": passes,
     "register_code": passes,  # the registrar knows whose a name is
-    "code_versions": passes,
+    "code_versions": counted,
     "code_content": passes,
     "activate_code": passes,
     "roll_back_code": passes,

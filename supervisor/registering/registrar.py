@@ -169,14 +169,18 @@ class Registrar:
         return Progress(registration=done)
 
     # ---- versions ---------------------------------------------------------------------------------
-    def versions(self, name: str) -> CodeVersions:
-        """Return every version of a name, the newest first. Raises ``NotFound``."""
+    def versions(self, name: str, account: str | None = None) -> CodeVersions:
+        """Return every version of a name, the newest first. Raises ``NotFound``.
+
+        With an ``account`` deployments of others count for nothing, and who else registered what, and from
+        where, is not told.
+        """
         mine = self.library.of_name(name)
         plain = mine[0].name
         return CodeVersions(
             name=plain,
             active=self.library.active.get(plain, ""),
-            versions=[self._view(one) for one in reversed(mine)],
+            versions=[self._view(one, account) for one in reversed(mine)],
         )
 
     def open_to(self, account: str, name: str, version: str) -> None:
@@ -196,7 +200,7 @@ class Registrar:
         record = self.library.one(name, version)
         _may_touch(record, who)
         await self._activate(record, who)
-        return self.versions(record.name)
+        return self.versions(record.name, who.account or None)
 
     async def _activate(self, record: CodeRecord, who: Registrant) -> None:
         async with self._changing:
@@ -217,16 +221,16 @@ class Registrar:
             await self._daemon.rescan()
         now = self.library.one(newest.name, self.library.active[newest.name])
         self._note("code_rolled_back", now, who)
-        return self.versions(newest.name)
+        return self.versions(newest.name, who.account or None)
 
     async def remove(self, name: str, version: str, who: Registrant) -> None:
         """Delete a version that no deployment has, and that is not the active one of several."""
         record = self.library.one(name, version)
         _may_touch(record, who)
         async with self._changing:
-            users = self._users(record)
-            if users:
-                named = ", ".join(users[:5])
+            if self._users(record):
+                seen = self._users(record, who.account or None)
+                named = ", ".join(seen[:5]) or "a deployment of another account"
                 raise Refused("version_in_use", f"{id_of(record)} is what {named} has: remove that first")
             several = len(self.library.of_name(name)) > 1
             if several and self.library.active.get(record.name) == record.version:
@@ -235,14 +239,16 @@ class Registrar:
             await self._daemon.rescan()
         self._note("code_deleted", record, who)
 
-    def _users(self, record: CodeRecord) -> list[str]:
+    def _users(self, record: CodeRecord, account: str | None = None) -> list[str]:
         return [
             name
             for name, actor in sorted(self._daemon.actors.items())
             if (actor.deployment.strategy, actor.deployment.version) == (record.name, record.version)
+            and account in (None, actor.deployment.account)
         ]
 
-    def _view(self, record: CodeRecord) -> CodeVersion:
+    def _view(self, record: CodeRecord, account: str | None = None) -> CodeVersion:
+        told = account in (None, record.account)
         return CodeVersion(
             id=id_of(record),
             name=record.name,
@@ -251,10 +257,10 @@ class Registrar:
             kind=record.kind,
             active=self.library.active.get(record.name) == record.version,
             registered_at=record.at,
-            registered_by=record.by,
-            origin=record.origin,
+            registered_by=record.by if told else "",
+            origin=record.origin if told else "",
             size=record.size,
-            deployments=len(self._users(record)),
+            deployments=len(self._users(record, account)),
         )
 
     def _note(self, kind: str, record: CodeRecord, who: Registrant) -> None:

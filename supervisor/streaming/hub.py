@@ -38,6 +38,8 @@ RETRY = 1.0
 """Seconds until a source that failed is asked again."""
 MOST = 256
 """Listeners at once."""
+MOST_OF_ONE = 64
+"""Listeners with one key: no key keeps the others from listening."""
 log = structlog.get_logger()
 
 
@@ -116,6 +118,8 @@ class Hub:
             raise Unavailable("the daemon is stopping")
         if len(self._streams) >= MOST:
             raise Refused("streams", f"{MOST} streams are open already; close one")
+        if wanted.key and sum(one.wanted.key == wanted.key for one in self._streams) >= MOST_OF_ONE:
+            raise Refused("streams", f"{MOST_OF_ONE} streams of this key are open already; close one")
         stream = Stream(
             wanted,
             last or Cursor(),

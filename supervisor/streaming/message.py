@@ -38,11 +38,15 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class Subscription(Struct, frozen=True):
-    """What one listener wants: ``topics``, of one deployment if it is named, and of one account if bound."""
+    """What one listener wants: ``topics``, of one deployment if it is named, and of one account if bound.
+
+    ``key`` is the id of the key that it showed, "" for a peer of the Unix socket.
+    """
 
     topics: frozenset[Topic]
     deployment_id: str = ""
     account: str = ""
+    key: str = ""
 
     def wants(self, message: Message) -> bool:
         """Whether it is sent ``message``. Feeds and the daemon's figures belong to nobody: all see them."""

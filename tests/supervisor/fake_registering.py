@@ -49,7 +49,7 @@ class FakeRegistering:
             raise self.code_fails
         yield last
 
-    async def code_versions(self, name: str) -> CodeVersions:
+    async def code_versions(self, name: str, *, account: str | None = None) -> CodeVersions:
         if name != "known":
             raise NotFound("registered strategy", name, ["known"])
         return CodeVersions(name=name, active="0+abc", versions=[version(name)])

@@ -59,7 +59,7 @@ def line_routes(api: APIRouter, daemon: DaemonPort) -> None:
     ) -> Response:
         """What happened, one JSON object a line; as `text/event-stream` all topics of the stream."""
         if "text/event-stream" in accept:
-            return await server_sent(daemon, who.account, topics, deployment_id, last or last_event_id)
+            return await server_sent(daemon, who, topics, deployment_id, last or last_event_id)
         return _json_lines(await daemon.events(after=after, n=n, follow=follow))
 
     @api.get("/signals", dependencies=[needs("read")], response_class=JsonLines)

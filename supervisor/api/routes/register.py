@@ -47,8 +47,8 @@ class RegisteringPort(Protocol):
         """Return the checks as they end, then the registration; of what is known already, that alone."""
         ...
 
-    async def code_versions(self, name: str) -> CodeVersions:
-        """Return every version of a name, the newest first."""
+    async def code_versions(self, name: str, *, account: str | None = None) -> CodeVersions:
+        """Return every version of a name, the newest first; with an ``account``, nothing of others."""
         ...
 
     async def code_content(self, name: str, version: str, who: Registrant) -> bytes:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, WebSocket
 from fastapi.responses import Response
 
 from supervisor.api.answers import refuse
-from supervisor.api.caller import caller, require
+from supervisor.api.caller import Caller, caller, require
 from supervisor.api.delivery import EventStream, over_websocket
 from supervisor.errors import StratdError
 from supervisor.problems import problem_of
@@ -45,10 +45,10 @@ class StreamPort(Protocol):
 
 
 async def server_sent(
-    daemon: StreamPort, account: str, topics: str, deployment_id: str, last: str
+    daemon: StreamPort, who: Caller, topics: str, deployment_id: str, last: str
 ) -> Response:
     """Return the answer that streams to one client."""
-    wanted = Subscription(topics_of(topics), deployment_id, account)
+    wanted = Subscription(topics_of(topics), deployment_id, who.account, who.key)
     return EventStream(await daemon.stream(wanted, cursor_of(last) if last else None))
 
 
@@ -63,7 +63,8 @@ def stream_routes(api: APIRouter, daemon: StreamPort) -> None:
         try:
             require(who, "read")
             last = cursor_of(last_event_id) if last_event_id else None
-            opened = await daemon.stream(Subscription(topics_of(topics), deployment_id, who.account), last)
+            wanted = Subscription(topics_of(topics), deployment_id, who.account, who.key)
+            opened = await daemon.stream(wanted, last)
         except StratdError as error:
             await refuse(problem_of(error), socket.scope, socket.send)
             return

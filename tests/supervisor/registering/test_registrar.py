@@ -155,3 +155,22 @@ def test_the_source_is_for_the_account_that_registered_it(play):
             scene.registrar.open_to("b", "mine", version)
 
     play(scenario)
+
+
+def test_of_what_others_registered_and_run_an_account_learns_nothing(play):
+    async def scenario(scene: Scene):
+        anne = Registrant(name="anne", account="a", origin="10.0.0.7")
+        version = (await scene.register(code(1), anne)).version.version
+        theirs = SimpleNamespace(strategy="mine", version=version, account="b")
+        scene.actors["of-bert"] = SimpleNamespace(deployment=theirs)
+        [hers] = scene.registrar.versions("mine", "a").versions
+        assert ("anne", "10.0.0.7", 0) == (hers.registered_by, hers.origin, hers.deployments)
+        [his] = scene.registrar.versions("mine", "b").versions
+        assert ("", "", 1) == (his.registered_by, his.origin, his.deployments)
+        [whole] = scene.registrar.versions("mine").versions
+        assert ("anne", 1) == (whole.registered_by, whole.deployments)
+        with pytest.raises(Refused, match="is what a deployment of another account has") as refused:
+            await scene.registrar.remove("mine", version, anne)
+        assert "of-bert" not in str(refused.value)
+
+    play(scenario)

@@ -332,3 +332,22 @@ def test_there_is_a_most_of_listeners(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(hub_module, "MOST", 1)
     run(work())
+
+
+def test_no_key_keeps_the_others_from_listening(monkeypatch):
+    monkeypatch.setattr(hub_module, "MOST_OF_ONE", 2)
+
+    async def work() -> None:
+        hub = Hub(FakeWorld())
+        wanted = Subscription(DURABLE, key="a")
+        first, _ = await hub.open(wanted), await hub.open(wanted)
+        with pytest.raises(Refused, match="2 streams of this key are open already"):
+            await hub.open(wanted)
+        await hub.open(Subscription(DURABLE, key="b"))
+        for _ in range(3):
+            await hub.open(Subscription(DURABLE))
+        await first.aclose()
+        await hub.open(wanted)
+        await hub.close()
+
+    run(work())
