@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 from cli.tables import Column, Sheet, clean, columns, fields
 from cli.words import NOTHING, amount, instant
-from supervisor.schema import AccountView, GuardView, LatchView, OrderRow, PositionRow, TradeRow
+from supervisor.schema import (
+    AccountView,
+    GuardView,
+    LatchView,
+    LimitsView,
+    OrderRow,
+    PositionRow,
+    TightenedView,
+    TradeRow,
+)
 
 UNKNOWN = "?"
 
@@ -81,6 +90,42 @@ def account(view: AccountView) -> str:
             ("deployments", ", ".join(view.deployments) or "none"),
         ]
     )
+
+
+def limits(view: LimitsView) -> Sheet:
+    """One row a limit that binds an account, and whose word it is."""
+    return Sheet(
+        columns(
+            "LIMIT",
+            Column("BINDS", right=True),
+            Column("FILE", 2, right=True),
+            Column("BY", 1),
+            Column("WHY", 3),
+        ),
+        tuple(
+            (
+                name,
+                _limit(value),
+                _limit(view.configured_limits.get(name)),
+                clean(f"{one.by}, {instant(one.at)}") if (one := _binding(view, name)) else "configuration",
+                clean(one.reason) if one else "",
+            )
+            for name, value in sorted(view.limits.items())
+        ),
+        f"no limits bind {view.name}: 'stratd account limits {view.name} --set max_daily_loss=500' sets one",
+    )
+
+
+def _binding(view: LimitsView, name: str) -> TightenedView | None:
+    """Return the operator's word where that is what binds."""
+    found = view.tightened.get(name)
+    return found if found is not None and view.configured_limits.get(name) != view.limits[name] else None
+
+
+def _limit(value: object) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:,g}" if isinstance(value, int | float) else clean(str(value))
 
 
 def guard(view: GuardView | None) -> str:

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import fsum
 
+from msgspec.structs import asdict
+
 from strategies.trading.accounts import AccountTerms
 from strategies.trading.limits import Limits
-from supervisor.schema import ExposureView, LimitsView, LossView, PositionRow, SymbolExposure
+from supervisor.schema import (
+    ExposureView,
+    LimitsView,
+    LossView,
+    PositionRow,
+    SymbolExposure,
+    TightenedView,
+)
+from supervisor.tightening import Book, binding
 from supervisor.trading_control import AccountRow
 from supervisor.views import latch_view
 
 
-def limits(row: AccountRow, terms: AccountTerms | None) -> LimitsView:
-    """Return what binds an account; ``terms`` None: it is not configured, and only the rate binds it."""
+def limits(row: AccountRow, terms: AccountTerms | None, tightened: Book) -> LimitsView:
+    """Return what binds an account; ``terms`` None: it is not configured, and has no limits of its own."""
     by = terms or AccountTerms(name=row.name)
     return LimitsView(
         name=row.name,
@@ -21,7 +31,9 @@ def limits(row: AccountRow, terms: AccountTerms | None) -> LimitsView:
         configured=terms is not None,
         capital=by.capital,
         signals_per_s=by.signals_per_s,
-        limits=dict(by.risk),
+        limits=binding(by.risk, tightened),
+        configured_limits=dict(by.risk),
+        tightened={name: TightenedView(**asdict(one)) for name, one in tightened.items()},
         orders_today=row.orders_today,
         open_positions=row.open_positions,
     )

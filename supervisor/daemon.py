@@ -27,6 +27,7 @@ from sandbox.confine.survey import Survey
 from sandbox.nursery import Nursery
 from sandbox.spec import Held
 from supervisor import life as lf
+from supervisor.account_limits import AccountLimits
 from supervisor.accounts import Accounts
 from supervisor.actor import Actor
 from supervisor.approvals import Approvals
@@ -133,7 +134,8 @@ class Daemon:
         self.on_loss = {name: feed.on_loss for name, feed in settings.feeds.items()}
         self.dependants = Dependants(self.actors, self.on_loss)
         self.news.on_feed = self.dependants.on_turn
-        self.trading = TradingSetup(settings.state_dir, self.events, self.problems)
+        self.limits = AccountLimits(settings.state_dir, self.events, self.briefing.settings)
+        self.trading = TradingSetup(settings.state_dir, self.events, self.problems, self.limits)
         self.clearing = Clearing(lambda: self.settings, self.engine, self.events, self.problems)
         self.signals = SignalTail(settings.state_dir / "journal.db")
         self.checkpoints = Checkpoints(self.signals, self.engine)
@@ -189,6 +191,7 @@ class Daemon:
         self.premises.enter()
         if self.premises.damaged:
             self.problems["identity"] = self.premises.damaged
+        self.limits.load()
         survey = self._survey(self.settings.sandbox.setting)  # blocks, while nobody waits for us yet
         self._nursery.survey = survey
         become_subreaper()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from strategies.trading.accounts import AccountTerms
-from supervisor import account_views
+from supervisor import account_views, tightening
 from supervisor.daemon import Daemon
 from supervisor.ledger import Ledger
 from supervisor.schema import (
     AccountView,
     ExposureView,
     LatchResult,
+    LimitsRequest,
     LimitsView,
     LossView,
     OrderRow,
@@ -48,8 +51,26 @@ class Money:
         return _result(name, await self._daemon.accounts.resume(name, reason, by))
 
     async def account_limits(self, name: str) -> LimitsView:
-        """Return what binds one account, by the configuration."""
-        return account_views.limits(self._daemon.accounts.row(name), self._terms(name))
+        """Return what binds one account."""
+        row = self._daemon.accounts.row(name)
+        return account_views.limits(row, self._terms(name), self._daemon.limits.of(name))
+
+    async def change_account_limits(
+        self, name: str, request: LimitsRequest, *, whole: bool, may_loosen: bool, by: str
+    ) -> LimitsView:
+        """Tighten limits of an account, or take back what was; return what binds it then."""
+        self._daemon.accounts.row(name)  # there is one
+        terms = self._terms(name)
+        await self._daemon.limits.change(
+            name,
+            terms.risk if terms else {},
+            request.limits,
+            whole=whole,
+            may_loosen=may_loosen,
+            by=by,
+            reason=request.reason,
+        )
+        return await self.account_limits(name)
 
     async def account_exposure(self, name: str) -> ExposureView:
         """Return what one account has in the market."""
@@ -59,7 +80,9 @@ class Money:
 
     async def account_loss(self, name: str) -> LossView:
         """Return how far one account is from its limits of loss."""
-        return account_views.loss(self._daemon.accounts.row(name), self._terms(name))
+        terms = self._terms(name) or AccountTerms(name=name)
+        risk = tightening.binding(terms.risk, self._daemon.limits.of(name))
+        return account_views.loss(self._daemon.accounts.row(name), replace(terms, risk=risk))
 
     def _terms(self, name: str) -> AccountTerms | None:
         configured = self._daemon.settings.accounts.get(name)

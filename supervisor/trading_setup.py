@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from strategies.trading.instruments import Instruments, parse
+from supervisor.account_limits import AccountLimits
 from supervisor.config import Settings
 from supervisor.events import EventLog
 from supervisor.store import trading_file
@@ -31,12 +32,15 @@ LOOK_EVERY: Final = 2.0
 class TradingSetup:
     """Keeps the file as the settings and the instruments file say. ``problems`` are the daemon's."""
 
-    def __init__(self, state_dir: Path, events: EventLog, problems: dict[str, str]) -> None:
+    def __init__(
+        self, state_dir: Path, events: EventLog, problems: dict[str, str], limits: AccountLimits
+    ) -> None:
         self.instruments = Instruments()
         """As they are known."""
         self._file = state_dir / trading_file.NAME
         self._events = events
         self._problems = problems
+        self._limits = limits
         self._read_of: tuple[Path, tuple[int, ...]] | None = None
         self._seen: tuple[Path, tuple[int, ...]] | None = None
         """What the last look found."""
@@ -48,7 +52,7 @@ class TradingSetup:
         wrong = await asyncio.to_thread(self._read, settings.instruments.file)
         self._tell(wrong)
         try:
-            spec = settings.trading_spec(self.instruments)
+            spec = self._limits.applied(settings.trading_spec(self.instruments))
             return await asyncio.to_thread(trading_file.write, self._file, spec)
         except OSError as error:
             why = f"{self._file} cannot be written ({error.strerror}): accounts and terms stay as they were"

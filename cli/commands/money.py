@@ -8,14 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client, segment
+from cli.errors import USAGE, CommandError
 from cli.options import Json, Last, Reason
 from cli.tables import clean
-from cli.talk import print_json
+from cli.talk import pairs, print_json
+from supervisor.client.calls import money as calls
 
 Name = Annotated[str, typer.Argument(metavar="A", help="The account.", show_default=False)]
 Owner = Annotated[str | None, typer.Argument(metavar="[ID]", help="One deployment.", show_default=False)]
 OfAccount = Annotated[str | None, typer.Option("--account", metavar="A", help="All of this account.")]
 Ended = Annotated[bool, typer.Option("--all", help="Those that have ended, too.")]
+Tighten = Annotated[
+    list[str] | None, typer.Option("--set", metavar="K=V", help="Tighten this limit; may be said again.")
+]
+TakeBack = Annotated[
+    list[str] | None, typer.Option("--unset", metavar="K", help="As the configuration has it again.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +35,7 @@ def register(app: typer.Typer) -> None:
     account.command()(resume)
     account.command()(kill)
     account.command()(rearm)
+    account.command()(limits)
     app.add_typer(account, name="account")
     app.command(name="rearm")(rearm_deployment)
     app.command()(positions)
@@ -76,6 +85,37 @@ def kill(name: Name, reason: Reason = "") -> None:
 def rearm(name: Name, reason: Reason = "") -> None:
     """Take back what bars an account; losses are counted from here."""
     _latch(f"accounts/{segment(name)}/rearm", reason, "rearmed")
+
+
+def limits(
+    name: Name,
+    tighten: Tighten = None,
+    take_back: TakeBack = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """What binds an account, and whose word each limit is; --set tightens one at once."""
+    wanted = numbers(tighten) | dict.fromkeys(take_back or [])
+    call = calls.tighten_account(name, wanted, reason=reason) if wanted else calls.account_limits(name)
+    body = Client().ask(call)
+    if as_json:
+        print_json(body)
+        return
+    from cli import render_money, tables
+    from supervisor.schema import LimitsView
+
+    tables.show(render_money.limits(LimitsView.model_validate_json(body)))
+
+
+def numbers(options: list[str] | None) -> dict[str, float | None]:
+    """Return the numbers that ``K=V`` options give by name."""
+    found: dict[str, float | None] = {}
+    for name, value in pairs(options, "--set").items():
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise CommandError(USAGE, f"--set {name} = {value!r}: must be a number") from None
+    return found
 
 
 def rearm_deployment(

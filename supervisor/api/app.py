@@ -39,6 +39,7 @@ from supervisor.api.routes.data import data_routes
 from supervisor.api.routes.deployments import deployment_routes
 from supervisor.api.routes.docs import docs_routes
 from supervisor.api.routes.keys import key_routes
+from supervisor.api.routes.limits import limit_routes
 from supervisor.api.routes.lines import line_routes
 from supervisor.api.routes.metrics import metrics_route
 from supervisor.api.routes.money import money_routes
@@ -63,6 +64,7 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     deployment_routes,
     state_routes,
     money_routes,
+    limit_routes,
     change_routes,
     record_routes,
     approval_routes,

@@ -128,6 +128,7 @@ DECISIONS: Final[dict[str, Decision]] = {
     "rearm_account": one_account,
     "resume_account": one_account,
     "account_limits": one_account,
+    "change_account_limits": one_account,
     "account_exposure": one_account,
     "account_loss": one_account,
     "rearm": one_deployment,

@@ -15,6 +15,7 @@ from supervisor.api.routes.approvals import ApprovalPort
 from supervisor.api.routes.catalogue import CataloguePort
 from supervisor.api.routes.data import DataPort
 from supervisor.api.routes.keys import AccessPort
+from supervisor.api.routes.limits import LimitsPort
 from supervisor.api.routes.metrics import MetricsPort
 from supervisor.api.routes.money import MoneyPort
 from supervisor.api.routes.ops import OpsPort
@@ -39,6 +40,7 @@ from supervisor.schema import (
 class DaemonPort(
     AccessPort,
     MoneyPort,
+    LimitsPort,
     DeploymentPort,
     CataloguePort,
     RunningPort,

@@ -78,6 +78,8 @@ class Client(Asking):
     accounts = _asks(money.accounts)
     account = _asks(money.account)
     account_limits = _asks(money.account_limits)
+    tighten_account = _asks(money.tighten_account)
+    set_account_limits = _asks(money.set_account_limits)
     account_exposure = _asks(money.account_exposure)
     account_loss = _asks(money.account_loss)
     pause_account = _asks(money.pause_account)

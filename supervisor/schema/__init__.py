@@ -48,6 +48,7 @@ from supervisor.schema.deployments import (
     State,
     Verdicts,
 )
+from supervisor.schema.limits import LimitsRequest, LimitsView, TightenedView
 from supervisor.schema.performance import EquityPoint, EquityView, MetricsView, PerformanceView
 from supervisor.schema.problem import Problem
 from supervisor.schema.records import EventView, LogLine, SignalView
@@ -68,7 +69,6 @@ from supervisor.schema.trading import (
     LatchRequest,
     LatchResult,
     LatchView,
-    LimitsView,
     LossView,
     OrderRow,
     PositionRow,
@@ -107,6 +107,7 @@ __all__ = [
     "LatchResult",
     "LatchView",
     "LayerView",
+    "LimitsRequest",
     "LimitsView",
     "LogLine",
     "LossView",
@@ -143,6 +144,7 @@ __all__ = [
     "Status",
     "StrategyView",
     "SymbolExposure",
+    "TightenedView",
     "TradeRow",
     "ValidationReport",
     "ValidationStep",

@@ -3,7 +3,7 @@
 # ruff: noqa: RUF012  (pydantic copies a default for each object)
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -122,19 +122,6 @@ class TradeRow(View):
     role: str
     order_id: str
     profit: float | None = None
-
-
-class LimitsView(View):
-    """What binds an account, by the configuration: ``limits`` are those of ``[accounts.NAME.risk]``."""
-
-    name: str
-    currency: str
-    configured: bool = False
-    capital: float | None = None
-    signals_per_s: int
-    limits: dict[str, Any] = {}
-    orders_today: int = 0
-    open_positions: int = 0
 
 
 class SymbolExposure(View):

@@ -8,6 +8,7 @@ from supervisor.schema import (
     ExposureView,
     LatchResult,
     LatchView,
+    LimitsRequest,
     LimitsView,
     LossView,
     OrderRow,
@@ -55,6 +56,12 @@ class FakeMoney:
     async def account_limits(self, name: str) -> LimitsView:
         found = await self.account(name)
         return LimitsView(name=name, currency=found.currency, signals_per_s=1000)
+
+    async def change_account_limits(
+        self, name: str, request: LimitsRequest, *, whole: bool, may_loosen: bool, by: str
+    ) -> LimitsView:
+        self.calls.append(("limits", name, dict(request.limits), request.reason, whole, may_loosen, by))
+        return await self.account_limits(name)
 
     async def account_exposure(self, name: str) -> ExposureView:
         found = await self.account(name)

@@ -177,13 +177,19 @@ def test_an_account_is_resumed_from_a_pause_and_not_from_a_kill(served, daemon):
     assert (status, problem["rule"]) == (403, "latch_lock")
 
 
-def test_limits_of_an_account_are_read_here_and_set_in_the_file(served):
+def test_limits_of_an_account_are_read_and_tightened_here(served, daemon):
     by = "/api/v1/accounts/default"
     for what in ("limits", "exposure", "loss"):
         status, view, _ = ask(served, "GET", f"{by}/{what}")
         assert (status, view["name"], view["currency"]) == (200, "default", "USD")
-    status, problem, _ = ask(served, "PUT", f"{by}/limits", {"max_drawdown": 5})
-    assert (status, "[accounts.default.risk]" in problem["title"]) == (405, True)
+    for method, whole in (("PATCH", False), ("PUT", True)):
+        body = {"limits": {"max_drawdown": 5, "max_notional": None}, "reason": "thin"}
+        assert ask(served, method, f"{by}/limits", body)[0] == 200
+        verb, name, limits, reason, all_of_them, may_loosen, _ = daemon.calls[-1]
+        assert (verb, name, limits) == ("limits", "default", {"max_drawdown": 5, "max_notional": None})
+        assert (reason, all_of_them, may_loosen) == ("thin", whole, True)
+    status, problem, _ = ask(served, "PATCH", f"{by}/limits", {"limits": {"max_drawdown": "5"}})
+    assert (status, "max_drawdown" in problem["title"]) == (422, True)
 
 
 # ---- settings ---------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from supervisor.account_limits import AccountLimits
 from supervisor.store import trading_file
 from supervisor.trading_control import TradingSpec
 from supervisor.trading_setup import LARGEST, TradingSetup
@@ -22,7 +23,8 @@ class Setup:
         self.noted: list[str] = []
         self.problems: dict[str, str] = {}
         events: Any = SimpleNamespace(note=lambda _kind, detail: self.noted.append(detail))
-        self.setup = TradingSetup(folder, events, self.problems)
+        limits = AccountLimits(folder, events, lambda: asyncio.sleep(0))
+        self.setup = TradingSetup(folder, events, self.problems, limits)
         self.settings: Any = SimpleNamespace(
             instruments=SimpleNamespace(file=self.file),
             trading_spec=lambda known: TradingSpec(instruments=known),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
 from supervisor.api.caller import Caller, caller, needs
 from supervisor.api.etags import tagged
@@ -14,7 +13,6 @@ from supervisor.schema import (
     ExposureView,
     LatchRequest,
     LatchResult,
-    LimitsView,
     LossView,
     OrderRow,
     PositionRow,
@@ -49,10 +47,6 @@ class MoneyPort(Protocol):
 
     async def resume_account(self, name: str, *, reason: str, by: str) -> LatchResult:
         """Take back a pause of an account; what is stronger stays, and is ``Refused``."""
-        ...
-
-    async def account_limits(self, name: str) -> LimitsView:
-        """Return what binds one account, by the configuration."""
         ...
 
     async def account_exposure(self, name: str) -> ExposureView:
@@ -117,22 +111,6 @@ def money_routes(api: APIRouter, daemon: MoneyPort) -> None:
 
 
 def _looks(api: APIRouter, daemon: MoneyPort) -> None:
-    @api.get("/accounts/{name}/limits", dependencies=[needs("read")])
-    async def limits(name: Name) -> LimitsView:
-        """What an account is held to."""
-        return await daemon.account_limits(name)
-
-    # Said, and not only left out: operators own the file that holds them, and no API writes into that.
-    @api.put("/accounts/{name}/limits", dependencies=[needs("trade")], include_in_schema=False)
-    async def put_limits(name: Name) -> None:
-        account = await daemon.account(name)
-        raise HTTPException(
-            HTTPStatus.METHOD_NOT_ALLOWED,
-            f"limits of an account are set in the configuration file, under [accounts.{account.name}.risk]; "
-            "SIGHUP (systemctl reload stratd) reads it again",
-            headers={"Allow": "GET"},
-        )
-
     @api.get("/accounts/{name}/exposure", dependencies=[needs("read")])
     async def exposure(name: Name) -> ExposureView:
         """What an account has in the market."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from supervisor.client.call import Call, get, segment, send
@@ -40,8 +41,22 @@ def resume_account(name: str, *, reason: str = "") -> Call[LatchResult]:
 
 
 def account_limits(name: str) -> Call[LimitsView]:
-    """What an account may lose and hold, as it is configured."""
+    """What an account may lose and hold, as it is configured and as it was tightened since."""
     return get(f"accounts/{segment(name, 'account')}/limits")
+
+
+def tighten_account(name: str, limits: Mapping[str, float | None], *, reason: str = "") -> Call[LimitsView]:
+    """Tighten limits of an account at once, by name; None takes one back."""
+    body = {"limits": dict(limits), "reason": reason}
+    return send("PATCH", f"accounts/{segment(name, 'account')}/limits", body)
+
+
+def set_account_limits(
+    name: str, limits: Mapping[str, float | None], *, reason: str = ""
+) -> Call[LimitsView]:
+    """Let exactly these limits of an account be tightened; {} takes all of them back."""
+    body = {"limits": dict(limits), "reason": reason}
+    return send("PUT", f"accounts/{segment(name, 'account')}/limits", body)
 
 
 def account_exposure(name: str) -> Call[ExposureView]:
