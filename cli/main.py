@@ -30,6 +30,7 @@ from cli.commands import (
     latches,
     money,
     state,
+    storage,
     streams,
     systemd,
 )
@@ -102,6 +103,7 @@ for verbs in (
     deployments,
     latches,
     state,
+    storage,
     money,
     streams,
     approvals,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -106,18 +107,25 @@ def upgrade(
     if release == before.current:
         print(f"{release} is the one that is started already")
         return
-    daemons = shell.daemons() if shell.here else []
+    daemons, began = shell.daemons() if shell.here else [], time.time_ns()
     shell.take(plan.switch(before, release, {} if packaged else _units_of(shell, release)))
     if why := shell.try_start(daemons):
-        _go_back(shell, before, daemons, why)
+        _go_back(shell, before, release, daemons, why, began)
     shell.take(plan.outdated(before, release))
     if not dry_run:
         print(f"{before.current} -> {release}")
 
 
-def _go_back(shell: Shell, before: Found, daemons: list[str], why: str) -> None:
+def _go_back(shell: Shell, before: Found, release: str, daemons: list[str], why: str, began: int) -> None:
     from cli.service import plan
 
+    shell.take(plan.Run(("systemctl", "stop", service)) for service in daemons)
+    for service in daemons:
+        code, line = shell.give_back(release, service, began)
+        if code == REFUSED:  # the new version has traded: with the old books it would be done twice
+            shell.try_start(daemons)
+            raise CommandError(FAILED, why, f"{release} stays, and is tried again: {line}")
+        # Any other failure: a release that knows no such verb has migrated nothing; else the start tells.
     shell.take(plan.back(before, shell.look()))
     if again := shell.try_start(daemons):
         raise CommandError(FAILED, why, f"{before.current} was put back, and does not start either: {again}")

@@ -208,6 +208,16 @@ def back(before: Found, now: Found) -> list[Step]:
     return [*steps, Link(CURRENT, f"releases/{before.current}"), Run(("systemctl", "daemon-reload"))]
 
 
+def give_back(release: str, user: str, environment: Sequence[str], since: int) -> tuple[str, ...]:
+    """Return the command by which a release gives back the state directory that it has migrated.
+
+    It runs as the service's ``user`` with the service's ``environment``, that is on what the service runs on;
+    ``since`` unix ns: an earlier migration is not undone (docs/operations.md).
+    """
+    program = (f"{RELEASES}/{release}/bin/stratd", "storage", "revert", "--since", str(since))
+    return ("runuser", "-u", user, "--", "env", *environment, *program)
+
+
 def outdated(found: Found, running: str) -> list[Step]:
     """Return the removal of releases that nobody goes back to: all but ``KEPT`` besides ``running``."""
     others = [name for name in found.releases if name != running]

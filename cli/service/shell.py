@@ -6,6 +6,7 @@ import hashlib
 import os
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,19 @@ class Shell:
 
     def _moved(self, part: str) -> str:
         return str(self.at(Path(part))) if part.startswith(str(plan.OPT)) else part
+
+    def give_back(self, release: str, service: str, since: int) -> tuple[int, str]:
+        """Have a release give back what it migrated for a service, which is stopped.
+
+        Returns the exit code of ``stratd storage revert`` and its last line.
+        """
+        user = _output("systemctl", "show", "-P", "User", service).strip() or "root"
+        environment = shlex.split(_output("systemctl", "show", "-P", "Environment", service))
+        command = plan.give_back(release, user, environment, since)
+        self._say(" ".join(command[command.index("env") + 1 + len(environment) :]))
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        return done.returncode, lines[-1] if lines else ""
 
     def try_start(self, services: Iterable[str]) -> str:
         """Restart services, each until it is ready or systemd gave up; return which failed, "" for none."""

@@ -183,6 +183,15 @@ class DeploymentStore:
                 DEPLOYMENTS.update().where(DEPLOYMENTS.c.id == deployment_id).values(_plain(standing))
             )
 
+    def stop_live(self) -> list[str]:
+        """Want no deployment that trades live to run; return which ones were wanted."""
+        mine = (DEPLOYMENTS.c.mode == "live", DEPLOYMENTS.c.wanted != Wanted.STOPPED.value)
+        with self.begin() as connection:
+            found = connection.scalars(sql.select(DEPLOYMENTS.c.id).where(*mine).order_by(DEPLOYMENTS.c.id))
+            stopped = list(found)
+            connection.execute(DEPLOYMENTS.update().where(*mine).values(wanted=Wanted.STOPPED.value))
+        return stopped
+
     def remove(self, deployment_id: str) -> None:
         """Forget a deployment and its deaths; its events stay."""
         with self.begin() as connection:

@@ -31,6 +31,8 @@ FORMATS: Final[Mapping[str, int]] = MappingProxyType(
 )
 """What this version reads and writes: the tape's segments with the marks in them (``tape_records``,
 ``engine/resume.py``) and ``trading.setup`` have none of their own. Checkpoints are rows of the journal."""
+RESTORING: Final = ".restore.new"
+"""There while a backup is put into a directory (restore.py)."""
 _MOST: Final = 65_536
 """Bytes of a file that is one of ours."""
 
@@ -84,6 +86,8 @@ def refusal(found: Formats, version: str, place: str) -> str:
 
 def check(state_dir: Path, version: str) -> Formats | None:
     """Return what a directory says, None if it does not say. ``FormatsError`` if we cannot use it."""
+    if (state_dir / RESTORING).exists():
+        raise FormatsError(f"a restore into {state_dir} was interrupted: repeat it (stratd storage restore)")
     found = read(state_dir)
     if found is not None and (why := refusal(found, version, str(state_dir))):
         raise FormatsError(why)

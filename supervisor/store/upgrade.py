@@ -45,7 +45,7 @@ class Copied(Struct, frozen=True, kw_only=True):
     """What ``copy.json`` says. ``said`` is the directory's own ``formats.json``, None where it had none.
 
     ``found`` are the numbers of its stores as the files tell them, ``to`` what they were to become. ``at`` is
-    unix ns; ``seq`` the newest record of the journal then.
+    unix ns; ``seq`` the newest record of the journal then. ``server``: the database is none of the files.
     """
 
     said: Formats | None
@@ -53,6 +53,7 @@ class Copied(Struct, frozen=True, kw_only=True):
     to: Formats
     at: int
     seq: int
+    server: bool = False
 
 
 def bring_up(
@@ -70,7 +71,7 @@ def bring_up(
     older = {name: number for name, number in found.items() if number < to.formats[name]}
     if older:
         begin()
-        _copy(state_dir, place, Copied(said=said, found=found, to=to, at=now, seq=0))
+        _copy(state_dir, place, Copied(said=said, found=found, to=to, at=now, seq=0, server=place is None))
         try:
             _migrate(state_dir, database_url, older)
         except (StoreError, journal_file.JournalError, OSError) as error:
@@ -147,7 +148,7 @@ def _copy(state_dir: Path, place: Path | None, copied: Copied) -> None:
             snapshot.take(place, draft / DATABASE)
         if (state_dir / JOURNAL).exists():
             snapshot.take(state_dir / JOURNAL, draft / JOURNAL)
-            copied = msgspec.structs.replace(copied, seq=_seq(draft / JOURNAL))
+            copied = msgspec.structs.replace(copied, seq=newest_record(draft / JOURNAL))
         (draft / MANIFEST).write_bytes(msgspec.json.encode(copied))
         snapshot.sync(draft / MANIFEST)
         snapshot.sync(draft)
@@ -183,8 +184,8 @@ def copied_before(state_dir: Path) -> Copied | None:
         return None
 
 
-def _seq(journal: Path) -> int:
-    """Return the newest record of a journal of any schema."""
+def newest_record(journal: Path) -> int:
+    """Return the number of the newest record of a journal of any schema. Raises ``sqlite3.Error``."""
     with contextlib.closing(sqlite3.connect(f"{journal.absolute().as_uri()}?mode=rw", uri=True)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         numbered = tables & {"log", "signals", "orders", "fills", "ends", "events", "checkpoints"}

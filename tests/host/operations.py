@@ -59,7 +59,7 @@ def _backed_up() -> str:
     _all_back()
     # What comes after a backup is what a restored one must not know.
     stratd("start", "later", "--strategy", "sleeper", "--symbol", "EURUSD", "--timeframe", "1m")
-    return must("tar", "-tf", "/var/backups/stratd.tar").splitlines()[0]
+    return " ".join(must("tar", "-tf", "/var/backups/stratd.tar").split())
 
 
 def _restored() -> str:
@@ -83,8 +83,8 @@ EFFECTS: dict[str, Callable[[], str]] = {
     "stratd doctor": _all_back,
     "stratd.redis_password": _secret,
     "IPAddressAllow": _address,
-    "tar -C /var/lib -cpf": _backed_up,
-    "tar -C /var/lib -xpf": _restored,
+    "storage backup": _backed_up,
+    "storage restore": _restored,
     "CPUAffinity": _processors,
     "uninstall": _gone,
 }
