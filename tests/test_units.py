@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.directives import SHOWN_ELSEWHERE, WANTED
+from tests.host.probe import PROBES
+
 UNITS = Path(__file__).resolve().parents[1] / "systemd"
 FILES = sorted(path.name for path in UNITS.iterdir() if path.suffix in {".service", ".socket"})
 EXPOSURE = 25
@@ -113,3 +116,13 @@ def test_the_program_of_the_unit_is_where_it_gets_installed():
         unit.read(UNITS / name)
         if "Service" in unit:
             assert unit["Service"]["ExecStart"].startswith("/opt/stratd/current/bin/stratd ")
+
+
+def test_every_directive_that_hardens_is_shown_to_hold_on_a_real_host():
+    text = (UNITS / "stratd.service").read_text()
+    section = text.partition("# ---- hardening")[2].partition("# ---- what had to stay off")[0]
+    directives = {line.partition("=")[0] for line in section.splitlines() if line[:1].isalpha()}
+    probed = {name.split()[0] for name in WANTED}
+    assert set() == directives - probed - set(SHOWN_ELSEWHERE)
+    assert set() == set(SHOWN_ELSEWHERE) - directives
+    assert set(WANTED) == set(PROBES)

@@ -142,6 +142,7 @@ PROBES: dict[str, Callable[[], object]] = {
     "PrivateTmp": lambda: os.path.exists("/tmp/host-test-marker"),  # noqa: PTH110
     "PrivateMounts": lambda: os.readlink("/proc/self/ns/mnt") != sys.argv[1],  # noqa: PTH115
     "PrivateDevices": lambda: sorted({"kmsg", "mem", "port", "vda", "console"} & set(os.listdir("/dev"))),  # noqa: PTH208
+    "DevicePolicy": lambda: os.close(os.open(sys.argv[2], os.O_RDONLY)),
     "ProtectKernelTunables": lambda: read_only("/proc/sys"),
     "ProtectKernelModules": lambda: (
         Path("/usr/lib/modules").exists() and os.access("/usr/lib/modules", os.R_OK)
