@@ -64,6 +64,7 @@ class Port(
         self._ledger = Ledger(daemon)
         self._secret = new_secret()
         self._adding = asyncio.Semaphore(AT_ONCE)
+        self._seeking = asyncio.Lock()
         self._meter = HostMeter(daemon.settings.state_dir)
         self._draining = Draining(
             daemon.actors, daemon.verbs, daemon.events, daemon.problems, lambda: daemon.host.policy

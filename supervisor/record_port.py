@@ -7,6 +7,7 @@ piece at most, and only a piece is held; what is computed from very many fills i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections import Counter
 from typing import Final
@@ -50,6 +51,8 @@ class Records:
     _ledger: Ledger
     _adding: asyncio.Semaphore
     """How many figures are made at once (``AT_ONCE``)."""
+    _seeking: asyncio.Lock
+    """Held while signals of a kind are looked for."""
 
     async def deployment_events(
         self, deployment_id: str, *, after: int | None, limit: int
@@ -131,9 +134,12 @@ class Records:
     ) -> list[SignalView]:
         """Return signals of one deployment, of those of an account, or of all, by what became of them."""
         owners = self._ledger.owners(deployment_id, account)
-        rows = await self._daemon.signals.ask(
-            lambda reader: reader.verdicts(owners, verdict=verdict, rule=rule, after=after, limit=limit)
-        )
+        # One that is to be of a kind may be looked for in all of the journal: one such at a time, so that
+        # whoever else asks it waits for one.
+        async with self._seeking if verdict or rule else contextlib.nullcontext():
+            rows = await self._daemon.signals.ask(
+                lambda reader: reader.verdicts(owners, verdict=verdict, rule=rule, after=after, limit=limit)
+            )
         return await asyncio.to_thread(list, map(SignalView.model_validate, rows))  # there may be very many
 
     async def signal(self, signal_id: str) -> SignalChain:

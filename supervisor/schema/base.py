@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -43,10 +44,17 @@ def few(given: Any, most: int = 1000) -> Any:
 
 
 def half_a_pair(given: Any) -> str | None:
-    """Return the first string in ``given``, names of fields included, that UTF-8 has no form for, else None.
+    """Return the first string in ``given``, names of fields too, that UTF-8 has no form for, else None."""
+    try:
+        # All of it at once, by the interpreter: to look at each part of a large body takes the loop a second.
+        json.dumps(given, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
+        return _search(given)
+    return None
 
-    Without recursion: how deep a body goes is its author's business.
-    """
+
+def _search(given: Any) -> str | None:
+    # Without recursion: how deep a body goes is its author's business.
     rest = [given]
     while rest:
         one = rest.pop()
@@ -61,7 +69,7 @@ def half_a_pair(given: Any) -> str | None:
 
 def _is_text(one: str) -> bool:
     try:
-        one.encode()  # by the interpreter: a look at each sign of a body takes the loop a second
+        one.encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
 
 from supervisor.api.routes import lines
 from supervisor.errors import NotFound, near_matches
+from supervisor.record_port import Records
 from supervisor.schema import LogLine, StartRequest
 from supervisor.schema.base import half_a_pair
 from supervisor.schema.changes import NamedValues
@@ -100,3 +103,31 @@ def test_very_many_lines_leave_the_loop_to_others_in_between():
     found, turns = asyncio.run(read())
     assert found == 10 * lines.TURN
     assert turns >= 9
+
+
+def test_of_searches_through_the_whole_journal_there_is_one_at_a_time_and_others_pass():
+    begun: list[str] = []
+    gate = asyncio.Event()
+
+    class Journal:
+        async def ask(self, question: Callable[[Any], Any]) -> list[Any]:
+            question(SimpleNamespace(verdicts=lambda *_, rule, **__: begun.append(rule or "")))
+            await gate.wait()
+            return []
+
+    port = Records()
+    port._daemon = cast(Any, SimpleNamespace(signals=Journal()))
+    port._ledger = cast(Any, SimpleNamespace(owners=lambda *_: None))
+    port._seeking = asyncio.Lock()
+
+    async def search() -> None:
+        async with asyncio.TaskGroup() as asked:
+            for rule in ("a", "b", None):
+                found = port.find_signals(None, None, verdict=None, rule=rule, after=None, limit=1)
+                asked.create_task(found)
+            await asyncio.sleep(0)
+            assert ["a", ""] == begun
+            gate.set()
+
+    asyncio.run(search())
+    assert ["a", "", "b"] == begun
