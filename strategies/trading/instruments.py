@@ -56,12 +56,16 @@ def on_grid(value: float, step: float | None) -> bool:
 
 def round_down(value: float, step: float | None) -> float:
     """Return the largest multiple of ``step`` that is not further from zero: for quantities, in lots."""
-    return value if step is None else math.copysign(_multiple(_floor(abs(value) / step), step), value)
+    if step is None or math.isinf(value / step):  # finer than a double, or no step at all
+        return value
+    return math.copysign(_multiple(_floor(abs(value) / step), step), value)
 
 
 def round_up(value: float, step: float | None) -> float:
     """Return the smallest multiple of ``step`` that is not nearer to zero."""
-    return value if step is None else math.copysign(_multiple(-_floor(-abs(value) / step), step), value)
+    if step is None or math.isinf(value / step):
+        return value
+    return math.copysign(_multiple(-_floor(-abs(value) / step), step), value)
 
 
 def worse_price(price: float, side: int, tick_size: float | None) -> float:

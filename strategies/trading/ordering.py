@@ -48,16 +48,21 @@ def order(signal: Signal, view: View, now: int, exits: bool, money: Money) -> Ve
         return unknown
     sized = size(signal, view.own.expected, money)
     if isinstance(sized, Size):
-        sized = in_lots(sized, view.own.expected, view.instrument)
+        sized = _bounded(sized) or in_lots(sized, view.own.expected, view.instrument)
     if isinstance(sized, Refusal):
         # A question of rate comes before one of position.
         late = RULES[sized.rule].step > RULES["rate"].step
         return (caps.rates(view, exits) if late else None) or sized
-    if not 0 < abs(sized.quantity) <= LARGEST:
-        return Refusal("quantity_out_of_range", f"the order comes to {sized.quantity:g} units")
     if sized.reduce_only:
         return caps.rates(view, exits) or _accepted(signal, asked, sized, None)
     return _opening(signal, view, asked, sized)
+
+
+def _bounded(sized: Size) -> Refusal | None:
+    """Judge whether a quantity can be: one that was divided by a price may be none, infinite or no number."""
+    if 0 < abs(sized.quantity) <= LARGEST:
+        return None
+    return Refusal("quantity_out_of_range", f"the order comes to {sized.quantity:g} units")
 
 
 def _worth(view: View) -> float | None:

@@ -89,7 +89,7 @@ def _trade(order: Order, report: Report, world: World) -> Match | str | None:
     if not isfinite(report.filled) or not abs(report.fees) <= LARGEST:
         return f"filled {report.filled}, fees {report.fees}: not numbers that can be"
     new = combine(report.filled, -order.filled)
-    if new == 0.0:
+    if abs(new) <= DUST * abs(order.quantity):
         return None
     if new * order.quantity < 0:
         return None if report.filled * order.quantity >= 0 else f"{report.filled:g} filled, of the other side"
@@ -100,8 +100,8 @@ def _trade(order: Order, report: Report, world: World) -> Match | str | None:
         return f"{report.filled:g} filled at {average}, not a price"
     multiplier = world.setup.instrument(order.symbol).multiplier
     value = abs(report.filled) * average * multiplier
-    price = (value - order.value) / (abs(new) * multiplier)
-    if price <= 0.0:
+    price = (value - order.value) / multiplier / abs(new)
+    if not 0.0 < price <= LARGEST:
         return f"an average of {average:g} over {report.filled:g} leaves no price for the last {new:g}"
     fee = max(0.0, report.fees - order.fees)
     whole = combine(order.quantity, -report.filled) == 0.0

@@ -3,6 +3,7 @@
 import math
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,3 +133,61 @@ def test_whoever_holds_something_can_always_exit_all_of_it(world, session, clear
     world["own"] = msgspec.structs.replace(world["own"], held=3.0, due=0.0)
     view = msgspec.structs.replace(VIEW, session=session, clearance=clearance, mode=mode, **world)
     assert judge(EXIT, view, NOW).quantity == -3.0
+
+
+SMALL_OR_LARGE = st.floats(5e-324, 1e15) | st.sampled_from([5e-324, 1e-300, 1e-9, 1e15])
+"""What decodes as a price or a size (``bus.messages.Price``)."""
+STEPS = st.none() | st.sampled_from([5e-324, 1e-8, 0.01, 1.0, 100.0, 1e12])
+TERMS = st.fixed_dictionaries(
+    {
+        "tick_size": STEPS,
+        "lot_size": STEPS,
+        "min_quantity": STEPS,
+        "multiplier": st.sampled_from([1e-12, 1.0, 1e12]),
+    }
+)
+ASKED = st.one_of(
+    st.builds(
+        lambda name, size: {"intent": "enter_long", "quantity": None, name: size},
+        st.sampled_from(["quantity", "notional"]),
+        SMALL_OR_LARGE,
+    ),
+    st.builds(
+        lambda size: {"intent": "enter_long", "quantity": None, "risk_pct": size}, st.floats(5e-324, 100.0)
+    ),
+    st.builds(
+        lambda name, size, side: {"intent": "target", "quantity": None, name: side * size},
+        st.sampled_from(["target_quantity", "target_weight"]),
+        SMALL_OR_LARGE,
+        st.sampled_from([1, -1]),
+    ),
+)
+PRICED = st.just({}) | SMALL_OR_LARGE.map(lambda limit: {"order_type": "limit", "limit_price": limit})
+
+
+@given(TERMS, ASKED, PRICED, SMALL_OR_LARGE, st.sampled_from([-10.0, 0.0, 10.0]))
+def test_whatever_a_strategy_may_send_is_judged(terms, asked, priced, stop, held):
+    """An exception would end the engine, and so what everybody else trades."""
+    view = msgspec.structs.replace(
+        VIEW,
+        instrument=Instrument(symbol="X", **terms),
+        own=msgspec.structs.replace(VIEW.own, held=held),
+        account=msgspec.structs.replace(VIEW.account, equity=1e9),
+    )
+    sent = {**asked, **priced, "stop_loss": Level("price", stop)}
+    verdict = judge(msgspec.structs.replace(ENTRY, **sent), view, NOW)
+    if verdict.passed:
+        assert 0 < abs(verdict.quantity) <= 1e15
+
+
+@pytest.mark.parametrize(
+    ("terms", "asked"),
+    [
+        ({"lot_size": 1.0}, {"notional": 1e15, "limit_price": 5e-324, "order_type": "limit"}),
+        ({"min_quantity": 1.0}, {"notional": 5e-324}),
+    ],
+)
+def test_sizes_that_division_takes_out_of_all_bounds_are_refused(terms, asked):
+    view = msgspec.structs.replace(VIEW, instrument=Instrument(symbol="X", **terms))
+    sent = {"intent": "enter_long", "quantity": None, **asked}
+    assert "quantity_out_of_range" == judge(msgspec.structs.replace(ENTRY, **sent), view, NOW).rule

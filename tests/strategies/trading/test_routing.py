@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from bus.messages import Filled, Level, OrderChanged
 from strategies.trading.accounts import AccountTerms
 from strategies.trading.core import Core, Outcome
+from strategies.trading.instruments import Instrument, Instruments
 from strategies.trading.orders import Order
 from strategies.trading.records import Executed, Latched, Placed, Routed
 from strategies.trading.routing import Report
@@ -104,7 +105,8 @@ def test_partial_fills_add_up_and_a_repeated_report_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    ("filled", "average"), [(11.0, 100.0), (-1.0, 100.0), (5.0, None), (5.0, 0.0), (float("nan"), 100.0)]
+    ("filled", "average"),
+    [(11.0, 100.0), (-1.0, 100.0), (5.0, None), (5.0, 0.0), (float("nan"), 100.0), (5.0, 1e300)],
 )
 def test_what_cannot_be_is_told_and_books_stay_as_they_are(filled, average):
     core = live_core()
@@ -112,6 +114,16 @@ def test_what_cannot_be_is_told_and_books_stay_as_they_are(filled, average):
     out = core.on_report(report(order, "working", filled=filled, average_price=average), T0 + 2)
     assert ["report_refused"] == [kind for kind, _, _ in out.events]
     assert 0.0 == quantity(core)
+
+
+def test_a_fill_that_is_nothing_beside_its_order_is_none_whatever_a_contract_is_worth():
+    instruments = Instruments({"X": Instrument(symbol="X", multiplier=0.1)})
+    core = live_core(replace(LIVE, instruments=instruments))
+    order, _ = ordered(core, quantity=10.0)
+    out = core.on_report(report(order, "working", filled=5e-324, average_price=100.0), T0 + 2)
+    assert ([], 0.0) == (out.events, quantity(core))
+    core.on_report(report(order, "filled", filled=10.0, average_price=100.0), T0 + 3)
+    assert 10.0 == quantity(core)
 
 
 def test_a_rejection_ends_the_order_and_tells_the_strategy():
