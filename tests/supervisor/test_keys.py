@@ -17,6 +17,7 @@ from supervisor.keys import hashing, keyring, text
 from supervisor.keys.answers import KEEP_NS, Answer, Answers, key_of
 from supervisor.keys.keyring import USED_EVERY, Keyring
 from supervisor.keys.record import KeyRecord
+from supervisor.store import answers as answers_module
 from supervisor.store.answers import AnswerStore
 from supervisor.store.audit import KEEP, AuditRecord, AuditStore
 from supervisor.store.deployments import DeploymentStore
@@ -350,3 +351,23 @@ def test_answers_in_memory_are_bounded_and_the_newest_stay(puts):
 )
 def test_a_key_of_idempotency_is_a_string_in_quotes_or_bare(header, key):
     assert key_of(header) == key
+
+
+def test_no_key_fills_the_disk_with_answers(tmp_path, monkeypatch):
+    monkeypatch.setattr(answers_module, "MOST", 20)
+    store = DeploymentStore(f"sqlite:///{tmp_path}/stratd.db")
+    store.open()
+    try:
+        answers = AnswerStore(store)
+        for at in range(1, 101):
+            answers.put(
+                f"{at}", Answer(fingerprint="f", status=201, media="application/json", body=b"{}", at=at)
+            )
+        kept = [at for at in range(1, 101) if answers.find(f"{at}", 100) is not None]
+        assert kept[-20:] == [*range(81, 101)]
+        assert len(kept) <= 20 + 20 // 10
+        answers.put("large", Answer(fingerprint="f", status=201, media="a/b", body=bytes(2**20), at=101))
+        large = answers.find("large", 101)
+        assert (large.status, large.media, large.body) == (201, "", b"")
+    finally:
+        store.close()
