@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -23,8 +25,10 @@ from uvicorn.server import ServerState
 
 from supervisor.api import caller
 from supervisor.api.bounds import Bounds
+from supervisor.api.handshakes import fault_of
 from supervisor.api.origins import LOCAL
 from supervisor.api.peers import Admission, Peer, name_of, peer_of
+from supervisor.api.request_ids import uuid7
 from supervisor.errors import Refused
 from supervisor.problems import problem_of
 from supervisor.schema import Problem
@@ -204,10 +208,21 @@ class GuardedProtocol(H11Protocol):
             self.transport.write(_closing(HTTPStatus.BAD_REQUEST, Problem(title=msg.rstrip("."), status=400)))
         self.transport.close()
 
-    def handle_websocket_upgrade(self, event: Any) -> None:
-        """Hand the connection over; without a key it is answered and closed there."""
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection over, unless that is no handshake; without a key it is closed there."""
         self._doorman.knows(self)
-        super().handle_websocket_upgrade(event)
+        fault = fault_of(event.method, event.headers)
+        if fault is None:
+            super().handle_websocket_upgrade(event)
+            return
+        path = event.target.partition(b"?")[0].decode("latin-1")
+        name = uuid7(time.time_ns() // 10**6, os.urandom(10))
+        problem = fault.model_copy(update={"instance": path, "request_id": name})
+        said = {"x-request-id": name}
+        said |= {"allow": "GET"} if fault.status == HTTPStatus.METHOD_NOT_ALLOWED else {}
+        said |= {"sec-websocket-version": "13"} if fault.status == HTTPStatus.UPGRADE_REQUIRED else {}
+        self.transport.write(_closing(HTTPStatus(fault.status), problem, said))
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -216,8 +231,9 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
 
-def _closing(status: HTTPStatus, problem: Problem) -> bytes:
+def _closing(status: HTTPStatus, problem: Problem, more: Mapping[str, str] | None = None) -> bytes:
     """Return a whole answer that says ``problem``, after which the connection is closed."""
     body = problem.model_dump_json().encode()
     head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in (more or {}).items())
     return f"{head}connection: close\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body

@@ -26,11 +26,13 @@ FORMATS: Final[Mapping[str, int]] = MappingProxyType(
         "history": history.VERSION,
         "journal": journal_file.VERSION,
         "tape": 1,
+        "tightened": 1,
         "trading": 1,
     }
 )
 """What this version reads and writes: the tape's segments with the marks in them (``tape_records``,
-``engine/resume.py``) and ``trading.setup`` have none of their own. Checkpoints are rows of the journal."""
+``engine/resume.py``), ``tightened.json`` and ``trading.setup`` have none of their own. Checkpoints are rows
+of the journal."""
 RESTORING: Final = ".restore.new"
 """There while a backup is put into a directory (restore.py)."""
 _MOST: Final = 65_536

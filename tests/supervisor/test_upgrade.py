@@ -381,7 +381,7 @@ def test_doctor_tells_which_version_wrote_what(state):
     bring_up(state)
     view = checkup.look(state, "0.2.0")
     assert (view.state, view.detail) == (
-        "active", "database 5, history 1, journal 5, tape 1, trading 1 by stratd 0.2.0"
+        "active", "database 5, history 1, journal 5, tape 1, tightened 1, trading 1 by stratd 0.2.0"
     )  # fmt: skip
     text = json.loads((state / formats.NAME).read_text())
     (state / formats.NAME).write_text(json.dumps({**text, "formats": {**text["formats"], "journal": 3}}))
