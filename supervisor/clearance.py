@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 EVERY: Final = 2.0
 """Seconds between two questions about an account."""
 TIMEOUT: Final = 2.0
+"""Seconds that one question may take, all in all: the engine is told once those of a round are answered, and
+one account of which nothing comes must not have the word on the others lapse (``LASTS``)."""
 LIFE: Final = 10.0
 """Seconds for which an answer counts: a service may miss a question or two, and be restarted."""
 LASTS: Final = 3 * EVERY
@@ -131,7 +133,7 @@ class Clearing:
     async def _ask(self, client: httpx2.AsyncClient, name: str) -> None:
         """Wall: whatever goes wrong with a question is no answer, and that is told by its age."""
         try:
-            async with asyncio.timeout(2 * TIMEOUT):
+            async with asyncio.timeout(TIMEOUT):
                 async with client.stream("GET", f"accounts/{quote(name, safe='')}/clearance") as response:
                     body = b""
                     async for part in response.aiter_bytes():

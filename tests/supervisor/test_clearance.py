@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from pydantic import SecretStr
 from supervisor import clearance
 from supervisor.clearance import Answer, Clearing, Known, read, said
 from supervisor.engine.trading import Trading
-from tests.waiting import until
+from tests.waiting import turn, until
 
 KEY = "the key of all services"
 
@@ -108,6 +109,47 @@ def live(
 
     asyncio.run(run())
     return service, heard
+
+
+class Silent:
+    """A service that takes a question, and goes on answering byte by byte without an end."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"X-More: 1\r\n" if self.begun else b"HTTP/1.1 200 OK\r\n")
+                self.begun = True
+                await writer.drain()
+                await turn()
+
+    begun = False
+
+
+@pytest.mark.system
+def test_an_answer_without_an_end_takes_no_longer_than_a_question_may(monkeypatch):
+    asked: list[float] = []
+    real = asyncio.timeout
+    monkeypatch.setattr(clearance.asyncio, "timeout", lambda delay: asked.append(delay) or real(delay / 100))
+
+    async def run() -> None:
+        server = await asyncio.start_server(Silent().serve, "127.0.0.1", 0)
+        heard = Heard()
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        clearing = Clearing(lambda: settings(url), heard, heard, {})
+        clearing.start()
+        try:
+            await until(lambda: told(heard), what="the engine is told")
+        finally:
+            await clearing.stop()
+            server.close()
+
+    async def told(heard: Heard) -> bool:
+        return heard.told == [{"fund": "unreachable"}]
+
+    asyncio.run(run())
+    # What is told at the end of a round counts until after the end of the next.
+    assert clearance.EVERY + asked[0] < clearance.LASTS
 
 
 @pytest.mark.system
