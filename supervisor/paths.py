@@ -49,7 +49,12 @@ def default_runtime_dir(environ: Mapping[str, str], uid: int) -> Path:
     if uid == 0:
         return Path("/run/stratd")
     base = environ.get("XDG_RUNTIME_DIR", "")
-    return Path(base) / "stratd" if base.startswith("/") else Path(f"/tmp/stratd-{uid}")  # noqa: S108  (see above)
+    return Path(base) / "stratd" if base.startswith("/") else stand_in(uid)
+
+
+def stand_in(uid: int) -> Path:
+    """Where sockets are of a user without a login session: anybody may have made it, so look whose it is."""
+    return Path(f"/tmp/stratd-{uid}")  # noqa: S108  (as the XDG base directory specification asks)
 
 
 def home(environ: Mapping[str, str]) -> Path:

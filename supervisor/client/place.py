@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from supervisor.client.errors import Unsendable
-from supervisor.paths import api_socket
+from supervisor.paths import api_socket, stand_in
 
 Certificate: TypeAlias = str | Path | tuple[str | Path, str | Path]
 """A PEM file with certificate and key, or one of each."""
@@ -44,11 +45,30 @@ def place_of(given: str | Path | None, environ: Mapping[str, str], uid: int) -> 
     named = given if given is not None else environ.get("STRATD_URL") or None
     if named is None:
         named = api_socket(environ, uid)
+        _is_own(named.parent, uid)
     if isinstance(named, Path):
         return Place(str(named), socket=named)
     if named.startswith("/"):
         return Place(named, socket=Path(named))
     return _of_url(named)
+
+
+def _is_own(folder: Path, uid: int) -> None:
+    """Raise ``Unsendable`` for a folder below /tmp, where there is no other, that somebody else has made.
+
+    Whoever came first would be taken for the daemon: be told what is asked, and handed code.
+    """
+    if folder != stand_in(uid):
+        return
+    try:
+        found = folder.lstat()
+    except OSError:
+        return  # then nobody answers, either
+    if found.st_uid != uid or not stat.S_ISDIR(found.st_mode):
+        raise Unsendable(
+            f"{folder} was made by another user (uid {found.st_uid}), who would be taken for the daemon: "
+            "set STRATD_RUNTIME_DIR or XDG_RUNTIME_DIR"
+        )
 
 
 def _of_url(text: str) -> Place:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from supervisor import paths
+from supervisor.client import place as place_module
 from supervisor.client.call import segment, send
 from supervisor.client.errors import NotFound, Unsendable
 from supervisor.client.place import Place, place_of
@@ -106,3 +109,21 @@ def test_what_json_cannot_say_is_not_sent():
         send("POST", "x", {"a": float("nan")})
     with pytest.raises(Unsendable):
         send("POST", "x", {"a": object()})
+
+
+def test_a_folder_below_tmp_that_another_user_made_is_not_taken_for_the_daemons(tmp_path, monkeypatch):
+    """Where there is no folder of a login session, anybody may come first."""
+    me = os.geteuid()
+    folder = tmp_path / "stratd"
+    for module in (paths, place_module):
+        monkeypatch.setattr(module, "stand_in", lambda _uid: folder)
+    environ = {"HOME": str(tmp_path)}
+    assert place_of(None, environ, me or 1000).socket == folder / "api.sock"  # nobody made it: nobody answers
+    folder.mkdir()
+    with pytest.raises(Unsendable, match=f"was made by another user \\(uid {me}\\)"):
+        place_of(None, environ, me + 1)
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    with pytest.raises(Unsendable, match="another user"):
+        place_of(None, environ, me + 1)
+    assert place_of(None, {**environ, "XDG_RUNTIME_DIR": "/run/user/1"}, me + 1).socket
