@@ -29,6 +29,7 @@ from supervisor.api.within import (
     one_account,
     one_deployment,
     own_answer,
+    own_candles,
     own_events,
     own_readiness,
     own_signal,
@@ -114,7 +115,7 @@ DECISIONS: Final[dict[str, Decision]] = {
     "pending_signals": found_signals,
     "approve_signal": own_answer,
     "reject_signal": own_answer,
-    "candles": passes,
+    "candles": own_candles,
     # keys
     "create_key": denied,
     "keys": denied,

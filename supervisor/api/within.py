@@ -199,6 +199,12 @@ async def own_answer(within: Within, call: Call, signal_id: str, **asked: Any) -
     return await call(signal_id, **asked)
 
 
+async def own_candles(within: Within, call: Call, symbol: str, *args: Any, **asked: Any) -> list[Any]:
+    """Of the symbols that it is shown: that there are any of another would say that others read it."""
+    shown = {one.symbol for one in await within.port.symbols(account=within.account)}
+    return list(await call(symbol, *args, **asked)) if symbol in shown else []
+
+
 async def executed(within: Within, call: Call, request: ExecuteRequest, **asked: Any) -> Any:
     """A new deployment of a strategy, which becomes its own."""
     if request.account not in (None, within.account):

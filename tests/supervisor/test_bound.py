@@ -170,6 +170,16 @@ def test_what_was_before_a_deployment_was_of_another_one_of_that_id(fake):
     assert [4, 5] == run(read())
 
 
+def test_candles_are_of_the_symbols_that_it_is_shown(fake):
+    fake.rows["gold"] = fake.rows["gold"].model_copy(update={"symbols": ["XAUUSD"]})
+    port = bound(fake)
+    assert "XAUUSD" not in {one.symbol for one in run(port.symbols())}
+    assert [] == run(port.candles("XAUUSD", "1m", before=None, n=1))
+    assert fake.calls == []
+    run(port.candles("EURUSD", "1m", before=None, n=1))
+    assert [("candles", "EURUSD", "1m", None, 1)] == fake.calls
+
+
 def test_the_status_counts_its_own_and_names_nothing_of_others(fake):
     status = run(bound(fake).status())
     assert (status.deployments, status.running, status.signals.accepted) == ({"running": 2}, 2, 8)
