@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,11 @@ class DeploymentStore:
                 f"{self.where} could not be read ({_first_line(error)}): {self._take_over(saved)} of its "
                 f"deployments were saved, and it lies at {aside} now"
             )
+        except ImportError as error:
+            raise StoreError(
+                f"{self.where}: {error}: its driver is no part of stratd; install it into this "
+                f"environment: {sys.prefix}/bin/pip install 'psycopg[binary]'"
+            ) from None
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(f"{self.where}: {_first_line(error)}") from None
         return ""

@@ -2,7 +2,7 @@
 
 Keys, all under one prefix (``stratd:``), written together in one MULTI so that a reader sees no half::
 
-    stratd:mark          hash    identity, seq, settled, at: what this is a copy of, and how far it goes
+    stratd:mark          hash    format; identity, seq, settled, at: what this is a copy of, how far it goes
     stratd:deployments   hash    id -> JSON: the deployment, what is wanted, state, generation
     stratd:positions     hash    id -> JSON: list of holdings
     stratd:orders        hash    id -> JSON: list of the orders that wait
@@ -26,6 +26,8 @@ from supervisor.mirror import Batch, Mark, MirrorError
 from supervisor.mirror_rows import HASHES, Contents
 
 PREFIX = "stratd:"
+FORMAT = 1
+"""Of the copy, said in its mark and read before anything else; one that does not say has format 1."""
 KEEP_SIGNALS = 100_000
 """Signals kept in the stream, about: the journal has them all."""
 KEEP_SUPERSEDED = 30 * 86_400
@@ -50,11 +52,15 @@ class RedisMirror:
         self._redis: redis.Redis = redis.Redis.from_url(url, **options)
 
     async def mark(self) -> Mark | None:
-        """Return what the copy there is of, None if there is none (or none that can be read)."""
+        """Return what the copy there is of, None if there is none (or none that can be read).
+
+        A copy of a later format is a ``MirrorError``: it is neither read nor written to.
+        """
         try:
             found: dict[Any, Any] = await self._redis.hgetall(f"{PREFIX}mark")
         except (RedisError, OSError, TimeoutError) as error:
             raise _translated(error) from None
+        _refuse_newer(found.get(b"format", b"1"))
         try:
             mark = Mark(
                 identity=found[b"identity"].decode(),
@@ -92,7 +98,7 @@ class RedisMirror:
                             maxlen=KEEP_SIGNALS,
                             approximate=True,
                         )
-                mark: dict[Any, Any] = msgspec.structs.asdict(batch.mark)
+                mark: dict[Any, Any] = {**msgspec.structs.asdict(batch.mark), "format": FORMAT}
                 pipe.hset(f"{PREFIX}mark", mapping=mark)
                 await pipe.execute()
         except (RedisError, OSError, TimeoutError) as error:
@@ -137,6 +143,14 @@ class RedisMirror:
             await self._redis.aclose()
         except (RedisError, OSError, TimeoutError) as error:
             raise _translated(error) from None
+
+
+def _refuse_newer(said: bytes) -> None:
+    if not said.isdigit() or int(said) > FORMAT:
+        raise MirrorError(
+            f"the copy there has format {said.decode(errors='replace')}, this stratd knows up to {FORMAT}: "
+            "start the version that wrote it, or point REDIS_URL at a database of its own"
+        )
 
 
 def _number(entry_id: bytes) -> int:

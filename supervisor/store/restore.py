@@ -1,9 +1,9 @@
 """Puts a backup into an empty state directory, so that nothing which was done since is done again.
 
 A backup is the past, and the world has gone on. So numbers go on well beyond its own: no consumer sees one of
-them on another signal. The directory gets another identity, so a mirror that is newer is put aside by the
-daemon, whole, instead of being mixed with it. Live deployments come back stopped, unless they are wanted as
-they were: a person compares with the broker first.
+them on another signal. The directory gets another identity, so a mirror that is newer is not mixed with it:
+the daemon leaves it as it is, and says so. Live deployments come back stopped, unless they are wanted as they
+were: a person compares with the broker first.
 
 Rules of this file. The archive is looked through before anything is written. ``MARK`` lies in the directory
 from the first file to the last, and no daemon starts over it (formats.py): what was cut off is repeated.

@@ -121,14 +121,15 @@ def _database(url: str) -> int | None:
     path = database_path(url)
     if path is not None and not path.exists():
         return None
-    engine = sql.create_engine(url)
     try:
-        with engine.connect() as connection:
-            found = schema.find(connection)
-    except (SQLAlchemyError, OSError, schema.SchemaError):
+        engine = sql.create_engine(url)
+        try:
+            with engine.connect() as connection:
+                found = schema.find(connection)
+        finally:
+            engine.dispose()
+    except (SQLAlchemyError, OSError, ImportError, schema.SchemaError):
         return None  # damaged, out of reach or not ours: the store says so when it is opened
-    finally:
-        engine.dispose()
     # One that is newer is refused by the store, before anything is written.
     return found if found is not None and found <= schema.HEAD else None
 

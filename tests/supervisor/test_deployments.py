@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 
 import pytest
 from msgspec.structs import replace
@@ -200,3 +201,9 @@ def test_a_password_is_never_shown():
 def test_using_it_before_opening_is_an_error_by_name(url):
     with pytest.raises(StoreError, match="is not open"):
         DeploymentStore(url).load()
+
+
+def test_a_driver_that_is_not_installed_is_named_with_the_command_that_brings_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it were not there, where it is
+    with pytest.raises(StoreError, match=r"is no part of stratd; .*pip install 'psycopg\[binary\]'$"):
+        DeploymentStore("postgresql://stratd:secret@127.0.0.1:1/stratd").open()

@@ -300,6 +300,31 @@ def test_the_copy_of_another_daemon_is_left_alone(server):
 
 
 @pytest.mark.system
+@pytest.mark.parametrize("said", ["2", "cake"])
+def test_the_copy_of_a_later_version_is_neither_read_nor_written_to(server, said):
+    async def scenario():
+        truth = Truth()
+        async with Scene(server, truth) as scene:
+            truth.accept(3)
+            await scene.level()
+            assert await scene.client.hget("stratd:mark", "format") == b"1"
+            await scene.client.hset("stratd:mark", "format", said)
+            before = await scene.client.hgetall("stratd:mark")
+            truth.accept()
+            scene.mirror.touch()
+
+            async def refused():
+                return f"the copy there has format {said}" in scene.mirror.view().detail
+
+            await scene.until(refused, "the refusal")
+            assert await scene.client.hgetall("stratd:mark") == before
+            assert len(await scene.stream()) == 3
+
+    server.start()
+    asyncio.run(scenario())
+
+
+@pytest.mark.system
 def test_a_batch_sent_twice_is_there_once(server):
     async def scenario():
         truth = Truth()
