@@ -39,6 +39,12 @@ def test_no_cause_is_made_up():
     assert sorted(get_args(spec.Cause)) == sorted(named)
 
 
+def test_every_alert_says_what_to_do_and_none_is_made_up():
+    alerts = (ROOT / "docs" / "grafana" / "alerts.yml").read_text("utf-8")
+    told = re.findall(r"^\| `(Stratd\w+)` \| \S", PAGE, re.MULTILINE)
+    assert re.findall(r"- alert: (\w+)", alerts) == told
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -153,3 +154,13 @@ def test_who_accepts_openmetrics_gets_it():
     content_type, text = render(picture(), "application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     assert text.endswith(b"# EOF\n")
+
+
+def test_every_metric_is_in_the_table_of_the_documents_and_none_is_made_up(families):
+    page = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
+    documented = set()
+    for row in re.findall(r"^\| (`.+?) \|", page.read_text("utf-8"), re.MULTILINE):
+        names = re.findall(r"`(\w+)`", row)
+        first = names[0].partition("_")[0]  # `deployment_ticks_total`, `_candles_total`: of the same
+        documented |= {f"stratd_{first if name.startswith('_') else ''}{name}" for name in names}
+    assert {name.removesuffix("_total") for name in documented} == set(families)
