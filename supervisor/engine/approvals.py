@@ -33,11 +33,12 @@ class Approvals:
         if pending is not None:
             # While no feed brings its symbol nobody knows it to be of a recording: then it is of now.
             now = max(self._age(pending), self._judged_at(pending) or time.time_ns())
-            outcome = engine.core.answer(
-                order.signal_id, approve=order.approve, by=order.by, remark=order.remark, now=now
+            engine.take(
+                engine.core.answer(
+                    order.signal_id, approve=order.approve, by=order.by, remark=order.remark, now=now
+                )
             )
-            engine.take(outcome)
-            changed = bool(outcome.records)
+            changed = engine.core.world.state.pending.find(order.signal_id) is None
             problem = "" if changed else f"{pending.deployment_id} does not run, or is not warm yet"
 
         def answer() -> None:
