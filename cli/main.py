@@ -33,6 +33,7 @@ from cli.commands import (
     storage,
     streams,
     systemd,
+    webhooks,
 )
 from cli.errors import DONE, FAILED, INTERRUPTED, USAGE, CommandError
 from cli.place import URL
@@ -110,6 +111,7 @@ for verbs in (
     catalogue,
     feeds,
     keys,
+    webhooks,
     config,
     host,
     systemd,

@@ -13,6 +13,7 @@ from strategies.trading.records import Judged
 from supervisor.accounts import Parts
 from supervisor.asking import Asking
 from supervisor.errors import Failed, NotFound, Unavailable
+from supervisor.life import State
 from supervisor.store.journal_chain import Chain
 from supervisor.trading_control import AnswerSignal, SignalAnswered
 
@@ -22,6 +23,7 @@ class Approvals:
 
     def __init__(self, daemon: Parts) -> None:
         self._signals = daemon.signals
+        self._actors = daemon.actors
         self._asking: Asking[SignalAnswered] = Asking(daemon.engine)
         daemon.news.on_signal_answered = self._asking.on_answer
         daemon.news.on_engine_gone.append(self._asking.on_engine_death)
@@ -38,6 +40,8 @@ class Approvals:
         """
         found, changed = await self._chain(signal_id), False
         if found.judged.decision == "pending":
+            if approve:
+                self._must_run(found.judged)
             answered = await self._asking.ask(
                 lambda number: AnswerSignal(signal_id, approve, by, remark, number)
             )
@@ -51,6 +55,13 @@ class Approvals:
         if not found.judged.by or approve == (found.judged.rule == "approval_denied"):
             raise Failed(f"signal {signal_id} waits no longer: {_became(found.judged)}")
         return found, changed
+
+    def _must_run(self, pending: Judged) -> None:
+        """Refuse while no instance is there: the engine lets go of one some seconds after its death."""
+        actor = self._actors.get(pending.deployment_id)
+        if actor is None or actor.life.state not in (State.RUNNING, State.PAUSED):
+            name = pending.deployment_id
+            raise Failed(f"signal {pending.signal_id} goes on waiting: {name} does not run")
 
     async def _chain(self, signal_id: str) -> Chain:
         found = await self._signals.ask(lambda reader: reader.chain(signal_id))

@@ -17,6 +17,7 @@ from strategies.trading.latches import Latch
 from strategies.trading.protection import Guard
 from supervisor.trading_control import (
     AccountRow,
+    AlertTaken,
     AnswerSignal,
     Clearances,
     Flooded,
@@ -26,6 +27,7 @@ from supervisor.trading_control import (
     RouteOrder,
     SetLatch,
     SignalAnswered,
+    TakeAlert,
     TradingAnswer,
 )
 
@@ -179,6 +181,7 @@ EngineOrder: TypeAlias = (
     | OrderReport
     | Clearances
     | AnswerSignal
+    | TakeAlert
 )
 
 
@@ -319,5 +322,6 @@ EngineNews: TypeAlias = (
     | RouteOrder
     | Flooded
     | SignalAnswered
+    | AlertTaken
     | Forgotten
 )

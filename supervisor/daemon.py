@@ -30,6 +30,7 @@ from supervisor import life as lf
 from supervisor.account_limits import AccountLimits
 from supervisor.accounts import Accounts
 from supervisor.actor import Actor
+from supervisor.alerts import Alerts
 from supervisor.approvals import Approvals
 from supervisor.briefing import Briefing
 from supervisor.catalogue import Catalogue
@@ -143,6 +144,7 @@ class Daemon:
         self.news.on_engine_gone.append(self.checkpoints.on_engine_death)
         self.accounts = Accounts(self)
         self.approvals = Approvals(self)
+        self.alerts = Alerts(self)
         self.hub = Hub(DaemonWorld(self))
         self.scrape = Scrape(self)
         self.routing = Routing(settings.route_specs, self.engine.tell, self.events.note, self.problems)

@@ -14,7 +14,7 @@ from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.events import EventLog
 from supervisor.metrics.totals import Totals
-from supervisor.trading_control import Flooded, RouteOrder, SignalAnswered, TradingAnswer
+from supervisor.trading_control import AlertTaken, Flooded, RouteOrder, SignalAnswered, TradingAnswer
 
 AGAIN, SELDOM = 0.002, 0.25
 """Seconds between two looks at what a cell left behind: at first, and doubled up to."""
@@ -53,6 +53,7 @@ class News:
         self.on_ready: Callable[[control.EngineReady], None] = lambda _ready: None
         self.on_stats: Callable[[control.EngineStats], None] = lambda _stats: None
         self.on_feed: Callable[[control.FeedTurned], None] = lambda _turned: None
+        self.on_alert_taken: Callable[[AlertTaken], None] = lambda _answer: None
         self.on_signal_answered: Callable[[SignalAnswered], None] = lambda _answer: None
         self.on_trading_answer: Callable[[TradingAnswer], None] = lambda _answer: None
         self.on_route: Callable[[RouteOrder], None] = lambda _order: None
@@ -84,6 +85,8 @@ class News:
                 self.on_trading_answer(news)
             case SignalAnswered():
                 self.on_signal_answered(news)
+            case AlertTaken():
+                self.on_alert_taken(news)
             case RouteOrder():
                 self.on_route(news)
             case Flooded():

@@ -51,10 +51,21 @@ from supervisor.schema import (
 from supervisor.selection import find
 from supervisor.store.deployments import StoreError
 from supervisor.streaming.port import Streaming
+from supervisor.webhook_port import Webhooks
 
 
 class Port(
-    Access, Money, MarketData, Running, Streaming, Changes, Records, Operations, Registering, Approving
+    Access,
+    Money,
+    MarketData,
+    Running,
+    Streaming,
+    Changes,
+    Records,
+    Operations,
+    Registering,
+    Approving,
+    Webhooks,
 ):
     """Answers for one daemon."""
 
@@ -225,6 +236,7 @@ class Port(
         for outcome in result.outcomes:
             if outcome.problem is None:
                 self._daemon.news.rows.pop(outcome.id, None)
+                await self.drop_webhooks(outcome.id)
         return result
 
     # ---- saved states ---------------------------------------------------------------------------

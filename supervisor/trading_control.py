@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from bus.messages import Position
+from bus.messages import Position, Signal
 from strategies.trading.accounts import AccountTerms
 from strategies.trading.instruments import Instruments
 from strategies.trading.latches import Latch, LatchKind, Scope
@@ -105,6 +105,17 @@ class AnswerSignal(Struct, frozen=True, array_like=True, tag=15):
     request: int
 
 
+class TakeAlert(Struct, frozen=True, array_like=True, tag=16):
+    """Judge a signal that came from outside as one of the deployment; ``AlertTaken`` follows, once durable.
+
+    ``signal`` has what the alert says and its ``data_key``; when it is of is for the engine to say.
+    """
+
+    deployment_id: str
+    signal: Signal
+    request: int
+
+
 class AccountRow(Struct, frozen=True, kw_only=True):
     """What the engine knows of one account, once a second; money in ``currency``, None unknown."""
 
@@ -158,6 +169,17 @@ class SignalAnswered(Struct, frozen=True, array_like=True, tag=10):
     request: int
     changed: bool
     problem: str = ""
+
+
+class AlertTaken(Struct, frozen=True, array_like=True, tag=11):
+    """The verdict on a ``TakeAlert``, or the ``problem`` for which it was not judged."""
+
+    request: int
+    problem: str = ""
+    signal_id: str = ""
+    decision: str = ""
+    rule: str = ""
+    detail: str = ""
 
 
 class RouteOrder(Struct, frozen=True, array_like=True, tag=8):

@@ -51,6 +51,7 @@ from supervisor.api.routes.required import required_routes
 from supervisor.api.routes.signals import signal_routes
 from supervisor.api.routes.state import state_routes
 from supervisor.api.routes.stream import stream_routes
+from supervisor.api.routes.webhooks import webhook_routes
 from supervisor.api.timeouts import Timeout
 from supervisor.audit_trail import AuditTrail
 from supervisor.errors import Invalid, StratdError
@@ -76,6 +77,7 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     line_routes,
     stream_routes,
     key_routes,
+    webhook_routes,
 )
 """Who adds the routes below ``/api/v1``, one a subject."""
 MOST_TOLD: Final = 50

@@ -121,6 +121,11 @@ DECISIONS: Final[dict[str, Decision]] = {
     "keys": denied,
     "revoke_key": denied,
     "audit": denied,
+    # webhooks
+    "create_webhook": denied,
+    "webhooks": denied,
+    "revoke_webhook": denied,
+    "take_alert": one_deployment,
     # money
     "accounts": listed,
     "account": one_account,

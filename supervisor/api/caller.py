@@ -29,6 +29,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     """Who asks: ``name`` for records, ``account`` "" for one that is bound to none.
 
     ``key``: the id of the key that was shown, "" for a peer of the Unix socket.
+    ``webhook``: the deployment that a webhook's token is for, which may hand alerts to it and nothing else.
     ``owner``: root or the daemon's own user, by the kernel's word, who alone may answer for code.
     """
 
@@ -37,6 +38,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     account: str = ""
     owner: bool = False
     key: str = ""
+    webhook: str = ""
 
 
 NOBODY: Final = Caller(name="nobody")

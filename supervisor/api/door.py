@@ -21,6 +21,7 @@ from supervisor.api.caller import Scope as Permission
 from supervisor.api.protocol import KNOWN
 from supervisor.api.rates import Headers, Left, Rate
 from supervisor.errors import Failed, Unauthenticated
+from supervisor.keys import hooks
 from supervisor.keys.keyring import Keyring
 from supervisor.keys.record import KeyRecord
 from supervisor.problems import problem_of
@@ -67,8 +68,9 @@ class Door:
             await self._app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
-        if not isinstance(state.get("caller"), Caller):
-            found = await self._who(scope, send)
+        token = _webhook_token(scope)
+        if token is not None or not isinstance(state.get("caller"), Caller):
+            found = await self._who(scope, send, token)
             if found is None:
                 return
             state["caller"], send = found
@@ -87,9 +89,9 @@ class Door:
         finally:
             self._open[key] -= 1
 
-    async def _who(self, scope: Scope, send: Send) -> tuple[Caller, Send] | None:
-        """Return who asks, and how to answer; None if that is done."""
-        shown = shown_key(scope)
+    async def _who(self, scope: Scope, send: Send, token: str | None) -> tuple[Caller, Send] | None:
+        """Return who asks, and how to answer; None if that is done. ``token``: of a webhook, in the path."""
+        shown = shown_key(scope) if token is None else token
         if shown is None or self._keys is None:
             if self._keys is None or is_public(scope):
                 return NOBODY, send
@@ -128,6 +130,22 @@ class Door:
         return None
 
 
+def _webhook_token(scope: Scope) -> str | None:
+    """Return the token that the path of an alert shows, None for another request.
+
+    It is taken out of the path, also for a peer of the Unix socket: everything that is done from here on
+    writes paths down (the audit trail, problem documents).
+    """
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    found = hooks.shown_in(scope["path"])
+    if found is None:
+        return None
+    token, scope["path"] = found
+    scope["raw_path"] = scope["path"].encode()
+    return token
+
+
 def shown_key(scope: Scope) -> str | None:
     """Return the key that a request shows, None if it shows none."""
     for name, value in scope["headers"]:
@@ -155,7 +173,9 @@ def caller_of(record: KeyRecord) -> Caller:
     """Return who the owner of a key is."""
     known: tuple[Permission, ...] = ("read", "trade", "code", "admin")
     scopes = frozenset(scope for scope in known if scope in record.scopes)
-    return Caller(name=record.name or record.id, scopes=scopes, account=record.account, key=record.id)
+    webhook = hooks.deployment_of(record)
+    name = record.name or (f"webhook {record.id}" if webhook else record.id)
+    return Caller(name=name, scopes=scopes, account=record.account, key=record.id, webhook=webhook)
 
 
 def _challenge(more: str = "") -> Headers:

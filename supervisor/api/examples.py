@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "AlertRequest": {
+        "id": "breakout 2026-11-20T14:30:00Z",
+        "symbol": "EURUSD",
+        "intent": "enter_long",
+        "quantity": 1000,
+        "stop_loss": {"kind": "pct", "value": 1.5},
+        "reason": "new high",
+        "reference_price": 1.0842,
+    },
+    "WebhookRequest": {"deployment_id": "alerts", "name": "tradingview", "expires_in": "90d"},
     "ApprovalRequest": {"reason": "as agreed on the phone"},
     "ActionRequest": {"ids": ["eurusd"], "reason": "news at 14:30", "wait": True},
     "CodeRequest": {

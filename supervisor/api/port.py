@@ -22,6 +22,7 @@ from supervisor.api.routes.ops import OpsPort
 from supervisor.api.routes.register import RegisteringPort
 from supervisor.api.routes.required import RunningPort
 from supervisor.api.routes.stream import StreamPort
+from supervisor.api.routes.webhooks import WebhookPort
 from supervisor.schema import (
     ActionResult,
     CheckpointView,
@@ -50,6 +51,7 @@ class DaemonPort(
     OpsPort,
     RegisteringPort,
     ApprovalPort,
+    WebhookPort,
     Protocol,
 ):
     """The daemon, as its HTTP API sees it."""

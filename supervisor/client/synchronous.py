@@ -20,6 +20,7 @@ from supervisor.client.calls import (
 from supervisor.client.calls import catalogue as code
 from supervisor.client.calls import keys as keyring
 from supervisor.client.calls import strategies as trading
+from supervisor.client.calls import webhooks as hooks
 from supervisor.client.decoding import decoded
 from supervisor.client.methods import described
 from supervisor.client.waiting import Asking
@@ -98,6 +99,9 @@ class Client(Asking):
     pending_signals = _asks(approvals.pending_signals)
     approve_signal = _asks(approvals.approve_signal)
     reject_signal = _asks(approvals.reject_signal)
+    create_webhook = _asks(hooks.create_webhook)
+    webhooks = _asks(hooks.webhooks)
+    revoke_webhook = _asks(hooks.revoke_webhook)
     performance = _asks(records.performance)
     equity = _asks(records.equity)
     incidents = _asks(records.incidents)

@@ -26,6 +26,7 @@ from bus.messages import (
 from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket, folder_for_cells
 from strategies.trading.core import Core, Outcome
 from supervisor.control import EngineEvent, EngineReady, FeedTurned
+from supervisor.engine.alerts import Alerts
 from supervisor.engine.approvals import Approvals
 from supervisor.engine.beat import Beat
 from supervisor.engine.channel import Channel
@@ -72,6 +73,7 @@ class Engine:
         self.journal = journal
         self.core = Core(seed=journal.seed)
         self.trading = Trading(self, journal.path.with_name(trading_file.NAME))
+        self.alerts = Alerts(self)
         self.approvals = Approvals(self)
         self.channel = channel
         self.roster = Roster()

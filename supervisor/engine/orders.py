@@ -27,7 +27,14 @@ from supervisor.control import (
 )
 from supervisor.engine.feeds import NANOS, FeedKnown, FeedPort
 from supervisor.engine.resume import gone, no_timers
-from supervisor.trading_control import AnswerSignal, Clearances, OrderReport, Rearm, SetLatch
+from supervisor.trading_control import (
+    AnswerSignal,
+    Clearances,
+    OrderReport,
+    Rearm,
+    SetLatch,
+    TakeAlert,
+)
 
 if TYPE_CHECKING:
     from supervisor.engine.loop import Engine
@@ -236,6 +243,10 @@ class Orders:
     @_do.register
     def _answer_signal(self, order: AnswerSignal) -> None:
         self._engine.approvals.answer(order)
+
+    @_do.register
+    def _take_alert(self, order: TakeAlert) -> None:
+        self._engine.alerts.take(order)
 
     @_do.register
     def _order_report(self, order: OrderReport) -> None:

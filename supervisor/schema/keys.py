@@ -3,7 +3,7 @@
 # ruff: noqa: RUF012  (pydantic copies a default for each object)
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -15,6 +15,25 @@ Scope = Literal["read", "trade", "code", "admin"]
 TEN_YEARS = 3660 * 86_400.0
 
 
+ExpiresIn: TypeAlias = (
+    Annotated[
+        float,
+        BeforeValidator(parse_duration),
+        Field(ge=60, le=TEN_YEARS, allow_inf_nan=False),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "number", "minimum": 60, "maximum": TEN_YEARS},
+                    {"type": "string", "pattern": r"^(\s*\d+(\.\d+)?\s*(ms|sec|s|min|m|h|d)?\s*)+$"},
+                ]
+            }
+        ),
+    ]
+    | None
+)
+"""Seconds, or text as ``90d``; None is never."""
+
+
 class KeyRequest(Request):
     """``keys create``. ``expires_in``: seconds, or text as ``90d``; without it, never."""
 
@@ -22,22 +41,7 @@ class KeyRequest(Request):
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)] = ["read"]
     account: AccountId | None = None
     """All that the key sees and moves; None: everything."""
-    expires_in: (
-        Annotated[
-            float,
-            BeforeValidator(parse_duration),
-            Field(ge=60, le=TEN_YEARS, allow_inf_nan=False),
-            WithJsonSchema(
-                {
-                    "anyOf": [
-                        {"type": "number", "minimum": 60, "maximum": TEN_YEARS},
-                        {"type": "string", "pattern": r"^(\s*\d+(\.\d+)?\s*(ms|sec|s|min|m|h|d)?\s*)+$"},
-                    ]
-                }
-            ),
-        ]
-        | None
-    ) = None
+    expires_in: ExpiresIn = None
 
 
 class KeyView(View):

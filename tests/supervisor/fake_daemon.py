@@ -55,19 +55,29 @@ from tests.supervisor.fake_money import FakeMoney
 from tests.supervisor.fake_ops import FakeOps
 from tests.supervisor.fake_registering import FakeRegistering
 from tests.supervisor.fake_running import FakeRunning
+from tests.supervisor.fake_webhooks import FakeWebhooks
 from tests.supervisor.fake_world import FakeWorld
 
 AT = 1_763_681_904_123_456_789
 
 
 class FakeDaemon(
-    FakeAccess, FakeMoney, FakeDeployment, FakeCatalogue, FakeOps, FakeRunning, FakeRegistering, FakeApprovals
+    FakeAccess,
+    FakeMoney,
+    FakeDeployment,
+    FakeCatalogue,
+    FakeOps,
+    FakeRunning,
+    FakeRegistering,
+    FakeApprovals,
+    FakeWebhooks,
 ):
     def __init__(self) -> None:
         super().__init__()
         FakeDeployment.__init__(self)
         FakeRegistering.__init__(self)
         FakeApprovals.__init__(self)
+        FakeWebhooks.__init__(self)
         self.rows: dict[str, DeploymentRow] = {}
         self.calls: list[tuple[object, ...]] = []
         self.lines = [
