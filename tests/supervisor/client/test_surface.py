@@ -25,6 +25,7 @@ OWN = {"ask", "lines", "follow", "place"}
 CLOSING = {"close", "aclose"}
 LEFT_OUT = {
     "POST /api/v1/strategies/upload": "register does it, of a folder or a zip",
+    "POST /api/v1/webhooks/{}": "for others, who have its path and no client",
     "GET /livez": "for a service manager; health says the same and the version",
     "GET /readyz": "for a load balancer: it goes by the status, and 503 is no problem document",
     "GET /metrics": "for Prometheus, in its own format",
