@@ -37,7 +37,8 @@ class Order(Struct, frozen=True, array_like=True, kw_only=True):
     what has traded so far, in money of the instrument, never negative. ``resting``: a limit order that the
     market has seen and not filled; it fills at its limit from then on.
 
-    ``cancelling``: its route is asked to take it back, and has not said yet that it did.
+    ``cancelling``: its route is asked to take it back, and has not said yet that it did. ``multiplier`` is
+    that by which ``value`` was counted, of a live order that has filled in part; 0.0: as it is set up now.
 
     ``closes`` is how much of it (unsigned) is to close what was held on the other side at its acceptance. It
     opens no more than the rest, whatever has closed that position meanwhile (``opening``).
@@ -75,6 +76,7 @@ class Order(Struct, frozen=True, array_like=True, kw_only=True):
     closes: float = 0.0
     like: int = 0
     cancelling: bool = False
+    multiplier: float = 0.0
 
     @property
     def left(self) -> float:

@@ -98,7 +98,8 @@ def _trade(order: Order, report: Report, world: World) -> Match | str | None:
     average = report.average_price
     if average is None or not 0.0 < average <= LARGEST:
         return f"{report.filled:g} filled at {average}, not a price"
-    multiplier = world.setup.instrument(order.symbol).multiplier
+    # As it was counted before: the average is over all that filled, and instruments may change meanwhile.
+    multiplier = order.multiplier or world.setup.instrument(order.symbol).multiplier
     value = abs(report.filled) * average * multiplier
     price = (value - order.value) / multiplier / abs(new)
     if not 0.0 < price <= LARGEST:
@@ -110,6 +111,7 @@ def _trade(order: Order, report: Report, world: World) -> Match | str | None:
         filled=order.quantity if whole else report.filled,
         fees=order.fees + fee,
         value=value,
+        multiplier=multiplier,
     )
     at = world.prices.at(order.symbol) or report.at
     return Match(order=after, at=at, quantity=new, price=price, fee=fee, done="filled" if whole else "")

@@ -126,6 +126,20 @@ def test_a_fill_that_is_nothing_beside_its_order_is_none_whatever_a_contract_is_
     assert 10.0 == quantity(core)
 
 
+@pytest.mark.parametrize("later", [10.0, 0.1])
+def test_what_a_contract_is_worth_may_change_between_two_parts_of_an_order(later):
+    def worth(multiplier: float) -> Setup:
+        return replace(LIVE, instruments=Instruments({"X": Instrument(symbol="X", multiplier=multiplier)}))
+
+    core = live_core(worth(1.0))
+    order, _ = ordered(core, quantity=10.0)
+    core.on_report(report(order, "working", filled=4.0, average_price=101.0), T0 + 2)
+    core.configure(worth(later))
+    out = core.on_report(report(order, "filled", filled=10.0, average_price=104.0), T0 + 4)
+    [executed] = [record for record in out.records if isinstance(record, Executed)]
+    assert (6.0, 106.0) == (executed.fill.quantity, pytest.approx(executed.fill.price))
+
+
 def test_a_rejection_ends_the_order_and_tells_the_strategy():
     core = live_core()
     order, _ = ordered(core)
