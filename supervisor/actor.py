@@ -12,6 +12,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 import structlog
 
@@ -20,8 +21,10 @@ from sandbox.spec import Born as BornReport
 from sandbox.spec import Died, LogLines, TimeLeft, WardenReport, Warned
 from sandbox.spec import Ready as ReadyReport
 from sandbox.spec import Terminate as TerminateOrder
+from supervisor import causes
 from supervisor import instance as inst
 from supervisor import life as lf
+from supervisor.causes import Cause
 from supervisor.control import Detach, Expect, RefuseState
 from supervisor.control import Direct as DirectOrder
 from supervisor.errand import Errand
@@ -40,6 +43,8 @@ GOODBYE = 0.25
 SAVE_AGAIN = 5.0
 """Seconds before a database that refused is tried again."""
 _STARTS = (lf.Start, lf.Restart, lf.Recover)
+_Queued: TypeAlias = tuple[lf.Event | None, Cause | None]
+"""An event, None to save again, and the request that it is of."""
 
 log = structlog.get_logger()
 
@@ -58,7 +63,7 @@ class Actor:
         self.unobserved = False
         """Whether the last instance of an earlier daemon ended, within this boot, and nobody saw how."""
         self._standing = standing
-        self._queue: asyncio.Queue[lf.Event | None] = asyncio.Queue()  # None: save again
+        self._queue: asyncio.Queue[_Queued] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._parted = False
@@ -118,7 +123,10 @@ class Actor:
         """Queue an event. A start takes its slot at once, so that two of them cannot take the same."""
         if isinstance(event, _STARTS):
             self._reserved += 1
-        self._queue.put_nowait(event)
+        cause = causes.current()
+        if cause is not None:
+            cause.hold()
+        self._queue.put_nowait((event, cause))
 
     async def done(self) -> None:
         """Wait until every event queued so far was taken."""
@@ -223,21 +231,29 @@ class Actor:
     # ---- the queue ------------------------------------------------------------------------------
     async def _run(self) -> None:
         while True:
-            event = await self._queue.get()
+            event, cause = await self._queue.get()
             try:
-                if event is None:
-                    await self._save(self.life)
-                else:
-                    await self._take(event)
-            except ImpossibleEventError as error:
-                self.host.events.note("impossible", str(error), self.id, self.life.generation)
-            except Exception as error:  # the wall: one deployment's trouble must not end its supervision
-                log.exception("deployment_failed", deployment=self.id, event_type=type(event).__name__)
-                self.host.events.note("internal_error", repr(error), self.id, self.life.generation)
+                with causes.working_for(cause):
+                    await self._handle(event)
             finally:
-                if isinstance(event, _STARTS):
-                    self._reserved -= 1
+                if cause is not None:
+                    cause.release()
                 self._queue.task_done()
+
+    async def _handle(self, event: lf.Event | None) -> None:
+        try:
+            if event is None:
+                await self._save(self.life)
+            else:
+                await self._take(event)
+        except ImpossibleEventError as error:
+            self.host.events.note("impossible", str(error), self.id, self.life.generation)
+        except Exception as error:  # the wall: one deployment's trouble must not end its supervision
+            log.exception("deployment_failed", deployment=self.id, event_type=type(event).__name__)
+            self.host.events.note("internal_error", repr(error), self.id, self.life.generation)
+        finally:
+            if isinstance(event, _STARTS):
+                self._reserved -= 1
 
     async def _take(self, event: lf.Event) -> None:
         before = self.life
@@ -288,7 +304,7 @@ class Actor:
         except StoreError as error:
             self.host.events.note("not_saved", str(error), self.id, life.generation)
             # What an operator wanted must not be forgotten because the disk was full for a while.
-            self._loop.call_later(SAVE_AGAIN, self._queue.put_nowait, None)
+            self._loop.call_later(SAVE_AGAIN, self._queue.put_nowait, (None, None))
             return False
         self._standing = standing
         return True

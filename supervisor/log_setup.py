@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import structlog
 
+from supervisor.causes import named
 from supervisor.config import Settings
 from supervisor.journald import PRIORITIES, SOCKET, Journal, connected_to_journal, field
 
@@ -40,6 +41,7 @@ def configure_log(settings: Settings, environ: Mapping[str, str] = os.environ) -
     level = logging.getLevelName(settings.log.level)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,  # the request that is worked on (api/request_ids.py)
+        named,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         without_nothing,

@@ -12,8 +12,9 @@ import time
 import uuid
 from typing import Final
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from supervisor.causes import Cause, working_for
 
 HEADER: Final = b"x-request-id"
 _WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -53,5 +54,9 @@ class RequestIds:
                 message = {**message, "headers": headers}
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=name):
-            await self._app(scope, receive, named)
+        cause = scope["state"]["cause"] = Cause(name)
+        try:
+            with working_for(cause):
+                await self._app(scope, receive, named)
+        finally:
+            cause.release()

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from supervisor.api.answers import refuse
+from supervisor.causes import Cause
 from supervisor.problems import FAILED
 from supervisor.schema import Problem
 
@@ -58,6 +59,10 @@ class Timeout:
         safe = scope["method"] in SAFE
         if safe:
             work.cancel()
+        cause: Cause | None = scope["state"].get("cause")
+        if cause is not None:  # what goes on is still its doing
+            cause.hold()
+            work.add_done_callback(lambda _work: cause.release())
         self._left_behind.add(work)
         work.add_done_callback(self._ended)
         after = "it was broken off" if safe else "it goes on; look at what became of it"

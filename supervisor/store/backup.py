@@ -1,10 +1,11 @@
 """A backup of a state directory in one file, made while a daemon runs or while none does.
 
 A tar archive (POSIX.1-2001 pax) of the manifest and of what cannot be made again: journal and database, each
-as of one commit (snapshot.py), and the directory's ``formats.json``. The journal is copied first. So whatever
-it tells of is of deployments that the database knows, and a generation that began in between is one that the
-journal has not heard of, never the other way round. Not in it: the tape (it never leaves its host), candles,
-logs, and copies of code, which are made anew of the database or of where the code lies.
+as of one commit (snapshot.py), the directory's ``formats.json``, and limits that were tightened. The journal
+is copied first. So whatever it tells of is of deployments that the database knows, and a generation that
+began in between is one that the journal has not heard of, never the other way round. Not in it: the tape (it
+never leaves its host), candles, logs, and copies of code, which are made anew of the database or of where the
+code lies.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from supervisor.store import formats, snapshot
+from supervisor.store import formats, snapshot, tightened_file
 from supervisor.store.formats import Formats
 from supervisor.store.snapshot import SnapshotError
 from supervisor.store.upgrade import DATABASE, JOURNAL, database_path, newest_record
@@ -93,6 +94,8 @@ def _gather(state_dir: Path, database: Path | None, folder: Path, *, version: st
     said = formats.read(state_dir)
     if said is not None:
         shutil.copyfile(state_dir / formats.NAME, folder / formats.NAME)
+    if (state_dir / tightened_file.NAME).exists():  # replaced as a whole, so it is one state
+        shutil.copyfile(state_dir / tightened_file.NAME, folder / tightened_file.NAME)
     files = {path.name: Kept(path.stat().st_size, digest(path)) for path in sorted(folder.iterdir())}
     return Manifest(
         version=version,

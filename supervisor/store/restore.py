@@ -23,7 +23,7 @@ from typing import IO, Final
 import msgspec
 from msgspec import Struct
 
-from supervisor.store import formats, snapshot
+from supervisor.store import formats, snapshot, tightened_file
 from supervisor.store.backup import KIND, MANIFEST, NUMBER, PIECE, BackupError, Manifest
 from supervisor.store.deployments import KEEP_EVENTS, DeploymentStore, StoreError
 from supervisor.store.formats import FormatsError
@@ -33,7 +33,7 @@ from supervisor.store.tables import Event
 from supervisor.store.upgrade import DATABASE, FOLDER, JOURNAL, bring_up, database_path
 
 MARK: Final = formats.RESTORING
-OURS: Final = frozenset({DATABASE, JOURNAL, formats.NAME, MANIFEST})
+OURS: Final = frozenset({DATABASE, JOURNAL, formats.NAME, tightened_file.NAME, MANIFEST})
 _MOST: Final = 2**20
 """Bytes of a manifest."""
 
@@ -140,7 +140,7 @@ def _refuse_unless_empty(state_dir: Path, place: Path | None, manifest: Manifest
         )
     names = {path.name for path in state_dir.iterdir()} - {"state.lock", "logs"}
     if MARK in names:  # of a restore that was interrupted
-        names -= {MARK, DATABASE, JOURNAL, formats.NAME}
+        names -= {MARK, DATABASE, JOURNAL, formats.NAME, tightened_file.NAME}
     elif place is not None and place.exists():
         names.add(place.name)
     if names:
@@ -177,7 +177,7 @@ def _settle(url: str, manifest: Manifest, now: int, *, as_wanted: bool) -> list[
 def _move(draft: Path, state_dir: Path, place: Path | None) -> None:
     """Let the files take their places; the directory is one again when ``MARK`` is gone, at the very end."""
     owner = state_dir.stat()
-    moves = {state_dir / JOURNAL: draft / JOURNAL, state_dir / formats.NAME: draft / formats.NAME}
+    moves = {state_dir / name: draft / name for name in (JOURNAL, tightened_file.NAME, formats.NAME)}
     if place is not None:
         moves[place] = draft / DATABASE
     for target, made in moves.items():

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from supervisor.life import Wanted
-from supervisor.store import backup, formats, restore, revert, snapshot, upgrade
+from supervisor.store import backup, formats, restore, revert, snapshot, tightened_file, upgrade
 from supervisor.store.backup import BackupError
 from supervisor.store.deployments import DeploymentStore
 from supervisor.store.formats import FORMATS, Formats, FormatsError
 from supervisor.store.journal import Journal
 from supervisor.store.journal_copy import LEAP
 from supervisor.store.revert import RevertError
+from supervisor.tightening import Tightened
 from tests.supervisor import older_states
 
 NOW = 1_800_000_000_000_000_000
@@ -73,6 +74,14 @@ def test_what_was_backed_up_is_there_again_and_numbers_go_on_further(state, tmp_
         assert [(held.symbol, held.quantity) for held in known.positions] == [("EURUSD", 5.0)]
     assert formats.read(again) == formats.ours(VERSION)
     assert {path.name for path in again.iterdir()} == {"journal.db", "stratd.db", "formats.json"}
+
+
+def test_limits_that_were_tightened_are_tight_again(state, tmp_path):
+    books = {"fund": {"max_daily_loss": Tightened(value=500.0, by="ana", at=1, reason="thin")}}
+    tightened_file.write(state / tightened_file.NAME, books)
+    make(state, tmp_path / "b.tar")
+    put_back(tmp_path / "b.tar", again := tmp_path / "again")
+    assert tightened_file.read(again / tightened_file.NAME) == books
 
 
 def test_the_event_log_says_so_beyond_every_number_that_was_given_out(state, tmp_path):
