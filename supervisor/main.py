@@ -93,6 +93,7 @@ def _settle_garbage() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()  # whoever started this may have had it rest meanwhile
 
 
 def _api(

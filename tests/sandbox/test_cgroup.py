@@ -285,6 +285,7 @@ def test_tasks_are_held(tree, group):
     child.communicate()
 
 
+@pytest.mark.alone
 @pytest.mark.system
 def test_the_share_of_a_core_is_held_and_the_time_kept_from_it_is_told(tree, group):
     if not tree.holds("cpu"):

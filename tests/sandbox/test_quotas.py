@@ -51,7 +51,7 @@ def raw(*lines: str) -> str:
     return RAW + "".join(f"        {line}\n" for line in lines)
 
 
-def quick(tick: float = 0.5, **extra: float) -> Budgets:
+def quick(tick: float = 2.0, **extra: float) -> Budgets:
     return Budgets(tick=Budget(0.1, tick), extra=ExtraTime(**extra))
 
 
@@ -94,14 +94,14 @@ def test_one_that_answers_and_then_never_reads_is_a_hang(world: World):
     cell = ticked(world, raw("say(protocol.Done(turn()))", "time.sleep(60)"), budgets=quick())
     world.until(lambda: world.engine.ticks("EURUSD", 1.0) or cell.handle.gone, "the end")
     assert cell.died is not None
-    assert (cell.died.cause, cell.died.detail) == ("hang", "on_tick ran longer than 0.5 s")
+    assert (cell.died.cause, cell.died.detail) == ("hang", "on_tick ran longer than 2 s")
     assert "in on_tick" in cell.died.stack
 
 
 def test_a_tick_that_calls_itself_a_start_has_the_budget_of_a_tick(world: World):
     cell = ticked(world, raw("say(protocol.Progress('on_start'))", "time.sleep(60)"), budgets=quick())
     died = world.ended(cell)
-    assert (died.cause, died.detail) == ("hang", "on_start ran longer than 0.5 s")
+    assert (died.cause, died.detail) == ("hang", "on_start ran longer than 2 s")
 
 
 def test_a_flood_of_words_is_a_hang_and_leaves_the_warden_small_and_listening(world: World):
@@ -243,8 +243,8 @@ def test_a_checkpoint_past_its_size_by_hand_ends_the_cell(world: World):
 )
 def test_a_hang_in_c_with_the_lock_of_the_interpreter_held_leaves_its_stack(world: World, line):
     body = f"def on_tick(self, data):\n    import ctypes, itertools, re\n    {line}\n    while True: pass"
-    died = world.ended(ticked(world, body, budgets=quick()))
-    assert (died.cause, died.detail) == ("hang", "on_tick ran longer than 0.5 s")
+    died = world.ended(ticked(world, body, budgets=quick(tick=1.0)))
+    assert (died.cause, died.detail) == ("hang", "on_tick ran longer than 1 s")
     assert died.signal == signal.SIGABRT
     assert "in on_tick" in died.stack
 
@@ -256,7 +256,7 @@ def test_a_hang_that_blocks_every_signal_is_killed(world: World):
             signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
             while True: pass
     """
-    died = world.ended(ticked(world, body, budgets=quick()))
+    died = world.ended(ticked(world, body, budgets=quick(tick=1.0)))
     assert (died.cause, died.signal, died.stack) == ("hang", signal.SIGKILL, "")
 
 
@@ -264,8 +264,7 @@ TRAINER = """
 def on_tick(self, data):
     granted = self.ctx.request_time(ASKED)
     print("granted", granted)
-    deadline = time.monotonic() + 1.2
-    while time.monotonic() < deadline: pass
+    time.sleep(3)
     return buy()
 """
 
@@ -279,14 +278,14 @@ def test_time_that_is_granted_lets_a_callback_run_on_and_flows_back(world: World
     world.until(lambda: len(cell.of(TimeLeft)) == 2, "what flowed back")
     first, last = (report.left for report in cell.of(TimeLeft))
     assert first == 40.0
-    assert 90.0 < last < 100.0  # some 0.7 s were used
+    assert 60.0 < last < 100.0  # some second was used
     assert cell.warnings("slow_call") == []
 
 
 def test_time_that_is_not_there_is_refused_and_the_budget_stands(world: World):
     cell = ticked(world, TRAINER.replace("ASKED", "60"), budgets=quick(capacity=100.0, left=20.0))
     died = world.ended(cell)
-    assert (died.cause, died.detail) == ("hang", "on_tick ran longer than 0.5 s")
+    assert (died.cause, died.detail) == ("hang", "on_tick ran longer than 2 s")
     assert cell.lines("out") == ["granted False"]
     detail = "on_tick asked for 60 s beyond its budget: only 20 s are left in its bucket"
     assert cell.warnings("time_refused") == [detail]
@@ -304,14 +303,16 @@ def test_time_is_granted_while_loading_too(world: World):
     body = """
         def initialize(self, config):
             assert self.ctx.request_time(30)
-            time.sleep(0.8)
+            time.sleep(3)
     """
-    cell = world.running(body, budgets=Budgets(initialize=Budget(0.1, 0.3)))
+    cell = world.running(body, budgets=Budgets(initialize=Budget(0.1, 2.0)))
     assert cell.died is None
 
 
 def test_extra_time_does_not_hold_up_an_operator(world: World):
-    cell = ticked(world, TRAINER.replace("ASKED", "60").replace("1.2", "60"), budgets=quick(capacity=100.0))
+    cell = ticked(
+        world, TRAINER.replace("ASKED", "60").replace("sleep(3)", "sleep(60)"), budgets=quick(capacity=100.0)
+    )
     world.until(lambda: cell.lines("out"), "the grant")
     assert cell.handle.order(Terminate("enough", 0.3))
     assert world.ended(cell).cause == "operator"

@@ -171,6 +171,12 @@ def test_s13_after_giving_up_the_reason_and_the_tally_stand_until_they_are_reset
     assert (shown["state"], shown["reason"]) == ("quarantined", row["reason"])
     assert row["reason"] in site.stratd("describe", "crashes").out.replace("\n", " ")
     site.strategy("crashes")
+    site.settings["restart"] = {
+        **site.settings["restart"],
+        "stable_time": 60,
+    }  # no run is stable from here on
+    site.write_config()
+    assert site.stratd("reload").code == 0
     assert daemon.start("crashes")["state"] == "running", "an operator may start it"
     daemon.strategy("crashes").kill()
     row = daemon.until_state("crashes", "quarantined")

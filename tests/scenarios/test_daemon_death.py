@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.rig import PATIENCE, UNCONFINED, Daemon, Process, none_alive, process, stat_of
+from tests.scenarios.rig import PATIENCE, UNCONFINED, Daemon, Process, none_alive, process
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
@@ -386,17 +386,3 @@ def test_zygote_killed_the_children_live_and_the_next_one_bears_more(site):
     assert daemon.part("zygote") != zygote
     strategy.kill()
     daemon.until_state("a", "running", generation=2)
-
-
-def test_a_second_daemon_on_the_same_folders_refuses_and_the_first_goes_on(site):
-    daemon = site.daemon()
-    daemon.start("a", "idle")
-    second = site.daemon(ready=False)
-    assert second.wait() == 1
-    assert second.stderr() == (
-        f"stratd: another stratd daemon (pid {daemon.popen.pid}) runs on {site.runtime}; "
-        "stop it, or set STRATD_RUNTIME_DIR\n"
-    )
-    assert daemon.row("a")["state"] == "running"
-    assert daemon.start("b", "idle")["state"] == "running"
-    assert stat_of(daemon.popen.pid) is not None

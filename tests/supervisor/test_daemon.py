@@ -35,40 +35,11 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_start_runs_it_and_start_again_changes_nothing(rig):
-    async def scenario(scene: Scene):
-        first = await scene.start("a", "idle")
-        assert (first.created, first.changed, first.deployment.state) == (True, True, "running")
-        again = await scene.start("a", "idle")
-        assert (again.created, again.changed) == (False, False)
-        assert again.deployment.pid == first.deployment.pid
-        assert alive(first.deployment.pid)
-
-    rig.run(scenario)
-
-
 def test_two_starts_at_once_make_one_instance(rig):
     async def scenario(scene: Scene):
         results = await asyncio.gather(*(scene.start("a", "idle") for _ in range(5)))
         assert {result.deployment.generation for result in results} == {1}
         assert [result.created for result in results].count(True) == 1
-
-    rig.run(scenario)
-
-
-def test_a_killed_strategy_comes_back_and_its_neighbour_is_not_touched(rig):
-    async def scenario(scene: Scene):
-        victim, neighbour = await scene.start("a", "idle"), await scene.start("b", "idle")
-        os.kill(victim.deployment.pid, signal.SIGKILL)
-
-        async def reborn():
-            row = await scene.row("a")
-            return row if row.state == "running" and row.generation == 2 else None
-
-        row = await scene.until(reborn, "a second generation")
-        assert (row.restarts, row.last_death.cause) == (1, "signal")
-        assert (await scene.row("b")).pid == neighbour.deployment.pid
-        assert (await scene.port.describe("a")).deaths[0].signal == "SIGKILL"
 
     rig.run(scenario)
 

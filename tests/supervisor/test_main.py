@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +12,6 @@ import httpx2 as httpx
 import pytest
 
 from tests.supervisor.rig import Rig
-from tests.supervisor.test_daemon import alive
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
@@ -64,20 +61,6 @@ class Served:
         answer = self.http.post("/deployments", json={"id": name, "strategy": "idle"})
         assert answer.status_code < 300, answer.text
 
-    def row(self, name: str) -> dict:
-        return next(row for row in self.http.get("/deployments").json() if row["id"] == name)
-
-    def tree(self) -> list[int]:
-        """Every process below the daemon."""
-        found, todo = [], [self.process.pid]
-        while todo:
-            pid = todo.pop()
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                children = list(map(int, (task / "children").read_text().split()))
-                found += children
-                todo += children
-        return found
-
     def close(self) -> None:
         self.http.close()
         self.notices.close()
@@ -96,20 +79,6 @@ def serve(rig):
     yield start
     for one in running:
         one.close()
-
-
-def test_it_says_ready_and_alive_and_stopping_and_leaves_nothing(serve):
-    daemon = serve()
-    daemon.until_notice("READY=1")
-    daemon.start("a")
-    tree = daemon.tree()
-    assert len(tree) == 4, "engine, zygote, warden, strategy"
-    daemon.until_notice("WATCHDOG=1")
-    daemon.process.send_signal(signal.SIGTERM)
-    daemon.until_notice("STOPPING=1")
-    assert daemon.process.wait(60) == 0
-    assert not any(map(alive, tree))
-    assert not daemon.socket.exists()
 
 
 def test_everything_it_makes_is_its_users_alone_also_when_run_by_hand(serve, rig):
@@ -140,70 +109,3 @@ def test_a_journal_that_cannot_be_used_is_the_reason_of_the_daemon_too(serve, ri
     assert daemon.process.returncode != 0
     assert told.splitlines()[-1].startswith("stratd: the engine did not start (the engine ended (")
     assert "journal.db" in told.splitlines()[-1]
-
-
-def test_killed_it_takes_everything_along_and_the_next_one_brings_it_back(serve):
-    daemon = serve()
-    daemon.until_notice("READY=1")
-    for name in ("a", "b", "c"):
-        daemon.start(name)
-    tree = daemon.tree()
-    assert len(tree) == 8
-    daemon.process.kill()
-    daemon.process.wait()
-    wait_until(lambda: not any(map(alive, tree)), what="every process gone")
-    again = serve()
-    again.until_notice("READY=1")
-    for name in ("a", "b", "c"):
-        wait_until(lambda name=name: again.row(name)["state"] == "running", what=f"{name} running again")
-        assert again.row(name)["generation"] == 2
-
-
-def test_a_second_one_on_the_same_folders_is_refused_by_a_sentence(serve):
-    first = serve()
-    first.until_notice("READY=1")
-    second = subprocess.run(first.command, capture_output=True, text=True, timeout=60, check=False)
-    assert second.returncode == 1
-    assert second.stderr.startswith(f"stratd: another stratd daemon (pid {first.process.pid}) runs on")
-    assert second.stderr.count("\n") == 1
-    first.start("a")
-
-
-def test_a_hangup_looks_for_strategies_again(serve, rig):
-    daemon = serve()
-    daemon.until_notice("READY=1")
-    rig.strategy("late")
-    daemon.process.send_signal(signal.SIGHUP)
-
-    def listed() -> bool:
-        return "late" in {view["name"] for view in daemon.http.get("/catalogue").json()}
-
-    wait_until(listed, what="the new strategy")
-
-
-def test_a_second_signal_does_not_wait_for_goodbyes(serve, rig):
-    rig.settings = rig.settings.replace("stop_timeout = 20", "stop_timeout = 60")
-    rig.strategy("idle", stop="while True: pass")
-    daemon = serve()
-    daemon.until_notice("READY=1")
-    daemon.start("a")
-    tree = daemon.tree()
-    daemon.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: daemon.row("a")["state"] == "stopping", what="the goodbye begun")
-    daemon.process.send_signal(signal.SIGINT)
-    assert daemon.process.wait(60) == 0
-    assert not any(map(alive, tree))
-
-
-def test_events_are_the_same_before_and_after_a_restart(serve):
-    daemon = serve()
-    daemon.until_notice("READY=1")
-    daemon.start("a")
-    before = [json.loads(line) for line in daemon.http.get("/events?n=1000").text.splitlines()]
-    daemon.process.send_signal(signal.SIGTERM)
-    daemon.process.wait(60)
-    again = serve()
-    again.until_notice("READY=1")
-    after = [json.loads(line) for line in again.http.get("/events?n=1000").text.splitlines()]
-    assert after[: len(before)] == before
-    assert [event["seq"] for event in after] == list(range(1, len(after) + 1))
