@@ -502,7 +502,7 @@ def test_a_host_that_is_none_of_ours_is_one_line():
 def test_no_key_has_the_daemon_read_a_path_of_its_host(world):
     """What is registered can be read again: a key to code would be one to every module on that host."""
     for key in (FIRST, world.key("code", "read")):
-        refused = world.ask("/api/v1/strategies/register-path", key, {"path": "/home/other/settings.py"})
+        refused = world.ask("/api/v1/strategies/register-path", key, {"path": "/home/USER/settings.py"})
         assert (403, "local_only") == (refused.status, refused.body["rule"])
     assert not [call for call in world.daemon.calls if call[0] == "register"]
 

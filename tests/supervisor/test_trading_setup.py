@@ -13,6 +13,7 @@ from supervisor.account_limits import AccountLimits
 from supervisor.store import trading_file
 from supervisor.trading_control import TradingSpec
 from supervisor.trading_setup import LARGEST, TradingSetup
+from tests.waiting import turn
 
 GOOD = '["EURUSD"]\ntick_size = 0.5\n'
 
@@ -23,7 +24,7 @@ class Setup:
         self.noted: list[str] = []
         self.problems: dict[str, str] = {}
         events: Any = SimpleNamespace(note=lambda _kind, detail: self.noted.append(detail))
-        limits = AccountLimits(folder, events, lambda: asyncio.sleep(0))
+        limits = AccountLimits(folder, events, turn)
         self.setup = TradingSetup(folder, events, self.problems, limits)
         self.settings: Any = SimpleNamespace(
             instruments=SimpleNamespace(file=self.file),
