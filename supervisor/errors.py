@@ -106,6 +106,8 @@ def near_matches(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, 
     if len(name) > LONGEST:
         return ()
     by_folded = {candidate.casefold(): candidate for candidate in known}
+    if not by_folded:
+        return ()  # before difflib learns the name by heart
     close = difflib.get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.6)
     started = sorted(
         folded for folded in by_folded if folded.startswith(name.casefold()) and folded not in close
