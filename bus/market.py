@@ -67,8 +67,15 @@ class Market:
         stream.build()
 
     def unwant(self, symbol: str) -> None:
-        """One cell fewer reads ``symbol``; its candles are kept warm."""
-        self.streams[symbol].wanted -= 1
+        """One cell fewer reads ``symbol``; its candles are kept warm, unless nothing ever came of it.
+
+        A name that no feed has is forgotten: who starts and removes deployments could fill us with such.
+        """
+        stream = self.streams[symbol]
+        stream.wanted -= 1
+        if not stream.wanted and stream.is_blank:
+            del self.streams[symbol]
+            self._shared.untold.discard(symbol)
 
     def take(self, stream: Stream, tick: Tick) -> Tick:
         """Accept one tick into this turn and return it, flagged; the engine's hottest lines."""

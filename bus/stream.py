@@ -72,6 +72,11 @@ class Stream:
         self._leap = NEVER
         self._withheld: list[Candle] = []
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether no feed has brought it, now or before: there is nothing in it that a new one would lack."""
+        return self.source is None and self.left is None and not (self.tick_seq or self.candle_seq)
+
     # ---- where it comes from --------------------------------------------------------------------
     def adopt(self, source: Source, sample: Tick | Bar, clock: FeedClock | None = None) -> None:
         """Take note of the feed that brings this symbol, and start what was asked for before.

@@ -285,3 +285,26 @@ def test_a_signal_on_a_recording_is_as_old_as_the_publication_of_its_data() -> N
     assert T0 + 98 * 60 * S + 17_000_000 == clock.judged_at(T0 + 98 * 60 * S, now, wall)
     assert T0 + now == clock.judged_at(T0, now, wall)
     assert T0 + 99 * 60 * S == clock.judged_at(T0 + 99 * 60 * S, now, wall)
+
+
+def test_a_symbol_that_no_feed_has_is_forgotten_with_its_last_reader() -> None:
+    """Else whoever starts and removes deployments fills the engine with names."""
+    market = Market(1, lambda _: None, record=lambda _: None)
+    for number in range(10):
+        name = f"MADE{number}"
+        market.want(name, [parse("1m")])
+        market.want(name, [parse("5m")])
+        market.unwant(name)
+        assert [name] == [*market.streams]
+        market.unwant(name)
+        market.flush()  # what was to be told of it is not
+    assert {} == market.streams
+    assert market.capture().streams == ()
+
+
+def test_a_symbol_that_a_feed_has_brought_is_kept_without_a_reader() -> None:
+    bench = Bench("1s")
+    bench.tick(0.5)
+    bench.turn()
+    bench.market.unwant("X")
+    assert ["X"] == [*bench.market.streams]
