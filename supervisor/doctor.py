@@ -32,9 +32,13 @@ LOCAL_CONFIGURATION = Path("/usr/local/etc")
 """All of /usr is shown to every cell; this is where configuration, and keys in it, may lie (FHS 4.9)."""
 
 
-def examine(settings: Settings, survey: Callable[[str], Survey] = examine_host) -> DoctorReport:
+def examine(
+    settings: Settings,
+    survey: Callable[[str], Survey] = examine_host,
+    look: Callable[[], Finding] = visible.look,
+) -> DoctorReport:
     """Probe the host; takes some hundred milliseconds, changes nothing, needs no daemon."""
-    found, family, seen = survey(settings.sandbox.setting), host_family(), visible.look()
+    found, family, seen = survey(settings.sandbox.setting), host_family(), look()
     host = [
         LayerView(name="kernel", state="active", detail=probe.kernel()),
         _folder("state directory", settings.state_dir),

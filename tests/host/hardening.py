@@ -26,10 +26,11 @@ SYS_RESOURCE = 1 << 24
 def copy_of_unit(name: str, command: str, *more: str) -> str:
     """Write a unit that has all of the service's directives and runs ``command`` once; return its name."""
     PLACE.mkdir(parents=True, exist_ok=True)
+    said = {line.partition("=")[0] for line in more} - {"Environment"}  # of which there may be many
     kept = []
     for line in Path(prop("FragmentPath")).read_text().splitlines():
         key = line.partition("=")[0]
-        if key in {
+        if key in said or key in {
             "ExecStart",
             "ExecReload",
             "Type",

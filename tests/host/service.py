@@ -50,9 +50,9 @@ def run(*command: str, patience: float = PATIENCE, **environ: str) -> subprocess
     )
 
 
-def must(*command: str, **environ: str) -> str:
+def must(*command: str, patience: float = PATIENCE, **environ: str) -> str:
     """Run a command that has to succeed; return what it printed."""
-    done = run(*command, **environ)
+    done = run(*command, patience=patience, **environ)
     assert done.returncode == 0, (
         f"{' '.join(command)}: {done.returncode}: {done.stderr.strip() or done.stdout}"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.confine import probe
+from sandbox.confine.probe import Finding
 from sandbox.confine.survey import Layer, Survey
 from sandbox.confine.survey import refusal as verdict_of
 from supervisor.config import Settings, load
@@ -44,6 +45,28 @@ def test_nothing_is_missing_where_a_strangers_code_is_held(tmp_path):
     views = by_name(report.sandbox)
     assert (views["seccomp"].state, views["seccomp"].command) == ("active", "")
     assert (views["landlock"].state, views["landlock"].command) == ("missing", "bring landlock")
+
+
+HIDDEN = Finding(False, "/proc is mounted with hidepid=2")
+
+
+def test_where_proc_hides_strategies_and_no_group_holds_them_the_doctor_fails_with_the_command(tmp_path):
+    report = examine(settings(tmp_path), surveyed("cgroup"), lambda: HIDDEN)
+    assert report.missing == ["sampler"]
+    view = by_name(report.host)["sampler"]
+    assert view.detail.endswith("nothing holds them to their share of the processor")
+    assert view.command == f"mount -o remount,gid={os.getegid()} /proc"
+    views = by_name(report.sandbox)
+    assert (views["memory quota"].state, views["cpu quota"].state) == ("available", "missing")
+    assert views["cpu quota"].detail == "nothing: no strategy is seen, nor can be stopped"
+
+
+def test_where_proc_hides_strategies_and_a_group_holds_them_only_their_use_is_unknown(tmp_path):
+    report = examine(settings(tmp_path), surveyed(), lambda: HIDDEN)
+    assert (report.missing, by_name(report.host)["sampler"].state) == ([], "available")
+    views = by_name(report.sandbox)
+    assert (views["memory quota"].state, views["cpu quota"].state) == ("active", "active")
+    assert "sampler" not in views["cpu quota"].detail, "which sees nobody, and so holds nobody"
 
 
 def test_what_a_stranger_needs_is_demanded_unless_the_configuration_says_what(tmp_path):
