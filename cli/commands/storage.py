@@ -170,10 +170,14 @@ def _be_the_owner(folder: Path) -> None:
 
 
 def _settings(config: Path | None) -> Settings:
+    from cli.service.credstore import database_of
     from supervisor.config import load
     from supervisor.errors import SettingsError
 
     try:
-        return load(os.environ, file=config)
+        settings = load(os.environ, file=config)
+        if given := database_of(settings.state_dir, os.environ):
+            settings = load({**os.environ, **given}, file=config)
     except SettingsError as error:
         raise CommandError(USAGE, *error.errors) from None
+    return settings
