@@ -125,7 +125,7 @@ def test_of_searches_through_the_whole_journal_there_is_one_at_a_time_and_others
             for rule in ("a", "b", None):
                 found = port.find_signals(None, None, verdict=None, rule=rule, after=None, limit=1)
                 asked.create_task(found)
-            await asyncio.sleep(0)
+            await turn()
             assert ["a", ""] == begun
             gate.set()
 
