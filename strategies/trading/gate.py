@@ -9,7 +9,9 @@ answers wins. Steps 1 to 6 are here; 7 to 11 are ``ordering`` with ``instruction
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Set as AbstractSet
+from pathlib import PurePath
 from typing import Final
 
 from bus.messages import Signal
@@ -30,7 +32,20 @@ CAUSES: Final = frozenset({"tick", "timer", "feed", "fill", "bound", "stop", "al
 
 
 def judge(signal: Signal, view: View, now: int) -> Verdict:
-    """Return the verdict on ``signal`` at ``now`` (ns, the clock that stamped its data)."""
+    """Return the verdict on ``signal`` at ``now`` (ns, the clock that stamped its data).
+
+    Wall: a mistake of ours over what one strategy sent costs that signal and not the engine, which all share
+    and which would end again each time the signal is said again. Nothing has changed yet: this is pure.
+    """
+    try:
+        return _judge(signal, view, now)
+    except Exception as error:  # noqa: BLE001  (the verdict says which and where, and is listed)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__} at {PurePath(where.filename).name}:{where.lineno}"
+        return Verdict("rejected", "unjudged", f"judging it failed ({what}): a mistake in stratd")
+
+
+def _judge(signal: Signal, view: View, now: int) -> Verdict:
     at = money(signal, view)
     exits = reduces(signal, view.own.expected, at)
     answer = (

@@ -87,6 +87,7 @@ RULES: Final[dict[str, Rule]] = {
     "quantity_out_of_range": Rule(7, "the order comes to no units, or to more than 1e15"),
     "below_lot": Rule(7, "the order comes to less than one lot"),
     "below_min_quantity": Rule(7, "the order comes to less than the least quantity of the symbol"),
+    "unjudged": Rule(7, "judging it failed, by a mistake in stratd"),
     "max_notional": Rule(7, "the position would be worth more than allowed"),
     # 8 rates
     "rate": Rule(8, "more signals a second than granted"),

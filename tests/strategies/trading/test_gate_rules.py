@@ -1,11 +1,13 @@
 """Every rule by name, each of them for the deployment and for its account."""
 
 import math
+import re
 
 import msgspec
 import pytest
 
 from bus.messages import Level
+from strategies.trading import gate
 from strategies.trading.caps import MAX_OPEN_ORDERS
 from strategies.trading.desk import SECOND, Standing
 from strategies.trading.limits import Limits
@@ -23,6 +25,7 @@ from tests.strategies.trading.gate_world import (
     PARTY,
     TICKS,
     TODAY,
+    VIEW,
     judged,
     latched,
     limited,
@@ -144,6 +147,7 @@ def test_rule(rule):
 def test_every_rule_is_tried_above():
     modified = {rule for rule, each in RULES.items() if each.decision == "modified"}
     assert modified == {"lot_rounded", "slippage_unbounded", "clipped_to_position"}
+    modified.add("unjudged")  # no signal is known that makes it so; a mistake is made below
     of_approvals = {rule for rule in RULES if rule.startswith("approval_")}  # test_core_approvals.py
     assert set(REFUSED) | modified | of_approvals == set(RULES)
 
@@ -178,3 +182,13 @@ def test_the_earlier_step_answers(earlier, later):
     _, first_fields, first_view = REFUSED[earlier]
     _, then_fields, then_view = REFUSED[later]
     assert judged(ENTRY, then_view | first_view, **then_fields | first_fields).rule == earlier
+
+
+def test_a_mistake_of_ours_costs_one_signal_and_says_where_it_is(monkeypatch):
+    def mistaken(*_: object) -> None:
+        raise OverflowError("cannot convert float infinity to integer")
+
+    monkeypatch.setattr(gate, "order", mistaken)
+    verdict = gate.judge(ENTRY, VIEW, NOW)
+    assert ("rejected", "unjudged", False) == (verdict.decision, verdict.rule, verdict.passed)
+    assert re.search(r"\(OverflowError at test_gate_rules\.py:\d+\)", verdict.detail)
