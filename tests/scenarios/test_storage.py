@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from supervisor.store import restore
 from tests.scenarios.rig import Site
 from tests.supervisor import older_states
 
@@ -12,7 +13,11 @@ BUYER = """
 def on_tick(self, data):
     return buy(data)
 """
-BEYOND = 500_000
+REMADE = {
+    "boot", "calendars", "code", "events.seq", "formats.json", "history.db", "identity", "logs", "packages",
+    "registered", "state.lock", "tape", "trading.setup",
+}  # fmt: skip
+"""What a daemon makes again, or may lose: everything else belongs into a backup."""
 
 
 @pytest.fixture
@@ -48,6 +53,8 @@ def test_a_backup_of_a_daemon_that_trades_brings_it_back_and_repeats_nothing(sit
         trade(5)
         known = {line["signal_id"]: line for line in signals()}
         assert daemon.terminate() == 0
+        names = {path.name.removesuffix("-wal").removesuffix("-shm") for path in site.state.iterdir()}
+        assert names - REMADE - restore.OURS == set(), "nothing is forgotten by a backup"
         refused = storage(site, "restore", file)
         assert (refused.code, "is not empty" in refused.err) == (1, True)
         site.state.rename(site.base / "before")
