@@ -91,7 +91,7 @@ class FakeDaemon(
         self.saved: dict[str, list[CheckpointView]] = {}
         self.states: dict[int, bytes] = {}
         """Packed states by the number of their checkpoint."""
-        self.created: dict[str, int] = {}
+        self.births: dict[str, int] = {}
         """When each was created, for those that were not always there."""
         self.fail: StratdError | Exception | None = None
         self.max_concurrent = 3
@@ -120,7 +120,7 @@ class FakeDaemon(
         return {name: row.account for name, row in self.rows.items()}
 
     async def born(self) -> dict[str, int]:
-        return self.created
+        return self.births
 
     async def deployments(self) -> list[DeploymentRow]:
         self._stumble()

@@ -162,7 +162,7 @@ def test_lines_are_its_own_and_the_last_n_are_n(fake):
 def test_what_was_before_a_deployment_was_of_another_one_of_that_id(fake):
     """An id that was removed may be taken by another account; what was recorded under it may not."""
     fake.journal = [EventView(seq=seq, at=AT + seq, kind="died", deployment_id="eurusd") for seq in range(6)]
-    fake.created = {"eurusd": AT + 4}
+    fake.births = {"eurusd": AT + 4}
 
     async def read():
         return [one.seq async for one in await bound(fake).events(after=None, n=9, follow=False)]
