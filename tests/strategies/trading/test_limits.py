@@ -18,6 +18,7 @@ EVERYTHING = {
     "trailing_stop_activation": 0.5, "time_stop": 3600, "cooldown_after_loss": 3,
     "cooldown_after_loss_s": 600, "cooling_off_after_stop": 300,
     "allowed_sessions": ["09:30-11:30", "22:00-02:00"], "square_off_at": "15:15", "on_breach": "flatten",
+    "approval": "manual", "approval_timeout": 60,
 }  # fmt: skip
 
 
@@ -46,6 +47,8 @@ def test_every_field_of_the_risk_configuration_is_held():
         allowed_sessions=((570, 690), (1320, 120)),
         square_off_at=915,
         on_breach="flatten",
+        approval="manual",
+        approval_timeout=60.0,
         protect=Protection(
             widest_stop=2.0,
             widest_trail=1.5,
