@@ -35,7 +35,7 @@ PULSE = 0.05
 """Seconds between two pulses of the engine, on which an idle warden looks after its strategy's output."""
 MEASURE = 0.05
 """Seconds between two looks at the memory of the wardens."""
-SHORT, LONG = 0.75 * STRETCH, 25.0 * STRETCH
+SHORT, LONG = 0.75 * STRETCH, 60.0 * STRETCH
 """Hard budget in seconds of a callback: of an act that may end by it, and of one that may not."""
 NEIGHBOUR = "NEIGHBOUR"
 

@@ -210,7 +210,8 @@ def fight(setting: str, chosen: list[Task], secret: str) -> Registered:
 @contextmanager
 def place(secret: str) -> Iterator[tuple[Site, Victims]]:
     """Folders for a daemon, and whom acts are aimed at beside them."""
-    site = Site(restart={"max_restarts": 1}).with_feed()
+    # What is expected to be ended by its own doing takes its time on a busy host.
+    site = Site(restart={"max_restarts": 1}, budgets={"tick": {"soft": 1, "hard": 6}}).with_feed()
     site.base.chmod(0o755)
     try:
         (site.base / "victims").mkdir()

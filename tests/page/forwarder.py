@@ -24,7 +24,7 @@ class Forwarder:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._up.wait(60)
+        assert self._up.wait(200)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -349,7 +349,7 @@ class Served:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._up.wait(60)
+        assert self._up.wait(200)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -450,11 +450,11 @@ def test_cpu_over_the_quota_is_ended_with_its_cause(rig):
     rig.strategy("spinner", head="import threading", initialize=spin)
 
     async def scenario(scene: Scene):
-        await scene.start("spinner", cpu=0.2)
+        await scene.start("spinner", cpu=0.05)  # more than that it gets on a busy host, too
         await scene.event("died", "spinner")
         death = (await scene.port.describe("spinner")).deaths[0]
         assert death.cause == "cpu_quota"
-        assert "over the quota of 20%" in death.detail
+        assert "over the quota of 5%" in death.detail
 
     rig.run(scenario)
 

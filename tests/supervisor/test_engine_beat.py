@@ -109,6 +109,8 @@ def test_time_passes_for_an_order_by_the_clock_of_its_feed_alone(world: World) -
         market=SimpleNamespace(streams=streams),
         core=SimpleNamespace(pulse=lambda now, clock: asked.append((now, clock("X"), clock("Y")))),
         take=lambda _: None,
+        trading=SimpleNamespace(look=lambda _: None),
+        approvals=SimpleNamespace(look=lambda: None),
         event_now=lambda monotonic: max(heard.now(monotonic), 1),
     )
     beat = Beat(engine)
