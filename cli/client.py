@@ -8,9 +8,9 @@ models take longer than that to be made (docs/cli.md has the figures).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 from cli.errors import DaemonGone, command_error
 from cli.place import URL
@@ -19,6 +19,7 @@ from supervisor.client.call import Call
 from supervisor.client.errors import ClientError
 from supervisor.client.waiting import Asking
 
+P = ParamSpec("P")
 __all__ = ["Client", "DaemonGone", "segment"]
 
 
@@ -36,6 +37,12 @@ class Client:
         """Return the body of the answer to a request that ``supervisor.client.calls`` describes."""
         with _walled(), contextlib.closing(self._asking):  # commands end without a goodbye
             return self._asking.ask(call).body
+
+    def call(self, describe: Callable[P, Call[Any]], *args: P.args, **how: P.kwargs) -> bytes:
+        """Return the body of the answer to what a function of ``supervisor.client.calls`` describes."""
+        with _walled():  # a name that is no segment of a route is told of here
+            described = describe(*args, **how)
+        return self.ask(described)
 
     def stream(self, call: Call[Any]) -> Iterator[bytes]:
         """Yield the lines of the answer as they come, for as long as the daemon sends them."""

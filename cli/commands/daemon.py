@@ -10,11 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import Client, segment
+from cli.client import Client
 from cli.errors import FAILED, USAGE, CommandError
 from cli.options import ConfigFile, Id, Json
 from cli.tables import clean, on_terminal, plain, show
 from cli.talk import print_json
+from supervisor.client.calls import daemon as calls
+from supervisor.client.calls import running
 
 
 def register(app: typer.Typer) -> None:
@@ -57,7 +59,7 @@ def reload(as_json: Json = False) -> None:
     All of what is new or nothing: where a setting is wrong, every mistake is told, nothing changes, and it
     ends with 2. No deployment is touched.
     """
-    body = Client().post("system/reload", {})
+    body = Client().call(calls.reload)
     if as_json:
         print_json(body)
         return
@@ -68,7 +70,7 @@ def reload(as_json: Json = False) -> None:
 
 def status(as_json: Json = False) -> None:
     """The daemon: uptime, processes, feeds, counts, layers."""
-    body = Client().get("status")
+    body = Client().call(calls.status)
     if as_json:
         print_json(body)
         return
@@ -84,7 +86,7 @@ def status(as_json: Json = False) -> None:
 
 def ps(as_json: Json = False) -> None:
     """One row a deployment."""
-    body = Client().get("deployments")
+    body = Client().call(running.deployments)
     if as_json:
         print_json(body)
         return
@@ -95,7 +97,7 @@ def ps(as_json: Json = False) -> None:
 
 def describe(deployment_id: Id, as_json: Json = False) -> None:
     """Everything about one deployment and its last deaths."""
-    body = Client().get(f"deployments/{segment(deployment_id)}")
+    body = Client().call(running.deployment, deployment_id)
     if as_json:
         print_json(body)
         return
@@ -114,7 +116,7 @@ def top(
     client = Client()
     if not on_terminal():
         print(_head(client))
-        print(plain(render.deployments(_rows(client.get("deployments")))))
+        print(plain(render.deployments(_rows(client.call(running.deployments)))))
         return
     from rich.console import Console
     from rich.live import Live
@@ -133,7 +135,7 @@ def _frame(client: Client, width: int) -> Any:
     from cli import render
     from cli.tables import cut, rich_table
 
-    sheet = render.deployments(_rows(client.get("deployments")))
+    sheet = render.deployments(_rows(client.call(running.deployments)))
     body = rich_table(sheet, width) if sheet.rows else Text(sheet.empty)
     return Group(Text(cut(_head(client), width), style="bold"), Text(), body)
 
@@ -142,7 +144,7 @@ def _head(client: Client) -> str:
     from cli.words import span
     from supervisor.schema import Status
 
-    view = Status.model_validate_json(client.get("status"))
+    view = Status.model_validate_json(client.call(calls.status))
     feeds = " ".join(f"{feed.name}:{feed.state}" for feed in view.feeds) or "no feeds"
     return (
         f"stratd {view.version}  {view.state}  up {span(view.uptime_s)}  "

@@ -18,6 +18,7 @@ from cli.interrupt import interruptible
 from cli.options import Json
 from cli.tables import on_terminal, show
 from cli.talk import pairs, print_json
+from supervisor.client.calls import daemon as calls
 
 if TYPE_CHECKING:
     from bus.pacing import Progress, ReplayResult
@@ -34,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def feeds(as_json: Json = False) -> None:
     """Feeds: health, lag, gaps, late, rejected."""
-    body = Client().get("feeds")
+    body = Client().call(calls.feeds)
     if as_json:
         print_json(body)
         return

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import Client, segment
+from cli.client import Client
 from cli.options import Json
 from cli.talk import print_json
+from supervisor.client.calls import keys as calls
 
 Scopes = Annotated[
     list[str] | None,
@@ -58,7 +59,7 @@ def create(
 
 def list_keys(as_json: Json = False) -> None:
     """Every key: what it may, until when, and when it was used last. No secret."""
-    body = Client().get("api-keys")
+    body = Client().call(calls.keys)
     if as_json:
         print_json(body)
         return
@@ -71,5 +72,5 @@ def list_keys(as_json: Json = False) -> None:
 
 def revoke(key_id: KeyId) -> None:
     """Take a key back: it is refused from the next request on."""
-    Client().delete(f"api-keys/{segment(key_id)}")
+    Client().call(calls.revoke_key, key_id)
     print(f"{key_id}: revoked")

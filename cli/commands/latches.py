@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cli.client import Client, segment
+from cli.client import Client
 from cli.commands.money import say_latch
 from cli.errors import REFUSED, CommandError
 from cli.options import Id, Reason
+from supervisor.client.calls import verbs as calls
 
 
 def register(app: typer.Typer) -> None:
@@ -24,21 +25,21 @@ def register(app: typer.Typer) -> None:
 
 def flatten(deployment_id: Id, reason: Reason = "") -> None:
     """Close what a deployment holds, cancel what waits, and let only exits through until it is unlocked."""
-    _latch(deployment_id, "flatten", reason, "flattened; what it holds is being closed")
+    say_latch(
+        Client().call(calls.flatten, deployment_id, reason=reason), "flattened; what it holds is being closed"
+    )
 
 
 def lock(deployment_id: Id, reason: Reason = "") -> None:
     """Close what a deployment holds, cancel what waits, and let nothing through until it is unlocked."""
-    _latch(deployment_id, "lock", reason, "locked; what it holds is being closed")
+    say_latch(
+        Client().call(calls.lock, deployment_id, reason=reason), "locked; what it holds is being closed"
+    )
 
 
 def unlock(deployment_id: Id, reason: Reason = "") -> None:
     """Take back what bars a deployment, an operator's word or a limit; losses are counted from here."""
-    _latch(deployment_id, "unlock", reason, "unlocked")
-
-
-def _latch(deployment_id: str, verb: str, reason: str, past: str) -> None:
-    say_latch(Client().post(f"deployments/{segment(deployment_id)}/{verb}", {"reason": reason}), past)
+    say_latch(Client().call(calls.unlock, deployment_id, reason=reason), "unlocked")
 
 
 def promote(
@@ -49,13 +50,12 @@ def promote(
     yes: Annotated[bool, typer.Option("--yes", help="You know that it begins to trade real money.")] = False,
 ) -> None:
     """Turn a stopped deployment from paper to real money; it is started afterwards, by start."""
-    route = f"deployments/{segment(deployment_id)}/promote"
-    wanted: dict[str, Any] = {} if account is None else {"account": account}
-    first = json.loads(Client().post(route, wanted))
+    first = json.loads(Client().call(calls.promote, deployment_id, account=account))
     what = f"the real money of account {first['account']}, by route {first['route']}"
     if not yes:
         _ask(deployment_id, f"{deployment_id} would trade {what}")
-    second = json.loads(Client().post(route, {**wanted, "confirmation": first["confirmation"]}))
+    answer = Client().call(calls.promote, deployment_id, account=account, confirmation=first["confirmation"])
+    second = json.loads(answer)
     print(f"{second['deployment']['id']}: trades {what}, once it is started ('stratd start {deployment_id}')")
 
 

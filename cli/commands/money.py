@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import Client, segment
+from cli.client import Client
 from cli.errors import USAGE, CommandError
 from cli.options import Json, Last, Reason
 from cli.tables import clean
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 def accounts(as_json: Json = False) -> None:
     """Every account: equity, profit of the day, what is held, and what bars it."""
-    body = Client().get("accounts")
+    body = Client().call(calls.accounts)
     if as_json:
         print_json(body)
         return
@@ -57,7 +57,7 @@ def accounts(as_json: Json = False) -> None:
 
 def show(name: Name, as_json: Json = False) -> None:
     """Everything about one account."""
-    body = Client().get(f"accounts/{segment(name)}")
+    body = Client().call(calls.account, name)
     if as_json:
         print_json(body)
         return
@@ -69,22 +69,22 @@ def show(name: Name, as_json: Json = False) -> None:
 
 def pause(name: Name, reason: Reason = "") -> None:
     """Let no signal of an account through, until it is rearmed. What is held stays guarded."""
-    _latch(f"accounts/{segment(name)}/pause", reason, "paused")
+    say_latch(Client().call(calls.pause_account, name, reason=reason), "paused")
 
 
 def resume(name: Name, reason: Reason = "") -> None:
     """Take back a pause of an account, and nothing stronger: a kill is taken back by rearm."""
-    _latch(f"accounts/{segment(name)}/resume", reason, "resumed")
+    say_latch(Client().call(calls.resume_account, name, reason=reason), "resumed")
 
 
 def kill(name: Name, reason: Reason = "") -> None:
     """Close everything that an account holds and let no signal through, until it is rearmed."""
-    _latch(f"accounts/{segment(name)}/kill", reason, "locked; what it holds is being closed")
+    say_latch(Client().call(calls.kill_account, name, reason=reason), "locked; what it holds is being closed")
 
 
 def rearm(name: Name, reason: Reason = "") -> None:
     """Take back what bars an account; losses are counted from here."""
-    _latch(f"accounts/{segment(name)}/rearm", reason, "rearmed")
+    say_latch(Client().call(calls.rearm_account, name, reason=reason), "rearmed")
 
 
 def limits(
@@ -96,8 +96,12 @@ def limits(
 ) -> None:
     """What binds an account, and whose word each limit is; --set tightens one at once."""
     wanted = numbers(tighten) | dict.fromkeys(take_back or [])
-    call = calls.tighten_account(name, wanted, reason=reason) if wanted else calls.account_limits(name)
-    body = Client().ask(call)
+    client = Client()
+    body = (
+        client.call(calls.tighten_account, name, wanted, reason=reason)
+        if wanted
+        else client.call(calls.account_limits, name)
+    )
     if as_json:
         print_json(body)
         return
@@ -123,11 +127,7 @@ def rearm_deployment(
     reason: Reason = "",
 ) -> None:
     """Take back what a limit of its own bars a deployment by; losses are counted from here."""
-    _latch(f"deployments/{segment(deployment_id)}/rearm", reason, "rearmed")
-
-
-def _latch(route: str, reason: str, past: str) -> None:
-    say_latch(Client().post(route, {"reason": reason}), past)
+    say_latch(Client().call(calls.rearm, deployment_id, reason=reason), "rearmed")
 
 
 def say_latch(body: bytes, past: str) -> None:
@@ -146,7 +146,7 @@ def say_latch(body: bytes, past: str) -> None:
 
 def positions(deployment_id: Owner = None, account: OfAccount = None, as_json: Json = False) -> None:
     """What is held, at what cost, what it has earned, and which exits guard it."""
-    body = Client().get("positions", deployment_id=deployment_id, account=account)
+    body = Client().call(calls.positions, deployment_id=deployment_id, account=account)
     if as_json:
         print_json(body)
         return
@@ -164,7 +164,9 @@ def orders(
     as_json: Json = False,
 ) -> None:
     """The orders that wait; with --all those that have ended too, the newest last."""
-    body = Client().get("orders", deployment_id=deployment_id, account=account, ended=ended or None, n=lines)
+    body = Client().call(
+        calls.orders, deployment_id=deployment_id, account=account, ended=ended or None, n=lines
+    )
     if as_json:
         print_json(body)
         return
@@ -178,7 +180,7 @@ def trades(
     deployment_id: Owner = None, account: OfAccount = None, lines: Last = 100, as_json: Json = False
 ) -> None:
     """Executions, the newest last, with the profit of the round trips that they ended."""
-    body = Client().get("trades", deployment_id=deployment_id, account=account, n=lines)
+    body = Client().call(calls.trades, deployment_id=deployment_id, account=account, n=lines)
     if as_json:
         print_json(body)
         return

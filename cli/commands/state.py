@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.client import Client, segment
+from cli.client import Client
 from cli.errors import FAILED, NOT_FOUND, CommandError
 from cli.options import Id, Json
 from cli.talk import print_json
+from supervisor.client.calls import states as calls
 
 if TYPE_CHECKING:
     from supervisor.schema import CheckpointView
@@ -41,7 +42,7 @@ def show(deployment_id: Id, seq: Seq = None, as_json: Json = False) -> None:
 
     client = Client()
     chosen = _chosen(_kept(client, deployment_id), deployment_id, seq)
-    packed = client.get(f"deployments/{segment(deployment_id)}/state", seq=chosen.seq)
+    packed = client.call(calls.saved_state, deployment_id, seq=chosen.seq)
     try:
         content = state.unpack(packed, len(packed))
     except StateCorrupt as error:
@@ -59,7 +60,7 @@ def checkpoints(deployment_id: Id, as_json: Json = False) -> None:
     """What is kept, the newest first: age, size and version, and what was set aside and why."""
     client = Client()
     if as_json:
-        print_json(client.get(f"deployments/{segment(deployment_id)}/checkpoints"))
+        print_json(client.call(calls.checkpoints, deployment_id))
         return
     from cli import render_state, tables
 
@@ -77,7 +78,7 @@ def restore(deployment_id: Id, seq: Seq = None) -> None:
         seq = good[1]
     from supervisor.schema import Outcome
 
-    answer = client.post(f"deployments/{segment(deployment_id)}/checkpoints/{seq}/restore", {})
+    answer = client.call(calls.restore_state, deployment_id, seq)
     changed = Outcome.model_validate_json(answer).changed
     print(f"{deployment_id}: {'' if changed else 'already '}starts from checkpoint {seq}")
 
@@ -86,7 +87,7 @@ def clear(deployment_id: Id) -> None:
     """Forget every saved state of a stopped deployment: its next start begins without."""
     from supervisor.schema import Outcome
 
-    answer = Client().delete(f"deployments/{segment(deployment_id)}/state")
+    answer = Client().call(calls.clear_state, deployment_id)
     changed = Outcome.model_validate_json(answer).changed
     print(f"{deployment_id}: {'' if changed else 'already '}without a saved state")
 
@@ -94,7 +95,7 @@ def clear(deployment_id: Id) -> None:
 def _kept(client: Client, deployment_id: str) -> list[CheckpointView]:
     from supervisor.schema import CheckpointView
 
-    body = client.get(f"deployments/{segment(deployment_id)}/checkpoints")
+    body = client.call(calls.checkpoints, deployment_id)
     return [CheckpointView.model_validate(one) for one in json.loads(body)]
 
 

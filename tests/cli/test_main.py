@@ -312,7 +312,7 @@ def test_an_invalid_request_is_one_line_even_with_newlines_in_it(served, stratd,
 
 
 def test_a_fault_of_the_command_itself_is_1_and_one_line(served, stratd, monkeypatch):
-    monkeypatch.setattr("cli.client.Client.get", lambda *_args, **_kwargs: b"{}")
+    monkeypatch.setattr("cli.client.Client.ask", lambda *_args, **_kwargs: b"{}")
     ended = stratd("describe eurusd")
     assert (ended.code, ended.err.count("\n")) == (errors.FAILED, 1)
     assert ended.err.startswith("stratd: a fault of stratd itself: ValidationError: ")
