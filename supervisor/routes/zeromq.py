@@ -7,7 +7,8 @@ be handed to a connection was certainly not taken; after that, silence is doubt.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal, TypeAlias
+import itertools
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import structlog
@@ -27,6 +28,8 @@ from supervisor.routes.route import (
 )
 from supervisor.routes.spec import RouteSpec
 
+A_TURN: Final = 1_000
+"""Messages taken before the loop goes on with something else: a gateway may say more than it was asked."""
 Verb: TypeAlias = Literal["send", "query", "cancel"]
 log = structlog.get_logger()
 
@@ -110,8 +113,13 @@ class ZmqRoute:
 
     # ---- what the gateway says ----------------------------------------------------------------------
     def _read(self) -> None:
-        for message in self._link.messages() if self._link is not None else ():
+        """Take what has come, so much of it; what is left has its turn behind everybody else's."""
+        taken = 0
+        for message in itertools.islice(self._link.messages(), A_TURN) if self._link is not None else ():
             self._take(message)
+            taken += 1
+        if taken == A_TURN:  # the descriptor says nothing of it again (zmq_getsockopt(3), ZMQ_FD)
+            asyncio.get_running_loop().call_soon(self._read)
 
     def _take(self, message: bytes) -> None:
         try:

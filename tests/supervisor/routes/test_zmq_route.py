@@ -14,11 +14,12 @@ import zmq
 import zmq.asyncio
 from msgspec.structs import replace
 
+from supervisor.routes import zeromq
 from supervisor.routes.route import NotTaken, Refused, RouteUnusable, Sendable, Unreachable
 from supervisor.routes.zeromq import open_route
 from tests.supervisor.routes.gateway import Gateway, Venue
 from tests.supervisor.routes.route_world import QUICK, World, leave, order
-from tests.waiting import until
+from tests.waiting import turn, until
 
 pytestmark = pytest.mark.system
 SHORT = 2.0
@@ -274,3 +275,35 @@ def test_a_key_that_is_none_is_a_sentence_without_it():
     with pytest.raises(RouteUnusable, match="a CURVE key of 40 characters") as caught:
         asyncio.run(start())
     assert "not a key" not in str(caught.value)
+
+
+def test_a_gateway_that_never_stops_talking_leaves_the_loop_to_others(monkeypatch):
+    class Talker:
+        descriptor = -1
+
+        def __init__(self, *_: object, **__: object) -> None:
+            self.said = 0
+
+        def messages(self):
+            while self.said < 1_000_000:
+                self.said += 1
+                yield b"{}"
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    async def run() -> int:
+        monkeypatch.setattr(zeromq, "GatewayLink", Talker)
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "add_reader", lambda _fd, read: loop.call_soon(read))
+        monkeypatch.setattr(loop, "remove_reader", lambda _fd: None)
+        route = open_route(replace(QUICK, kind="zmq", url="tcp://127.0.0.1:1"))
+        await route.start(lambda _id, _answer: None)
+        for _ in range(3):
+            await turn()  # the loop is here
+        unreadable = route.unreadable
+        await route.close()
+        return unreadable
+
+    monkeypatch.setattr(zeromq.log, "warning", lambda *_, **__: None)
+    assert zeromq.A_TURN <= asyncio.run(run()) <= 100 * zeromq.A_TURN
