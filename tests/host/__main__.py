@@ -24,6 +24,7 @@ def main() -> int:
         package.check(report)
         return report.close()
     life.write_credentials()
+    life.stretch_unit()
     life.begin(report)
     life.credentials(report)
     limits.check(report)
