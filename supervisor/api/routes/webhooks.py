@@ -54,9 +54,11 @@ def webhook_routes(api: APIRouter, daemon: WebhookPort) -> None:
         """Take a token back: alerts with it are refused from the next one on."""
         return await daemon.revoke_webhook(webhook_id, by=who.name)
 
-    # What the path says is the token, and no route sees it: the door has put its id in the place.
-    @api.post("/webhooks/{token}")
-    async def take(token: Annotated[str, Path(max_length=200)], alert: AlertRequest, who: Who) -> AlertResult:  # noqa: ARG001  (as above)
+    # The path ends with the token, and no route sees that: the door has put its id in the place.
+    @api.post("/webhooks/{webhook_id}")
+    async def take(
+        webhook_id: Annotated[str, Path(max_length=200)], alert: AlertRequest, who: Who
+    ) -> AlertResult:  # noqa: ARG001  (as above)
         """Hand in an alert: it is judged as a signal of the deployment that the token is for."""
         if who == NOBODY:
             raise Unauthenticated("the path has to end with a webhook's token (`stratd webhooks create`)")
