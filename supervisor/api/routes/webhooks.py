@@ -57,8 +57,10 @@ def webhook_routes(api: APIRouter, daemon: WebhookPort) -> None:
     # The path ends with the token, and no route sees that: the door has put its id in the place.
     @api.post("/webhooks/{webhook_id}")
     async def take(
-        webhook_id: Annotated[str, Path(max_length=200)], alert: AlertRequest, who: Who
-    ) -> AlertResult:  # noqa: ARG001  (as above)
+        webhook_id: Annotated[str, Path(max_length=200)],  # noqa: ARG001  (as above)
+        alert: AlertRequest,
+        who: Who,
+    ) -> AlertResult:
         """Hand in an alert: it is judged as a signal of the deployment that the token is for."""
         if who == NOBODY:
             raise Unauthenticated("the path has to end with a webhook's token (`stratd webhooks create`)")
