@@ -78,7 +78,7 @@ def make(state_dir: Path, database_url: str, target: Path, *, version: str, now:
             folder = Path(made)
             manifest = _gather(state_dir, database, folder, version=version, now=now)
             _pack(folder, manifest, draft := folder / "archive")
-            os.link(draft, target)  # fails where something is, unlike rename(2)
+            _name(draft, target)
         snapshot.sync(target.parent)
     except (SnapshotError, formats.FormatsError, sqlite3.Error) as error:
         raise BackupError(str(error)) from None
@@ -117,6 +117,14 @@ def _pack(folder: Path, manifest: Manifest, target: Path) -> None:
                 archive.add(folder / name, name, recursive=False, filter=_anonymous)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _name(draft: Path, target: Path) -> None:
+    """Give a file its name, over no other."""
+    try:
+        os.link(draft, target)  # fails where something is, unlike rename(2)
+    except PermissionError:  # a file system without links (link(2)): a stick, for instance
+        draft.rename(target)
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:

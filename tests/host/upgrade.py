@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from tests.host.service import STRATD, UNIT, active, journal, main_pid, must, pr
 
 RELEASES = Path("/opt/stratd/releases")
 CURRENT = Path("/opt/stratd/current")
-GOOD, BROKEN = "9.9.8", "9.9.9"
+GOOD, BROKEN, NEWER = "9.9.8", "9.9.9", "9.9.10"
+STATE = Path("/var/lib/stratd")
 
 
 def check(report: Report) -> None:
@@ -20,6 +23,7 @@ def check(report: Report) -> None:
     report.check("install again: started at boot, and nothing that runs is touched", _install_again)
     report.check("upgrade: every deployment goes on in the new version", _upgrade)
     report.check("upgrade: one that is not ready goes back by itself", _rollback)
+    report.check("upgrade: what it had migrated by then is given back", _rollback_migrated)
 
 
 def copy(name: str) -> Path:
@@ -32,6 +36,19 @@ def copy(name: str) -> Path:
     command.write_text(text)
     command.chmod(0o755)
     return new
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    """Change a file of a release, and of no other: they share their content (``copy``)."""
+    text = file.read_text()
+    assert re.search(old, text, re.MULTILINE), f"{file} has no {old}"
+    file.unlink()
+    file.write_text(re.sub(old, new, text, count=1, flags=re.MULTILINE))
+
+
+def journal_format() -> int:
+    """Return the number of the journal's format, as the state directory says it."""
+    return int(json.loads((STATE / "formats.json").read_text())["formats"]["journal"])
 
 
 def _install_again() -> str:
@@ -62,4 +79,25 @@ def _rollback() -> str:
     assert (active(), CURRENT.resolve().name) == (True, GOOD)
     until("every deployment runs", all_run)
     assert "status=70" in journal()
+    return done.stderr.strip().splitlines()[-1]
+
+
+def _rollback_migrated() -> str:
+    # A later version with a journal of another format, that fails once it has migrated.
+    before = journal_format()
+    (package,) = copy(NEWER).glob("lib/python3*/site-packages/supervisor")
+    edit(package / "store/journal_file.py", r"^VERSION: Final = \d+$", f"VERSION: Final = {before + 1}")
+    edit(
+        package / "store/journal_file.py",
+        r"^UPGRADES: Final = {$",
+        f'UPGRADES: Final = {{\n    {before}: "",',
+    )
+    edit(package / "main.py", r"await daemon\.go_on\(\)$", 'raise Failed("broken on purpose")')
+    done = run(STRATD, "systemd", "upgrade", "--release", NEWER)
+    assert (done.returncode, f"{GOOD} was put back and runs" in done.stderr) == (1, True), done.stderr
+    until("every deployment runs", all_run)
+    told = journal()
+    assert ("broken on purpose" in told, f"journal {before} -> {before + 1}" in told) == (True, True)
+    assert (active(), CURRENT.resolve().name, journal_format()) == (True, GOOD, before)
+    assert not (STATE / "before-upgrade").exists()
     return done.stderr.strip().splitlines()[-1]

@@ -119,6 +119,15 @@ def test_an_archive_is_its_owners_alone_and_nothing_is_left_beside_it(state, tmp
         assert {(member.uid, member.uname, member.mode) for member in archive} == {(0, "", 0o600)}
 
 
+def test_it_may_lie_on_a_file_system_without_links(state, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(backup.os, "link", refuse)
+    make(state, tmp_path / "b.tar")
+    assert restore.read(tmp_path / "b.tar", VERSION).seq > 0
+
+
 def test_a_backup_beside_a_writer_is_one_commit_and_the_writer_goes_on(state, tmp_path):
     with contextlib.closing(sqlite3.connect(state / "journal.db", isolation_level=None)) as writer:
         writer.execute("CREATE TABLE pairs (one INTEGER, other INTEGER)")
