@@ -209,8 +209,8 @@ def test_pasted_code_is_checked_step_by_step_and_registered(pages, world):
     expect(result).to_contain_text("mine is registered.")
     assert 3 < result.get_by_role("img", name="passed").count()
     pages.keep(page, "registered")
-    result.get_by_role("link", name=re.compile("Start mine@")).click()
-    expect(page.get_by_role("heading", name=re.compile("Start mine@"))).to_be_visible()
+    result.get_by_role("link", name=re.compile("Start mine")).click()
+    expect(page.get_by_role("heading", name=re.compile("Start mine"))).to_be_visible()
     expect(page.get_by_label("Symbols")).to_be_visible()
     assert "mine" in [one["name"] for one in world.daemon.get("catalogue")]
 
