@@ -29,13 +29,13 @@ def held(name: str, symbol: str, quantity: float) -> PositionRow:
 
 
 def test_limits_are_those_of_the_configuration():
-    view = limits(row(orders_today=3), TERMS)
+    view = limits(row(orders_today=3), TERMS, {})
     assert (True, 1000.0, 7, 3) == (view.configured, view.capital, view.signals_per_s, view.orders_today)
     assert TERMS.risk == view.limits
 
 
 def test_an_account_that_is_not_configured_has_no_limits_but_the_usual_rate():
-    view = limits(row(), None)
+    view = limits(row(), None, {})
     assert (False, None, {}) == (view.configured, view.capital, view.limits)
     assert AccountTerms(name="").signals_per_s == view.signals_per_s
 

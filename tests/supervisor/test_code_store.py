@@ -108,7 +108,8 @@ def test_only_what_is_wanted_stays_and_what_a_crash_left_goes(store: CodeStore, 
 def test_the_catalogue_gives_the_copy_beside_the_path_that_is_trusted(store: CodeStore, tmp_path: Path):
     found = write(tmp_path / "mine")
     catalogue = Catalogue([tmp_path / "mine"], store)
-    assert catalogue.scan([]).added == ["mine@1.0.0", "moving_average_crossover@1.0.0"]
+    built_in = ["external_signals@1.0.0", "moving_average_crossover@1.0.0"]
+    assert sorted(["mine@1.0.0", *built_in]) == catalogue.scan([]).added
     entry = catalogue.find("mine")
     assert (entry.code_path, entry.code_hash) == (found.path, found.code_hash)
     assert entry.stored == kept(store, found).path

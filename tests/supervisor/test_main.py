@@ -61,6 +61,20 @@ class Served:
         answer = self.http.post("/deployments", json={"id": name, "strategy": "idle"})
         assert answer.status_code < 300, answer.text
 
+    def row(self, name: str) -> dict:
+        return next(row for row in self.http.get("/deployments").json() if row["id"] == name)
+
+    def tree(self) -> list[int]:
+        """Every process below the daemon."""
+        found, todo = [], [self.process.pid]
+        while todo:
+            pid = todo.pop()
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                children = list(map(int, (task / "children").read_text().split()))
+                found += children
+                todo += children
+        return found
+
     def close(self) -> None:
         self.http.close()
         self.notices.close()
