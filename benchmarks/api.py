@@ -130,6 +130,8 @@ class Ticks:
 
 def latencies(signals: zmq.Socket[bytes], seconds: float) -> list[float]:
     """Return the ages of the ticks behind the signals that come within so many seconds."""
+    while signals.poll(0):  # what came while nobody looked is old by our doing
+        signals.recv_multipart()
     found, ends = [], time.monotonic() + seconds
     while (left := ends - time.monotonic()) > 0:
         if signals.poll(left * 1000):
