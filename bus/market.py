@@ -81,7 +81,8 @@ class Market:
         """Accept one tick into this turn and return it, flagged; the engine's hottest lines."""
         ts = tick.ts
         if ts >= stream.next_close:
-            stream.flush()
+            # Who it comes from is on the tape before the candle that it closes: else that could close again.
+            (self if stream.symbol in self._shared.untold else stream).flush()
             stream.pass_by(ts)
             tick = stream.flag(tick)
         elif not stream.open_from <= ts < stream.open_to:
@@ -99,7 +100,7 @@ class Market:
     def take_bar(self, stream: Stream, bar: Bar) -> None:
         """Accept a feed's own candle: it feeds the timeframes above it."""
         if stream.symbol in self._shared.untold:
-            self.flush()  # who it comes from is on the tape before the candle: else it could close again
+            self.flush()  # as for a tick that closes a candle
         stream.add_bar(bar)
         if stream.book is not None:
             clock = stream.clock

@@ -284,6 +284,21 @@ def test_a_feeds_first_bar_closes_once_though_the_engine_dies_behind_its_candle(
     assert [] == [candle for frame in again.tape for candle in candles_of(frame)]
 
 
+def test_what_the_first_ticks_of_a_feed_close_closes_once_though_the_engine_dies_behind_it():
+    whole = Engine(Feed())
+    whole.do([("want", ("A", "1m")), ("turn", (0,))])
+    whole.take_mark()
+    first, closing = (Tick("A", T0 + at * SECOND, 5.0, 1.0, 4.0, 6.0, seq=at) for at in (10, 62))
+    whole.do([("tick", (first,)), ("tick", (closing,)), ("turn", (SECOND,))])
+    [at] = [number for number, frame in enumerate(whole.tape) if candles_of(frame)]
+    again = whole.again(reborn(whole.feed, {}), at + 1)
+    late = Tick("A", T0 + 42 * SECOND, 7.0, 1.0, 4.0, 6.0, seq=63)
+    again.do([("tick", (late,)), ("turn", (0,)), ("beat", (T0 + 200 * SECOND,)), ("turn", (0,))])
+    opens = [c.open_time for frame in again.tape for c in candles_of(frame)]
+    assert T0 + 60 * SECOND in opens
+    assert T0 not in opens
+
+
 def candles_of(frame):
     kind, _, payload = frame.split(b"|", 2)
     return msgspec.msgpack.decode(payload, type=Candles).candles if kind == b"candle" else []
