@@ -387,7 +387,7 @@ class Stream:
             if isinstance(self._sample, Bar):  # bars are not on the tape, but what closed of one is the bar
                 given = self._sample.timeframe
                 for candle in (one for message in told for one in message.candles):
-                    if candle.timeframe == given:
+                    if candle.timeframe == given and not candle.synthetic:  # that one was closed by the clock
                         self.book.add_bar(candle)
             self._settle(self.book.close_to(told[-1].as_of), told)
             self.next_close = self.book.next_close

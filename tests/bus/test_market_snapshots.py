@@ -132,7 +132,9 @@ class Engine:
         self.market.want(symbol, [parse(name) for name in timeframes.split()])
 
     def unwant(self, symbol):
-        if symbol in self.market.streams and self.market.streams[symbol].wanted:
+        stream = self.market.streams.get(symbol)
+        # One that no feed has brought is forgotten then, and what comes before the next reader goes untold.
+        if stream is not None and stream.wanted and not stream.is_blank:
             self.market.unwant(symbol)
 
     def do(self, events):
@@ -282,6 +284,15 @@ def test_a_feeds_first_bar_closes_once_though_the_engine_dies_behind_its_candle(
     again = whole.again(reborn(whole.feed, {}), at + 1)
     again.do([("bar", (bar,)), ("turn", (SECOND,))])
     assert [] == [candle for frame in again.tape for candle in candles_of(frame)]
+
+
+def test_what_the_clock_closed_of_a_feed_of_bars_is_not_taken_for_its_bars():
+    whole = Engine(Feed())
+    bar = Bar("A", "10s", T0, 5.0, 9.0, 1.0, 4.0, 1.0, True)
+    whole.do([("want", ("A", "10s 1m")), ("turn", (0,)), ("bar", (bar,)), ("turn", (0,))])
+    whole.do([("turn", (70 * SECOND,))])
+    assert any(candle.synthetic for frame in whole.tape for candle in candles_of(frame))
+    assert state(whole.again(reborn(whole.feed, {}))) == state(whole)
 
 
 def test_what_the_first_ticks_of_a_feed_close_closes_once_though_the_engine_dies_behind_it():
