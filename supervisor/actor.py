@@ -138,8 +138,13 @@ class Actor:
             await self._changed.wait_for(lambda: wanted(self.life))
         return self.life
 
+    @property
+    def heard_out(self) -> bool:
+        """Whether the engine said that it has every word of the last instance, and that it can be read."""
+        return self._bye.is_set()
+
     async def settled(self) -> None:
-        """Wait until the engine has every word of an instance that has just ended."""
+        """Wait until the engine has every word of an instance that has just ended, or has had the time."""
         wait = self._buried_at + GOODBYE - self._loop.time()
         if wait > 0:
             with contextlib.suppress(TimeoutError):

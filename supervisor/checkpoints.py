@@ -48,30 +48,33 @@ class Checkpoints:
             self.known = await self._journal.ask(lambda reader: reader.summaries())
 
     # ---- looking ----------------------------------------------------------------------------------
-    async def kept(self, deployment_id: str) -> list[Kept]:
-        """Return what is kept of a deployment, the newest first, what was set aside too."""
-        return await self._journal.ask(lambda reader: reader.checkpoints(deployment_id))
+    async def kept(self, actor: Actor) -> list[Kept]:
+        """Return what is kept of a deployment, the newest first, what was set aside too.
 
-    async def state(self, deployment_id: str, seq: int | None) -> bytes:
+        Of one that was stopped a moment ago, what it left at its end is among them.
+        """
+        if not actor.holds_slot:
+            await actor.settled()
+        return await self._journal.ask(lambda reader: reader.checkpoints(actor.id))
+
+    async def state(self, actor: Actor, seq: int | None) -> bytes:
         """Return one state as it was packed, of the newest good checkpoint or of ``seq``."""
-        kept = await self.kept(deployment_id)
+        kept = await self.kept(actor)
         if seq is None:
             seq = next((one.seq for one in kept if not one.refused), None)
             if seq is None:
-                raise NotFound("good checkpoint of", deployment_id)
+                raise NotFound("good checkpoint of", actor.id)
         chosen = _find(kept, seq)
-        saved = await self._journal.ask(lambda reader: reader.saved(deployment_id, chosen.seq))
+        saved = await self._journal.ask(lambda reader: reader.saved(actor.id, chosen.seq))
         if saved is None:
-            raise Failed(
-                f"checkpoint {seq} of {deployment_id} is damaged: what was read is not what was written"
-            )
+            raise Failed(f"checkpoint {seq} of {actor.id} is damaged: what was read is not what was written")
         return saved.checkpoint.state
 
     # ---- changing ---------------------------------------------------------------------------------
     async def restore(self, actor: Actor, seq: int) -> bool:
         """Make an older checkpoint the newest of a deployment that is stopped; whether it was not."""
-        await _rest(actor)
-        chosen = _find(await self.kept(actor.id), seq)
+        _must_rest(actor)
+        chosen = _find(await self.kept(actor), seq)
         if chosen.refused:
             raise Refused(
                 "checkpoint_refused", f"checkpoint {seq} of {actor.id} was set aside: {chosen.refused}"
@@ -80,8 +83,8 @@ class Checkpoints:
 
     async def clear(self, actor: Actor) -> bool:
         """Drop every checkpoint of a deployment that is stopped; whether there was any."""
-        await _rest(actor)
-        before = await self.kept(actor.id)
+        _must_rest(actor)
+        before = await self.kept(actor)
         await self._ask(actor, lambda number: ClearState(actor.id, number))
         return bool(before)
 
@@ -94,12 +97,6 @@ class Checkpoints:
             raise Failed(said.problem)
         await self._read()
         return said
-
-
-async def _rest(actor: Actor) -> None:
-    """Refuse one that is not stopped; wait until the last words of one that just was are in the journal."""
-    _must_rest(actor)
-    await actor.settled()
 
 
 def _must_rest(actor: Actor) -> None:

@@ -243,11 +243,11 @@ class Port(
     async def checkpoints(self, deployment_id: str) -> list[CheckpointView]:
         """Return what is kept of one deployment, the newest first."""
         actor = find(self._daemon.actors, deployment_id)
-        return views.checkpoints(await self._daemon.checkpoints.kept(actor.id), time.time_ns())
+        return views.checkpoints(await self._daemon.checkpoints.kept(actor), time.time_ns())
 
     async def state(self, deployment_id: str, seq: int | None) -> bytes:
         """Return one saved state as its strategy packed it."""
-        return await self._daemon.checkpoints.state(find(self._daemon.actors, deployment_id).id, seq)
+        return await self._daemon.checkpoints.state(find(self._daemon.actors, deployment_id), seq)
 
     async def restore_state(self, deployment_id: str, seq: int) -> Outcome:
         """Make an older checkpoint the newest."""

@@ -207,9 +207,15 @@ class Reports:
 
     @_take.register
     def _bye(self, report: Bye, member: Member) -> None:
-        """Every signal before this is in the same or an earlier turn: say so after the commit."""
+        """Every word before this is in the same or an earlier turn: say so when whoever asks can read it."""
         member.stats = report.stats
-        self._engine.after_commit(lambda: self._say(member, "bye"))
+        engine = self._engine
+
+        def answer() -> None:
+            engine.journal.post()
+            self._say(member, "bye")
+
+        engine.after_commit(answer)
 
     @_take.register
     def _schedule(self, report: Schedule, member: Member) -> None:

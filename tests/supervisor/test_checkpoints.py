@@ -60,16 +60,14 @@ async def lives(scene: Scene, name: str, seq: int | None = None) -> int:
 
 
 async def live_once(scene: Scene, name: str = "counting") -> None:
-    """Start and stop it; its end leaves a checkpoint behind."""
-    before = [one.seq for one in await scene.port.checkpoints(name)] if name in scene.daemon.actors else []
+    """Start and stop it; what it left at its end can be read."""
     await scene.start(name)
     await scene.verb("stop", name)
-    await scene.daemon.actors[name].settled()
 
-    async def saved():
-        return [one.seq for one in await scene.port.checkpoints(name)] != before
+    async def heard_out():
+        return scene.daemon.actors[name].heard_out
 
-    await scene.until(saved, "another checkpoint")
+    await scene.until(heard_out, "its last word in the journal")
 
 
 async def level(scene: Scene, database: sqlite3.Connection) -> None:
