@@ -8,7 +8,6 @@ started, but what is to be stopped is stopped. News of an instance are matched b
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -32,14 +31,13 @@ from supervisor.host import Host
 from supervisor.instance import Instance
 from supervisor.lifecycle import ImpossibleEventError, step
 from supervisor.logs import LogBook
+from supervisor.parting import Parting
 from supervisor.quota import Sample, holds_slot
 from supervisor.store.deployments import KEEP_DEATHS, StoreError
 from supervisor.store.tables import DeathRecord, Deployment, Standing
 from supervisor.tasks import end_task
 from supervisor.trust import objection
 
-GOODBYE = 0.25
-"""Seconds that the engine gets to read the last words of an instance before it is detached or replaced."""
 SAVE_AGAIN = 5.0
 """Seconds before a database that refused is tried again."""
 _STARTS = (lf.Start, lf.Restart, lf.Recover)
@@ -71,8 +69,7 @@ class Actor:
         self._time_left: tuple[float, float] | None = None
         self._reserved = 0
         self._errand = Errand(deployment.id, host.packages, host.events, book, self.submit)
-        self._bye = asyncio.Event()
-        self._buried_at = float("-inf")
+        self.parting = Parting(self._detach)
         self._loop = asyncio.get_running_loop()
 
     # ---- from outside ---------------------------------------------------------------------------
@@ -117,6 +114,7 @@ class Actor:
             self._timer.cancel()
         await end_task(self._task)
         await self._errand.close()
+        self.parting.close()
         self.book.close()
 
     def submit(self, event: lf.Event) -> None:
@@ -138,24 +136,12 @@ class Actor:
             await self._changed.wait_for(lambda: wanted(self.life))
         return self.life
 
-    @property
-    def heard_out(self) -> bool:
-        """Whether the engine said that it has every word of the last instance, and that it can be read."""
-        return self._bye.is_set()
-
-    async def settled(self) -> None:
-        """Wait until the engine has every word of an instance that has just ended, or has had the time."""
-        wait = self._buried_at + GOODBYE - self._loop.time()
-        if wait > 0:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._bye.wait(), wait)
-
     async def part(self) -> None:
         """Have the engine let go of the last instance, now that the deployment is to be forgotten.
 
         Not later: another one of the same name counts its instances from 1 again.
         """
-        await self.settled()
+        await self.parting.settled()
         self._detach(self.life.generation)
         self._parted = True
 
@@ -201,7 +187,7 @@ class Actor:
     def on_bye(self, generation: int) -> None:
         """Take note that the engine has every word of an instance."""
         if generation == self.life.generation:
-            self._bye.set()
+            self.parting.heard()
 
     def on_sample(self, generation: int, sample: Sample) -> None:
         """Judge one reading of the instance."""
@@ -319,9 +305,8 @@ class Actor:
         now = self._loop.time()
         record = inst.death(self.id, life, event, self.instance, self.book.tail(), now=now, at=time.time_ns())
         await self._record(record)
-        self.instance, self._buried_at = None, now
-        # Later, so that the engine first reads what the dead cell had already sent.
-        self._loop.call_later(GOODBYE, self._detach, event.generation)
+        self.instance = None
+        self.parting.ended(event.generation, now)
 
     async def _record(self, record: DeathRecord) -> None:
         self.deaths.append(record)
@@ -356,8 +341,8 @@ class Actor:
         self.host.engine.tell(order)
 
     async def _spawn(self, generation: int, *, paused: bool) -> None:
-        await self.settled()
-        self._bye.clear()
+        await self.parting.settled()
+        self.parting.begin()
         mine, host = self.deployment, self.host
         code = host.code(mine.strategy, mine.version)
         if code is None:

@@ -54,7 +54,7 @@ class Checkpoints:
         Of one that was stopped a moment ago, what it left at its end is among them.
         """
         if not actor.holds_slot:
-            await actor.settled()
+            await actor.parting.settled()
         return await self._journal.ask(lambda reader: reader.checkpoints(actor.id))
 
     async def state(self, actor: Actor, seq: int | None) -> bytes:

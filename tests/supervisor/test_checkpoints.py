@@ -65,7 +65,7 @@ async def live_once(scene: Scene, name: str = "counting") -> None:
     await scene.verb("stop", name)
 
     async def heard_out():
-        return scene.daemon.actors[name].heard_out
+        return scene.daemon.actors[name].parting.heard_out
 
     await scene.until(heard_out, "its last word in the journal")
 
@@ -245,8 +245,10 @@ class Stopped:
     class life:  # noqa: N801
         generation = 3
 
-    async def settled(self) -> None:
-        pass
+    class parting:  # noqa: N801
+        @staticmethod
+        async def settled() -> None:
+            pass
 
 
 class Deaf:

@@ -15,7 +15,7 @@ from redis import asyncio as redis
 
 from bus.sockets import Publisher
 from sandbox.confine.survey import Survey
-from supervisor import actor
+from supervisor import actor, parting
 from supervisor import life as lf
 from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid, NotFound, Refused
@@ -552,7 +552,7 @@ def test_a_name_that_was_removed_is_free_at_once(rig):
         await scene.start("a", "idle")
 
         async def lived():
-            return (await scene.row("a")).uptime_s > 2 * actor.GOODBYE
+            return (await scene.row("a")).uptime_s > 2 * parting.GOODBYE
 
         await scene.until(lived, "it outliving what was still to be said of its namesakes")
         events = [event async for event in await scene.port.events(after=0, n=1000, follow=False)]

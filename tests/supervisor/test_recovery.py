@@ -314,7 +314,7 @@ def test_checkpoints_come_back_with_their_position_and_a_pause(world):
         await scene.state("buyer", "running")
         await scene.verb("pause", "buyer")
         await scene.verb("stop", "buyer")
-        await scene.daemon.actors["buyer"].settled()
+        await scene.daemon.actors["buyer"].parting.settled()
         await level(scene)
 
     world.rig.run(paused)
