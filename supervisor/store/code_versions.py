@@ -2,8 +2,8 @@
 
 The content is kept whole: the folders that cells run copies of are made from it, so they may be lost. Rows of
 versions are never changed, and rows of activations say for good who made which version the active one; a
-rollback takes the last of them back, with its time. Rules of this file: it blocks, and belongs to the
-database's thread; every failure is a ``StoreError``.
+rollback takes the last of them back, with its time. Labels are words beside a version, the last ones only.
+Rules of this file: it blocks, and belongs to the database's thread; every failure is a ``StoreError``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from typing import Any, Literal
 import sqlalchemy as sql
 from msgspec import Struct, structs
 
+from supervisor.registering.labels import Label
 from supervisor.store.deployments import DeploymentStore
 from supervisor.store.tables import CODE_ACTIVATIONS as ACTIVATIONS
+from supervisor.store.tables import CODE_LABELS as LABELS
 from supervisor.store.tables import CODE_VERSIONS as VERSIONS
 
 
 class CodeRecord(Struct, frozen=True, kw_only=True):
     """One version. ``entry`` is what its folder or file is called; ``at`` unix ns; ``size`` bytes unpacked.
 
-    ``account`` is the one that whoever registered it is bound to, "" for none.
+    ``account`` is the one that whoever registered it is bound to, "" for none; ``owner`` is the one whose
+    keys alone see and run it, "" for everybody's.
     """
 
     name: str
@@ -35,6 +38,7 @@ class CodeRecord(Struct, frozen=True, kw_only=True):
     by: str
     origin: str = ""
     size: int
+    owner: str = ""
 
 
 class Activation(Struct, frozen=True, kw_only=True):
@@ -50,7 +54,7 @@ class Activation(Struct, frozen=True, kw_only=True):
 
 
 class CodeVersionStore:
-    """The two tables, in the database of ``store``."""
+    """The three tables, in the database of ``store``."""
 
     def __init__(self, store: DeploymentStore) -> None:
         self._store = store
@@ -80,6 +84,7 @@ class CodeVersionStore:
         """Forget a version and its content; that it was active stays on record, and can no more come back."""
         with self._store.begin() as connection:
             connection.execute(VERSIONS.delete().where(*_one(name, version)))
+            connection.execute(LABELS.delete().where(LABELS.c.name == name, LABELS.c.version == version))
             connection.execute(
                 ACTIVATIONS.update()
                 .where(
@@ -108,6 +113,17 @@ class CodeVersionStore:
                 .where(ACTIVATIONS.c.number.in_(numbers))
                 .values(undone_at=at, undone_by=by)
             )
+
+    def labels(self) -> list[Label]:
+        """Return the words that versions were given beside their content."""
+        return [Label(**row) for row in self._rows(sql.select(LABELS))]
+
+    def put_label(self, label: Label) -> None:
+        """Keep the words of a version in the place of those that it had."""
+        with self._store.begin() as connection:
+            mine = (LABELS.c.name == label.name, LABELS.c.version == label.version)
+            connection.execute(LABELS.delete().where(*mine))
+            connection.execute(LABELS.insert().values(**structs.asdict(label)))
 
     def _rows(self, wanted: sql.Select[Any]) -> list[dict[str, Any]]:
         with self._store.begin() as connection:

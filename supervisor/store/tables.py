@@ -203,6 +203,18 @@ CODE_VERSIONS = Table(
     Column("origin", sql.String(256), nullable=False),
     Column("size", sql.BigInteger, nullable=False),
     Column("archive", sql.LargeBinary, nullable=False),
+    Column("owner", sql.String(64), nullable=False, server_default=""),
+)
+CODE_LABELS = Table(
+    "code_labels",
+    META,
+    Column("name", sql.String(64), primary_key=True),
+    Column("version", sql.String(64), primary_key=True),
+    Column("title", sql.Text),
+    Column("description", sql.Text),
+    Column("type", sql.String(32)),
+    Column("at", sql.BigInteger, nullable=False),
+    Column("by", sql.String(256), nullable=False),
 )
 CODE_ACTIVATIONS = Table(
     "code_activations",

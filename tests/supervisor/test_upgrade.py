@@ -19,7 +19,8 @@ from alembic.runtime.migration import MigrationContext
 
 from strategies.trading.records import Snapshot
 from supervisor.checkup import state as checkup
-from supervisor.store import formats, schema, snapshot, tables, upgrade
+from supervisor.store import formats, journal_file, schema, snapshot, tables, upgrade
+from supervisor.store.code_versions import CodeVersionStore
 from supervisor.store.deployments import DeploymentStore, StoreError
 from supervisor.store.formats import FORMATS, Formats, FormatsError
 from supervisor.store.journal import Journal, JournalReader
@@ -172,6 +173,23 @@ def test_the_migrations_end_where_a_new_database_begins(tmp_path):
     assert shape(made) == shape(migrated)
     assert rows(made, "SELECT * FROM stratd_revision") == rows(migrated, "SELECT * FROM stratd_revision")
     assert rows(made, "SELECT * FROM stratd_schema") == rows(migrated, "SELECT * FROM stratd_schema")
+
+
+def test_code_that_was_registered_before_it_had_an_owner_is_everybodys(tmp_path, monkeypatch):
+    monkeypatch.setattr(schema, "HEAD", 5)
+    from_nothing(tmp_path / "stratd.db")
+    with (engine := engine_at(tmp_path / "stratd.db")).begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO code_versions VALUES "
+            "('mine', '0+ab', 'ab', 'mine', 'source', 'a', 1, 'anne', '', 2, x'')"
+        )
+    engine.dispose()
+    monkeypatch.undo()
+    store = DeploymentStore(f"sqlite:///{tmp_path / 'stratd.db'}")
+    store.open()
+    (record,) = CodeVersionStore(store).records()
+    store.close()
+    assert ("a", "") == (record.account, record.owner)
 
 
 def test_no_table_was_changed_without_a_migration(tmp_path):
@@ -350,18 +368,19 @@ def test_killed_anywhere_it_leaves_old_or_new_and_the_next_start_goes_on(tmp_pat
     )
     kills = int(done.stdout) - 1
     assert kills > 20, "it was killed at every folder, name and statement"
+    now = (journal_file.VERSION, schema.HEAD)
     numbers = set()
     for place in (tmp_path / "killed").iterdir():
         found = (snapshot.number(place / "journal.db"), schema_of(place))
         numbers.add(found)
         assert as_it_was(place) == was
         bring_up(place)
-        assert (5, 5) == (snapshot.number(place / "journal.db"), schema_of(place))
+        assert now == (snapshot.number(place / "journal.db"), schema_of(place))
         assert as_it_was(place / upgrade.FOLDER) == was, "the copy is of before, wherever it was killed"
         assert [one.name for one in place.glob(".*.new")] == []
     old = (rows_number(state), schema_of(state))
     assert old in numbers
-    assert numbers <= {old, (5, old[1]), (5, 5)}, "never anything between the old and the new one"
+    assert numbers <= {old, (now[0], old[1]), now}, "never anything between the old and the new one"
 
 
 def rows_number(state: Path) -> int | None:
@@ -380,9 +399,8 @@ def test_doctor_tells_which_version_wrote_what(state):
     assert checkup.look(state, "0.2.0").detail.endswith("migrated at the next start")
     bring_up(state)
     view = checkup.look(state, "0.2.0")
-    assert (view.state, view.detail) == (
-        "active", "database 5, history 1, journal 5, tape 1, tightened 1, trading 1 by stratd 0.2.0"
-    )  # fmt: skip
+    told = ", ".join(f"{name} {number}" for name, number in sorted(FORMATS.items()))
+    assert ("active", f"{told} by stratd 0.2.0") == (view.state, view.detail)
     text = json.loads((state / formats.NAME).read_text())
     (state / formats.NAME).write_text(json.dumps({**text, "formats": {**text["formats"], "journal": 3}}))
     assert checkup.look(state, "0.2.0").detail.endswith("; migrated at the next start")
