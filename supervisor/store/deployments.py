@@ -22,6 +22,7 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from supervisor.life import State, Wanted
 from supervisor.store import schema
+from supervisor.store.event_shares import prune
 from supervisor.store.salvage import read_what_can_be
 from supervisor.store.tables import (
     DEATHS,
@@ -37,7 +38,7 @@ from supervisor.store.tables import (
 KEEP_DEATHS = 20
 """Deaths kept of each deployment; the oldest go first."""
 KEEP_EVENTS = 100_000
-"""Events kept; pruned now and then, so somewhat more may be there."""
+"""Events kept (whose: ``event_shares``); pruned now and then, so somewhat more may be there."""
 
 
 _POSTGRESQL = {"connect_timeout": 5, "options": "-c statement_timeout=5000"}
@@ -58,7 +59,8 @@ class DeploymentStore:
     def __init__(self, url: str) -> None:
         self._url = sql.make_url(url)
         self._engine: sql.Engine | None = None
-        self._appended = 0
+        self._appended = KEEP_EVENTS
+        """Since events were last pruned; so much that it is done at once after a start, too."""
 
     @property
     def where(self) -> str:
@@ -233,7 +235,7 @@ class DeploymentStore:
             self._appended += len(events)
             if self._appended >= KEEP_EVENTS // 10:
                 self._appended = 0
-                connection.execute(EVENTS.delete().where(EVENTS.c.seq <= events[-1].seq - KEEP_EVENTS))
+                prune(connection, KEEP_EVENTS)
 
     def events(self, after: int, limit: int, of: str = "") -> list[Event]:
         """Return up to ``limit`` events numbered above ``after``, ascending; of one deployment, or of all."""

@@ -98,6 +98,7 @@ def test_events_are_read_by_number_and_pruned(store, monkeypatch):
     assert [event.seq for event in store.newest_events(3)] == [58, 59, 60]
     assert [event.seq for event in store.events(0, 100)] == list(range(41, 61))
     assert store.events(59, 10) == [Event(60, 60, "kind", "a", 1, "d")]
+    assert store.events(0, 1)[0].kind == "events_pruned", "what stands for those that went"
 
 
 def test_registered_paths_are_kept_once(store):
