@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sql
 from msgspec import structs
 
-from supervisor.keys.answers import KEEP_NS, Answer
+from supervisor.fair_share import fair_level
+from supervisor.keys.answers import KEEP_NS, WHOSE, Answer
 from supervisor.store.deployments import DeploymentStore
 from supervisor.store.tables import ANSWERS
 
 MOST = 50_000
-"""Answers kept, or somewhat more: the oldest go now and then. So no key fills the disk with them."""
+"""Answers kept, or somewhat more: now and then the oldest go, of the callers that have most."""
 LARGEST = 16 * 2**10
 """Bytes of an answer: of a start it has a tenth."""
 
@@ -47,12 +48,20 @@ class AnswerStore:
             self._put += 1
             if self._put >= MOST // 10:
                 self._put = 0
-                newest = sql.select(ANSWERS.c.at).order_by(ANSWERS.c.at.desc()).offset(MOST).limit(1)
-                first = connection.scalar(newest)
-                if first is not None:
-                    connection.execute(ANSWERS.delete().where(ANSWERS.c.at <= first))
+                _share(connection)
 
     def forget(self, name: str) -> None:
         """Keep nothing under ``name``."""
         with self._store.begin() as connection:
             connection.execute(ANSWERS.delete().where(ANSWERS.c.key == name))
+
+
+def _share(connection: sql.Connection) -> None:
+    whose = sql.func.substr(ANSWERS.c.key, 1, WHOSE).label("whose")
+    named = sql.select(whose).subquery()
+    counts = connection.execute(sql.select(sql.func.count()).select_from(named).group_by(named.c.whose))
+    level = max(1, fair_level(counts.scalars(), MOST))
+    newest = sql.func.row_number().over(partition_by=whose, order_by=ANSWERS.c.at.desc()).label("nth")
+    ranked = sql.select(ANSWERS.c.key, newest).subquery()
+    beyond = sql.select(ranked.c.key).where(ranked.c.nth > level)
+    connection.execute(ANSWERS.delete().where(ANSWERS.c.key.in_(beyond)))

@@ -1,11 +1,11 @@
 """Which events are kept when there are too many: each of whom they are about has a share of its own.
 
 A strategy causes events at its own pace (a warning a second), so the oldest of all would soon be everybody
-else's. The room is shared max-min fairly (Bertsekas and Gallager, Data Networks, 6.5.2): who has few keeps
-all of them, and what is too much goes from those who have most, the oldest first. What operators did to a
-deployment and what became of it has a share besides that of its strategy's own words; the daemon's events
-have a part that nobody else can fill; and all deployments that are gone have one share together, so that
-there is nothing to win with ever new ids.
+else's. The room is shared max-min fairly (``supervisor.fair_share``): who has few keeps all of them, and what
+is too much goes from those who have most, the oldest first. What operators did to a deployment and what
+became of it has a share besides that of its strategy's own words; the daemon's events have a part that nobody
+else can fill; and all deployments that are gone have one share together, so that there is nothing to win with
+ever new ids.
 
 Where something went there stands one event ``events_pruned``, under the number of the newest that went. So
 who comes back with an older number is told of it, in its place, and who has a newer one missed nothing.
@@ -13,12 +13,13 @@ who comes back with an older number is told of it, in its place, and who has a n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sql
 from msgspec import Struct
 
+from supervisor.fair_share import fair_level
 from supervisor.life import State
 from supervisor.store.tables import DEPLOYMENTS, EVENTS
 
@@ -58,17 +59,6 @@ def shares(counts: Mapping[str, int], room: int) -> Shares:
     own = counts.get(DAEMON, 0)
     reserved = min(own, max(room // RESERVED, room - sum(others)))
     return Shares(max(1, reserved), max(1, fair_level(others, room - reserved)))
-
-
-def fair_level(demands: Iterable[int], room: int) -> int:
-    """Return the highest level for which ``demands``, none of them above it, fit into ``room``."""
-    waiting = sorted(demands)
-    for place, demand in enumerate(waiting):
-        level = room // (len(waiting) - place)
-        if demand > level:
-            return level
-        room -= demand
-    return waiting[-1] if waiting else 0
 
 
 def prune(connection: sql.Connection, room: int) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from supervisor.store import deployments, event_shares
 from supervisor.store.deployments import DeploymentStore
-from supervisor.store.event_shares import DAEMON, Shares, fair_level, shares
+from supervisor.store.event_shares import DAEMON, Shares, shares
 from supervisor.store.tables import Event, Standing
 from tests.supervisor.test_deployments import A
 
@@ -95,14 +95,6 @@ def test_a_daemon_that_is_often_restarted_prunes_too(store, tmp_path):
         again.add_events([Event(5 * n + m, 1, "error", "noisy", 1, "d") for m in range(1, 6)])
         again.close()
     assert ROOM == len(store.events(0, 10 * ROOM))
-
-
-@given(st.lists(st.integers(0, 50)), st.integers(0, 500))
-def test_a_fair_level_is_the_highest_that_fits(demands, room):
-    level = fair_level(demands, room)
-    assert sum(min(level, demand) for demand in demands) <= room
-    if any(demand > level for demand in demands):
-        assert sum(min(level + 1, demand) for demand in demands) > room
 
 
 @given(st.dictionaries(st.sampled_from([DAEMON, *"abcdef"]), st.integers(1, 500)), st.integers(40, 400))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from supervisor.errors import Failed, NotFound, Refused, Unauthenticated
 from supervisor.keys import answers as remembered
 from supervisor.keys import hashing, keyring, text
-from supervisor.keys.answers import KEEP_NS, Answer, Answers, key_of
+from supervisor.keys.answers import KEEP_NS, Answer, Answers, key_of, name_of
 from supervisor.keys.keyring import USED_EVERY, Keyring
 from supervisor.keys.record import KeyRecord
 from supervisor.store import answers as answers_module
@@ -332,6 +332,34 @@ def test_an_answer_is_found_for_a_day_and_what_was_cut_off_is_told_apart(store):
     assert answers.find("later", 5 + KEEP_NS) is None
 
 
+def test_one_caller_has_no_answer_to_another_forgotten(store, monkeypatch):
+    kept, durable = Answers(), AnswerStore(store)
+    monkeypatch.setattr(remembered, "MOST_ANSWERS", 20)
+    monkeypatch.setattr(answers_module, "MOST", 20)
+    quiet = [name_of("quiet", str(n)) for n in range(3)]
+    noisy = [name_of("noisy", str(n)) for n in range(50)]
+    for at, name in enumerate(quiet + noisy):
+        answer = Answer(fingerprint="f", status=200, media="text/plain", body=b"b", at=at)
+        kept.put(name, answer)
+        durable.put(name, answer)
+    for asked in (kept, durable):
+        assert quiet == [name for name in quiet if asked.find(name, 60)]
+        mine = [name for name in noisy if asked.find(name, 60)]
+        assert noisy[-len(mine) :] == mine
+        assert 17 <= len(mine) <= 19, "now and then the oldest go"
+    assert 20 == len(kept)
+
+
+def test_one_callers_large_answers_make_room_for_each_other_first(monkeypatch):
+    monkeypatch.setattr(remembered, "MOST_BYTES", 100)
+    kept, quiet = Answers(), name_of("quiet", "k")
+    kept.put(quiet, Answer(fingerprint="f", status=200, body=b"q" * 30, at=0))
+    for n in range(9):
+        kept.put(name_of("noisy", str(n)), Answer(fingerprint="f", status=200, body=b"n" * 40, at=1))
+    assert kept.find(quiet, 2) is not None
+    assert [8] == [n for n in range(9) if kept.find(name_of("noisy", str(n)), 2)]
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.binary(max_size=9), st.booleans()), max_size=40))
 def test_answers_in_memory_are_bounded_and_the_newest_stay(puts):
     kept = Answers()
@@ -360,10 +388,9 @@ def test_no_key_fills_the_disk_with_answers(tmp_path, monkeypatch):
     try:
         answers = AnswerStore(store)
         for at in range(1, 101):
-            answers.put(
-                f"{at}", Answer(fingerprint="f", status=201, media="application/json", body=b"{}", at=at)
-            )
-        kept = [at for at in range(1, 101) if answers.find(f"{at}", 100) is not None]
+            done = Answer(fingerprint="f", status=201, media="application/json", body=b"{}", at=at)
+            answers.put(name_of("one", f"{at}"), done)
+        kept = [at for at in range(1, 101) if answers.find(name_of("one", f"{at}"), 100) is not None]
         assert kept[-20:] == [*range(81, 101)]
         assert len(kept) <= 20 + 20 // 10
         answers.put("large", Answer(fingerprint="f", status=201, media="a/b", body=bytes(2**20), at=101))
