@@ -76,6 +76,7 @@ class Setup(Struct, array_like=True, frozen=True, tag=1):
     seed: int
     budgets: Budgets
     checkpoint_bytes: int
+    updatable: list[str] = []
 
 
 def setup_of(spec: CellSpec) -> Setup:
@@ -92,6 +93,7 @@ def setup_of(spec: CellSpec) -> Setup:
         seed=spec.seed,
         budgets=spec.budgets,
         checkpoint_bytes=spec.limits.checkpoint_bytes,
+        updatable=spec.updatable,
     )
 
 

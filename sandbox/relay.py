@@ -16,6 +16,7 @@ from sandbox.protocol import Conversation, Violation
 from sandbox.reports import Outbox, Supervisor
 from sandbox.spec import Limits, TimeLeft, Warned
 from sandbox.watchdog import Bucket, Decision, TokenBucket
+from strategies.in_force import CALLBACK
 from strategies.outputs import Fault, LogLine, Recorded
 from strategies.stamping import MAX_BYTES
 
@@ -176,7 +177,7 @@ class Relay:
                 self._errors += 1
                 text = f"{update.callback}: {update.error}\n{update.traceback}".rstrip()
                 self._output.log(f"error: {text}", now)
-                self.warn("error", text)
+                self.warn("parameters_refused" if update.callback == CALLBACK else "error", text)
             case Schedule():
                 if self._intake.tape and not self._intake.live:
                     self._intake.pending.withhold(update)

@@ -103,6 +103,7 @@ class Runner:
             errors_in_a_row=setup.budgets.errors_in_a_row,
             errors_per_minute=setup.budgets.errors_per_minute,
             checkpoint_bytes=setup.checkpoint_bytes,
+            updatable=frozenset(setup.updatable),
         )
 
     def _refuse(self, what: str, reason: str, code: int) -> None:

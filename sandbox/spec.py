@@ -97,6 +97,8 @@ class CellSpec(Struct, frozen=True, kw_only=True):
     symbols: list[str]
     timeframes: list[str]
     parameters: dict[str, Any]
+    updatable: list[str] = []
+    """Names of the parameters that may change while it runs."""
     risk: dict[str, Any] = {}
     seed: int = 0
     market_endpoint: str

@@ -6,7 +6,7 @@ the strategy what it has seen before and must not move what had moved then.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -32,7 +32,7 @@ class Saved(Struct, frozen=True):
 
 
 class Checkpoints:
-    """Of one host, whose parts these are; ``limit`` is in bytes."""
+    """Of one host, whose parts these are; ``limit`` is in bytes, ``parameters`` tells those in force."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Checkpoints:
         market: Market,
         *,
         limit: int,
+        parameters: Callable[[], dict[str, Any] | None],
     ) -> None:
         self._ctx = ctx
         self._calls = calls
@@ -50,6 +51,7 @@ class Checkpoints:
         self._data = data
         self._market = market
         self._limit = limit
+        self._parameters = parameters
 
     def pack(self, own: Mapping[str, Any], paused: Pause | None) -> bytes:
         """Return a checkpoint of now; ``StateInvalid`` names what cannot be kept."""
@@ -75,6 +77,7 @@ class Checkpoints:
             barrier=self._market.barrier.state() if self._market.barrier is not None else None,
             indicators=ctx.indicators.states(),
             pending=list(books.pending.values()),
+            parameters=self._parameters(),
         )
         content = {"state": own, **ctx.snapshot(), "host": snapshot.encode(host)}
         return state.pack(content, self._limit)

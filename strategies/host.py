@@ -13,7 +13,7 @@ signals that the same ``handle`` returns, so those are to be sent before it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from bus.messages import (
@@ -43,6 +43,7 @@ from strategies.config import CAPACITY, StrategyConfig
 from strategies.context import Context
 from strategies.data import MultiTimeframeData
 from strategies.errors import OutOfTurn, StateCorrupt, StateIncompatible
+from strategies.in_force import InForce
 from strategies.market import Market
 from strategies.outputs import Saved, Update
 from strategies.phases import NEXT, Event, Phase
@@ -55,8 +56,8 @@ class Host:
 
     ``on_call`` is told the name of each callback before it runs; ``current`` and ``started`` (monotonic ns)
     say the same to a watchdog; ``more_time`` decides on ``ctx.request_time`` (None: nobody counts, so it is
-    always granted). ``now`` is event time: data and timers move it, verdicts and feed status do
-    not, since their times are the engine's.
+    always granted); ``updatable`` names the parameters that may change (None: all). ``now`` is event time:
+    data and timers move it, verdicts and feed status do not, since their times are the engine's.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Host:
         errors_per_minute: int = 30,
         checkpoint_bytes: int = state.LIMIT,
         capacity: int = CAPACITY,
+        updatable: Collection[str] | None = None,
         monotonic: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.strategy = strategy
@@ -95,8 +97,15 @@ class Host:
             seed=seed,
         )
         self.market = Market(strategy, self.ctx, self._calls, self._books, self._data)
+        self._in_force = InForce(strategy, self.ctx, self._wall, self._books, updatable)
         self._checkpoints = Checkpoints(
-            self.ctx, self._calls, self._books, self._data, self.market, limit=checkpoint_bytes
+            self.ctx,
+            self._calls,
+            self._books,
+            self._data,
+            self.market,
+            limit=checkpoint_bytes,
+            parameters=self._in_force.kept,
         )
         self._paused: Pause | None = None
         # Naming a callback to the watchdog is a datagram, every fill one or two: not for what nobody wrote.
@@ -230,6 +239,10 @@ class Host:
         except StateCorrupt as error:
             self._wall.report("load_state", event.now, error)
             raise
+        self._wall.leave()
+        if event.resumes and saved.host is not None and saved.host.parameters is not None:
+            self._in_force.take(saved.host.parameters)
+        self._wall.enter("load_state")
         try:
             self.strategy.load_state(saved.own, event.state_version)
         except StateIncompatible as error:  # its own word: what it says it cannot use, it goes without
@@ -273,9 +286,7 @@ class Host:
         return signals
 
     def _parameters(self, event: Parameters) -> list[Signal]:
-        old, new = self.ctx.params, event.parameters
-        self.ctx.params = new
-        self._calls.tell("on_parameters_updated", self.strategy.on_parameters_updated, old, new)
+        self._in_force.take(event.parameters)
         return []
 
     def _checkpoint(self, _: TakeCheckpoint) -> list[Signal]:

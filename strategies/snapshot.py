@@ -65,7 +65,8 @@ class HostState(Struct, array_like=True, frozen=True):
     """The host after one event.
 
     ``seen`` is the close time of the newest candle by ``symbol|timeframe``, 0 for none; ``opened`` as in
-    ``strategies.books``; ``fired`` is when each timer last was due.
+    ``strategies.books``; ``fired`` is when each timer last was due; ``parameters`` are those in force, None
+    where none can change.
     """
 
     version: Literal[1]
@@ -88,6 +89,7 @@ class HostState(Struct, array_like=True, frozen=True):
     barrier: BarrierState | None
     indicators: list[IndicatorState]
     pending: list[OpenOrder] = []
+    parameters: dict[str, Any] | None = None
 
 
 encode: Final = msgspec.msgpack.Encoder().encode

@@ -127,6 +127,7 @@ def _authors_frames(error: BaseException) -> str:
 _OURS: Final = (
     "strategies.wall",
     "strategies.host",
+    "strategies.in_force",
     "strategies.market",
     "strategies.calls",
     "strategies.stamping",

@@ -41,6 +41,12 @@ class Entry(Struct, frozen=True, kw_only=True):
     lock: Lock | None = None
     stored: str = ""
 
+    @property
+    def updatable(self) -> frozenset[str]:
+        """Names of the parameters that may change while it runs; of a free schema none."""
+        known = self.schema.parameters if self.schema is not None else {}
+        return frozenset(name for name, parameter in known.items() if parameter.updatable)
+
 
 DEFAULT_FOLDERS = Strategies().path
 

@@ -33,7 +33,7 @@ class Changes:
     """Made with the process: confirmations of another daemon are worth nothing here."""
 
     async def change(self, deployment_id: str, patch: SettingsPatch) -> ChangeResult:
-        """Give a deployment other settings, for its next start."""
+        """Give a deployment other settings; one that runs, only parameters that may change while it does."""
         request = StartRequest(id=deployment_id, **patch.model_dump(exclude_unset=True))
         actor, changed = await self._daemon.verbs.change(request)
         return ChangeResult(changed=changed, deployment=row_of(self._daemon, actor))

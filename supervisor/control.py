@@ -165,6 +165,17 @@ class ClearState(Struct, frozen=True, array_like=True, tag=10):
     request: int
 
 
+class GiveParameters(Struct, frozen=True, array_like=True, tag=20):
+    """Publish to a living instance what its parameters are to be, all of them, in its stream.
+
+    Said again it does no harm: a strategy that has them already is not called.
+    """
+
+    deployment_id: str
+    generation: int
+    parameters: dict[str, Any]
+
+
 EngineOrder: TypeAlias = (
     Configure
     | Attach
@@ -182,6 +193,7 @@ EngineOrder: TypeAlias = (
     | Clearances
     | AnswerSignal
     | TakeAlert
+    | GiveParameters
 )
 
 

@@ -52,6 +52,11 @@ class Code(Protocol):
         ...
 
     @property
+    def updatable(self) -> frozenset[str]:
+        """Names of the parameters that may change while it runs."""
+        ...
+
+    @property
     def warmup(self) -> int:
         """Candles of history that it wants."""
         ...

@@ -65,6 +65,7 @@ def grant(
         symbols=deployment.symbols,
         timeframes=deployment.timeframes,
         parameters=deployment.parameters,
+        updatable=sorted(code.updatable),
         risk=deployment.risk,
         market_endpoint=endpoints.market_endpoint,
         report_endpoint=endpoints.report_endpoint,

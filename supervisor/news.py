@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from bus.messages import CellStats
 from sandbox.spec import Died, WardenReport
-from supervisor import control
+from supervisor import control, live_parameters
 from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.events import EventLog
@@ -134,6 +134,7 @@ class News:
         actor = self._actors.get(name)
         if actor is not None and word == "running":
             actor.submit(lf.Ready(generation))
+            live_parameters.tell(actor.host, actor.deployment, generation)
         elif actor is not None and word == "bye":
             actor.on_bye(generation)
 

@@ -15,12 +15,14 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from supervisor import life as lf
+from supervisor import live_parameters
 from supervisor.actor import Actor
 from supervisor.admission import Claim, Shortage
 from supervisor.catalogue import Catalogue
 from supervisor.configure import Defaults, configure
 from supervisor.errors import Failed, Refused, Unavailable
 from supervisor.host import Host
+from supervisor.live_parameters import UP
 from supervisor.opt_in import Held, OptIns, judge, judge_change, judge_new, judge_paper
 from supervisor.quota import Limits, admit
 from supervisor.schema import ActionResult, Selection, StartRequest
@@ -29,7 +31,6 @@ from supervisor.store.deployments import StoreError
 from supervisor.store.tables import Deployment, Standing
 from supervisor.trust import RULE, objection
 
-UP = frozenset({lf.State.RUNNING, lf.State.PAUSED})
 RESTING = frozenset({lf.State.REGISTERED, lf.State.STOPPED})
 STOPPABLE = lf.LIVING | {lf.State.BACKOFF}
 ACTOR = "operator"
@@ -141,7 +142,9 @@ class Verbs:
     async def change(
         self, request: StartRequest, confirmed: Callable[[Deployment], None] = lambda _present: None
     ) -> tuple[Actor, bool]:
-        """Give a deployment that is at rest other settings. Returns it, and whether anything changed.
+        """Give a deployment other settings; one that lives, only parameters that may change while it does.
+
+        Returns it, and whether anything changed.
 
         ``confirmed`` is given what it is at that moment, and raises ``Refused`` where it is not to be.
         """
@@ -158,11 +161,17 @@ class Verbs:
         wanted = await self._judged(actor, request)
         if wanted is None:
             return False
+        before, lived = actor.deployment, actor.life.state in UP
         try:
             await actor.configure(wanted)
         except StoreError as error:
             raise Failed(f"cannot save {actor.id}: {error}") from None
-        self._host.events.note("configured", f"{wanted.strategy}@{wanted.version}", actor.id)
+        if actor.life.state in UP:
+            live_parameters.tell(self._host, wanted, actor.life.instance)
+        if lived:
+            self._host.events.note("parameters_updated", live_parameters.told_of(before, wanted), actor.id)
+        else:
+            self._host.events.note("configured", f"{wanted.strategy}@{wanted.version}", actor.id)
         return True
 
     async def _judged(self, actor: Actor, request: StartRequest) -> Deployment | None:
@@ -175,7 +184,10 @@ class Verbs:
         if wanted.mode != mine.mode:
             judge_change(wanted, mine, actor.life.state, await self._held(actor.id))
         if actor.life.state in lf.LIVING:
-            raise Failed(f"{actor.id} is {actor.life.state}: stop it before giving it other settings")
+            code = self._host.code(mine.strategy, mine.version)
+            live_parameters.judge_living(
+                wanted, mine, actor.life.state, code.updatable if code is not None else ()
+            )
         judge(wanted, mine, opt_ins, confirmed=request.confirm_live)
         self._judge_code(wanted)
         return wanted

@@ -28,7 +28,7 @@ class DeploymentPort(Protocol):
     """One deployment: how it is changed, and what is on record of it; signals and candles, by their name."""
 
     async def change(self, deployment_id: str, patch: SettingsPatch) -> ChangeResult:
-        """Give a deployment other settings, for its next start; ``Failed`` while it runs."""
+        """Give a deployment other settings; ``Failed`` while it runs, but for parameters that may change."""
         ...
 
     async def promote(self, deployment_id: str, request: PromoteRequest, *, by: str) -> PromoteResult:

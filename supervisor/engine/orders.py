@@ -7,7 +7,7 @@ from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
 from bus import sessions, timeframes
-from bus.messages import CommandBody, Pause, Resume, Stop
+from bus.messages import CommandBody, Parameters, Pause, Resume, Stop
 from bus.timeline import Synthetic
 from strategies.trading.core import Grant
 from supervisor.control import (
@@ -21,6 +21,7 @@ from supervisor.control import (
     FeedSpec,
     Forget,
     Forgotten,
+    GiveParameters,
     RefuseState,
     RestoreState,
     ShutDown,
@@ -204,6 +205,13 @@ class Orders:
             body = member.directed = Pause(order.reason, order.exit_only) if pause else Resume()
         engine.market.flush()
         engine.command(order.deployment_id, order.generation, body)
+
+    @_do.register
+    def _give_parameters(self, order: GiveParameters) -> None:
+        """Publish them behind what was published, so that who is told all of it again has them in place."""
+        if self._engine.roster.find(order.deployment_id, order.generation) is not None:
+            self._engine.market.flush()
+            self._engine.command(order.deployment_id, order.generation, Parameters(order.parameters))
 
     @_do.register
     def _forget(self, order: Forget) -> None:

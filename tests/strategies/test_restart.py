@@ -19,6 +19,7 @@ from bus.messages import (
     FeedStatus,
     Fill,
     Filled,
+    Parameters,
     Pause,
     Position,
     Pulse,
@@ -167,7 +168,27 @@ class OnBoundaries(Quiet):
         return buy("A", tags={"closed": str(sorted((s, t, c.close) for (s, t), c in closed.items()))[:250]})
 
 
-ALL = [OnCandles, OnTicks, OnChance, OnIndicators, OnTimers, OnPositions, OnBoundaries]
+class OnParameters(Quiet):
+    """Goes by a parameter that changes, and by how often it did."""
+
+    def initialize(self, config):
+        self.size, self.changes = config.parameters["size"], 0
+
+    def on_parameters_updated(self, old, new):
+        self.size, self.changes = new["size"], self.changes + 1
+
+    def on_candle_complete(self, timeframe, candle, data):
+        tags = {"changes": str(self.changes), "seen": str(self.ctx.params["size"])}
+        return buy(candle.symbol, quantity=self.size, tags=tags)
+
+    def save_state(self):
+        return {"changes": self.changes}
+
+    def load_state(self, state, version):
+        self.changes = state["changes"]
+
+
+ALL = [OnCandles, OnTicks, OnChance, OnIndicators, OnTimers, OnPositions, OnBoundaries, OnParameters]
 
 
 # ---- a market, the engine's and the broker's part of it -------------------------------------------
@@ -201,8 +222,8 @@ class Stream:
                     self.timers[name] = Schedule(name, timer.at + timer.every, timer.every)
                 return TimerFired(name, timer.at)
         kind = draw.choices(
-            ["ticks", "candle", "pulse", "ack", "fill", "status", "pause", "resume"],
-            [40, 25, 8, 15, 10, 3, 1, 2],
+            ["ticks", "candle", "pulse", "ack", "fill", "status", "pause", "resume", "parameters"],
+            [40, 25, 8, 15, 10, 3, 1, 2, 4],
         )[0]
         made = getattr(self, kind)()
         return self.ticks() if made is None else made
@@ -280,6 +301,9 @@ class Stream:
     def resume(self) -> Resume:
         return Resume()
 
+    def parameters(self) -> Parameters:
+        return Parameters({"size": float(self.random.randint(1, 4))})
+
 
 def past(seed: int) -> list[Candle]:
     """Candles before the first event, so that indicators are warm."""
@@ -302,7 +326,8 @@ class Life:
     def __init__(self, kind: Callable[[], IStrategy], seed: int, length: int, saves: list[int]) -> None:
         self.stream = Stream(seed)
         self.updates: list[Update] = []
-        self.host = Host(kind(), config(), seed=seed, update=self._hear, errors_in_a_row=1)
+        first = config(parameters={"size": 1.0})
+        self.host = Host(kind(), first, seed=seed, update=self._hear, errors_in_a_row=1)
         self.host.initialize()
         self.warmup = past(seed)
         self.host.handle(Welcome(1, T0, self.warmup))
@@ -337,7 +362,8 @@ class Life:
 def restored(kind: Callable[[], IStrategy], life: Life, at: int, seed: int) -> tuple[Host, list[Update]]:
     saved, paused = life.saved[at]
     updates: list[Update] = []
-    host = Host(kind(), config(), seed=seed + 1, update=updates.append, errors_in_a_row=1)
+    newest = config(parameters={"size": 5.0})  # as an operator had them last, which was later
+    host = Host(kind(), newest, seed=seed + 1, update=updates.append, errors_in_a_row=1)
     host.initialize()
     welcome = Welcome(
         2,
@@ -501,7 +527,7 @@ def test_the_streams_ask_for_something():
         life = Life(kind, 5, 1000, [])
         assert sum(map(len, life.signals)) > 20, kind
     assert {type(event) for event in Life(OnTimers, 5, 400, []).events} >= {
-        Ticks, Candles, Pulse, Acked, FeedStatus, Pause, Resume, TimerFired, Filled,
+        Ticks, Candles, Pulse, Acked, FeedStatus, Pause, Resume, TimerFired, Filled, Parameters,
     }  # fmt: skip
 
 

@@ -115,7 +115,7 @@ def _settings(api: APIRouter, daemon: DaemonPort) -> None:
     async def parameters(
         deployment_id: Id, values: NamedValues, response: Response, if_match: IfMatch = None
     ) -> ChangeResult:
-        """Give it other parameters; those that are not named stay. It has to be stopped."""
+        """Give it other parameters; those not named stay. While it runs, only such as are `updatable`."""
         return await change(deployment_id, SettingsPatch(parameters=values.root), if_match, response)
 
     @api.patch("/deployments/{deployment_id}/risk", dependencies=[needs("trade")])
