@@ -115,6 +115,7 @@ class Dealing:
             detail=detail,
             signal_id=order.signal_id,
             filled=order.filled,
+            account_id=order.account_id,
         )
         self._update(order, status, detail or reason)
 

@@ -52,7 +52,10 @@ class Judged(Struct, frozen=True, array_like=True, tag=1, kw_only=True):
 
 
 class Withheld(Struct, frozen=True, array_like=True, tag=2, kw_only=True):
-    """``count`` refusals of one rule that were too many to be listed one by one (a flood)."""
+    """``count`` refusals of one rule that were too many to be listed one by one (a flood).
+
+    ``account_id``, here and of ``Closed``, is "" in journals of the first versions: whose it was is unknown.
+    """
 
     seq: int
     at: int
@@ -61,6 +64,7 @@ class Withheld(Struct, frozen=True, array_like=True, tag=2, kw_only=True):
     decision: Decision
     rule: str
     count: int
+    account_id: str = ""
 
 
 class Placed(Struct, frozen=True, array_like=True, tag=3, kw_only=True):
@@ -84,6 +88,7 @@ class Closed(Struct, frozen=True, array_like=True, tag=4, kw_only=True):
     detail: str = ""
     signal_id: str = ""
     filled: float = 0.0
+    account_id: str = ""
 
 
 class LotMove(Struct, frozen=True, array_like=True):

@@ -111,6 +111,7 @@ def withheld_row(withheld: Withheld) -> dict[str, Any]:
     row.update(
         seq=withheld.seq,
         deployment_id=withheld.deployment_id,
+        account_id=withheld.account_id or None,
         generation=withheld.generation,
         verdict=withheld.decision,
         rule=withheld.rule,

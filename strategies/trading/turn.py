@@ -164,6 +164,7 @@ class Turn:
                 decision=decision,
                 rule=rule,
                 count=count,
+                account_id=desk.grant.account_id,
             )
         rules = ", ".join(f"{count} {rule}" for (_, _, rule), count in withheld)
         self.note("signal_flood", f"more refusals than are listed one by one: {rules}", deployment_id)

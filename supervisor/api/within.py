@@ -182,7 +182,7 @@ async def found_signals(
         rows = await call(deployment_id, within.account if deployment_id is None else None, **asked)
     except NotFound as error:
         raise NotFound(error.kind, error.name) from None
-    return [row for row in rows if (row.account_id or within.account) == within.account]
+    return [row for row in rows if row.account_id == within.account]
 
 
 async def own_signal(within: Within, call: Call, signal_id: str) -> Any:
@@ -257,8 +257,7 @@ async def own_signals(
     ids = set(await within.ids())
 
     def mine(line: Any) -> bool:
-        # A refusal that stands for many need not say its account: then its deployment does.
-        return (line.account_id or within.account) == within.account and line.deployment_id in ids
+        return line.account_id == within.account and line.deployment_id in ids
 
     deep = n if deployment_id is not None else _depth(n)
     return await _lines(call, mine, deployment_id, after=after, n=n, deep=deep, follow=follow)

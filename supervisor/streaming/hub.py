@@ -203,7 +203,7 @@ class Hub:
                 told = await self.world.records(after, PAGE)
                 full = len(told) == PAGE
                 after = told[-1].seq if told else after
-                yield [records.of_record(record, account_of) for record in told]
+                yield [records.of_record(record) for record in told]
 
     async def _leave(self, stream: Stream) -> None:
         self._streams.discard(stream)
@@ -262,7 +262,7 @@ class Hub:
                 full = len(told) == PAGE
                 if told:
                     self._at = Cursor(self._at.event, told[-1].seq)
-                    self.publish([records.of_record(record, self.world.account_of) for record in told])
+                    self.publish([records.of_record(record) for record in told])
 
     async def _look_on(self) -> None:
         loop = asyncio.get_running_loop()

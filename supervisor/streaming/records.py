@@ -38,20 +38,22 @@ def of_event(event: Event, account_of: AccountOf) -> Message:
     )
 
 
-def of_record(record: Told, account_of: AccountOf) -> Message:
-    """Return a record of the journal as a message: a signal with its verdict, or what became of an order."""
+def of_record(record: Told) -> Message:
+    """Return a record of the journal as a message: a signal with its verdict, or what became of an order.
+
+    Whose it is stands in the record: its deployment may be another's by now, of the same id.
+    """
     if isinstance(record, Judged | Withheld):
         row = signal_row(record) if isinstance(record, Judged) else withheld_row(record)
-        account = row["account_id"] or account_of(record.deployment_id)
         return Message(
             topic="signals",
             data=SignalView.model_validate(row).model_dump_json(),
             source="record",
             seq=record.seq,
             deployment_id=record.deployment_id,
-            account=account,
+            account=row["account_id"] or "",
         )
-    change = _change(record, account_of)
+    change = _change(record)
     return Message(
         topic="orders",
         data=change.model_dump_json(),
@@ -62,7 +64,7 @@ def of_record(record: Told, account_of: AccountOf) -> Message:
     )
 
 
-def _change(record: Placed | Executed | Closed, account_of: AccountOf) -> OrderChange:
+def _change(record: Placed | Executed | Closed) -> OrderChange:
     match record:
         case Placed(order=order):
             return OrderChange(
@@ -80,7 +82,7 @@ def _change(record: Placed | Executed | Closed, account_of: AccountOf) -> OrderC
         case Closed():
             return OrderChange(
                 seq=record.seq, at=record.at, change="ended", order_id=record.order_id,
-                deployment_id=record.deployment_id, account=account_of(record.deployment_id),
+                deployment_id=record.deployment_id, account=record.account_id,
                 symbol=record.symbol, signal_id=record.signal_id, reason=record.reason,
                 detail=record.detail,
             )  # fmt: skip

@@ -145,8 +145,11 @@ def test_lines_are_its_own_and_the_last_n_are_n(fake):
         EventView(seq=seq, at=AT, kind="up", deployment_id="gold" if seq % 3 else "eurusd")
         for seq in range(1, 31)
     ]
-    fake.verdicts = [signal(1, "eurusd", "accepted"), signal(2, "gold", "rejected")]
-    fake.verdicts = [one.model_copy(update={"account_id": None}) for one in fake.verdicts]
+    whose = [("eurusd", "mine"), ("gold", "theirs"), ("eurusd", "theirs"), ("eurusd", None)]
+    fake.verdicts = [
+        signal(seq, name, "accepted").model_copy(update={"account_id": account})
+        for seq, (name, account) in enumerate(whose, 1)
+    ]
 
     async def read():
         port = bound(fake)

@@ -184,6 +184,7 @@ def test_a_cancel_takes_back_what_waits_and_nothing_fills():
     send(core, signal())
     out = send(core, signal("cancel", key=2))
     assert [type(record) for record in out.records] == [Judged, Closed]
+    assert out.records[1].account_id == "A", "its deployment may be another's later"
     assert out.accepted[0].quantity is None
     assert core.on_tick(tick(), T0) is None
     assert core.positions("d") == []
@@ -338,7 +339,8 @@ def test_a_flood_of_refusals_is_counted_whole_and_listed_in_part():
     send(core, *(signal(key=k, symbol="Z") for k in range(LISTED_BURST)))
     flood = send(core, *(signal(key=k, symbol="Z") for k in range(500)), now=T0)
     summed = [record for record in flood.records if isinstance(record, Withheld)]
-    assert [(record.rule, record.count) for record in summed] == [("symbol_not_granted", 500)]
+    told = [(record.rule, record.count, record.account_id) for record in summed]
+    assert told == [("symbol_not_granted", 500, "A")]
     assert acks(flood) == []
     assert [kind for kind, _, _ in flood.events] == ["signal_flood"]
     assert core.counts("d") == Tally("d", rejected=LISTED_BURST + 500)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from strategies.trading.records import Closed, Withheld
 from supervisor.errors import Invalid, Refused
 from supervisor.streaming import hub as hub_module
 from supervisor.streaming.cursor import Cursor, cursor_of
@@ -21,7 +22,7 @@ from supervisor.streaming.message import Subscription
 from supervisor.streaming.stream import Sent, Stream
 from supervisor.streaming.topics import DEFAULT, TOPICS, topics_of
 from tests.supervisor.fake_daemon import make_row
-from tests.supervisor.fake_world import FakeWorld
+from tests.supervisor.fake_world import AT, FakeWorld
 from tests.waiting import pause_between, turn, until
 
 DURABLE = frozenset(("events", "orders"))
@@ -164,6 +165,29 @@ def test_a_listener_of_one_account_sees_nothing_of_another() -> None:
         await hub.close()
         assert not [data for _, _, data in sent if "theirs" in data or "engine_ready" in data]
         assert [set(figures["deployments"]) for figures in said(sent, "metrics")][:1] == [{"mine"}]
+
+    run(work())
+
+
+def test_what_is_left_of_an_earlier_deployment_is_not_told_to_the_next_owner_of_its_id() -> None:
+    async def work() -> None:
+        world = FakeWorld()
+        world.accounts = {"id": "new"}
+        order = {"deployment_id": "id", "symbol": "EURUSD", "order_seq": 1, "reason": "expired"}
+        refused = {"deployment_id": "id", "decision": "rejected", "rule": "rate_limit", "generation": 1}
+        for account in ("old", ""):  # the first versions wrote down none
+            at = {"at": AT, "account_id": account}
+            world.journal.append(Closed(seq=len(world.journal) + 1, order_id=f"o {account}", **order, **at))
+            world.journal.append(Withheld(seq=len(world.journal) + 1, count=9, **refused, **at))
+        world.journal.append(Closed(seq=5, order_id="o new", at=AT, account_id="new", **order))
+        hub = Hub(world)
+        wanted = frozenset(("orders", "signals"))
+        mine = await listen(hub, Subscription(wanted, account="new"), Cursor())
+        sent = await mine.take(1)
+        assert [("o new", "new")] == [(one["order_id"], one["account"]) for one in said(sent, "orders")]
+        everybody = await listen(hub, Subscription(wanted), Cursor())
+        assert [1, 2, 3, 4, 5] == [json.loads(data)["seq"] for _, _, data in await everybody.take(5)]
+        await hub.close()
 
     run(work())
 
