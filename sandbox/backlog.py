@@ -21,8 +21,8 @@ CANDLE_QUEUE = 10_000
 """Candle messages that may wait for one strategy. Past that they are read from the tape again; where there
 is none the oldest is lost, and counted as a gap."""
 
-Ending: TypeAlias = Literal["", "welcome", "checkpoint", "stop"]
-"""The command that ends a turn, so that the position of a checkpoint is exact."""
+Ending: TypeAlias = Literal["", "welcome", "checkpoint", "question", "stop"]
+"""The command that ends a turn, so that a checkpoint's position is exact, and an answer has one question."""
 
 
 class RawTicks(Struct, array_like=True, frozen=True):
@@ -75,6 +75,8 @@ class Item(NamedTuple):
     taped: bool = False
     replayed: bool = False
     standing: Standing = Standing()
+    request: int = 0
+    """Number of the question that it is, or holds; 0 for none."""
 
     @property
     def ticks(self) -> int:

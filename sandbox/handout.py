@@ -38,6 +38,8 @@ class Handout:
         """Messages from the tape, likewise."""
         self.ends: Ending = ""
         """Command that the last turn ends with: what a strategy may answer depends on it."""
+        self.request = 0
+        """Number of the question that the last turn ends with, 0 for none."""
         self.replaying = False
         """The last turn holds something from the tape."""
         self.pulses = 0
@@ -71,6 +73,7 @@ class Handout:
         """Return the next turn, at most ``ticks`` ticks (but one message at least); None if nothing waits."""
         while items := self._backlog.take(ticks):
             self.ends, self.pulses, self.replaying = items[-1].ends, 1, False
+            self.request = items[-1].request
             events = []
             calls = 0
             oldest = 0.0

@@ -13,7 +13,18 @@ from itertools import groupby
 import msgspec
 
 from bus import topics
-from bus.messages import Candles, CellCommand, Pause, Replayed, Resume, Stop, TakeCheckpoint, Welcome
+from bus.messages import (
+    Candles,
+    CellCommand,
+    Commanded,
+    Inspect,
+    Pause,
+    Replayed,
+    Resume,
+    Stop,
+    TakeCheckpoint,
+    Welcome,
+)
 from bus.messages import encode as encode_message
 from sandbox.backlog import Item, Standing
 from sandbox.catching_up import News, Stage
@@ -55,6 +66,8 @@ class Intake(Reception):
         """Another run of the engine has welcomed a cell that is warm: tell it that we run."""
         self.state_bytes = 0
         """Size of the last checkpoint."""
+        self.unasked: list[int] = []
+        """Questions that were not passed on, since what was missed comes first; whoever reads clears them."""
         self._generation = generation
         self._unsaved = 0  # bytes of the tape since a checkpoint was last asked for on the way
         self._inherits = False  # the state goes on where an older generation's was
@@ -113,6 +126,8 @@ class Intake(Reception):
             self._welcome(topic, payload, body, now)
         elif isinstance(body, Replayed):
             self._take_piece(body, now)
+        elif isinstance(body, Inspect) and self.tape and not self.live:
+            self.unasked.append(body.request)
         elif self._warm:
             self._push_command(Item(topic, payload, now), command)
 
@@ -143,7 +158,9 @@ class Intake(Reception):
             self.backlog.paused = True
             item = item._replace(pauses=True)
         elif isinstance(body, TakeCheckpoint):
-            item = item._replace(ends="checkpoint")
+            item = item._replace(ends="checkpoint", request=body.request)
+        elif isinstance(body, Commanded | Inspect):
+            item = item._replace(ends="question", request=body.request)
         self.backlog.push(item)
         if isinstance(body, Pause) and not item.replayed:
             self._save(item.at)

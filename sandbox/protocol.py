@@ -12,7 +12,7 @@ Nothing is unpickled, and no name in a word says who sent it: identity is the de
     phase      warden sends       strategy may say                                      ends with
     loading    Setup              Progress Updates GaveUp OutOfMemory AskTime           Initialised | Refused
     idle       Turn | Part        nothing                                               Turn
-    busy       nothing            the same, Said and StatePart                          Done
+    busy       nothing            the same, Said, StatePart and Answer                  Done
     over       nothing            nothing                                               exit
 
 ``AskTime`` alone is answered at once, by ``TimeAnswer``; the strategy says nothing before it has read that.
@@ -194,8 +194,28 @@ class AskTime(Struct, array_like=True, frozen=True, tag=10):
     seconds: Annotated[float, Meta(ge=1, le=LONGEST_REQUEST)]
 
 
+class Answer(Struct, array_like=True, frozen=True, tag=11):
+    """What the strategy answered to the command or the ``inspect`` that this turn ends with: once a turn.
+
+    JSON, or ``why`` there is none. It names no request: which one it answers, the warden knows.
+    """
+
+    data: Annotated[bytes, Meta(max_length=16 * 2**10)] = b""
+    why: Annotated[str, Meta(max_length=1024)] = ""
+
+
 Word: TypeAlias = (
-    Initialised | Refused | Progress | Said | Updates | StatePart | Done | GaveUp | OutOfMemory | AskTime
+    Initialised
+    | Refused
+    | Progress
+    | Said
+    | Updates
+    | StatePart
+    | Done
+    | GaveUp
+    | OutOfMemory
+    | AskTime
+    | Answer
 )
 
 encode = msgspec.msgpack.Encoder().encode
@@ -236,6 +256,7 @@ ALLOWED: dict[Phase, dict[type[Word], Phase]] = {
         Updates: Phase.BUSY,
         Said: Phase.BUSY,
         StatePart: Phase.BUSY,
+        Answer: Phase.BUSY,
         GaveUp: Phase.OVER,
         OutOfMemory: Phase.OVER,
         Done: Phase.IDLE,

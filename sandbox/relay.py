@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from bus import messages
 from bus.histogram import TURNS, Histogram
-from bus.messages import CellStats, Checkpoint, Schedule, Signal, Signals
+from bus.messages import CellAnswer, CellStats, Checkpoint, Schedule, Signal, Signals
 from sandbox import protocol
 from sandbox.intake import Intake
 from sandbox.lines import harmless_text
@@ -27,6 +27,9 @@ TIMERS_PER_S = 20
 """Timers that a strategy may set a second, with ten seconds' worth at once: each is work for the engine."""
 
 
+CATCHING_UP = "it is being told what it missed: ask again in a moment"
+LONGEST_WHY = 1024
+"""Characters of why a question has no answer."""
 LEFT_AGAIN = 1.0
 """Seconds between two words to the supervisor that extra time flowed back; that it was granted is said at
 once, or a crash would bring it back."""
@@ -62,7 +65,7 @@ class Relay:
         self._slow_calls = 0
         self._longest_ns = 0
         self._unkept: set[str] = set()
-        self._kept_turn = 0
+        self._kept_turn = self._answered_turn = 0
         self._rated_turn = 0
         self._replay_allowance = 0
         self._told_left = float("inf")
@@ -80,6 +83,7 @@ class Relay:
             self._longest_ns = max(self._longest_ns, word.longest_ns)
             for call, took in word.slow:
                 self.warn("slow_call", f"{call} took {took / 1e6:.0f} ms")
+            self._settle_question()
             return
         if isinstance(word, Decision | Bucket):
             self._tell_time(word, now)
@@ -93,6 +97,10 @@ class Relay:
                     self._pass_update(update, now)
             case protocol.StatePart():
                 self._keep(word)
+            case protocol.Answer():
+                if self._intake.handed.ends != "question" or self._conversation.turn == self._answered_turn:
+                    raise Violation("an answer that nobody asked for")
+                self._answer("failed" if word.why else "done", word.data, word.why)
             case protocol.GaveUp(what="state") if self._intake.handed.ends == "welcome":
                 # Whoever restarts it needs to know, so within no rate.
                 self._supervisor.report_last(Warned("state_refused", harmless_text(word.reason)[:4096]))
@@ -163,6 +171,32 @@ class Relay:
             handed.at,
             handed.paused,
         )
+
+    # ---- what operators ask -----------------------------------------------------------------------
+    def _answer(self, outcome: Literal["done", "failed"], data: bytes = b"", why: str = "") -> None:
+        """Answer the question that this turn ends with; whether anybody still waits, the engine knows."""
+        self._answered_turn = self._conversation.turn
+        request = self._intake.handed.request
+        said = CellAnswer(request, outcome, data, harmless_text(why)[:LONGEST_WHY])
+        self._put(messages.encode(said), "an answer")
+
+    def _settle_question(self) -> None:
+        """At the end of a turn: a question that it ends with has its answer now, whatever was said."""
+        handed, turn = self._intake.handed, self._conversation.turn
+        if not handed.request or turn == self._answered_turn:
+            return
+        if handed.ends == "checkpoint" and turn == self._kept_turn:
+            self._answer("done")
+        elif handed.ends == "checkpoint":
+            self._answer("failed", why="save_state made none that can be kept; its log says why")
+        else:
+            self._answer("failed", why="it gave no answer")
+
+    def decline(self) -> None:
+        """Answer what was asked of a strategy that is told what it missed, and so not passed on."""
+        unasked, self._intake.unasked = self._intake.unasked, []
+        for request in unasked:
+            self._put(messages.encode(CellAnswer(request, "not_now", why=CATCHING_UP)), "an answer")
 
     def set_timers(self) -> None:
         """Send the timers that were kept back: the engine may have set them off already, on the tape."""

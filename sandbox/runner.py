@@ -29,7 +29,7 @@ from strategies.api import find_strategy_class
 from strategies.config import RiskConfig, StrategyConfig
 from strategies.errors import NoStrategyClass, StateIncompatible, TooManyErrors
 from strategies.host import Host
-from strategies.outputs import Fault, Saved, Update
+from strategies.outputs import Answered, Fault, Saved, Update
 from strategies.phases import Event
 
 EXIT_GAVE_UP = 1
@@ -115,6 +115,8 @@ class Runner:
     def _take(self, update: Update) -> None:
         if isinstance(update, Saved):
             self._saved = update  # covers the signals of the event in hand: sent after them
+        elif isinstance(update, Answered):
+            self._speech.say_answer(update)
         else:
             self._speech.say_update(update)
 

@@ -11,7 +11,7 @@ import numpy as np
 from bus.messages import Signal
 from sandbox import protocol
 from sandbox.spec import Budgets
-from strategies.outputs import Fault, LogLine, Saved, Update
+from strategies.outputs import Answered, Fault, LogLine, Saved, Update
 
 
 class Speech:
@@ -64,6 +64,10 @@ class Speech:
         if len(datagram) > protocol.DATAGRAM:
             datagram = protocol.encode(protocol.Updates([_shortened(update)]))
         self._channel.send(datagram)
+
+    def say_answer(self, answer: Answered) -> None:
+        """Send what was answered to an operator."""
+        self.say(protocol.Answer(answer.data, answer.why))
 
     def say_state(self, saved: Saved) -> None:
         """Send a checkpoint in pieces."""

@@ -288,6 +288,7 @@ class Warden:
     def _tell(self, now: float) -> None:
         """Tell the supervisor what there is to tell."""
         self._output.flush(now)
+        self._relay.decline()
         if self._intake.notes:
             notes, self._intake.notes = self._intake.notes, []
             for kind, detail in notes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Literal, NoReturn
 
@@ -98,6 +99,7 @@ class Context:
         self._data = data
         self._update = update
         self._more_time = more_time
+        self._looking = ""
         self.timers = Timers()
         """The host's: what ``schedule`` has set."""
         self.indicators = IndicatorSet()
@@ -143,6 +145,7 @@ class Context:
             raise StrategyError(f"schedule({name!r}): every={every!r} is not between 1 s and 366 days")
         if at is not None and (type(at) is not int or at <= 0):
             raise StrategyError(f"schedule({name!r}): at={at!r} is not a time in nanoseconds since 1970")
+        self._must_act("schedule", name)
         period = 0 if every is None else round(every * 1e9)
         if (timer := self.timers.set(name, at, period, self.now)) is not None:
             self._update(timer)
@@ -175,6 +178,7 @@ class Context:
         known = self.indicators.get(recipe)
         if known is not None:
             return known
+        self._must_act("indicator", name)
         made = self.indicators.make(recipe)
         for row in history:
             made.feed(float(row["high"]), float(row["low"]), float(row["close"]))
@@ -185,6 +189,27 @@ class Context:
         """Seeded random numbers; their position is part of the checkpoint."""
         # Made when first asked for: 0.2 MiB of private memory that most strategies do not need.
         return Generator(PCG64(self._seed))
+
+    @contextmanager
+    def looking(self, callback: str) -> Iterator[None]:
+        """Let ``callback`` look and change nothing here: what it runs is not run again in a replay."""
+        kv, drawn = dict(self.kv), vars(self).get("rng")
+        position = drawn.bit_generator.state if drawn is not None else None
+        self._looking = callback
+        try:
+            yield
+        finally:
+            self._looking = ""
+            self.kv.clear()
+            self.kv.update(kv)
+            if position is not None:
+                self.rng.bit_generator.state = position
+            else:
+                vars(self).pop("rng", None)  # made now: the first to ask for it draws from its beginning
+
+    def _must_act(self, what: str, name: str) -> None:
+        if self._looking:
+            raise StrategyError(f"{what}({name!r}) in {self._looking}, which looks and changes nothing")
 
     def snapshot(self) -> dict[str, Any]:
         """Return what a checkpoint keeps besides the strategy's own state; the host calls this."""

@@ -4,7 +4,7 @@
 
     StrategyError
     ├── the author's      NoStrategyClass  BadResult  NoSuchHistory  ExpressionError
-    │                     SchemaInvalid  StateInvalid  TooManyErrors
+    │                     SchemaInvalid  StateInvalid  JsonRefused  TooManyErrors
     ├── the operator's    ParametersInvalid  NotConfigured
     ├── of the past       StateIncompatible  StateCorrupt
     └── ours              OutOfTurn
@@ -70,6 +70,10 @@ class NotConfigured(StrategyError):
 
 class StateInvalid(StrategyError, ValueError):
     """``save_state`` returned something that cannot be kept: a type, a depth or a size."""
+
+
+class JsonRefused(StrategyError, ValueError):
+    """No value of JSON, or one beyond its bounds: what a command or ``inspect`` answered, or a payload."""
 
 
 class StateIncompatible(StrategyError):

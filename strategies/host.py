@@ -19,8 +19,10 @@ from typing import Any, Literal
 from bus.messages import (
     Acked,
     Candles,
+    Commanded,
     FeedStatus,
     Filled,
+    Inspect,
     OrderChanged,
     Parameters,
     Pause,
@@ -47,6 +49,7 @@ from strategies.in_force import InForce
 from strategies.market import Market
 from strategies.outputs import Saved, Update
 from strategies.phases import NEXT, Event, Phase
+from strategies.questions import Questions
 from strategies.stamping import Cause
 from strategies.wall import ErrorBudget, Wall, one_line
 
@@ -108,6 +111,7 @@ class Host:
             parameters=self._in_force.kept,
         )
         self._paused: Pause | None = None
+        questions = Questions(strategy, self.ctx, wall=self._wall, books=self._books, update=self._update)
         # Naming a callback to the watchdog is a datagram, every fill one or two: not for what nobody wrote.
         self._wrote = {n for n in _OUTCOMES if getattr(type(strategy), n) is not getattr(IStrategy, n)}
         self._handlers: Mapping[type, Callable[[Any], list[Signal]]] = {
@@ -125,6 +129,8 @@ class Host:
             Acked: self._acked,
             Filled: self._filled,
             OrderChanged: self._order_changed,
+            Commanded: questions.command,
+            Inspect: questions.inspect,
         }
 
     # ---- what others read -------------------------------------------------------------------------

@@ -46,7 +46,15 @@ class Recorded(Struct, array_like=True, frozen=True, tag=4):
     at: int
 
 
-Update: TypeAlias = LogLine | Fault | Saved | Recorded | Schedule
+class Answered(Struct, array_like=True, frozen=True, tag=5):
+    """What a strategy answered to a command or to ``inspect``: JSON, or ``why`` not, in one line."""
+
+    request: int
+    data: bytes = b""
+    why: str = ""
+
+
+Update: TypeAlias = LogLine | Fault | Saved | Recorded | Schedule | Answered
 
 LONGEST_REQUEST = 86_400
 """Seconds that ``ctx.request_time`` may ask for at once: a day."""

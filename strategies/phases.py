@@ -9,8 +9,10 @@ from typing import Final, TypeAlias
 from bus.messages import (
     Acked,
     Candles,
+    Commanded,
     FeedStatus,
     Filled,
+    Inspect,
     OrderChanged,
     Parameters,
     Pause,
@@ -26,7 +28,7 @@ from bus.messages import (
 Event: TypeAlias = (
     Ticks | Candles | FeedStatus | Pulse
     | Welcome | Pause | Resume | Stop | Parameters | TakeCheckpoint | Acked | Filled | OrderChanged
-    | TimerFired
+    | TimerFired | Commanded | Inspect
 )  # fmt: skip
 
 
@@ -42,7 +44,7 @@ class Phase(StrEnum):
 
 _DATA: Final = (
     Ticks, Candles, FeedStatus, Pulse, TimerFired, Acked, Filled, OrderChanged, Parameters,
-    TakeCheckpoint,
+    TakeCheckpoint, Commanded, Inspect,
 )  # fmt: skip
 NEXT: Final[Mapping[Phase, Mapping[type, Phase]]] = {
     Phase.CREATED: {Stop: Phase.STOPPED},

@@ -99,6 +99,26 @@ class Wall:
             self._budget.passed()
         return result
 
+    def attempt(self, name: str, now: int, run: Callable[[], R]) -> tuple[R | None, str]:
+        """Return what ``run`` returns, or None and the one line of what it raised, which is told, too.
+
+        Whoever asked hears of it, and asked for it: it does not count towards the budget.
+        """
+        self.enter(name)
+        try:
+            result = run()
+        except MemoryError:
+            raise
+        except NotImplementedError as error:  # its own word: nothing went wrong in it
+            self.leave()
+            return None, bounded(one_line(error), 1_000)
+        except Exception as error:  # noqa: BLE001 (this is the wall)
+            self.leave()
+            self._failed(name, now, error, forgives=True)
+            return None, bounded(one_line(error), 1_000)
+        self.leave()
+        return result, ""
+
     def report(self, name: str, now: int, error: BaseException) -> None:
         """Tell of an error without counting it towards the budget."""
         self._update(Fault(name, bounded(one_line(error), 1_024), _authors_frames(error), now))
@@ -130,5 +150,6 @@ _OURS: Final = (
     "strategies.in_force",
     "strategies.market",
     "strategies.calls",
+    "strategies.questions",
     "strategies.stamping",
 )

@@ -15,6 +15,7 @@ from bus.messages import CellStats, Position
 from bus.sessions import SessionCalendar
 from strategies.trading.latches import Latch
 from strategies.trading.protection import Guard
+from supervisor.cell_control import CellAnswered, CommandCell, InspectCell, SaveCell
 from supervisor.trading_control import (
     AccountRow,
     AlertTaken,
@@ -194,6 +195,9 @@ EngineOrder: TypeAlias = (
     | AnswerSignal
     | TakeAlert
     | GiveParameters
+    | CommandCell
+    | InspectCell
+    | SaveCell
 )
 
 
@@ -336,4 +340,5 @@ EngineNews: TypeAlias = (
     | SignalAnswered
     | AlertTaken
     | Forgotten
+    | CellAnswered
 )

@@ -54,6 +54,7 @@ from supervisor.mirror import Mirror
 from supervisor.news import News
 from supervisor.premises import Premises
 from supervisor.pulse import Pulse, Samples
+from supervisor.questions import Questions
 from supervisor.recovery import open_mirror
 from supervisor.registering.registrar import Registrar
 from supervisor.reload import Reloading, admission_of, rules_of
@@ -145,6 +146,7 @@ class Daemon:
         self.accounts = Accounts(self)
         self.approvals = Approvals(self)
         self.alerts = Alerts(self)
+        self.questions = Questions(self)
         self.hub = Hub(DaemonWorld(self))
         self.scrape = Scrape(self)
         self.routing = Routing(settings.route_specs, self.engine.tell, self.events.note, self.problems)

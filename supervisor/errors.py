@@ -8,7 +8,8 @@
     ├── Unauthenticated    who asks did not say who it is, or not truly
     ├── Stale          what was to be changed has changed since it was read
     ├── Failed         understood, tried, and it did not work
-    │   └── Unavailable    what would answer cannot be read now; asking again may help
+    │   ├── Unavailable    what would answer cannot be read now; asking again may help
+    │   └── Late           no answer came in time; it may still be done
     ├── Unsupported    understood, and this version cannot do it
     └── Invalid        the request or the settings are wrong; holds every error at once
         └── SettingsError   the daemon's own configuration
@@ -80,6 +81,10 @@ class Failed(StratdError):
 
 class Unavailable(Failed):
     """Who or what would answer is gone or cannot be read: nothing is said rather than something made up."""
+
+
+class Late(Failed):
+    """No answer came in the time given: whether it was done, or will be, is not known."""
 
 
 class Unsupported(StratdError):

@@ -12,6 +12,7 @@ from sandbox.spec import Died, WardenReport
 from supervisor import control, live_parameters
 from supervisor import life as lf
 from supervisor.actor import Actor
+from supervisor.cell_control import CellAnswered
 from supervisor.events import EventLog
 from supervisor.metrics.totals import Totals
 from supervisor.trading_control import AlertTaken, Flooded, RouteOrder, SignalAnswered, TradingAnswer
@@ -58,6 +59,7 @@ class News:
         self.on_trading_answer: Callable[[TradingAnswer], None] = lambda _answer: None
         self.on_route: Callable[[RouteOrder], None] = lambda _order: None
         self.on_state_answer: Callable[[control.StateAnswer], None] = lambda _answer: None
+        self.on_cell_answered: Callable[[CellAnswered], None] = lambda _answer: None
         self.on_engine_gone: list[Callable[[], None]] = []
         self.on_zygote_awake: Callable[[], None] = lambda: None
         self.clear: Callable[[str, int], bool] = lambda _deployment_id, _generation: True
@@ -87,6 +89,8 @@ class News:
                 self.on_signal_answered(news)
             case AlertTaken():
                 self.on_alert_taken(news)
+            case CellAnswered():
+                self.on_cell_answered(news)
             case RouteOrder():
                 self.on_route(news)
             case Flooded():

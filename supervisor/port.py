@@ -26,6 +26,7 @@ from supervisor.feeds import pictures
 from supervisor.ledger import Ledger
 from supervisor.money import Money
 from supervisor.ops_port import Operations
+from supervisor.question_port import Questioning
 from supervisor.record_port import AT_ONCE, Records
 from supervisor.registering_port import Registering
 from supervisor.running_port import Running
@@ -66,6 +67,7 @@ class Port(
     Registering,
     Approving,
     Webhooks,
+    Questioning,
 ):
     """Answers for one daemon."""
 

@@ -7,6 +7,7 @@ from typing import Final
 from supervisor.errors import (
     Failed,
     Invalid,
+    Late,
     NotFound,
     Refused,
     Stale,
@@ -56,6 +57,8 @@ def problem_of(error: StratdError) -> Problem:
             return Problem(type=UNSUPPORTED, title=str(error), status=501)
         case Unavailable():
             return Problem(type=FAILED, title=str(error), status=503, detail=error.detail)
+        case Late():
+            return Problem(type=FAILED, title=str(error), status=504, detail=error.detail)
         case Failed():
             return Problem(type=FAILED, title=str(error), status=409, detail=error.detail)
         case _:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from bus.messages.market import Candle
 from bus.messages.trading import Fill, OrderUpdate, Position, SignalAck
@@ -61,7 +61,9 @@ class Parameters(Struct, array_like=True, frozen=True, tag=5):
 
 
 class TakeCheckpoint(Struct, array_like=True, frozen=True, tag=6):
-    """Save state now."""
+    """Save state now. With a ``request`` a ``CellAnswer`` follows the checkpoint, or comes without one."""
+
+    request: int = 0
 
 
 class Acked(Struct, array_like=True, frozen=True, tag=7):
@@ -110,6 +112,27 @@ class OrderChanged(Struct, array_like=True, frozen=True, tag=11):
     seq: int = 0
 
 
+class Commanded(Struct, array_like=True, frozen=True, tag=12):
+    """An operator's command to the strategy (``on_command``), at its place in the order of all it is told.
+
+    ``payload`` is JSON. ``request`` is the number of the question: ``CellAnswer`` follows, after a restart
+    that tells the command again once more.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    payload: Annotated[bytes, Meta(max_length=16 * 2**10)]
+    request: int
+
+
+class Inspect(Struct, array_like=True, frozen=True, tag=13):
+    """Ask what a screen should show of the strategy (``inspect``); ``CellAnswer`` follows.
+
+    Of the moment: no part of what it is told, so never told again.
+    """
+
+    request: int
+
+
 CommandBody: TypeAlias = (
     Welcome
     | Pause
@@ -122,6 +145,8 @@ CommandBody: TypeAlias = (
     | TimerFired
     | Replayed
     | OrderChanged
+    | Commanded
+    | Inspect
 )
 
 
@@ -129,7 +154,7 @@ class CellCommand(Struct, array_like=True, frozen=True):
     """Topic ``to|ID|``. A warden ignores a live command that is not for its own generation.
 
     ``seq`` numbers the commands of one deployment that are on the tape, from 1: Pause, Resume, Parameters,
-    Acked, Filled, OrderChanged, TimerFired. The others (0) are of the moment and never come again.
+    Acked, Filled, OrderChanged, TimerFired, Commanded. The others (0) are of the moment and never come again.
     """
 
     generation: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -104,4 +104,17 @@ class Missed(Struct, array_like=True, frozen=True, tag=8):
     at: Count
 
 
-CellReport: TypeAlias = Hello | Signals | Checkpoint | Beat | Bye | Running | Schedule | Missed
+class CellAnswer(Struct, array_like=True, frozen=True, tag=9):
+    """What a strategy answered to ``Commanded``, ``Inspect`` or ``TakeCheckpoint``, by the request's number.
+
+    ``done``: ``data`` is its answer as JSON (none, of a checkpoint, which came before this). ``failed``: it
+    raised, or what it gave cannot be taken, and ``why`` is one line. ``not_now``: it was not asked.
+    """
+
+    request: int
+    outcome: Literal["done", "failed", "not_now"]
+    data: Annotated[bytes, Meta(max_length=16 * 2**10)] = b""
+    why: Annotated[str, Meta(max_length=1024)] = ""
+
+
+CellReport: TypeAlias = Hello | Signals | Checkpoint | Beat | Bye | Running | Schedule | Missed | CellAnswer

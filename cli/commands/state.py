@@ -1,4 +1,4 @@
-"""``state show|checkpoints|restore|clear``: what is saved of a strategy, and what its next start takes."""
+"""``state show|checkpoints|save|restore|clear``: what is saved of a strategy, what its next start takes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cli.client import Client
 from cli.errors import FAILED, NOT_FOUND, CommandError
 from cli.options import Id, Json
 from cli.talk import print_json
+from supervisor.client.calls import questions
 from supervisor.client.calls import states as calls
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     state = typer.Typer(rich_markup_mode=None, help="What is saved of a strategy.", no_args_is_help=True)
     state.command()(show)
     state.command()(checkpoints)
+    state.command()(save)
     state.command()(restore)
     state.command()(clear)
     app.add_typer(state, name="state")
@@ -65,6 +67,16 @@ def checkpoints(deployment_id: Id, as_json: Json = False) -> None:
     from cli import render_state, tables
 
     tables.show(render_state.checkpoints(_kept(client, deployment_id)))
+
+
+def save(deployment_id: Id, as_json: Json = False) -> None:
+    """Save the state of a strategy that runs, now; done once it is in the journal."""
+    answer = Client().call(questions.save_state, deployment_id)
+    if as_json:
+        print_json(answer)
+        return
+    saved = json.loads(answer)
+    print(f"{deployment_id}: checkpoint {saved['seq']}, {saved['size_bytes']:,} bytes")
 
 
 def restore(deployment_id: Id, seq: Seq = None) -> None:

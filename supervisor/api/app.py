@@ -45,6 +45,7 @@ from supervisor.api.routes.metrics import metrics_route
 from supervisor.api.routes.money import money_routes
 from supervisor.api.routes.ops import ops_routes, probe_routes
 from supervisor.api.routes.page import page_routes
+from supervisor.api.routes.questions import question_routes
 from supervisor.api.routes.records import record_routes
 from supervisor.api.routes.register import LARGER, register_routes
 from supervisor.api.routes.required import required_routes
@@ -67,6 +68,7 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     money_routes,
     limit_routes,
     change_routes,
+    question_routes,
     record_routes,
     approval_routes,
     signal_routes,

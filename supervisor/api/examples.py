@@ -17,6 +17,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "WebhookRequest": {"deployment_id": "alerts", "name": "tradingview", "expires_in": "90d"},
     "ApprovalRequest": {"reason": "as agreed on the phone"},
     "ActionRequest": {"ids": ["eurusd"], "reason": "news at 14:30", "wait": True},
+    "CommandRequest": {"name": "set_bias", "payload": {"bias": 0.5}},
     "CodeRequest": {
         "name": "breakout",
         "description": "Buys a new high",

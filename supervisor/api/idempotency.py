@@ -1,13 +1,14 @@
 """``Idempotency-Key``: a POST that is sent again is not done again (rules: supervisor/keys/answers.py).
 
-Answers are remembered in memory for a day. What starts deployments is written to the database besides, before
-it is done and after: a client that lost its answer to a crash of the daemon may ask again, and nothing starts
-twice. If the crash came in between, nobody knows what became of it, and that is what is answered (409).
+Answers are remembered in memory for a day. What starts deployments or commands one is written to the database
+besides, before it is done and after: who lost an answer to a crash of the daemon may ask again, and nothing
+is done twice. If the crash came in between, nobody knows what became of it, and that is the answer (409).
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
@@ -25,7 +26,8 @@ from supervisor.store.deployments import StoreError
 
 HEADER: Final = b"idempotency-key"
 DURABLE: Final = frozenset({"/api/v1/execute", "/api/v1/deployments"})
-"""What is remembered over a restart, too: routes that start what costs money to start twice."""
+"""What is remembered over a restart, too: routes that start what costs money to start twice, and commands."""
+COMMAND: Final = re.compile(r"/api/v1/deployments/[^/]+/command")
 MOST_BODY: Final = 2**20
 """A longer answer is not remembered, and that is said to who asks again."""
 ANEW: Final = frozenset({401, 403, 412, 429})
@@ -91,7 +93,7 @@ class Idempotency:
             name=name_of(f"{who.key}\0{who.name}", key),
             fingerprint=fingerprint_of("POST", f"{scope['path']}?{scope['query_string'].decode()}", body),
             body=body,
-            durable=self._durable if scope["path"] in DURABLE else None,
+            durable=self._durable if _outlives(scope["path"]) else None,
         )
         try:
             await self._once(request, scope, receive, send)
@@ -182,7 +184,7 @@ class _Heard:
         elif message["type"] == "http.response.body":
             if len(self._body) <= MOST_BODY:
                 self._body += message.get("body", b"")
-            if not message.get("more_body", False) and self._status < 500 and self._status not in ANEW:
+            if not message.get("more_body", False) and _stands(self._status):
                 await self._keep(self._answer())
         await self._send(message)
 
@@ -190,6 +192,15 @@ class _Heard:
         kept = not self._secret and len(self._body) <= MOST_BODY
         body = bytes(self._body) if kept else b""
         return structs.replace(self._begun, status=self._status, media=self._media if kept else "", body=body)
+
+
+def _outlives(path: str) -> bool:
+    return path in DURABLE or COMMAND.fullmatch(path) is not None
+
+
+def _stands(status: int) -> bool:
+    """Whether an answer is the last word on its request; of 504 nobody knows, so it is not done again."""
+    return (status < 500 and status not in ANEW) or status == 504
 
 
 async def _again(found: Answer, request: _Request, scope: Scope, send: Send, *, lost: bool) -> None:

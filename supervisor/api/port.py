@@ -19,6 +19,7 @@ from supervisor.api.routes.limits import LimitsPort
 from supervisor.api.routes.metrics import MetricsPort
 from supervisor.api.routes.money import MoneyPort
 from supervisor.api.routes.ops import OpsPort
+from supervisor.api.routes.questions import QuestionPort
 from supervisor.api.routes.register import RegisteringPort
 from supervisor.api.routes.required import RunningPort
 from supervisor.api.routes.stream import StreamPort
@@ -52,6 +53,7 @@ class DaemonPort(
     RegisteringPort,
     ApprovalPort,
     WebhookPort,
+    QuestionPort,
     Protocol,
 ):
     """The daemon, as its HTTP API sees it."""

@@ -12,6 +12,7 @@ from supervisor.client.calls import (
     daemon,
     data,
     money,
+    questions,
     records,
     registering,
     running,
@@ -70,9 +71,12 @@ class AsyncClient(AsyncAsking):
     set_risk = _asks(verbs.set_risk)
     set_quota = _asks(verbs.set_quota)
     promote = _asks(verbs.promote)
+    command = _asks(questions.command)
+    inspect = _asks(questions.inspect)
 
     checkpoints = _asks(states.checkpoints)
     saved_state = _asks(states.saved_state)
+    save_state = _asks(questions.save_state)
     restore_state = _asks(states.restore_state)
     clear_state = _asks(states.clear_state)
 

@@ -15,14 +15,7 @@ from pathlib import Path
 from bus import topics
 from bus.agenda import NEVER
 from bus.market import Market, Stream
-from bus.messages import (
-    Bar,
-    CommandBody,
-    FeedStatus,
-    TakeCheckpoint,
-    Tick,
-    encode,
-)
+from bus.messages import Bar, CommandBody, FeedStatus, TakeCheckpoint, Tick, encode
 from bus.sockets import Gatekeeper, Hub, MarketSocket, ReportSocket, folder_for_cells
 from strategies.trading.core import Core, Outcome
 from supervisor.control import EngineEvent, EngineReady, FeedTurned
@@ -34,6 +27,7 @@ from supervisor.engine.feeds import FeedPort
 from supervisor.engine.orders import Orders
 from supervisor.engine.outlet import Outlet
 from supervisor.engine.publication import Publication
+from supervisor.engine.questions import Questions
 from supervisor.engine.refusals import Refusals
 from supervisor.engine.reports import Reports
 from supervisor.engine.resume import Kept, resume
@@ -75,6 +69,7 @@ class Engine:
         self.trading = Trading(self, journal.path.with_name(trading_file.NAME))
         self.alerts = Alerts(self)
         self.approvals = Approvals(self)
+        self.questions = Questions(self)
         self.channel = channel
         self.roster = Roster()
         self.timers = Timers()

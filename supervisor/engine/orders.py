@@ -10,6 +10,7 @@ from bus import sessions, timeframes
 from bus.messages import CommandBody, Parameters, Pause, Resume, Stop
 from bus.timeline import Synthetic
 from strategies.trading.core import Grant
+from supervisor.cell_control import CommandCell, InspectCell, SaveCell
 from supervisor.control import (
     Attach,
     ClearState,
@@ -129,6 +130,7 @@ class Orders:
         fenced = engine.roster.attach(order)
         if fenced is not None:
             engine.saving.gone(order.deployment_id)
+            engine.questions.gone(order.deployment_id, fenced.generation)
             self._release(fenced.attach)
         if order.begun == order.generation:
             engine.timers.forget(order.deployment_id)
@@ -184,6 +186,7 @@ class Orders:
             if order.deployment_id not in self._expected:
                 self._engine.timers.disarm(order.deployment_id)
             self._engine.saving.gone(order.deployment_id)
+            self._engine.questions.gone(order.deployment_id, order.generation)
             self._release(member.attach)
 
     @_do.register
@@ -255,6 +258,18 @@ class Orders:
     @_do.register
     def _take_alert(self, order: TakeAlert) -> None:
         self._engine.alerts.take(order)
+
+    @_do.register
+    def _command_cell(self, order: CommandCell) -> None:
+        self._engine.questions.command(order)
+
+    @_do.register
+    def _inspect_cell(self, order: InspectCell) -> None:
+        self._engine.questions.inspect(order)
+
+    @_do.register
+    def _save_cell(self, order: SaveCell) -> None:
+        self._engine.questions.save(order)
 
     @_do.register
     def _order_report(self, order: OrderReport) -> None:

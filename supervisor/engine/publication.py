@@ -2,7 +2,8 @@
 
 Rules of this file. A frame is published when it is on the tape; only then is it sent, so whoever has heard
 something can be told it again, after any crash. Data and numbered commands are one stream in one order.
-What is only of the moment (``Welcome``, ``Stop``, ``TakeCheckpoint``, an answer) is not on the tape.
+What is only of the moment (``Welcome``, ``Stop``, ``TakeCheckpoint``, ``Inspect``, an answer) is not on the
+tape.
 
 What was missed goes to its cell on the same socket as everything else, not by a ROUTER beside it as in the
 Clone pattern of the ZeroMQ guide: behind the last piece comes exactly what was published after it, so
@@ -18,6 +19,7 @@ from bus.messages import (
     Acked,
     CellCommand,
     CommandBody,
+    Commanded,
     Filled,
     OrderChanged,
     Parameters,
@@ -29,7 +31,7 @@ from bus.messages import (
 )
 from supervisor.store.tape import Tape
 
-NUMBERED = Acked | Filled | OrderChanged | TimerFired | Pause | Resume | Parameters
+NUMBERED = Acked | Filled | OrderChanged | TimerFired | Pause | Resume | Parameters | Commanded
 """Commands that a strategy must not miss, and that a replay repeats."""
 PIECE = 256 * 2**10
 """Bytes of one answer to a cell that missed something, at most but for its last frame."""

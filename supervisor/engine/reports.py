@@ -15,6 +15,7 @@ from bus.messages import (
     DECODE_ERRORS,
     Beat,
     Bye,
+    CellAnswer,
     CellReport,
     Checkpoint,
     CommandBody,
@@ -216,6 +217,10 @@ class Reports:
             self._say(member, "bye")
 
         engine.after_commit(answer)
+
+    @_take.register
+    def _answer(self, report: CellAnswer, member: Member) -> None:
+        self._engine.questions.answered(member, report)
 
     @_take.register
     def _schedule(self, report: Schedule, member: Member) -> None:

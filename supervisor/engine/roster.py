@@ -30,6 +30,8 @@ class Member:
     """Whether it was welcomed with a state that is of a paused strategy, and so is paused."""
     loaded: int = 0
     """The checkpoint with which it was welcomed, by its number in the journal; 0 for none."""
+    objection: str = ""
+    """Why the last checkpoint that it sent is not kept; empty, it is."""
     refused: bool = False
     """It said that this one does not load."""
     stats: CellStats = field(default_factory=CellStats)

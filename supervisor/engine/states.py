@@ -34,7 +34,7 @@ class States:
     def keep(self, member: Member, checkpoint: Checkpoint) -> None:
         """Take a checkpoint in. What is too large is told of and not kept; the one before it stands."""
         engine, attach = self._engine, member.attach
-        why = objection(checkpoint, attach.checkpoint_bytes, len(attach.symbols))
+        member.objection = why = objection(checkpoint, attach.checkpoint_bytes, len(attach.symbols))
         if why:
             owner, now = member.deployment_id, time.monotonic_ns()
             engine.refusals.note("checkpoint_refused", f"not kept: {why}", owner, member.generation, now)

@@ -53,6 +53,7 @@ from tests.supervisor.fake_catalogue import FakeCatalogue
 from tests.supervisor.fake_deployment import FakeDeployment
 from tests.supervisor.fake_money import FakeMoney
 from tests.supervisor.fake_ops import FakeOps
+from tests.supervisor.fake_questions import FakeQuestions
 from tests.supervisor.fake_registering import FakeRegistering
 from tests.supervisor.fake_running import FakeRunning
 from tests.supervisor.fake_webhooks import FakeWebhooks
@@ -70,6 +71,7 @@ class FakeDaemon(
     FakeRunning,
     FakeRegistering,
     FakeApprovals,
+    FakeQuestions,
     FakeWebhooks,
 ):
     def __init__(self) -> None:
