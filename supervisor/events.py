@@ -4,7 +4,8 @@ Rules of this file. ``note`` never waits: it queues, and one task writes what ha
 transaction and publishes it after. While the database cannot be written, events are published all the same
 and kept to be written later (``unwritten`` says how many wait): supervision goes on with a full disk. A
 number that somebody saw is never given again, whatever became of the database: the highest stands in a
-``HighMark`` before anybody is shown it. So whoever followed asks for what it missed by that number.
+``HighMark`` before anybody is shown it. So whoever followed asks for what it missed by that number. And
+whoever reads finds what was noted before: what came of a request is there when its answer is.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ UNWRITTEN = 10_000
 """Events kept for a database that cannot be written; beyond, the oldest are lost to it."""
 RETRY = 5.0
 """Seconds between two attempts to write to a database that refused."""
+PATIENCE = 1.0
+"""Seconds that a reader waits, at most, for what was noted before it asked to be written."""
 
 
 class EventLog:
@@ -72,6 +75,10 @@ class EventLog:
         self._queued: deque[Event] = deque()
         self._unwritten: deque[Event] = deque(maxlen=UNWRITTEN)
         self._news = asyncio.Event()
+        self._shown = asyncio.Event()
+        """Set, and put another in its place, each time that something was published."""
+        self._writing = 0
+        """Number of the last event that is being written, or was."""
         self._task: asyncio.Task[None] | None = None
         self.seq = 0
 
@@ -125,6 +132,7 @@ class EventLog:
     async def _write(self) -> None:
         fresh, again = list(self._queued), bool(self._unwritten)
         self._queued.clear()
+        self._writing = fresh[-1].seq if fresh else 0
         rows = [*self._unwritten, *fresh]
         if rows:
             try:
@@ -134,6 +142,16 @@ class EventLog:
                 self._unwritten.extend(fresh)
         self._ring.extend(fresh)
         self._broadcast.publish(fresh)
+        self._shown.set()
+        self._shown = asyncio.Event()
+
+    async def _settled(self) -> None:
+        """Wait until all that was noted so far is published, ``PATIENCE`` at most."""
+        noted = self._queued[-1].seq if self._queued else self._writing
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while self.published < noted:
+                    await self._shown.wait()
 
     def _keep(self, rows: list[Event], *, again: bool) -> None:
         if self._mark is not None:
@@ -154,6 +172,8 @@ class EventLog:
         number that was never given is of another log, of which this one is the next: all of it is yielded.
         """
         follower = self._broadcast.follow() if follow else None
+        if not follow:  # who follows is told of them as they come
+            await self._settled()
         try:
             last = 0 if after is None or after > self.seq else after
             size = RING if follow or limit is None else limit
@@ -177,6 +197,7 @@ class EventLog:
 
         Where the database cannot be read, what is in memory must do.
         """
+        await self._settled()
         kept: list[Event] = []
         with contextlib.suppress(StoreError):
             kept = await self._in_database(

@@ -152,7 +152,8 @@ def test_s55_a_late_joiner_gets_history_then_live_without_a_gap_or_a_repetition(
         daemon.until_said("early", "candle", 19)
         daemon.start("late", "candles", timeframes=["1s"])
         seconds_of_market(feed, begin + 20 * SECOND, 20)
-        daemon.until(lambda: str(begin + 38 * SECOND) in site.said("late", "candle"), "the newest candle")
+        for name in ("early", "late"):  # the last tick of all, behind the newest candle
+            daemon.until(lambda name=name: "200" in site.said(name, "tick"), "the last tick")
         early, late = ([int(at) for at in site.said(name, "candle")] for name in ("early", "late"))
         first = early[0]
         assert first - begin in (0, SECOND), "the one in which the market began may be incomplete"

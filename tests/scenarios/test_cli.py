@@ -179,7 +179,10 @@ os.setgroups([]); os.setgid(65534); os.setuid(65534)
 client = socket.socket(socket.AF_UNIX)
 client.connect(sys.argv[1])
 client.sendall(b"GET /api/v1/status HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n")
-print(client.recv(65536).decode())
+said = b""
+while b'"rule"' not in said and (more := client.recv(65536)):
+    said += more
+print(said.decode())
 """
 
 

@@ -131,7 +131,7 @@ def test_s11_delays_are_jittered_and_capped():
 def test_s12_one_that_crashes_long_after_it_was_ready_is_given_up_by_the_window(new_site):
     site = new_site(restart={"max_restarts": 3, "stable_time": 30})
     site.strategy(
-        "crashes", "def on_start(self, ctx, recovered):\n    threading.Timer(0.3, os._exit, [3]).start()\n"
+        "crashes", "def on_start(self, ctx, recovered):\n    threading.Timer(1.0, os._exit, [3]).start()\n"
     )
     daemon = site.daemon()
     daemon.start("crashes")
@@ -154,7 +154,7 @@ def test_s12_crashing_every_three_seconds_for_ever_ends_by_the_window_of_the_def
 
 
 def test_s13_after_giving_up_the_reason_and_the_tally_stand_until_they_are_reset(new_site):
-    site = new_site(restart={"max_restarts": 2, "stable_time": 0.3})
+    site = new_site(restart={"max_restarts": 2, "stable_time": 0.3, "window": 600})
     site.strategy("crashes")
     daemon = site.daemon()
     daemon.start("crashes")
@@ -166,7 +166,7 @@ def test_s13_after_giving_up_the_reason_and_the_tally_stand_until_they_are_reset
     site.strategy("crashes", CRASHES)
     daemon.strategy("crashes").kill()
     row = daemon.until_state("crashes", "quarantined")
-    assert re.match(r"crash_loop: 3 unplanned exits within 60 s, the last by exit: ", row["reason"])
+    assert re.match(r"crash_loop: 3 unplanned exits within 600 s, the last by exit: ", row["reason"])
     shown = site.stratd("ps", "--json").json[0]
     assert (shown["state"], shown["reason"]) == ("quarantined", row["reason"])
     assert row["reason"] in site.stratd("describe", "crashes").out.replace("\n", " ")
@@ -189,7 +189,7 @@ def test_s13_after_giving_up_the_reason_and_the_tally_stand_until_they_are_reset
 
 
 def test_s14_a_stop_during_backoff_is_immediate_and_no_timer_starts_it_later(new_site):
-    site = new_site(restart={"delay": 2, "max_delay": 2})
+    site = new_site(restart={"delay": 3, "max_delay": 3})
     site.strategy("crashes", CRASHES)
     site.strategy("later", CRASHES)
     daemon = site.daemon()
@@ -283,7 +283,7 @@ def test_s16_a_wall_clock_that_steps_changes_no_timing(new_site, step_by, second
     stamps = [event["at"] for event in daemon.events()]
     steps = [round((b - a) / 1e9) for a, b in itertools.pairwise(stamps) if abs(b - a) > 1e12]
     assert len(steps) == 3, "it did see the clock step"
-    assert all(abs(step - seconds) < 10 for step in steps)
+    assert all(abs(step - seconds) < 100 for step in steps), "what passed between two events is in it, too"
 
 
 LISTENS = """

@@ -64,7 +64,7 @@ def test_s02_one_that_is_never_ready_is_ended_and_counted_as_a_failure(new_site)
 
 def test_s03_one_that_dies_after_it_was_ready_has_crashed_and_not_failed_to_start(daemon):
     daemon.site.strategy(
-        "brief", "def on_start(self, ctx, recovered):\n    threading.Timer(0.3, os._exit, [3]).start()\n"
+        "brief", "def on_start(self, ctx, recovered):\n    threading.Timer(1.0, os._exit, [3]).start()\n"
     )
     assert daemon.start("brief")["state"] == "running", "the start itself went well"
     row = daemon.until_state("brief", "quarantined")
@@ -116,13 +116,14 @@ def test_s06_of_two_starts_at_once_exactly_one_instance_ever_ran(daemon):
 
 def test_s07_the_daemon_answers_all_the_while_twenty_strategies_start(daemon):
     names = [f"n{number}" for number in range(20)]
-    slowest, over = [0.0], threading.Event()
+    answers: list[float] = []
+    over = threading.Event()
 
     def ask():
         while not over.is_set():
             began = time.monotonic()
             daemon.status()
-            slowest[0] = max(slowest[0], time.monotonic() - began)
+            answers.append(time.monotonic() - began)
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -136,7 +137,9 @@ def test_s07_the_daemon_answers_all_the_while_twenty_strategies_start(daemon):
     rows = daemon.rows()
     assert {rows[name]["state"] for name in names} == {"running"}
     assert len({rows[name]["pid"] for name in names}) == 20
-    assert slowest[0] < took / 3, f"{slowest[0]:.3f} s for an answer while {took:.3f} s of starts went on"
+    # One that starts them all first answers once or twice. A share of it, since a busy host is slow at both.
+    assert len(answers) > 10
+    assert max(answers) < took * 0.6, f"{max(answers):.3f} s for one while {took:.3f} s of starts went on"
 
 
 def test_s08_the_one_too_many_is_refused_by_name_and_every_kind_of_death_frees_the_slot(new_site):

@@ -211,7 +211,7 @@ def test_s39_whatever_of_the_state_is_damaged_it_starts_and_says_so(
         feed.wait_for_engine()
         daemon.start("buyer")
         trades(daemon, feed)
-        daemon.kill()
+        wait_until(none_alive(daemon.kill()), what="nobody who writes there")
         settle(site.state)
         # Without a sound formats.json all of it is refused, and left as it is (docs/operations.md).
         damaged = [

@@ -243,6 +243,43 @@ def test_a_follower_that_joins_misses_and_repeats_nothing():
     asyncio.run(scenario())
 
 
+def test_whoever_reads_finds_what_was_noted_before_it_asked():
+    async def scenario():
+        disk = Disk()
+        log = await started(disk)
+        disk.free.clear()
+        log.note("up", deployment_id="a")
+        await turn()
+        log.note("down", deployment_id="a")  # while the first one is being written
+        readers = [asyncio.create_task(collect(log, 2)), asyncio.create_task(collect(log, 2, after=0))]
+        last = asyncio.create_task(log.of("a", None, 9))
+        for _ in range(20):
+            await turn()
+        assert not any(one.done() for one in (*readers, last))
+        disk.free.set()
+        assert [[1, 2], [1, 2]] == [await one for one in readers]
+        assert [1, 2] == [event.seq for event in await last]
+        await log.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_database_that_does_not_answer_holds_up_nobody_who_reads_for_long(monkeypatch):
+    async def scenario():
+        monkeypatch.setattr(events, "PATIENCE", 0.01)
+        disk = Disk()
+        log = await started(disk)
+        log.note("up")
+        assert [1] == await collect(log, 1)
+        disk.free.clear()
+        log.note("down")
+        assert [1] == [event.seq async for event in log.read()]
+        disk.free.set()
+        await log.stop()
+
+    asyncio.run(scenario())
+
+
 def test_a_slow_follower_is_cut_off_and_others_are_not():
     async def scenario():
         hub: broadcast.Broadcast[int] = broadcast.Broadcast(backlog=3)
