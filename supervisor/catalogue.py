@@ -19,6 +19,7 @@ from strategies.requirements import Lock
 from supervisor.code_store import CodeStore, Kept
 from supervisor.config.sections import Strategies
 from supervisor.errors import Failed, Invalid, NotFound, near_matches
+from supervisor.registering.labels import Label, labelled
 from supervisor.schema import RescanResult, StrategyView
 
 
@@ -66,6 +67,8 @@ class Catalogue:
         self._scan = plugins.Catalogue()
         self.preferred: dict[str, str] = {}
         """The version that a name means, where that is not the newest: of code that was registered."""
+        self.labels: dict[tuple[str, str], Label] = {}
+        """Words beside registered versions, by name and version."""
 
     def look_in(self, folders: Sequence[Path]) -> None:
         """Search other folders from the next scan on."""
@@ -140,7 +143,11 @@ class Catalogue:
 
     def _seek(self, reference: str) -> plugins.Found | None:
         wanted = self.preferred.get(reference)
-        return self._scan.find(reference if wanted is None else f"{reference}@{wanted}")
+        found = self._scan.find(reference if wanted is None else f"{reference}@{wanted}")
+        return None if found is None else self._called(found)
+
+    def _called(self, found: plugins.Found) -> plugins.Found:
+        return labelled(found, self.labels.get((found.name, found.version)))
 
     def why_not(self, name: str, version: str) -> str:
         """Return why ``code`` has nothing: what is wrong with it now, or that it is not there."""
@@ -183,7 +190,8 @@ class Catalogue:
 
     def views(self, deployments: Mapping[tuple[str, str], int]) -> list[StrategyView]:
         """Return all of it; ``deployments`` counts those of each (name, version)."""
-        found = sorted(self._scan.found.values(), key=lambda one: (one.name, one.version))
+        known = map(self._called, self._scan.found.values())
+        found = sorted(known, key=lambda one: (one.name, one.version))
         sound = [_view(one, deployments.get((one.name, one.version), 0)) for one in found]
         return sound + [_broken(one) for _, one in sorted(self._scan.broken.items())]
 

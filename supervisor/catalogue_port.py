@@ -48,6 +48,10 @@ class Strategies:
 
     async def strategy(self, reference: str, *, account: str | None = None) -> StrategyDetail:
         """Return everything about one version: that of ``NAME@VERSION``, or the one that ``NAME`` means."""
+        return self.detail(reference, account)
+
+    def detail(self, reference: str, account: str | None) -> StrategyDetail:
+        """Return what ``strategy`` answers, at once."""
         catalogue = self._daemon.catalogue
         found = catalogue.look_up(reference)
         return listing.detail(

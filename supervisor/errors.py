@@ -64,11 +64,12 @@ class Unauthenticated(StratdError):
 
 
 class Stale(StratdError):
-    """What was to be changed is no longer what was read; ``tag`` is its entity tag now."""
+    """What was to be changed is no longer what was read; ``tag`` is its entity tag now, "" if it is gone."""
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
-        super().__init__(f"changed since it was read (its ETag is {tag} now): read it again, then decide")
+        now = f"changed since it was read (its ETag is {tag} now)" if tag else "it is not there (If-Match)"
+        super().__init__(f"{now}: read it again, then decide")
 
 
 class Failed(StratdError):

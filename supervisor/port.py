@@ -21,6 +21,7 @@ from supervisor.change_port import Changes, new_secret
 from supervisor.daemon import Daemon
 from supervisor.data_port import MarketData
 from supervisor.draining import Draining
+from supervisor.editing_port import Editing
 from supervisor.errors import Failed, Invalid
 from supervisor.feeds import pictures
 from supervisor.ledger import Ledger
@@ -64,6 +65,7 @@ class Port(
     Changes,
     Records,
     Operations,
+    Editing,
     Registering,
     Approving,
     Webhooks,

@@ -9,28 +9,44 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.client import Client, segment
+from cli.client import Client
 from cli.errors import FAILED, USAGE, CommandError, command_error, of_problem
 from cli.options import Json
 from cli.tables import clean, show
 from cli.talk import pairs, print_json
+from supervisor.client.calls import catalogue
+from supervisor.client.calls import registering as calls
 
 if TYPE_CHECKING:
     from supervisor.client.call import Call
 
-ACTIONS = ("versions", "activate", "rollback")
+ACTIONS = ("versions", "activate", "rollback", "edit")
+_GIVEN_BACK = "; '' for its author's"
 
 
 def strategies(
     action: Annotated[
         str | None,
         typer.Argument(
-            metavar="[versions|activate|rollback]", help="Of code that was registered.", show_default=False
+            metavar="[versions|activate|rollback|edit]",
+            help="Of code that was registered.",
+            show_default=False,
         ),
     ] = None,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME[@VERSION]]", help="With @VERSION for activate.", show_default=False),
+        typer.Argument(
+            metavar="[NAME[@VERSION]]", help="With @VERSION for activate and edit.", show_default=False
+        ),
+    ] = None,
+    title: Annotated[
+        str | None, typer.Option(metavar="TEXT", help=f"edit: what people call it{_GIVEN_BACK}.")
+    ] = None,
+    description: Annotated[
+        str | None, typer.Option(metavar="TEXT", help=f"edit: what it does{_GIVEN_BACK}.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--type", metavar="TYPE", help=f"edit: its type{_GIVEN_BACK}.")
     ] = None,
     as_json: Json = False,
     rescan: Annotated[
@@ -39,40 +55,48 @@ def strategies(
 ) -> None:
     """The catalogue; or the versions of one strategy, and which of them its name means."""
     client = Client()
+    words = {"title": title, "description": description, "type": kind}
+    said = {what: word or None for what, word in words.items() if word is not None}
+    if said and action != "edit":
+        raise CommandError(USAGE, f"--{next(iter(said))} goes with 'strategies edit NAME' alone")
     if action is not None:
-        _versions(client, action, name, as_json=as_json)
+        _of_one(client, action, name, said, as_json=as_json)
         return
     if rescan:
-        client.post("strategies/rescan", {})
-    body = json.loads(client.get("catalogue"))
+        client.call(catalogue.rescan)
+    body = client.call(catalogue.catalogue)
     if as_json:
-        print_json(json.dumps(body, ensure_ascii=False).encode())
+        print_json(body)
         return
     from cli import render
     from supervisor.schema import StrategyView
 
-    views = [StrategyView.model_validate(entry) for entry in body]
+    views = [StrategyView.model_validate(entry) for entry in json.loads(body)]
     show(render.strategies(views))
     for view in views:
         for error in view.errors[1:]:
             print(clean(f"{view.name}: {error}"))
 
 
-def _versions(client: Client, action: str, given: str | None, *, as_json: bool) -> None:
+def _of_one(
+    client: Client, action: str, given: str | None, said: dict[str, str | None], *, as_json: bool
+) -> None:
     name, _, version = (given or "").partition("@")
     if action not in ACTIONS:
         raise CommandError(USAGE, f"strategies {action}: must be one of {', '.join(ACTIONS)}")
+    if action == "edit" and name:
+        _edit(client, given or "", said, as_json=as_json)
+        return
     if not name or (action == "activate") != bool(version):
         form = "NAME@VERSION" if action == "activate" else "NAME"
         raise CommandError(USAGE, f"strategies {action} {given or ''}: give a {form}")
-    route = f"strategies/{segment(name)}"
     match action:
         case "versions":
-            body = client.get(f"{route}/versions")
+            body = client.call(calls.versions, name)
         case "activate":
-            body = client.post(f"{route}/versions/{segment(version)}/activate", {})
+            body = client.call(calls.activate, name, version)
         case _:
-            body = client.post(f"{route}/rollback", {})
+            body = client.call(calls.rollback, name)
     if as_json:
         print_json(body)
         return
@@ -80,6 +104,21 @@ def _versions(client: Client, action: str, given: str | None, *, as_json: bool) 
     from supervisor.schema import CodeVersions
 
     show(render_code.versions(CodeVersions.model_validate_json(body)))
+
+
+def _edit(client: Client, reference: str, said: dict[str, str | None], *, as_json: bool) -> None:
+    if not said:
+        raise CommandError(
+            USAGE, f"strategies edit {reference}: give --title, --description or --type, or several"
+        )
+    body = client.call(catalogue.label_strategy, reference, said)
+    if as_json:
+        print_json(body)
+        return
+    view = json.loads(body)
+    print(clean(f"{view['id']}@{view['version']}: {view['name']} ({view['type']})"))
+    if view["description"]:
+        print(clean(view["description"]))
 
 
 def register_path(
@@ -152,7 +191,7 @@ def _steps(lines: Iterator[bytes], *, as_json: bool) -> Iterator[dict[str, Any]]
 
 
 def _in_place(path: Path, *, as_json: bool) -> None:
-    body = Client().post("strategies/register-path", {"path": str(path.resolve())})
+    body = Client().call(catalogue.register_path, str(path.resolve()))
     if as_json:
         print_json(body)
         return

@@ -38,6 +38,7 @@ from supervisor.api.routes.changes import change_routes
 from supervisor.api.routes.data import data_routes
 from supervisor.api.routes.deployments import deployment_routes
 from supervisor.api.routes.docs import docs_routes
+from supervisor.api.routes.editing import editing_routes
 from supervisor.api.routes.keys import key_routes
 from supervisor.api.routes.limits import limit_routes
 from supervisor.api.routes.lines import line_routes
@@ -76,6 +77,7 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     catalogue_routes,
     data_routes,
     register_routes,
+    editing_routes,
     line_routes,
     stream_routes,
     key_routes,

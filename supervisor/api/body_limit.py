@@ -12,10 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 class BodyLimit:
     """ASGI middleware: a body of over ``most`` bytes ends in 413 as soon as that is known.
 
-    ``larger`` are paths with a bound of their own, where that is higher.
+    ``larger`` are methods and paths with a bound of their own, where that is higher; a last segment of ``*``
+    stands for any.
     """
 
-    def __init__(self, app: ASGIApp, most: int, larger: Mapping[str, int] | None = None) -> None:
+    def __init__(self, app: ASGIApp, most: int, larger: Mapping[tuple[str, str], int] | None = None) -> None:
         self._app = app
         self._most = most
         self._larger = larger or {}
@@ -27,7 +28,9 @@ class BodyLimit:
     def _counting(self, scope: Scope, receive: Receive) -> Receive:
         # A number, or h11 would have refused the request.
         announced = int(dict(scope["headers"]).get(b"content-length", b"0"))
-        most = max(self._most, self._larger.get(scope["path"], 0))
+        method, path = scope["method"], scope["path"]
+        whole, any_of = (method, path), (method, f"{path.rpartition('/')[0]}/*")
+        most = max(self._most, self._larger.get(whole, 0), self._larger.get(any_of, 0))
         received = 0
 
         async def counted() -> Message:

@@ -99,6 +99,8 @@ DECISIONS: Final[dict[str, Decision]] = {
     "activate_code": passes,
     "roll_back_code": passes,
     "remove_code": passes,
+    "label_strategy": passes,
+    "replace_code": passes,
     "execute": executed,
     "backtest": passes,
     # one deployment

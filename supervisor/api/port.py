@@ -14,6 +14,7 @@ from supervisor.api.deployment_port import DeploymentPort
 from supervisor.api.routes.approvals import ApprovalPort
 from supervisor.api.routes.catalogue import CataloguePort
 from supervisor.api.routes.data import DataPort
+from supervisor.api.routes.editing import EditingPort
 from supervisor.api.routes.keys import AccessPort
 from supervisor.api.routes.limits import LimitsPort
 from supervisor.api.routes.metrics import MetricsPort
@@ -51,6 +52,7 @@ class DaemonPort(
     DataPort,
     OpsPort,
     RegisteringPort,
+    EditingPort,
     ApprovalPort,
     WebhookPort,
     QuestionPort,

@@ -135,6 +135,8 @@ class AsyncClient(AsyncAsking):
     rollback = _asks(registering.rollback)
     version_source = _asks(registering.version_source)
     remove_version = _asks(registering.remove_version)
+    replace_strategy = _asks(registering.replace_strategy)
+    label_strategy = _asks(code.label_strategy)
     register_path = _asks(code.register_path)
     unregister = _asks(code.unregister)
 

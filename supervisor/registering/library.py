@@ -7,13 +7,16 @@ what was registered. ``paths`` blocks, on the database's thread; the rest is for
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
+
+from msgspec import structs
 
 from supervisor.catalogue import Catalogue
 from supervisor.errors import Failed, NotFound, Unavailable, near_matches
 from supervisor.registering import archive
+from supervisor.registering.labels import Label
 from supervisor.registering.shelf import Shelf
 from supervisor.registering.versions import active, undone_by_rollback
 from supervisor.store.code_versions import Activation, CodeRecord, CodeVersionStore
@@ -68,6 +71,7 @@ class Library:
             self._shelf.sweep()
         self._compared = True
         self._catalogue.preferred = active(self._activations, self.records)
+        self._catalogue.labels = {(one.name, one.version): one for one in self._store.labels()}
         return found
 
     def _restore(self, record: CodeRecord) -> None:
@@ -105,6 +109,18 @@ class Library:
         if content is None:
             raise NotFound("version", id_of(record))
         return content
+
+    async def label(self, record: CodeRecord, words: Mapping[str, str | None], now: int, by: str) -> bool:
+        """Give a version other words, None for those of its content; False if it has them already."""
+        key = (record.name, record.version)
+        had = self._catalogue.labels.get(key) or Label(name=record.name, version=record.version, at=0, by="")
+        given = structs.replace(had, **words)
+        if given == had:
+            return False
+        label = structs.replace(given, at=now, by=by)
+        await self._ask(lambda: self._store.put_label(label))
+        self._catalogue.labels = {**self._catalogue.labels, key: label}
+        return True
 
     # ---- changing: the catalogue has to be scanned afterwards ---------------------------------------
     async def add(self, record: CodeRecord, path: Path, files: archive.Files) -> None:

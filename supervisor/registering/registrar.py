@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from strategies.plugins import Broken, Found, inspect
 from supervisor.actor import Actor
@@ -32,6 +32,12 @@ MOST_VERSIONS: Final = 100
 """Versions of one name."""
 MOST_BYTES: Final = 2**30
 """Bytes of all versions together, unpacked."""
+Agreed: TypeAlias = Callable[[], None]
+"""Raises ``Stale`` where a strategy is no longer what whoever asks has read."""
+
+
+def _agreed() -> None:
+    """Nobody asked for anything to be as it was."""
 
 
 class Parts(Protocol):
@@ -90,15 +96,21 @@ class Registrar:
                     yield Progress(step=step)
         yield Progress(report=tally.report())
 
-    async def register(self, submission: Submission, who: Registrant) -> AsyncGenerator[Progress, None]:
+    async def register(
+        self, submission: Submission, who: Registrant, agreed: Agreed = _agreed
+    ) -> AsyncGenerator[Progress, None]:
         """Return the checks as they end, then the registration; of what is known already, that alone.
 
         Raises ``Refused`` before that where it may not be. The iterator raises ``Invalid`` if a check fails.
+        ``agreed`` raises where the strategy is no longer what it was: now, and when the version is kept.
         """
         self._checks.admit(submission, who)
-        return self._registering(submission, who)
+        agreed()
+        return self._registering(submission, who, agreed)
 
-    async def _registering(self, submission: Submission, who: Registrant) -> AsyncGenerator[Progress, None]:
+    async def _registering(
+        self, submission: Submission, who: Registrant, agreed: Agreed
+    ) -> AsyncGenerator[Progress, None]:
         tally = Tally()
         async with self._checks.drafted(submission) as path:
             plugin = await asyncio.to_thread(inspect, path)
@@ -106,7 +118,7 @@ class Registrar:
                 self._may_have(plugin, submission, who)
                 known = self.library.records.get((plugin.name, plugin.version))
                 if known is not None and known.code_hash == plugin.code_hash:
-                    await self._activate(known, who)
+                    await self._activate(known, who, agreed)
                     yield self._registered(known, created=False, report=CheckReport(ok=True))
                     return
             async with contextlib.aclosing(self._checks.steps(submission, path, plugin, tally)) as steps:
@@ -115,7 +127,7 @@ class Registrar:
             report = tally.report()
             if not report.ok or isinstance(plugin, Broken):
                 raise Invalid([report.reason])
-            record, created = await self._keep(submission, path, plugin, who)
+            record, created = await self._keep(submission, path, plugin, who, agreed)
         yield self._registered(record, created=created, report=report)
 
     def _may_have(self, plugin: Found, submission: Submission, who: Registrant) -> None:
@@ -136,7 +148,7 @@ class Registrar:
             raise Refused("registered_limit", f"all versions together may have {MOST_BYTES:,} bytes")
 
     async def _keep(
-        self, submission: Submission, path: Path, plugin: Found, who: Registrant
+        self, submission: Submission, path: Path, plugin: Found, who: Registrant, agreed: Agreed
     ) -> tuple[CodeRecord, bool]:
         """Keep a version that passed; return it, and whether it is new. Raises ``Refused``."""
         record = CodeRecord(
@@ -154,6 +166,7 @@ class Registrar:
         async with self._changing:
             # Asked again: while this was tried, somebody else may have come to have the name.
             self._may_have(plugin, submission, who)
+            agreed()
             same = self.library.records.get((record.name, record.version))
             if same is not None:
                 return same, False  # handed in twice, and the other was quicker
@@ -202,14 +215,28 @@ class Registrar:
         await self._activate(record, who)
         return self.versions(record.name, who.account or None)
 
-    async def _activate(self, record: CodeRecord, who: Registrant) -> None:
+    async def _activate(self, record: CodeRecord, who: Registrant, agreed: Agreed = _agreed) -> None:
         async with self._changing:
+            agreed()
             self.library.one(record.name, record.version)  # it may have been deleted while this waited
             if self.library.active.get(record.name) == record.version:
                 return
             await self.library.activate(record, time.time_ns(), who.name[:256])
             await self._daemon.rescan()
         self._note("code_activated", record, who)
+
+    async def label(
+        self, name: str, version: str, words: Mapping[str, str | None], who: Registrant, agreed: Agreed
+    ) -> None:
+        """Give a version other words beside its content. Raises ``NotFound``, ``Refused``."""
+        record = self.library.one(name, version)
+        _may_touch(record, who)
+        async with self._changing:
+            self.library.one(name, version)  # it may have been deleted while this waited
+            agreed()
+            changed = await self.library.label(record, words, time.time_ns(), who.name[:256])
+        if changed:
+            self._note("code_labelled", record, who)
 
     async def roll_back(self, name: str, who: Registrant) -> CodeVersions:
         """Let ``name`` mean the version that it meant before. Raises ``NotFound``, ``Refused``."""

@@ -49,12 +49,11 @@ from supervisor.streaming.message import Subscription
 from supervisor.streaming.stream import Stream
 from tests.supervisor.fake_access import FakeAccess
 from tests.supervisor.fake_approvals import FakeApprovals
-from tests.supervisor.fake_catalogue import FakeCatalogue
 from tests.supervisor.fake_deployment import FakeDeployment
+from tests.supervisor.fake_editing import FakeEditing
 from tests.supervisor.fake_money import FakeMoney
 from tests.supervisor.fake_ops import FakeOps
 from tests.supervisor.fake_questions import FakeQuestions
-from tests.supervisor.fake_registering import FakeRegistering
 from tests.supervisor.fake_running import FakeRunning
 from tests.supervisor.fake_webhooks import FakeWebhooks
 from tests.supervisor.fake_world import FakeWorld
@@ -66,10 +65,9 @@ class FakeDaemon(
     FakeAccess,
     FakeMoney,
     FakeDeployment,
-    FakeCatalogue,
+    FakeEditing,
     FakeOps,
     FakeRunning,
-    FakeRegistering,
     FakeApprovals,
     FakeQuestions,
     FakeWebhooks,
@@ -77,7 +75,7 @@ class FakeDaemon(
     def __init__(self) -> None:
         super().__init__()
         FakeDeployment.__init__(self)
-        FakeRegistering.__init__(self)
+        FakeEditing.__init__(self)
         FakeApprovals.__init__(self)
         FakeWebhooks.__init__(self)
         self.rows: dict[str, DeploymentRow] = {}

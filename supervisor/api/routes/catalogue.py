@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from strategies.scaffold import contents
 from supervisor.api.caller import Caller, caller, needs
-from supervisor.api.etags import tagged
+from supervisor.api.etags import tag_of
 from supervisor.errors import Refused
 from supervisor.schema import RegisterRequest, RescanResult, StrategyView
 from supervisor.schema.catalogue import (
@@ -35,6 +35,11 @@ Id = Annotated[
         examples=["moving_average_crossover"],
     ),
 ]
+
+
+def standing(view: StrategyDetail) -> StrategyDetail:
+    """Return what the tag of a strategy stands for: itself, not what its deployments make of it."""
+    return view.model_copy(update={"status": "registered", "instruments": [], "timeframe": ""})
 
 
 class CataloguePort(Protocol):
@@ -157,7 +162,9 @@ def _one(api: APIRouter, daemon: CataloguePort) -> None:
     @api.get("/strategies/{strategy_id}", dependencies=[needs("read")], summary="One strategy")
     async def strategy(strategy_id: Id, response: Response) -> StrategyDetail:
         """Everything about one version of a strategy, its parameters included."""
-        return tagged(response, await daemon.strategy(strategy_id))
+        view = await daemon.strategy(strategy_id)
+        response.headers["ETag"] = tag_of(standing(view))
+        return view
 
     @api.get(
         "/strategies/{strategy_id}/schema",

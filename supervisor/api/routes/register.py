@@ -26,11 +26,12 @@ ZIP: Final = frozenset({"application/zip", "application/x-zip-compressed", "appl
 MOST_SOURCE_BODY: Final = 8 * 2**20
 """Bytes of a JSON body with code: a mebibyte of it, however it is escaped."""
 LARGER: Final = {
-    "/api/v1/strategies/register": MOST_SOURCE_BODY,
-    "/api/v1/strategies/validate-code": MOST_SOURCE_BODY,
-    "/api/v1/strategies/upload": MAX_PACKED,
+    ("POST", "/api/v1/strategies/register"): MOST_SOURCE_BODY,
+    ("POST", "/api/v1/strategies/validate-code"): MOST_SOURCE_BODY,
+    ("POST", "/api/v1/strategies/upload"): MAX_PACKED,
+    ("PUT", "/api/v1/strategies/*"): MOST_SOURCE_BODY,
 }
-"""Routes whose bodies may be larger than ``[api] max_body``, and how large."""
+"""Routes whose bodies may be larger than ``[api] max_body``, and how large; ``*`` is the last segment."""
 
 
 class RegisteringPort(Protocol):
@@ -80,7 +81,7 @@ Accept = Annotated[str, Header(max_length=1024)]
 Name = Annotated[str, Path(max_length=130)]
 Pair = Annotated[str, StringConstraints(max_length=4096, pattern="^[^=]+=")]
 Version = Annotated[str, Path(max_length=64)]
-_LINES: Final[dict[int | str, dict[str, Any]]] = {
+LINES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "Registered already, or the report; with JSON Lines, each check as it ends"}
 }
 
@@ -99,7 +100,7 @@ def _handing_in(api: APIRouter, daemon: RegisteringPort) -> None:
         tags=["Strategies"],
         summary="Register code",
         response_model=Registration,
-        responses=_LINES,
+        responses=LINES,
     )
     async def register(body: CodeRequest, who: Who, accept: Accept = "") -> Response:
         """Check a strategy in the sandbox and keep it, as source text or as a class that dill pickled.
@@ -108,7 +109,7 @@ def _handing_in(api: APIRouter, daemon: RegisteringPort) -> None:
         ``Accept: application/x-ndjson`` every check is a line as it ends.
         """
         submission = await asyncio.to_thread(of_request, body, python=platform.python_version())
-        return await _answer(await daemon.register_code(submission, who), accept)
+        return await answered(await daemon.register_code(submission, who), accept)
 
     @api.post(
         "/strategies/validate-code",
@@ -120,7 +121,7 @@ def _handing_in(api: APIRouter, daemon: RegisteringPort) -> None:
     async def validate_code(body: CodeRequest, who: Who, accept: Accept = "") -> Response:
         """Check a strategy as ``register`` does, and keep nothing."""
         submission = await asyncio.to_thread(of_request, body, python=platform.python_version())
-        return await _answer(await daemon.check_code(submission, who), accept)
+        return await answered(await daemon.check_code(submission, who), accept)
 
     @api.post(
         "/strategies/upload",
@@ -129,7 +130,7 @@ def _handing_in(api: APIRouter, daemon: RegisteringPort) -> None:
         tags=["Strategies"],
         summary="Register a zip",
         response_model=Registration,
-        responses=_LINES,
+        responses=LINES,
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -160,7 +161,7 @@ def _handing_in(api: APIRouter, daemon: RegisteringPort) -> None:
         data = await request.body()
         submission = await asyncio.to_thread(of_archive, data, trial=values, trust=trust)
         take = daemon.check_code if check_only else daemon.register_code
-        return await _answer(await take(submission, who), accept)
+        return await answered(await take(submission, who), accept)
 
 
 def _versions(api: APIRouter, daemon: RegisteringPort) -> None:
@@ -218,8 +219,13 @@ def _versions(api: APIRouter, daemon: RegisteringPort) -> None:
 
 
 # ---- answers ----------------------------------------------------------------------------------------
-async def _answer(progress: AsyncGenerator[Progress, None], accept: str) -> Response:
-    """Answer with what comes last, or with a line for each, if that is what ``accept`` asks for."""
+async def answered(
+    progress: AsyncGenerator[Progress, None], accept: str, *, created: bool = True
+) -> Response:
+    """Answer with what comes last, or with a line for each, if that is what ``accept`` asks for.
+
+    A version that is new is 201, if ``created`` says that the address it was sent to is new with it.
+    """
     if JSON_LINES in accept.lower():
         return await _lines(progress)
     last = Progress()
@@ -232,7 +238,7 @@ async def _answer(progress: AsyncGenerator[Progress, None], accept: str) -> Resp
     if done is None:
         raise Failed("the checks ended without a word")
     headers = {"Location": f"/api/v1/strategies/{done.version.name}/versions"} if done.created else {}
-    status = 201 if done.created else 200
+    status = 201 if done.created and created else 200
     return Response(
         done.model_dump_json(), status_code=status, media_type="application/json", headers=headers
     )

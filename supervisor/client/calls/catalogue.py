@@ -69,6 +69,13 @@ def register_path(path: str) -> Call[StrategyView]:
     return send("POST", "strategies/register-path", {"path": path})
 
 
+def label_strategy(
+    strategy_id: str, words: Mapping[str, str | None], *, if_match: str | None = None
+) -> Call[StrategyDetail]:
+    """Give a registered version another title, description or type; None takes one back, others stay."""
+    return send("PATCH", _one(strategy_id), dict(words), if_match=if_match)
+
+
 def unregister(strategy_id: str) -> Call[RescanResult]:
     """Forget a strategy that was registered; refused while deployments use it."""
     return send("DELETE", _one(strategy_id))

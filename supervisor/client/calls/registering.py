@@ -43,6 +43,40 @@ def register(
     return _hand_in("strategies/register", what, stated, pickled)
 
 
+def replace_strategy(
+    strategy_id: str,
+    what: type | str | Path,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    type: str | None = None,  # noqa: A002  (what the API calls it)
+    instruments: Sequence[str] | None = None,
+    timeframe: str | None = None,
+    parameters: Parameters | None = None,
+    trial: Mapping[str, Any] | None = None,
+    trust: bool | None = None,
+    pickled: bool | None = None,
+    if_match: str | None = None,
+) -> Call[Registration]:
+    """Register a class, a file or source text under this id, in the place of the version that it means.
+
+    ``if_match``, the ETag of ``strategy``: only if nobody has registered, activated or relabelled one since,
+    ``Stale`` otherwise. ``name`` is what people call it, if that is not its id. Folders are for ``register``.
+    """
+    stated = given(
+        name=name or strategy_id, description=description, type=type, instruments=_list(instruments),
+        timeframe=timeframe, parameters=parameters, trial=trial, trust=trust,
+    )  # fmt: skip
+    # Here and not above: as in ``_hand_in``.
+    from supervisor.client.packing import pack  # noqa: PLC0415  (see above)
+
+    packed = pack(what, pickled=pickled)
+    if packed.archive is not None:
+        raise Unsendable(f"{what}: a folder or zip says its own name in its config.json: register it")
+    route = f"strategies/{segment(strategy_id, 'strategy')}"
+    return send("PUT", route, {**stated, **packed.fields}, if_match=if_match)
+
+
 def validate_code(
     what: type | str | Path,
     *,

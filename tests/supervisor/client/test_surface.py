@@ -104,7 +104,7 @@ def described() -> Iterator[tuple[str, str]]:
         hints = typing.get_type_hints(one, localns=models())
         needed = {
             parameter: "def f():\n    pass\n"
-            if name in ("register", "validate_code")
+            if name in ("register", "replace_strategy", "validate_code") and parameter == "what"
             else sample(hints[parameter])
             for parameter, stated in inspect.signature(one).parameters.items()
             if stated.default is inspect.Parameter.empty
