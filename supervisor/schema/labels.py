@@ -53,8 +53,8 @@ class LabelPatch(Request):
     def _no_content(cls, given: Any) -> Any:
         if isinstance(given, dict) and (found := sorted(CONTENT & given.keys())):
             raise ValueError(
-                f"{', '.join(found)}: of a version nothing but title, description and type is changed; "
-                "PUT registers a new version"
+                f"{', '.join(found)} cannot be changed, only title, description and type: a version keeps "
+                "its content; PUT registers a new one"
             )
         return given
 

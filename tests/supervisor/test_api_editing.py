@@ -72,8 +72,8 @@ def test_a_deployment_that_starts_or_reads_other_symbols_does_not_change_the_tag
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"parameters": {"fast": 3}}, "parameters: of a version nothing but title, description and type"),
-        ({"code": "import this"}, "code: of a version nothing but title, description and type is changed"),
+        ({"parameters": {"fast": 3}}, "parameters cannot be changed, only title, description"),
+        ({"code": "import this"}, "code cannot be changed, only title, description and type"),
         ({"titel": "x"}, "titel = 'x': extra inputs are not permitted"),
         ({"title": " "}, "title = ' ': must be one line of text, not blank, of at most 64 characters"),
         ({"title": "two\nlines"}, r"title = 'two\nlines': must be one line of text, not blank"),
