@@ -31,7 +31,7 @@ from strategies.trading.rules import RULES
 from strategies.trading.setup import Setup
 from strategies.trading.state import State
 from strategies.trading.ttl import SECOND
-from strategies.trading.turn import Outcome, Turn
+from strategies.trading.turn import Outcome, Turn, joined
 from strategies.trading.view import Clearance, Verdict
 from strategies.trading.viewing import Viewing
 from strategies.trading.world import Party, World
@@ -59,7 +59,7 @@ class Core:
     def configure(self, setup: Setup) -> None:
         """Go by other instruments, accounts or terms from now on."""
         self._world.configure(setup)
-        self._oversight.changed()
+        self._oversight.configured()
 
     def clear(self, accounts: Mapping[str, Clearance]) -> None:
         """Go by what the remote risk service says of accounts; one that is not named is unreachable."""
@@ -216,17 +216,23 @@ class Core:
 
     # ---- what the market does ---------------------------------------------------------------------
     def on_tick(self, tick: Tick, now: int) -> Outcome | None:
-        """Let a tick fill, stop and close what it does; None at once when it concerns nothing."""
-        return self._see(tick, now, self._world.prices.take(tick), fresh=True)
+        """Let a tick fill, stop and close what it does; None at once when that is nothing."""
+        begun = self._days(now) if now >= self._oversight.days_end else None
+        return joined(begun, self._see(tick, now, self._world.prices.take(tick), fresh=True))
 
     def see_again(self, tick: Tick, number: int, now: int) -> Outcome | None:
         """Take tick ``number`` of its symbol anew: a crash may have come before its fills were kept.
 
         It does what it would have done to what was there before it came and still is.
         """
+        begun = self._days(now) if now >= self._oversight.days_end else None
         self._world.prices.take_again(tick, number)
-        outcome = self._see(tick, now, number)
-        return outcome if outcome is not None and outcome.records else None
+        return joined(begun, self._see(tick, now, number))
+
+    def _days(self, now: int) -> Outcome:
+        """Begin the days that a price is the first of, before it counts: as a pulse in between would have."""
+        turn, _ = self._turn(now)
+        return self._oversight.days(turn)
 
     def _see(self, tick: Tick, now: int, number: int | None, *, fresh: bool = False) -> Outcome | None:
         symbol, state = tick.symbol, self._state
@@ -241,7 +247,7 @@ class Core:
         for match in state.broker.match(tick, number, self._world.venue(), fresh=fresh):
             self._carry(turn, dealing, match)
         self._look(turn, tick, number, again=number is not None and not fresh)
-        return turn.out
+        return turn.out if turn.out.records else None
 
     def _look(self, turn: Turn, tick: Tick, number: int | None, *, again: bool) -> None:
         """Judge the limits that the price binds; what is closed for them is filled by the same tick."""
@@ -284,8 +290,9 @@ class Core:
 
     def on_price(self, symbol: str, price: float, at: int) -> Outcome | None:
         """Take a price of a feed that brings bars and no ticks: it does what a trade at it would do."""
+        begun = self._days(at) if at >= self._oversight.days_end else None
         self._world.prices.set(symbol, price, at)
-        return self._see(Tick(symbol, at, price), at, None)
+        return joined(begun, self._see(Tick(symbol, at, price), at, None))
 
     def dealt(self, deployment_id: str, account_id: str, at: int) -> None:
         """Know of a fill that the journal has, before ticks of about its time are seen again."""
@@ -313,8 +320,7 @@ class Core:
                     dealing.end(order, "expired", WHY["expired"], status="expired")
         for guard, role in self._state.guards.due(at):
             Exits(turn, self._world).acted(guard, role, None, at(guard.symbol))
-        self._oversight.days(turn)
-        return turn.out
+        return self._oversight.days(turn)
 
     def keep(self, now: int) -> Outcome:
         """Write down the peaks that have moved: before each mark of the tape."""

@@ -18,7 +18,7 @@ from strategies.trading.figures import Figures
 from strategies.trading.latches import EFFECTS, Latch, LatchKind, stronger
 from strategies.trading.orders import Order
 from strategies.trading.records import Executed, Latched, Measured, Rearmed
-from strategies.trading.turn import Turn
+from strategies.trading.turn import Outcome, Turn
 from strategies.trading.world import Party, World
 
 
@@ -31,6 +31,13 @@ class Oversight:
         self._live: dict[Party, Figures] = {}
         """Figures whose peak has moved since they were written down."""
         self._dealt: dict[Party, int] = {}
+        self.days_end = 0
+        """When the first trading day of an account ends, event time in ns: then ``days`` has to be asked."""
+
+    def configured(self) -> None:
+        """Know that accounts or limits may be others from now on, and their days, too."""
+        self.days_end = 0
+        self.changed()
 
     def changed(self) -> None:
         """Find out anew who is bound by what."""
@@ -110,11 +117,11 @@ class Oversight:
             if limits.needs_equity or limits.max_orders_per_day is not None:
                 self.judge(turn, party)
 
-    def days(self, turn: Turn) -> None:
+    def days(self, turn: Turn) -> Outcome:
         """Begin the day of each account that has a ledger, also where no limit needs it: for people.
 
         And of whoever a limit binds while it holds something: what the first price of the day takes is lost
-        on that day.
+        on that day. Returns what ``turn`` brought about.
         """
         world = self._world
         if self._bound is None:
@@ -124,6 +131,8 @@ class Oversight:
         for party in dict.fromkeys(parties):
             if world.day(world.account_of(party).name, turn.now) > self.figures(party).day:
                 self.judge(turn, party)
+        self.days_end = world.days_end(turn.now)
+        return turn.out
 
     def moved(self, turn: Turn) -> None:
         """Write down the peaks that have moved since they were written down last."""

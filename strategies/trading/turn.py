@@ -59,6 +59,15 @@ class Outcome(Struct):
         return [accepted_signal(judged) for judged in self.passed]
 
 
+def joined(first: Outcome | None, then: Outcome | None) -> Outcome | None:
+    """Return what two turns brought about, the one behind the other; either may be None, for nothing."""
+    if first is None or not first.records:
+        return then
+    if then is None:
+        return first
+    return Outcome(**{name: getattr(first, name) + getattr(then, name) for name in first.__struct_fields__})
+
+
 class Turn:
     """Writes down what was decided on one input at ``now``; ``out`` is what the caller gets.
 

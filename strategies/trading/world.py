@@ -128,5 +128,11 @@ class World:
         terms = self.setup.account(account)
         return accounts.trading_day(now, terms.zone, terms.day_starts).label
 
+    def days_end(self, now: int) -> int:
+        """Return when the first of the trading days ends that accounts have at ``now``, ns."""
+        setup = self.setup
+        kinds = {(one.zone, one.day_starts) for one in (*setup.accounts.values(), setup.account(""))}
+        return min(accounts.trading_day(now, *kind).close for kind in kinds)
+
 
 NO_LIMITS = Limits()

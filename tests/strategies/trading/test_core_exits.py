@@ -42,7 +42,7 @@ def quantities(core: Core) -> list[float]:
 # ---- one exit -------------------------------------------------------------------------------------
 def test_a_stop_that_is_touched_closes_the_position_by_the_same_tick():
     core = protected(stop_loss=STOP)
-    assert see(core, 98.5) is not None
+    assert see(core, 98.5) is None
     out = see(core, 98.0, 2)
     assert [Judged, Placed, Unguarded] == kinds(out)[:3]
     [executed] = [record for record in out.records if isinstance(record, Executed)]

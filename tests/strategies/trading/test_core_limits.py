@@ -107,6 +107,44 @@ def test_a_day_that_has_begun_without_a_price_begins_with_the_last_one(scope):
     assert ("max_daily_loss", scope) == (latched.latch.rule, latched.latch.scope)
 
 
+@pytest.mark.parametrize("pulsed", [False, True], ids=["by its first tick", "by the clock"])
+@pytest.mark.parametrize("seen", ["tick", "again", "bar"])
+def test_what_the_first_price_of_a_day_takes_is_lost_on_that_day_whoever_began_it(seen, pulsed):
+    core = holding(running_core(setup=setup(max_daily_loss=50.0)))
+    price(core, 96.0, 3)
+    begun = of(Measured, core.pulse(T0 + DAY)) if pulsed else []
+    if seen == "tick":
+        out = price(core, 90.0, DAY)
+    elif seen == "again":  # an engine that died before it kept what the tick did
+        out = core.see_again(tick(90.0, "X", T0 + DAY), 9, T0 + DAY)
+    else:
+        out = core.on_price("X", 90.0, T0 + DAY)
+    begun += of(Measured, out)
+    assert [(960.0, 0)] == [(one.figures.start_equity, one.figures.orders) for one in begun]
+    assert ["max_daily_loss"] == [one.latch.rule for one in of(Latched, out)]
+    assert sorted(record.seq for record in out.records) == [record.seq for record in out.records]
+
+
+def test_the_day_of_who_has_no_limits_begins_before_its_first_price_too():
+    core = holding(running_core(setup=setup()))
+    price(core, 96.0, 3)
+    [measured] = of(Measured, price(core, 90.0, DAY))
+    assert ("A", 960.0) == (measured.figures.name, measured.figures.start_equity)
+    assert price(core, 80.0, DAY + 1) is None, "once"
+
+
+def test_days_begin_when_their_accounts_say_so_and_say_otherwise():
+    core = holding(running_core(setup=setup()))
+    price(core, 96.0, 3)
+    noon = AccountTerms(name="A", capital=1_000.0, day_starts=12 * 3600)
+    eve = T0 - T0 % DAY + DAY
+    core.pulse(T0)
+    core.configure(Setup(accounts={"A": noon}))
+    assert price(core, 90.0, eve + 11 * 3600 * SECOND - T0) is None
+    [measured] = of(Measured, price(core, 80.0, eve + 12 * 3600 * SECOND - T0))
+    assert 900.0 == measured.figures.start_equity
+
+
 def test_a_profit_that_is_locked_bars_entries_for_the_day():
     core = holding(running_core(setup=setup(daily_profit_lock=100.0)))
     price(core, 110.0, 2)
