@@ -52,6 +52,7 @@ from supervisor.metrics.scrape import Scrape
 from supervisor.metrics.totals import Totals
 from supervisor.mirror import Mirror
 from supervisor.news import News
+from supervisor.notifying.dispatcher import Dispatcher
 from supervisor.premises import Premises
 from supervisor.pulse import Pulse, Samples
 from supervisor.questions import Questions
@@ -152,6 +153,7 @@ class Daemon:
         self.routing = Routing(settings.route_specs, self.engine.tell, self.events.note, self.problems)
         self.news.on_route = self.routing.take
         self.mirror: Mirror | None = None
+        self.notifications = Dispatcher(self)
         self.host = self._host()
         self.registrar = Registrar(self)
         self.verbs = Verbs(
@@ -210,6 +212,7 @@ class Daemon:
             await self.events.start()
         except StoreError as error:
             raise Failed(f"the database cannot be used: {error}") from None
+        await self.notifications.start()
         self.events.note("daemon_started", f"pid {os.getpid()}")
         if upgraded:
             self.events.note("state_migrated", upgraded)
@@ -343,6 +346,7 @@ class Daemon:
             task.cancel()
         if self.events.seq:  # else it never began, and never says that it did
             self.events.note("daemon_stopped", "")
+        await self.notifications.stop()
         await self.events.stop()
         await self.in_database(self.store.close)
         self._database.shutdown()

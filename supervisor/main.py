@@ -140,5 +140,8 @@ def _api(
         on_refused=lambda peer: daemon.events.note("peer_refused", str(peer)),
         on_problem=lambda line: daemon.problems.__setitem__("api", line),
     )
-    daemon.reloading.followers.append(Following(settings, keys, server, daemon.problems))
+    daemon.reloading.followers += [
+        Following(settings, keys, server, daemon.problems),
+        daemon.notifications.follow,
+    ]
     return port, server

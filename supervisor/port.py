@@ -26,6 +26,7 @@ from supervisor.errors import Failed, Invalid
 from supervisor.feeds import pictures
 from supervisor.ledger import Ledger
 from supervisor.money import Money
+from supervisor.notification_port import Notifying
 from supervisor.ops_port import Operations
 from supervisor.question_port import Questioning
 from supervisor.record_port import AT_ONCE, Records
@@ -70,6 +71,7 @@ class Port(
     Approving,
     Webhooks,
     Questioning,
+    Notifying,
 ):
     """Answers for one daemon."""
 

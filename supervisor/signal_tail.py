@@ -35,6 +35,11 @@ class SignalTail:
         self._seq = 0
         self._closed = False
 
+    @property
+    def seq(self) -> int:
+        """Where the journal stood when it was last heard of."""
+        return self._seq
+
     async def ask(self, question: Callable[[JournalReader], T]) -> T:
         """Ask the reader something on its thread. Raises ``Unavailable`` if the journal cannot be read."""
 

@@ -44,6 +44,7 @@ from supervisor.api.routes.limits import limit_routes
 from supervisor.api.routes.lines import line_routes
 from supervisor.api.routes.metrics import metrics_route
 from supervisor.api.routes.money import money_routes
+from supervisor.api.routes.notifications import notification_routes
 from supervisor.api.routes.ops import ops_routes, probe_routes
 from supervisor.api.routes.page import page_routes
 from supervisor.api.routes.questions import question_routes
@@ -82,6 +83,7 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     stream_routes,
     key_routes,
     webhook_routes,
+    notification_routes,
 )
 """Who adds the routes below ``/api/v1``, one a subject."""
 MOST_TOLD: Final = 50

@@ -131,6 +131,11 @@ DECISIONS: Final[dict[str, Decision]] = {
     "webhooks": denied,
     "revoke_webhook": denied,
     "take_alert": one_deployment,
+    # notifications
+    "notifications": denied,
+    "add_notification": denied,
+    "remove_notification": denied,
+    "test_notification": denied,
     # money
     "accounts": listed,
     "account": one_account,

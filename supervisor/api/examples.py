@@ -43,5 +43,11 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     },
     "SystemRequest": {"reason": "an upgrade"},
     "VerbRequest": {"reason": "news at 14:30", "wait": True},
+    "NotificationRequest": {
+        "name": "team",
+        "kind": "slack",
+        "url": "https://hooks.slack.com/services/T000/B000/XXXX",
+        "severity": "critical",
+    },
     "PromoteRequest": {},
 }

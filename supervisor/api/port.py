@@ -19,6 +19,7 @@ from supervisor.api.routes.keys import AccessPort
 from supervisor.api.routes.limits import LimitsPort
 from supervisor.api.routes.metrics import MetricsPort
 from supervisor.api.routes.money import MoneyPort
+from supervisor.api.routes.notifications import NotificationPort
 from supervisor.api.routes.ops import OpsPort
 from supervisor.api.routes.questions import QuestionPort
 from supervisor.api.routes.register import RegisteringPort
@@ -56,6 +57,7 @@ class DaemonPort(
     ApprovalPort,
     WebhookPort,
     QuestionPort,
+    NotificationPort,
     Protocol,
 ):
     """The daemon, as its HTTP API sees it."""

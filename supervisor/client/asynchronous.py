@@ -21,6 +21,7 @@ from supervisor.client.calls import (
 )
 from supervisor.client.calls import catalogue as code
 from supervisor.client.calls import keys as keyring
+from supervisor.client.calls import notifications as telling
 from supervisor.client.calls import strategies as trading
 from supervisor.client.calls import webhooks as hooks
 from supervisor.client.decoding import decoded
@@ -106,6 +107,10 @@ class AsyncClient(AsyncAsking):
     create_webhook = _asks(hooks.create_webhook)
     webhooks = _asks(hooks.webhooks)
     revoke_webhook = _asks(hooks.revoke_webhook)
+    notifications = _asks(telling.notifications)
+    add_notification = _asks(telling.add_notification)
+    remove_notification = _asks(telling.remove_notification)
+    test_notification = _asks(telling.test_notification)
     performance = _asks(records.performance)
     equity = _asks(records.equity)
     incidents = _asks(records.incidents)

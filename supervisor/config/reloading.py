@@ -1,7 +1,8 @@
 """Which settings a reload takes, by section and name: a decision for every one. Pure.
 
 docs/configuration.md shows these two tables, and a test holds both to the fields of ``Settings``. In the
-sections whose tables have names of the operator's (``feeds``, ``accounts``, ``routes``) it is one decision
+sections whose tables have names of the operator's (``feeds``, ``accounts``, ``routes``,
+``notifications``) it is one decision
 for all of them.
 """
 
@@ -41,6 +42,10 @@ RELOADED: Final[dict[str, tuple[str, ...]]] = {
         "currency", "capital", "live", "route", "timezone", "day_starts", "signal_rate", "risk",
     ),
     "live": ("enabled",),
+    "notifications": (
+        "kind", "enabled", "events", "severity", "deployments", "accounts", "every", "url", "secret", "token",
+        "chat", "host", "port", "user", "password", "sender", "to", "security",
+    ),
 }  # fmt: skip
 """What holds from the reload on."""
 

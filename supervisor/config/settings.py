@@ -14,6 +14,7 @@ from strategies.trading.instruments import Instruments
 from supervisor.config.api import Api
 from supervisor.config.layers import Layer, from_credentials, from_environment, from_toml, merge, origins
 from supervisor.config.messages import explain
+from supervisor.config.notifications import Notification
 from supervisor.config.sections import (
     CallBudgets,
     Candles,
@@ -34,6 +35,7 @@ from supervisor.config.sections import (
 from supervisor.config.trading import Account, InstrumentsFile, Live, Paper, Route
 from supervisor.control import FeedSpec
 from supervisor.errors import SettingsError
+from supervisor.notifying.target import MOST, NAME, Target
 from supervisor.paths import config_path, default_runtime_dir, default_state_dir
 from supervisor.routes.spec import RouteSpec
 from supervisor.trading_control import TradingSpec
@@ -41,6 +43,7 @@ from supervisor.trading_control import TradingSpec
 AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 FeedName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 RouteName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+TargetName = Annotated[str, Field(pattern=NAME)]
 
 
 class Settings(BaseSettings):
@@ -70,6 +73,7 @@ class Settings(BaseSettings):
     routes: dict[RouteName, Route] = {}
     accounts: dict[AccountName, Account] = {}
     live: Live = Live()
+    notifications: Annotated[dict[TargetName, Notification], Field(max_length=MOST)] = {}
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -141,6 +145,11 @@ class Settings(BaseSettings):
             url, key = known.get(route.kind, (None, None)) if route.url is None else (None, None)
             specs.append(route.spec(name, url, key))
         return specs
+
+    @property
+    def notification_targets(self) -> dict[str, Target]:
+        """Who is told of what happens, by name."""
+        return {name: one.target(name) for name, one in self.notifications.items()}
 
     @property
     def feed_specs(self) -> list[FeedSpec]:

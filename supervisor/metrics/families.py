@@ -18,6 +18,7 @@ from bus.histogram import COMMITS, TURNS, Buckets
 from supervisor.metrics.picture import Picture
 from supervisor.metrics.requests import BOUNDS
 from supervisor.schema import FeedView
+from supervisor.schema.notifications import NotificationView
 
 Samples: TypeAlias = Iterable[tuple[tuple[str, ...], float | None]]
 """(values of the labels, value); a value that is None is not known, and has no sample."""
@@ -42,6 +43,7 @@ def families(picture: Picture) -> Iterator[Metric]:
     yield from _daemon(picture)
     yield from _deployments(picture)
     yield from _feeds(picture.feeds)
+    yield from _notifications(picture.targets)
     yield from _api(picture)
 
 
@@ -214,6 +216,32 @@ def _feeds(feeds: list[FeedView]) -> Iterator[Metric]:
         one,
         [((f.name,), _scaled(f.last_tick_at, 1e-9)) for f in feeds],
     )
+
+
+def _notifications(targets: list[NotificationView]) -> Iterator[Metric]:
+    def each(name: str) -> Samples:
+        return [((one.name,), getattr(one, name)) for one in targets if one.enabled]
+
+    one = ["target"]
+    yield gauge(
+        "stratd_notification_up", "1 while a target takes its messages.", one,
+        [((each_one.name,), each_one.state == "ok") for each_one in targets if each_one.enabled],
+    )  # fmt: skip
+    yield gauge(
+        "stratd_notification_waiting", "Events that a target is still to be told of.", one, each("waiting")
+    )
+    yield gauge(
+        "stratd_notification_lag_events",
+        "Events since the last up to which a target was told.",
+        one,
+        each("lag"),
+    )
+    for field, text in (
+        ("delivered", "Messages that a target took."),
+        ("dropped", "Messages that a target refused for good."),
+        ("failures", "Attempts at a message that came to nothing."),
+    ):
+        yield counter(f"stratd_notification_{field}_total", text, one, each(field))
 
 
 def _api(picture: Picture) -> Iterator[Metric]:

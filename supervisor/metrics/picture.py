@@ -10,6 +10,7 @@ from bus.histogram import Buckets
 from supervisor.metrics.totals import Total
 from supervisor.sampler import ProcessUse
 from supervisor.schema import DeploymentRow, FeedView
+from supervisor.schema.notifications import NotificationView
 
 
 class Picture(Struct, frozen=True, kw_only=True):
@@ -43,5 +44,7 @@ class Picture(Struct, frozen=True, kw_only=True):
     requests: Mapping[tuple[str, str, int], int] = {}
     """By (method, route, status)."""
     request_seconds: Mapping[str, Buckets] = {}
+    targets: list[NotificationView] = []
+    """Of notifications."""
     stream_clients: int = 0
     streams_cut_off: int = 0

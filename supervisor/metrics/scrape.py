@@ -12,6 +12,7 @@ from supervisor.errors import Unavailable
 from supervisor.metrics.exposition import render
 from supervisor.metrics.picture import Picture
 from supervisor.metrics.requests import Requests
+from supervisor.notifying.views import views
 from supervisor.pressure import waits
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Scrape:
             problems=len(daemon.problems),
             requests=dict(requests.counts),
             request_seconds=requests.seconds(),
+            targets=views(daemon.notifications),
             stream_clients=daemon.hub.listeners,
             streams_cut_off=daemon.hub.cut_off,
         )

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from supervisor.store import history, journal_file, schema
+from supervisor.store import history, journal_file, notifications_file, schema
 
 NAME: Final = "formats.json"
 FORMATS: Final[Mapping[str, int]] = MappingProxyType(
@@ -25,6 +25,7 @@ FORMATS: Final[Mapping[str, int]] = MappingProxyType(
         "database": schema.HEAD,
         "history": history.VERSION,
         "journal": journal_file.VERSION,
+        "notifications": notifications_file.FORMAT,
         "tape": 1,
         "tightened": 1,
         "trading": 1,

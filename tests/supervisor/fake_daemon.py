@@ -52,6 +52,7 @@ from tests.supervisor.fake_approvals import FakeApprovals
 from tests.supervisor.fake_deployment import FakeDeployment
 from tests.supervisor.fake_editing import FakeEditing
 from tests.supervisor.fake_money import FakeMoney
+from tests.supervisor.fake_notifications import FakeNotifications
 from tests.supervisor.fake_ops import FakeOps
 from tests.supervisor.fake_questions import FakeQuestions
 from tests.supervisor.fake_running import FakeRunning
@@ -71,6 +72,7 @@ class FakeDaemon(
     FakeApprovals,
     FakeQuestions,
     FakeWebhooks,
+    FakeNotifications,
 ):
     def __init__(self) -> None:
         super().__init__()
@@ -78,6 +80,7 @@ class FakeDaemon(
         FakeEditing.__init__(self)
         FakeApprovals.__init__(self)
         FakeWebhooks.__init__(self)
+        FakeNotifications.__init__(self)
         self.rows: dict[str, DeploymentRow] = {}
         self.calls: list[tuple[object, ...]] = []
         self.lines = [

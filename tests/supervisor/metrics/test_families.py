@@ -15,6 +15,7 @@ from supervisor.metrics.requests import BOUNDS, Requests
 from supervisor.metrics.totals import COUNTED, Total
 from supervisor.sampler import ProcessUse
 from supervisor.schema import FeedView
+from supervisor.schema.notifications import NotificationView
 from tests.supervisor.fake_daemon import make_row
 
 UNITS = ("_seconds", "_bytes", "_cores", "_records", "_info", "_total")
@@ -22,6 +23,7 @@ UNITLESS = {  # counts of things, and flags
     "stratd_problems", "stratd_events_unwritten", "stratd_deployments", "stratd_deployments_max",
     "stratd_deployment_running", "stratd_deployment_wanted", "stratd_deployment_latched",
     "stratd_feed_healthy", "stratd_feed_symbols", "stratd_stream_clients",
+    "stratd_notification_up", "stratd_notification_waiting", "stratd_notification_lag_events",
 }  # fmt: skip
 
 
@@ -164,3 +166,22 @@ def test_every_metric_is_in_the_table_of_the_documents_and_none_is_made_up(famil
         first = names[0].partition("_")[0]  # `deployment_ticks_total`, `_candles_total`: of the same
         documented |= {f"stratd_{first if name.startswith('_') else ''}{name}" for name in names}
     assert {name.removesuffix("_total") for name in documented} == set(families)
+
+
+def test_a_target_is_told_of_while_it_is_switched_on():
+    told = {"kind": "slack", "where": "x", "origin": "api", "events": [], "severity": "info", "every": 1}
+    told |= {"deployments": [], "accounts": []}
+    targets = [
+        NotificationView(name="a", enabled=True, state="cut_off", waiting=3, delivered=2, **told),
+        NotificationView(name="b", enabled=False, state="off", **told),
+    ]
+    text = render(Picture(version="1", started_at=0.0, targets=targets))[1].decode()
+    found = set(re.findall(r"^(stratd_notification_\w+\{.*)$", text, re.MULTILINE))
+    assert {
+        'stratd_notification_up{target="a"} 0.0',
+        'stratd_notification_waiting{target="a"} 3.0',
+        'stratd_notification_lag_events{target="a"} 0.0',
+        'stratd_notification_delivered_total{target="a"} 2.0',
+        'stratd_notification_dropped_total{target="a"} 0.0',
+        'stratd_notification_failures_total{target="a"} 0.0',
+    } == found

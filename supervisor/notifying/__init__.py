@@ -1,0 +1,1 @@
+"""Telling people what happened, where they are: webhooks, chats, mail (docs/notifications.md)."""
