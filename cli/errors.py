@@ -24,6 +24,16 @@ _CODES: Final[tuple[tuple[type[errors.ClientError], int], ...]] = (
 )
 """What is none of these failed."""
 
+_LISTED_BY: Final = {
+    "account": "stratd account list",
+    "deployment": "stratd ps",
+    "key": "stratd keys list",
+    "registered strategy": "stratd strategies",
+    "strategy": "stratd strategies",
+    "webhook": "stratd webhooks list",
+}
+"""What lists the names of a kind, of which the daemon knows no near one."""
+
 
 class CommandError(Exception):
     """The command cannot go on: ``code`` is its exit status, ``lines`` go to stderr, usually one."""
@@ -46,7 +56,18 @@ def command_error(error: errors.ClientError) -> CommandError:
         begun = isinstance(error, errors.BrokenOff) and error.begun
         return DaemonGone(FAILED if begun else NO_DAEMON, str(error))
     code = next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)
-    return CommandError(code, str(error), rule=error.rule if isinstance(error, errors.Answered) else "")
+    rule = error.rule if isinstance(error, errors.Answered) else ""
+    return CommandError(code, f"{error}{_advice(error)}", rule=rule)
+
+
+def _advice(error: errors.ClientError) -> str:
+    """Say what to type next, where the daemon's own words leave that open."""
+    if isinstance(error, errors.Unauthorized):
+        return "; this command takes it from STRATD_API_KEY"
+    if isinstance(error, errors.NotFound) and not error.near and not str(error).endswith(")"):
+        lists = _LISTED_BY.get(error.detail)
+        return f" (`{lists}` lists what there is)" if lists else ""
+    return ""
 
 
 def of_problem(problem: Mapping[str, Any]) -> CommandError:

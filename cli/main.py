@@ -184,8 +184,21 @@ def _usage(error: TyperException) -> str:
     say = getattr(error, "format_message", None)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "stratd"
-    message = " ".join((say() if say else str(error)).split())
+    message = " ".join(_with_value(say() if say else str(error), error).split())
     return f"{path}: {message[:1].lower()}{message[1:].rstrip('.')} (see '{path} --help')"
+
+
+def _with_value(message: str, error: TyperException) -> str:
+    """Name what was typed and what is allowed, where typer asked pydantic and kept neither."""
+    found = getattr(error.__cause__, "errors", None)
+    if found is None:
+        return message
+    first = found()[0]
+    text = first["msg"]
+    if first["type"] == "value_error":  # of a choice, which names the value itself
+        return message.replace("Value error, ", "")
+    wanted = text.partition(", unable to parse")[0].replace("Input should", "must")
+    return message.replace(text, f"{first['input']!r}: {wanted}")
 
 
 def _complain(*lines: str) -> None:

@@ -18,12 +18,21 @@ def print_json(body: bytes) -> None:
     sys.stdout.write(body.decode().rstrip("\n") + "\n")
 
 
-def print_lines(lines: Iterable[bytes], as_json: bool, say: Callable[[bytes], str]) -> None:
-    """Print JSON Lines as they come, or each as ``say`` puts it; flushed, so that a pipe sees it at once."""
+def print_lines(
+    lines: Iterable[bytes], as_json: bool, say: Callable[[bytes], str], nothing: str = ""
+) -> None:
+    """Print JSON Lines as they come, or each as ``say`` puts it; flushed, so that a pipe sees it at once.
+
+    ``nothing`` is said where none came, to a person alone: a program at the other end of a pipe counts lines.
+    """
+    came = False
     for line in lines:
+        came = True
         text = line.decode().rstrip("\n") if as_json else say(line)
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+    if nothing and not (came or as_json) and sys.stdout.isatty():
+        print(nothing)
 
 
 def pairs(given: list[str] | None, option: str) -> dict[str, str]:

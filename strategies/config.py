@@ -7,7 +7,7 @@ of the instrument. None always means "no such limit", never zero.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,6 +20,20 @@ from strategies.nearest import suggestion
 TradingMode: TypeAlias = Literal["paper", "live", "backtest"]
 Percentage: TypeAlias = Annotated[float, Meta(gt=0, le=100)]
 Orders: TypeAlias = Annotated[int, Meta(gt=0)]
+
+_WORDS: Final = (
+    ("Expected", "expected"),
+    ("`float | null`", "a number"),
+    ("`int | null`", "a whole number"),
+    ("`array | null`", "a list"),
+    ("`str | null`", "text"),
+    ("`float`", "a number"),
+    ("`int`", "a whole number"),
+    ("> 0.0", "above 0"),
+    (">= 1", "from 1 on"),
+    ("<= 100.0", "of at most 100"),
+)
+"""What msgspec says of a wrong limit, and in which words it is told."""
 
 CAPACITY: Final = 5_000
 """Candles kept a series by default: 20 years of days, 3.5 days of minutes, 0.7 MiB when full."""
@@ -76,10 +90,19 @@ class RiskConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             try:
                 checked[name] = msgspec.convert(value, _LIMITS[name], strict=not isinstance(value, str))
             except msgspec.ValidationError as error:
-                problems.append(Problem(f"risk.{name}", f"{value!r}: {error}"))
+                problems.append(Problem(f"risk.{name}", f"{value!r}: {_wanted(name, str(error))}"))
         if problems:
             raise ParametersInvalid(problems)
         return cls(**checked)
+
+
+def _wanted(name: str, said: str) -> str:
+    """Put what msgspec expected of a limit in the words of whoever set it."""
+    if get_origin(_LIMITS[name]) is Literal:
+        return f"expected {' or '.join(get_args(_LIMITS[name]))}"
+    for meant, words in _WORDS:
+        said = said.replace(meant, words)
+    return said.partition(", got ")[0]
 
 
 _LIMITS = {field.name: field.type for field in msgspec.structs.fields(RiskConfig)}

@@ -95,6 +95,12 @@ def _settle_garbage() -> None:
     gc.enable()  # whoever started this may have had it rest meanwhile
 
 
+def tell(daemon: Daemon, problem: str) -> None:
+    """Tell status and log what is wrong with the API: it comes too late for those of the start."""
+    daemon.problems["api"] = problem
+    daemon.events.note("problem", problem)
+
+
 def _api(
     daemon: Daemon, settings: Settings, inherited: Mapping[str, socket.socket]
 ) -> tuple[Port, ApiServer]:
@@ -138,7 +144,7 @@ def _api(
         ),
         inherited=inherited,
         on_refused=lambda peer: daemon.events.note("peer_refused", str(peer)),
-        on_problem=lambda line: daemon.problems.__setitem__("api", line),
+        on_problem=lambda line: tell(daemon, line),
     )
     daemon.reloading.followers += [
         Following(settings, keys, server, daemon.problems),

@@ -72,7 +72,10 @@ def attach(socket: zmq.Socket[bytes], mode: str, endpoint: str) -> None:
     except zmq.ZMQError as error:
         socket.close(0)
         # Not the error's own text, to which pyzmq adds the endpoint again.
-        raise OSError(error.errno, f"cannot {mode} {endpoint}: {zmq.strerror(error.errno or 0)}") from None
+        reason = zmq.strerror(error.errno or 0)
+        if error.errno in (errno.EINVAL, errno.EPROTONOSUPPORT):
+            reason = "it must be tcp://HOST:PORT or ipc:///PATH"
+        raise OSError(error.errno, f"cannot {mode} {endpoint}: {reason}") from None
 
 
 def set_key(socket: zmq.Socket[bytes], option: int, key: str) -> None:

@@ -27,7 +27,7 @@ def logs(deployment_id: Id, follow: Follow = False, lines: Last = 100) -> None:
     from supervisor.schema import LogLine
 
     came = Client().lines(f"deployments/{segment(deployment_id)}/logs", n=lines, follow=follow)
-    print_lines(came, False, lambda line: render.log_line(LogLine.model_validate_json(line)))
+    print_lines(came, False, lambda line: render.log_line(LogLine.model_validate_json(line)), "no lines")
 
 
 def events(
@@ -42,7 +42,9 @@ def events(
         came = follow_on(client, "events", lines=lines, after=after, wait=wait, newest="event_seq")
     else:
         came = client.lines("events", n=lines, after=after)
-    print_lines(came, as_json, lambda line: render.event(EventView.model_validate_json(line), width))
+    print_lines(
+        came, as_json, lambda line: render.event(EventView.model_validate_json(line), width), "no events"
+    )
 
 
 def signals(
@@ -71,7 +73,9 @@ def signals(
         )
     else:
         came = client.lines("signals", n=lines, after=after, **query)
-    print_lines(came, as_json, lambda line: render.signal(SignalView.model_validate_json(line), width))
+    print_lines(
+        came, as_json, lambda line: render.signal(SignalView.model_validate_json(line), width), "no signals"
+    )
 
 
 def _say_pending(client: Client, deployment_id: str | None, *, as_json: bool) -> None:

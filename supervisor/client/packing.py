@@ -68,6 +68,8 @@ def _of_path(path: Path) -> Packed:
     if path.suffix == ".zip" and path.is_file():
         return Packed(path.stem, {}, _read(path))
     if path.is_file():
+        if path.suffix != ".py":  # what is packed elsewhere is told of an archive that nobody sees
+            raise Unsendable(f"{path}: a strategy is a folder, a .zip or a .py file")
         return Packed(path.stem, {"code": _text(path)})
     raise Unsendable(f"{path}: there is no such folder or file")
 

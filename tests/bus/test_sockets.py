@@ -200,6 +200,14 @@ def test_an_endpoint_that_cannot_be_bound_is_named(tmp_path: Path) -> None:
     hub.close()
 
 
+@pytest.mark.parametrize("endpoint", ["nowhere", "http://127.0.0.1:1", "tcp://127.0.0.1"])
+def test_what_is_no_endpoint_is_told_what_one_looks_like(endpoint: str) -> None:
+    hub = Hub()
+    with pytest.raises(OSError, match=f"cannot bind {endpoint}: it must be tcp://HOST:PORT or ipc:///PATH"):
+        OutSocket(hub, endpoint)
+    hub.close()
+
+
 def test_the_way_out_knows_whether_anybody_listens(tmp_path: Path) -> None:
     import zmq
 

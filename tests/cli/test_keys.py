@@ -42,4 +42,7 @@ def test_a_key_is_taken_back_and_an_unknown_one_is_4(served, stratd, daemon):
     assert stratd("keys revoke 000000000000").out == "000000000000: revoked\n"
     assert daemon.issued == {}
     ended = stratd("keys revoke 000000000000")
-    assert (ended.code, ended.err) == (4, "stratd: no key '000000000000'\n")
+    assert (ended.code, ended.err) == (
+        4,
+        "stratd: no key '000000000000' (`stratd keys list` lists what there is)\n",
+    )

@@ -25,6 +25,7 @@ CHANGING = [
     "start eurusd", "stop eurusd", "pause --all", "resume --account default", "restart eurusd gold",
     "reset-failed gold", "remove idle",
 ]  # fmt: skip
+NO_NOPE = "stratd: no deployment 'nope' (`stratd ps` lists what there is)\n"
 BACKING_OFF = Outcome(id="gold", state="backoff", changed=True)
 OTHERS = ["logs eurusd", "top"]
 NEEDS_DAEMON = [*READING, *CHANGING, *OTHERS]
@@ -181,10 +182,11 @@ def test_a_bug_of_the_daemon_is_1_and_no_traceback(served, stratd, daemon):
         ("start x --param fast", "--param 'fast': must be NAME=VALUE"),
         ("start x --param a=1 --param a=2", "--param 'a' is given twice: '1' and '2'"),
         ("start x --mode real", "'real' is not one of 'paper', 'live'"),
-        ("start x --cpu much", "invalid value for '--cpu': input should be a valid number"),
-        ("logs x -n -1", "invalid value for '-n' / '--lines': input should be greater than or equal to 0"),
+        ("start x --cpu much", "invalid value for '--cpu': 'much': must be a valid number"),
+        ("logs x -n -1", "invalid value for '-n' / '--lines': '-1': must be greater than or equal to 0"),
         ("feed replay nothing.csv --speed fast", "'fast' is neither a positive number"),
         ("register /nonexistent", "there is no such folder or file"),
+        ("register /etc/passwd", "/etc/passwd: a strategy is a folder, a .zip or a .py file"),
         ("feed", "missing command"),
     ],
 )
@@ -277,7 +279,7 @@ def test_an_unknown_strategy_is_4_and_lists_near_ones(served, stratd):
 
 def test_good_ids_are_done_although_another_is_unknown(served, stratd, daemon):
     ended = stratd("stop nope eurusd")
-    assert (ended.code, ended.out, ended.err) == (4, "eurusd: stopped\n", "stratd: no deployment 'nope'\n")
+    assert (ended.code, ended.out, ended.err) == (4, "eurusd: stopped\n", NO_NOPE)
     assert daemon.rows["eurusd"].state == "stopped"
 
 

@@ -109,8 +109,8 @@ def test_every_state_is_forgotten_on_demand(served, stratd):
         ("state restore gold 10", 5, "refused by not_stopped: gold is backoff; `stratd stop gold` first"),
         ("state clear gold", 5, "refused by not_stopped: gold is backoff; `stratd stop gold` first"),
         ("state restore idle 30", 5, "refused by checkpoint_refused: checkpoint 30 of idle was set aside"),
-        ("state restore idle x", 2, "Input should be a valid integer"),
-        ("state show idle 0", 2, "Input should be greater than or equal to 1"),
+        ("state restore idle x", 2, "'x': must be a valid integer"),
+        ("state show idle 0", 2, "'0': must be greater than or equal to 1"),
         ("state frob idle", 2, "no such command 'frob'"),
     ],
 )

@@ -33,6 +33,24 @@ def test_all_wrong_limits_are_told_at_once():
     assert "did you mean 'max_position_size'" in caught.value.problems[0].message
 
 
+@pytest.mark.parametrize(
+    ("limit", "value", "told"),
+    [
+        ("max_daily_loss", "abc", "'abc': expected a number"),
+        ("max_notional", "0", "'0': expected a number above 0"),
+        ("max_drawdown", "200", "'200': expected a number of at most 100"),
+        ("max_orders_per_min", "1.5", "'1.5': expected a whole number"),
+        ("max_orders_per_day", 0, "0: expected a whole number from 1 on"),
+        ("allowed_sessions", "9-10", "'9-10': expected a list"),
+        ("on_breach", "x", "'x': expected pause or exit_only or flatten or lock"),
+    ],
+)
+def test_a_wrong_limit_is_told_in_words_that_name_no_type_of_python(limit: str, value: object, told: str):
+    with pytest.raises(ParametersInvalid) as caught:
+        RiskConfig.from_mapping({limit: value})
+    assert f"risk.{limit}: {told}" == str(caught.value)
+
+
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
 def test_a_limit_is_a_finite_number_above_zero(value):
     with pytest.raises(ParametersInvalid, match=r"risk\.max_notional"):
