@@ -99,7 +99,10 @@ class IStrategy(ABC):
         """
 
     def on_order_update(self, order: OrderUpdate) -> SignalReturn:
-        """Answer a change of an order."""
+        """Answer a change of an order: placed, filled in part or whole, cancelled, expired, refused.
+
+        Of a fill it follows ``on_fill`` and ``on_position_closed``. The engine's own orders (a stop) count.
+        """
         return None
 
     def on_fill(self, fill: Fill, position: Position) -> SignalReturn:

@@ -24,6 +24,7 @@ from bus.messages import (
     Filled,
     Inspect,
     OrderChanged,
+    OrderUpdate,
     Parameters,
     Pause,
     Pulse,
@@ -325,17 +326,20 @@ class Host:
             signals += self._calls.ask("on_fill", cause, self.strategy.on_fill, fill, position)
         if trade is not None and "on_position_closed" in self._wrote:
             signals += self._calls.ask("on_position_closed", cause, self.strategy.on_position_closed, trade)
-        return signals
+        return signals + self._order_told(event.order)
 
     def _order_changed(self, event: OrderChanged) -> list[Signal]:
         order = event.order
-        self.market.forward(order.at)
+        if order.status != "working":  # when it was placed is a verdict's time: the engine's
+            self.market.forward(order.at)
         self._books.change(order)
+        return self._order_told(order)
+
+    def _order_told(self, order: OrderUpdate) -> list[Signal]:
         if "on_order_update" not in self._wrote:
             return []
-        return self._calls.ask(
-            "on_order_update", Cause("order", order.at, order.at), self.strategy.on_order_update, order
-        )
+        cause = Cause("order", order.at, min(order.at, self.now))
+        return self._calls.ask("on_order_update", cause, self.strategy.on_order_update, order)
 
 
 _OUTCOMES = ("on_signal_result", "on_fill", "on_position_closed", "on_order_update")

@@ -25,6 +25,8 @@ from bus.messages import (
     Candles,
     Fill,
     Filled,
+    OrderChanged,
+    OrderUpdate,
     Position,
     Signal,
     SignalAck,
@@ -156,6 +158,15 @@ class Bench:
         self._waiting.append(signal)
         ack = SignalAck(str(signal.number), "accepted", signal_id=f"s{signal.number}", number=signal.number)
         self.send(Acked(ack))
+        placed = OrderUpdate(
+            order_id=f"o{signal.number}",
+            signal_id=f"s{signal.number}",
+            symbol=signal.symbol,
+            status="working",
+            at=self.host.now,
+        )
+        if signal.intent not in {"cancel", "adjust"}:
+            self.send(OrderChanged(placed))
 
     def _fill_at(self, candle: Candle, symbol: str) -> None:
         due = [signal for signal in self._waiting if signal.symbol == symbol]
@@ -178,9 +189,10 @@ class Bench:
                 price=candle.open,
                 fee=0.0,
                 at=candle.open_time,
+                order_id=f"o{signal.number}",
             )
             position = Position("bench", symbol, held + quantity, candle.open if held + quantity else 0.0)
-            self.send(Filled(fill, position))
+            self.send(Filled(fill, position, filled=quantity))
 
     def _hear(self, update: Update) -> None:
         self.updates.append(update)

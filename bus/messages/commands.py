@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -76,13 +76,29 @@ class Acked(Struct, array_like=True, frozen=True, tag=7):
 class Filled(Struct, array_like=True, frozen=True, tag=8):
     """An execution for this deployment, and its position after it; ``seq`` as in ``Acked``.
 
-    ``left`` is the signed quantity of the order that goes on waiting.
+    ``left`` is the signed quantity of the order that goes on waiting; ``filled`` what of it has traded so
+    far, and ``status`` how it stands for that: one that is cut short ends with an ``OrderChanged`` behind it.
     """
 
     fill: Fill
     position: Position
     seq: int = 0
     left: float = 0.0
+    filled: float = 0.0
+    status: Literal["filled", "partially_filled"] = "filled"
+
+    @property
+    def order(self) -> OrderUpdate:
+        """The same as a change of its order."""
+        fill = self.fill
+        return OrderUpdate(
+            order_id=fill.order_id,
+            signal_id=fill.signal_id,
+            symbol=fill.symbol,
+            status=self.status,
+            filled=self.filled,
+            at=fill.at,
+        )
 
 
 class TimerFired(Struct, array_like=True, frozen=True, tag=9):
@@ -106,7 +122,7 @@ class Replayed(Struct, array_like=True, frozen=True, tag=10):
 
 
 class OrderChanged(Struct, array_like=True, frozen=True, tag=11):
-    """An order of this deployment changed other than by a fill; ``seq`` as in ``Acked``."""
+    """An order of this deployment is placed, or has ended other than by a fill; ``seq`` as in ``Acked``."""
 
     order: OrderUpdate
     seq: int = 0

@@ -157,7 +157,8 @@ class Position(Struct, array_like=True, frozen=True):
 class OrderUpdate(Struct, array_like=True, frozen=True, kw_only=True):
     """A change of one order at the broker; ``filled`` is the signed quantity so far.
 
-    ``detail`` says in words why it ended with something unfilled.
+    ``working``: it was placed, here or by its route; ``rejected``: that route refused it. ``detail`` says in
+    words why it ended with something unfilled.
     """
 
     order_id: str

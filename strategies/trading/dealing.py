@@ -7,6 +7,7 @@ to an order; books, guards and the cell follow from that.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -162,13 +163,18 @@ class Dealing:
                 lots=entry.lots,
                 closed=entry.closed,
                 role=order.role,
+                filled=order.filled,
             )
         )
         self.settle(settled)
         left = 0.0 if match.done else order.left
         tick = world.prices.last(order.symbol)
         price = match.price if tick is None else tick.price
-        turn.tell(order.deployment_id, Filled(fill, marked(entry.position, price), seq, left))
+        status: Literal["filled", "partially_filled"] = (
+            "filled" if match.done == "filled" else "partially_filled"
+        )
+        position = marked(entry.position, price)
+        turn.tell(order.deployment_id, Filled(fill, position, seq, left, order.filled, status))
         self._guard(order, fill, entry.position)
         return True
 
@@ -205,17 +211,23 @@ class Dealing:
     def put(self, order: Order) -> None:
         """Let an order wait, or send it by its route."""
         self._turn.write(Placed, order=order)
+        self._update(order, "working", "")
         if order.route:
             self._turn.out.sends.append(Sending(order))
 
     def _update(self, order: Order, status: str, detail: str) -> None:
-        change = OrderUpdate(
-            order_id=order.order_id,
-            signal_id=order.signal_id,
-            symbol=order.symbol,
-            status=status,  # type: ignore[arg-type]  # one of those that an order ends with
-            filled=order.filled,
-            detail=detail[:256],
-            at=self._turn.now,
-        )
+        change = order_update(order, status, detail, self._turn.now)
         self._turn.tell(order.deployment_id, OrderChanged(change, self._turn.state.seq))
+
+
+def order_update(order: Order, status: str, detail: str, at: int) -> OrderUpdate:
+    """Return what a strategy is told of an order that was placed or has ended."""
+    return OrderUpdate(
+        order_id=order.order_id,
+        signal_id=order.signal_id,
+        symbol=order.symbol,
+        status=status,  # type: ignore[arg-type]  # one of those that an order has
+        filled=order.filled,
+        detail=detail[:256],
+        at=at,
+    )

@@ -106,8 +106,9 @@ class LotMove(Struct, frozen=True, array_like=True):
 class Executed(Struct, frozen=True, array_like=True, tag=5, kw_only=True):
     """An order filled; ``position`` is the one after it, unmarked.
 
-    ``order`` is what goes on waiting, None when nothing does. ``closed`` is the profit, net of fees, of the
-    round trip that the fill ended, None where it ended none.
+    ``order`` is what is left of it, None when nothing is; ``filled`` what of it has traded so far, signed, 0
+    in journals of before. ``closed`` is the profit, net of fees, of the round trip that the fill ended, None
+    where it ended none.
     """
 
     seq: int
@@ -120,6 +121,7 @@ class Executed(Struct, frozen=True, array_like=True, tag=5, kw_only=True):
     lots: LotMove | None = None
     closed: float | None = None
     role: Role = "signal"
+    filled: float = 0.0
 
 
 class Saved(Struct, frozen=True, array_like=True, tag=6, kw_only=True):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bus import topics
 from bus.captured import MarketState
@@ -37,8 +38,9 @@ from bus.messages import (
     TimerFired,
 )
 from strategies.trading.books import marked
+from strategies.trading.dealing import order_update
 from strategies.trading.exits import ENGINE
-from strategies.trading.records import Closed, Executed, Judged
+from strategies.trading.records import Closed, Executed, Judged, Placed
 from strategies.trading.replies import signal_ack
 from supervisor.engine.feeds import FeedKnown
 from supervisor.engine.timers import TimerState
@@ -223,10 +225,11 @@ def _tell(engine: Engine, mark: Mark, told: set[str]) -> None:
         elif isinstance(record, Closed):
             if f"{record.seq}" not in told:
                 engine.command(record.deployment_id, 0, OrderChanged(_ended(record), record.seq))
+        elif isinstance(record, Placed):
+            if f"{record.seq}" not in told:
+                engine.command(record.order.deployment_id, 0, OrderChanged(_placed(record), record.seq))
         elif record.fill.fill_id not in told:
-            position = marked(record.position, record.fill.price)
-            left = record.order.left if record.order is not None else 0.0
-            engine.command(record.fill.deployment_id, 0, Filled(record.fill, position, record.seq, left))
+            engine.command(record.fill.deployment_id, 0, _filled(record))
 
 
 def _see_again(engine: Engine, mark: Mark, frames: list[bytes]) -> dict[str, FeedKnown]:
@@ -247,6 +250,19 @@ def _see_again(engine: Engine, mark: Mark, frames: list[bytes]) -> dict[str, Fee
         if left is not None:
             delivered[left.feed] += ticks.ticks
     return {name: known.moved(delivered[name]) for name, known in mark.feeds.items()}
+
+
+def _placed(placed: Placed) -> OrderUpdate:
+    """The order may have changed since: when it was placed nothing of it was filled."""
+    return order_update(replace(placed.order, filled=0.0), "working", "", placed.at)
+
+
+def _filled(record: Executed) -> Filled:
+    position, left = marked(record.position, record.fill.price), 0.0
+    if record.order is None:
+        return Filled(record.fill, position, record.seq, left, record.filled or record.fill.quantity)
+    left, filled = record.order.left, record.order.filled
+    return Filled(record.fill, position, record.seq, left, filled, "partially_filled")
 
 
 def _ended(closed: Closed) -> OrderUpdate:

@@ -226,8 +226,8 @@ class Journal:
         """Return the checkpoint of record ``seq``; None if there is none, or it is refused or damaged."""
         return self._read(lambda: checkpoints.good(self._execute, deployment_id, seq))
 
-    def outcomes(self, after_seq: int) -> list[Judged | Executed | Closed]:
-        """Return the verdicts, executions and ends of orders after record ``after_seq``, ascending."""
+    def outcomes(self, after_seq: int) -> list[Judged | Placed | Executed | Closed]:
+        """Return verdicts, executions, begins and ends of orders after record ``after_seq``, ascending."""
         self.post()
         return outcomes_after(self._database, self.path, after_seq)
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypeVar
 import msgspec
 
 from bus.messages import AcceptedSignal, Checkpoint, Fill, Position
-from strategies.trading.records import Closed, Executed, Judged, Noted, Saved, Withheld
+from strategies.trading.records import Closed, Executed, Judged, Noted, Placed, Saved, Withheld
 from strategies.trading.replies import accepted_signal, signal_row, withheld_row
 from supervisor.store import journal_chain, journal_copy, journal_ledger, journal_log, journal_standing
 from supervisor.store import journal_checkpoints as checkpoints
@@ -39,7 +39,7 @@ _LARGEST: Final = 2**63 - 1
 """Largest integer of SQLite (sqlite.org/datatype3.html)."""
 _SIGNAL: Final = msgspec.msgpack.Decoder(Judged | Withheld).decode
 _FILL: Final = msgspec.msgpack.Decoder(Executed).decode
-_OUTCOME: Final = msgspec.msgpack.Decoder(Judged | Withheld | Executed | Closed).decode
+_OUTCOME: Final = msgspec.msgpack.Decoder(Judged | Withheld | Placed | Executed | Closed).decode
 _POSITION: Final = msgspec.msgpack.Decoder(Position).decode
 _EVENT: Final = msgspec.msgpack.Decoder(Noted).decode
 
@@ -214,13 +214,14 @@ def accepted_after(
 
 def outcomes_after(
     database: sqlite3.Connection, path: Path, after_seq: int
-) -> list[Judged | Executed | Closed]:
-    """Return verdicts, executions and ends of orders after ``after_seq``, ascending.
+) -> list[Judged | Placed | Executed | Closed]:
+    """Return verdicts, executions, beginnings and ends of orders after ``after_seq``, ascending.
 
-    Of a flood only what was listed.
+    Of a flood only what was listed; an order is as it is now.
     """
     query = (
         "SELECT payload FROM (SELECT seq, payload FROM signals WHERE seq > ?1 "
+        "UNION ALL SELECT seq, payload FROM orders WHERE seq > ?1 "
         "UNION ALL SELECT seq, payload FROM fills WHERE seq > ?1 "
         "UNION ALL SELECT seq, payload FROM ends WHERE seq > ?1) ORDER BY seq"
     )

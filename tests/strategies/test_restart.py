@@ -19,6 +19,8 @@ from bus.messages import (
     FeedStatus,
     Fill,
     Filled,
+    OrderChanged,
+    OrderUpdate,
     Parameters,
     Pause,
     Position,
@@ -33,7 +35,7 @@ from bus.messages import (
     TimerFired,
     Welcome,
 )
-from strategies import IStrategy, state
+from strategies import IStrategy, snapshot, state
 from strategies.errors import StateCorrupt
 from strategies.host import Host
 from strategies.outputs import Saved, Update
@@ -168,6 +170,18 @@ class OnBoundaries(Quiet):
         return buy("A", tags={"closed": str(sorted((s, t, c.close) for (s, t), c in closed.items()))[:250]})
 
 
+class OnOrders(Quiet):
+    """Answers every change of its orders."""
+
+    def on_candle_complete(self, timeframe, candle, data):
+        return buy(candle.symbol)
+
+    def on_order_update(self, order):
+        seen = self.ctx.kv[order.status] = self.ctx.kv.get(order.status, 0) + 1
+        tags = {"seen": str(seen), "now": str(self.ctx.now), "open": str(len(self.ctx.open_orders()))}
+        return buy(order.symbol, leg=order.status, tags=tags)
+
+
 class OnParameters(Quiet):
     """Goes by a parameter that changes, and by how often it did."""
 
@@ -188,7 +202,9 @@ class OnParameters(Quiet):
         self.changes = state["changes"]
 
 
-ALL = [OnCandles, OnTicks, OnChance, OnIndicators, OnTimers, OnPositions, OnBoundaries, OnParameters]
+ALL = [
+    OnCandles, OnTicks, OnChance, OnIndicators, OnTimers, OnPositions, OnBoundaries, OnOrders, OnParameters,
+]  # fmt: skip
 
 
 # ---- a market, the engine's and the broker's part of it -------------------------------------------
@@ -222,8 +238,8 @@ class Stream:
                     self.timers[name] = Schedule(name, timer.at + timer.every, timer.every)
                 return TimerFired(name, timer.at)
         kind = draw.choices(
-            ["ticks", "candle", "pulse", "ack", "fill", "status", "pause", "resume", "parameters"],
-            [40, 25, 8, 15, 10, 3, 1, 2, 4],
+            ["ticks", "candle", "pulse", "ack", "fill", "status", "pause", "resume", "parameters", "order"],
+            [40, 25, 8, 15, 10, 3, 1, 2, 4, 6],
         )[0]
         made = getattr(self, kind)()
         return self.ticks() if made is None else made
@@ -300,6 +316,19 @@ class Stream:
 
     def resume(self) -> Resume:
         return Resume()
+
+    def order(self) -> OrderChanged | None:
+        if not self.accepted:
+            return None
+        signal = self.accepted[0]
+        status = self.random.choice(["working", "working", "cancelled"])
+        if status == "cancelled":
+            del self.accepted[0]
+        made = OrderUpdate(
+            order_id=f"o{signal.number}", signal_id=f"s{signal.number}", symbol=signal.symbol,
+            status=status, at=self.now,
+        )  # fmt: skip
+        return OrderChanged(made)
 
     def parameters(self) -> Parameters:
         return Parameters({"size": float(self.random.randint(1, 4))})
@@ -528,6 +557,7 @@ def test_the_streams_ask_for_something():
         assert sum(map(len, life.signals)) > 20, kind
     assert {type(event) for event in Life(OnTimers, 5, 400, []).events} >= {
         Ticks, Candles, Pulse, Acked, FeedStatus, Pause, Resume, TimerFired, Filled, Parameters,
+        OrderChanged,
     }  # fmt: skip
 
 
@@ -535,8 +565,7 @@ def test_timers_are_armed_again_and_one_set_at_every_start_keeps_its_phase():
     life = Life(OnTimers, 5, 100, [99])
     _, updates = restored(OnTimers, life, 99, 5)
     armed = [update for update in updates if isinstance(update, Schedule)]
-    assert sorted(armed, key=lambda one: one.name) == sorted(
-        life.host.ctx.timers.armed.values() if not life.signals[99] else armed, key=lambda one: one.name
-    )
+    kept = snapshot.decode(state.unpack(life.saved[99][0].state)["host"]).timers
+    assert sorted(armed, key=lambda one: one.name) == sorted(kept, key=lambda one: one.name)
     assert {"often"} <= {timer.name for timer in armed}
     assert next(t for t in armed if t.name == "often").at % (45 * SECOND) == (T0 % (45 * SECOND))

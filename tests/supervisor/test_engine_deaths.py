@@ -15,6 +15,7 @@ from bus.messages import (
     Acked,
     Candles,
     CellCommand,
+    OrderChanged,
     Schedule,
     SignalAck,
     Ticks,
@@ -141,7 +142,8 @@ def test_what_was_decided_and_not_told_any_more_is_told_by_the_next_engine(lives
     acked = Acked(ack, 1)
     lives.tick(1)
     [filled] = lives.cell.wait_filled()
-    assert (3, True) == (filled.seq, acked in lives.cell.heard)  # between them the order was placed
+    [placed] = [one for one in lives.cell.heard if isinstance(one, OrderChanged)]
+    assert (3, 2, True) == (filled.seq, placed.seq, acked in lives.cell.heard)
     lives.end()
     # As if it had been killed between the commit and the tape.
     with Tape.open(lives.engine.folder / "state" / "tape") as tape:
@@ -157,7 +159,7 @@ def test_what_was_decided_and_not_told_any_more_is_told_by_the_next_engine(lives
     lives.begin()
     lives.attach().run(tape=lives.welcome.tape)
     position = replace(filled.position, unrealised=0.0)  # at the fill's own price
-    expected = [(1, acked), (2, replace(filled, position=position))]
+    expected = [(1, acked), (2, placed), (3, replace(filled, position=position))]
     assert expected == [(m.seq, m.body) for m in lives.told(CellCommand)]
 
 

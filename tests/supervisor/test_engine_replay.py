@@ -13,6 +13,7 @@ from bus.messages import (
     Checkpoint,
     Filled,
     Missed,
+    OrderChanged,
     Replayed,
     Resume,
     Signal,
@@ -43,7 +44,8 @@ def test_what_a_cell_heard_it_can_be_told_again_frame_for_frame(engine: EnginePr
     told = [message for _, message in again if isinstance(message, Ticks)]
     assert [m for m in cell.heard if isinstance(m, Ticks)] == told
     commands = [message for _, message in again if isinstance(message, CellCommand)]
-    assert [(1, Acked), (2, Filled)] == [(c.seq, type(c.body)) for c in commands]
+    expected = [(1, Acked), (2, OrderChanged), (3, Filled)]
+    assert expected == [(c.seq, type(c.body)) for c in commands]
     # From there on there is nothing but what is published later.
     send_tick(publisher, "X", start + 50, 100.0, seq=50)
     wait_until(lambda: len(cell.ticks()) == 50, what="50 ticks")
