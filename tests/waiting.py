@@ -11,16 +11,25 @@ T = TypeVar("T")
 
 
 def wait_until(
-    condition: Callable[[], T], timeout: float = 60.0, what: str = "the condition", every: float = 0.005
+    condition: Callable[[], T],
+    timeout: float = 60.0,
+    what: str = "the condition",
+    every: float = 0.005,
+    at_most: float = 0.0,
 ) -> T:
-    """Return the first truthy value of ``condition``; fail after ``timeout`` seconds."""
-    deadline = time.monotonic() + timeout
+    """Return the first truthy value of ``condition``; fail after ``timeout`` seconds.
+
+    It is asked again after ``every`` seconds; with ``at_most`` after a tenth of what was waited so far, up to
+    that. For what it costs something to ask: whoever asks all the time takes that from what is waited for.
+    """
+    begin = time.monotonic()
     while True:
         if value := condition():
             return value
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - begin
+        if waited > timeout:
             raise AssertionError(f"{what} did not come true within {timeout} s; last value: {value!r}")
-        time.sleep(every)
+        time.sleep(max(every, min(at_most, waited / 10)))
 
 
 async def until(

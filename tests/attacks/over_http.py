@@ -165,12 +165,12 @@ def came_of(daemon: Daemon, name: str) -> str:
     """Wait for what comes of an act that trades: a line of its own, or its death."""
 
     def came() -> str | None:
+        deaths = daemon.deaths(name)  # before its words: those of one that is dead are all there
         lines = [line.text for line in daemon.site.log(name) if line.text.startswith(MARK)]
-        deaths = daemon.deaths(name)
         return outcome(lines, died(deaths[-1]) if deaths else None)
 
     try:
-        return str(wait_until(came, timeout=PATIENCE, what="what comes of it"))
+        return str(wait_until(came, timeout=PATIENCE, what="what comes of it", at_most=0.05))
     except AssertionError:
         return "silence"
 

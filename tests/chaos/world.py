@@ -22,8 +22,9 @@ from supervisor.store.journal_reader import JournalReader
 from tests.chaos import deployed, market
 from tests.chaos.processes import Process, below, process
 from tests.chaos.publisher import Progress
-from tests.scenarios.rig import toml
+from tests.scenarios.rig import MAIN, toml
 from tests.supervisor.redis_server import RedisServer
+from tests.tied import tied
 from tests.waiting import wait_until
 
 PATIENCE = 60.0
@@ -117,7 +118,7 @@ class World:
         self.daemon_since = time.monotonic()
         with self.log.open("ab") as log:
             self.daemon = subprocess.Popen(
-                [sys.executable, "-P", "-m", "cli.main", "serve", "--config", self.base / "stratd.toml"],
+                [sys.executable, "-P", "-c", tied(MAIN), "serve", "--config", self.base / "stratd.toml"],
                 env=keep, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
                 start_new_session=True,
             )  # fmt: skip

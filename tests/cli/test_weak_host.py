@@ -42,7 +42,8 @@ class WeakHost:
             return subprocess.Popen(self._line(["serve"]), stderr=log, cwd=ROOT, env=self._environ)
 
     def up(self) -> bool:
-        return self.stratd("status").returncode == 0
+        # To ask costs a process each time: not before there is anybody to ask.
+        return (self.rig.base / "run" / "api.sock").exists() and self.stratd("status").returncode == 0
 
     def _line(self, words: list[str]) -> list[str]:
         return [*self._command, sys.executable, "-m", "cli.main", *words]

@@ -13,9 +13,10 @@ from tests.sandbox.world import World
 
 PURE = sysconfig.get_path("purelib")
 AUTHORS_SIDE = {
-    "api", "books", "boundary", "calls", "checkpoints", "config", "context", "data", "errors", "exports",
-    "forming", "host", "indicator_set", "indicators", "market", "nearest", "outputs", "phases",
-    "remembering", "rolling", "snapshot", "stamping", "state", "timers", "wall",
+    "api", "books", "boundary", "calls", "checkpoints", "config", "context", "data", "errors",
+    "exports", "forming", "host", "in_force", "indicator_set", "indicators", "json_values", "market",
+    "nearest", "outputs", "phases", "questions", "remembering", "rolling", "snapshot", "stamping",
+    "state", "timers", "wall",
 }  # fmt: skip
 """Modules of ``strategies`` that a running strategy needs: not the engine's, not the daemon's."""
 

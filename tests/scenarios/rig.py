@@ -27,6 +27,7 @@ import msgspec
 
 from bus.serving import Serving
 from bus.sockets import Publisher
+from tests.tied import tied
 from tests.waiting import wait_until
 
 MAIN = "from cli.main import main\nmain()\n"
@@ -198,7 +199,8 @@ class Site:
         self.settings = merged(SETTINGS, settings)
         self.environ: dict[str, str] = {}
         """What a daemon finds in its environment, besides what this process has."""
-        self.command = (sys.executable, "-P", "-c", f"{before}\n{MAIN}") if before else STRATD
+        self.program = f"{before}\n{MAIN}"
+        """What the process of a daemon runs."""
         self._daemons: list[Daemon] = []
         for name in ("strategies", "notices"):
             (self.base / name).mkdir()
@@ -349,7 +351,7 @@ class Daemon:
         self.errors = site.base / f"stderr-{path.name}"
         with self.errors.open("w") as stderr:
             self.popen = subprocess.Popen(
-                [*site.command, "serve", "--config", str(site.config)],
+                [sys.executable, "-P", "-c", tied(site.program), "serve", "--config", str(site.config)],
                 env=site.environment({"NOTIFY_SOCKET": str(path), **environ}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -524,8 +526,8 @@ class Daemon:
 
     # ---- waiting --------------------------------------------------------------------------------
     def until(self, condition: Callable[[], Any], what: str) -> Any:
-        """Wait until ``condition`` is true, and return its value."""
-        return wait_until(condition, timeout=PATIENCE, what=what)
+        """Wait until ``condition`` is true, and return its value. Mostly the daemon is asked for it."""
+        return wait_until(condition, timeout=PATIENCE, what=what, at_most=0.05)
 
     def until_state(self, name: str, *states: str, generation: int = 0) -> dict[str, Any]:
         """Wait until a deployment is in one of ``states``, in this generation or a later one."""

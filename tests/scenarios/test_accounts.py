@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.scenarios.holding import BUYS, hold, pump, rows
-from tests.scenarios.rig import Daemon, Feed
+from tests.scenarios.rig import Daemon, Feed, Site
 
 pytestmark = pytest.mark.system
 
@@ -22,13 +22,24 @@ def holding(new_site) -> Iterator[tuple[Daemon, Feed]]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def holder() -> Iterator[Daemon]:
+    """One that holds something, for tests that leave it as it was."""
+    site = Site()
+    try:
+        with hold(site.with_feed()) as (daemon, _):
+            yield daemon
+    finally:
+        site.remove()
+
+
 def latch(daemon: Daemon) -> dict[str, Any] | None:
     daemon.until(lambda: daemon.http.get("/accounts").status_code == 200, "the engine to tell of accounts")
     return daemon.get("accounts/default")["latch"]
 
 
-def test_positions_orders_and_trades_after_a_real_fill(holding):
-    daemon, _ = holding
+def test_positions_orders_and_trades_after_a_real_fill(holder):
+    daemon = holder
     (held,) = daemon.site.stratd("positions", "holder", "--json").json
     assert (1.0, 100.0, "default") == (held["quantity"], held["average_price"], held["account"])
     assert 98.0 == held["guard"]["stop"]
@@ -40,8 +51,8 @@ def test_positions_orders_and_trades_after_a_real_fill(holding):
     assert "guarded by stop 98" in daemon.site.stratd("describe", "holder").out
 
 
-def test_a_latch_outlives_the_engine_and_is_set_once_and_taken_back_once(holding):
-    daemon, _ = holding
+def test_a_latch_outlives_the_engine_and_is_set_once_and_taken_back_once(holder):
+    daemon = holder
     stratd = daemon.site.stratd
     assert (0, "default: paused\n") == stratd("account", "pause", "default", "--reason", "news")[:2]
     before = daemon.part("engine")
@@ -61,8 +72,8 @@ def test_a_latch_outlives_the_engine_and_is_set_once_and_taken_back_once(holding
     daemon.until(lambda: latch(daemon) is None, "nothing that bars it")
 
 
-def test_an_account_that_nobody_has_is_4(holding):
-    daemon, _ = holding
+def test_an_account_that_nobody_has_is_4(holder):
+    daemon = holder
     for verb in ("pause", "kill", "rearm", "show"):
         done = daemon.site.stratd("account", verb, "defalt")
         assert (4, "") == done[:2]
@@ -99,9 +110,8 @@ def test_a_damaged_journal_refuses_to_answer(holding):
         assert 503 == daemon.http.get(f"/{verb}").status_code
 
 
-def test_an_engine_that_is_gone_refuses_to_answer(holding):
-    daemon, _ = holding
-    daemon.site.stratd("account", "pause", "default")
+def test_an_engine_that_is_gone_refuses_to_answer(holder):
+    daemon = holder
     seen: list[int] = []
 
     def look() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import textwrap
 import time
 from collections.abc import Iterator
@@ -97,7 +96,7 @@ def test_s51_a_hang_is_noticed_leaves_its_stack_and_is_restarted(daemon: Daemon,
 
 def test_s52_a_daemon_whose_loop_is_blocked_stops_feeding_the_watchdog_and_is_replaced(site: Site):
     """The test is systemd: it hears no WATCHDOG=1 for twice WatchdogSec, aborts, and starts the next one."""
-    site.command = (sys.executable, "-P", "-c", BLOCKABLE)
+    site.program = BLOCKABLE
     watchdog = {"WATCHDOG_USEC": "2000000"}
     daemon = site.daemon(**watchdog)
     names = ["a", "b", "c"]

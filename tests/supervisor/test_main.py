@@ -12,6 +12,7 @@ import httpx2 as httpx
 import pytest
 
 from tests.supervisor.rig import Rig
+from tests.tied import tied
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
@@ -39,7 +40,7 @@ class Served:
         self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notices.bind(str(rig.base / f"notify-{os.urandom(4).hex()}"))
         self.notices.settimeout(60)
-        self.command = [sys.executable, "-P", "-c", SERVE, str(rig.base / "stratd.toml")]
+        self.command = [sys.executable, "-P", "-c", tied(SERVE), str(rig.base / "stratd.toml")]
         self.process = subprocess.Popen(
             self.command,
             env={**os.environ, "NOTIFY_SOCKET": self.notices.getsockname(), "WATCHDOG_USEC": "3000000"},

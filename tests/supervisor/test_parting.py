@@ -8,7 +8,7 @@ import pytest
 
 from supervisor import parting
 from supervisor.parting import Parting
-from tests.waiting import turn
+from tests.waiting import pause_between, turn
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def play(scenario) -> list[int]:
 async def looks(count: int = 20) -> None:
     """Let it look that often, and more."""
     for _ in range(count):
-        await asyncio.sleep(parting.GOODBYE)
+        await pause_between(parting.GOODBYE)
         await turn()
 
 
