@@ -271,6 +271,8 @@ class Daemon:
             self.actors[deployment.id] = actor
             await actor.account(newest_first[::-1], rebooted=self.premises.rebooted)
             actor.start()
+        for removed in await self.engine.removals.recall(self.actors):
+            self.engine.forget(removed)
 
     def _actor(self, deployment: Deployment, standing: Standing) -> Actor:
         told = functools.partial(self.hub.lines, deployment.id)

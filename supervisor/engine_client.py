@@ -4,7 +4,7 @@ Rules of this file. The engine is exec'ed with a literal environment: no secret 
 Nobody waits for it: an order that does not fit the socket is kept and sent when there is room. Orders to a
 dead engine are dropped on purpose, since ``on_ready`` makes the daemon say everything again that still holds
 (feeds, living cells); an order that must not be lost belongs into what is said again. What was removed is
-nowhere else any more, so the next engine is told of it first of all (``forget``).
+nowhere else any more, so it is written down (``removals``), and the next engine is told of it first of all.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import msgspec
 
 from supervisor.control import EngineNews, EngineOrder, EngineReady, Forget, Forgotten, ShutDown
 from supervisor.pieces import PIECE, Joiner, pieces
+from supervisor.removals import Removals
 from supervisor.tasks import end_task
 
 ENVIRONMENT = {
@@ -76,6 +77,8 @@ class EngineClient:
         self._waiting: deque[bytes] = deque()
         self._to_forget: dict[str, Forget] = {}
         """Removed deployments of which no engine has said yet that they are out of its journal."""
+        self.removals = Removals(state)
+        """The same, for the next daemon."""
         self._joiner = Joiner()
         self._delay = RESTART_FIRST
         self._timer: asyncio.TimerHandle | None = None
@@ -156,7 +159,7 @@ class EngineClient:
             self._flush()
 
     def forget(self, deployment_id: str) -> None:
-        """Have a removed deployment forgotten, by this engine or by the next."""
+        """Have a removed deployment forgotten, by this engine or by the next; ``removals`` owes it."""
         self._to_forget[deployment_id] = order = Forget(deployment_id)
         self.tell(order)
 
@@ -166,14 +169,14 @@ class EngineClient:
         if self._timer is not None:
             self._timer.cancel()
         await end_task(self._restart)
-        if self._process is None:
-            return
-        self.tell(ShutDown(grace))
-        try:
-            await asyncio.wait_for(self._gone.wait(), grace + 1.0)
-        except TimeoutError:
-            self.kill()
-            await self._gone.wait()
+        if self._process is not None:
+            self.tell(ShutDown(grace))
+            try:
+                await asyncio.wait_for(self._gone.wait(), grace + 1.0)
+            except TimeoutError:
+                self.kill()
+                await self._gone.wait()
+        await self.removals.close()
 
     def kill(self) -> None:
         """SIGKILL, if it lives. Its journal was committed to the last answer that it gave."""
@@ -217,6 +220,7 @@ class EngineClient:
                 self._delay = RESTART_FIRST
             elif isinstance(news, Forgotten):
                 self._to_forget.pop(news.deployment_id, None)
+                self.removals.strike(news.deployment_id)
             self._listener.on_news(news)
 
     def _died(self) -> None:

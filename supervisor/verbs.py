@@ -343,9 +343,12 @@ class Verbs:
                 raise Refused(
                     "not_stopped", f"{actor.id} is {actor.life.state}; `stratd stop {actor.id}` first"
                 )
+            removals = self._host.engine.removals
+            await removals.owe(actor.id)
             try:
                 await self._host.in_database(lambda: self._host.store.remove(actor.id))
             except StoreError as error:
+                removals.strike(actor.id)
                 raise Failed(f"cannot remove {actor.id}: {error}") from None
             await actor.part()
             self._actors.pop(actor.id, None)

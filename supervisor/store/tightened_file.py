@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from supervisor.store import whole_file
 from supervisor.tightening import Tightened
 
 NAME: Final = "tightened.json"
@@ -25,14 +25,4 @@ def read(file: Path) -> Books:
 
 def write(file: Path, books: Books) -> None:
     """Replace the file, durably. Raises ``OSError``, and then it is as it was."""
-    new = file.with_suffix(".new")
-    with new.open("wb") as opened:
-        opened.write(msgspec.json.format(msgspec.json.encode(books)))
-        opened.flush()
-        os.fsync(opened.fileno())
-    new.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)  # the new name, too (fsync(2))
-    finally:
-        os.close(folder)
+    whole_file.replace(file, msgspec.json.format(msgspec.json.encode(books)))

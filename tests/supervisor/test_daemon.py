@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from supervisor.daemon import Daemon
 from supervisor.errors import Failed, Invalid, NotFound, Refused
 from supervisor.schema import Selection, StartRequest
 from supervisor.store.deployments import StoreError
+from supervisor.store.journal_reader import JournalReader
 from tests.supervisor.redis_server import RedisServer
 from tests.supervisor.rig import Scene
 from tests.waiting import pause_between, wait_until
@@ -534,6 +536,30 @@ def test_remove_is_for_the_stopped_and_forgets(rig):
         assert list((rig.base / "state" / "logs").iterdir()) == []
 
     rig.run(scenario)
+
+
+def test_a_removal_that_no_engine_heard_of_is_owed_over_a_restart(rig):
+    async def removed(scene: Scene):
+        await scene.start("a", "idle")
+        await scene.verb("stop", "a")
+        os.kill(scene.daemon.engine.pid, signal.SIGSTOP)  # and is killed before it goes on
+        assert (await scene.port.remove(Selection(ids=["a"]))).outcomes[0].problem is None
+
+    def kept() -> list[str]:
+        with JournalReader.open(rig.base / "state" / "journal.db") as journal:
+            return sorted(journal.summaries())
+
+    rig.run(removed)
+    assert ["a"] == kept()
+
+    async def forgotten(scene: Scene):
+        async def struck():
+            return json.loads((rig.base / "state" / "removed.json").read_text()) == []
+
+        await scene.until(struck, "an engine that has forgotten it")
+
+    rig.run(forgotten)
+    assert [] == kept()
 
 
 def test_a_name_that_was_removed_is_free_at_once(rig):
