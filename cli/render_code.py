@@ -17,6 +17,7 @@ def versions(found: CodeVersions) -> Sheet:
             Column("AS", 4),
             Column("REGISTERED", 1),
             Column("BY", 3, flexible=True),
+            Column("FOR", 3),
             Column("IN USE", 2, right=True),
         ),
         tuple(
@@ -27,6 +28,7 @@ def versions(found: CodeVersions) -> Sheet:
                 one.kind,
                 instant(one.registered_at),
                 clean(" from ".join(filter(None, (one.registered_by, one.origin)))),
+                one.owner or "all",
                 str(one.deployments),
             )
             for one in found.versions

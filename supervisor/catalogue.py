@@ -7,6 +7,7 @@ blocks: the daemon runs it on a worker thread and swaps the result in at once, s
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,19 @@ class Catalogue:
         """The version that a name means, where that is not the newest: of code that was registered."""
         self.labels: dict[tuple[str, str], Label] = {}
         """Words beside registered versions, by name and version."""
+
+    def without(self, references: Collection[str], places: Collection[str]) -> Catalogue:
+        """Return the same without some versions (``NAME@VERSION``), and without what is broken at ``places``.
+
+        For whoever may not know of them: to look, not to scan.
+        """
+        seen = copy(self)
+        found = {name: one for name, one in self._scan.found.items() if name not in references}
+        broken = {path: one for path, one in self._scan.broken.items() if path not in places}
+        seen._scan = plugins.Catalogue(found, broken)  # noqa: SLF001  (one of this class)
+        meant = self.preferred.items()
+        seen.preferred = {name: version for name, version in meant if f"{name}@{version}" not in references}
+        return seen
 
     def look_in(self, folders: Sequence[Path]) -> None:
         """Search other folders from the next scan on."""

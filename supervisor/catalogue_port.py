@@ -39,12 +39,12 @@ class Strategies:
 
     async def strategies(self, *, account: str | None = None) -> list[StrategyRow]:
         """Return every sound strategy, by name, with what its deployments make of it."""
-        return listing.rows(self._daemon.catalogue.current(), self._used(account))
+        return listing.rows(self._seen(account).current(), self._used(account))
 
     async def catalogue(self, *, account: str | None = None) -> list[StrategyView]:
         """Return every version of every strategy, broken folders included."""
         used = Counter((one.strategy, one.version) for one in self._used(account))
-        return self._daemon.catalogue.views(used)
+        return self._seen(account).views(used)
 
     async def strategy(self, reference: str, *, account: str | None = None) -> StrategyDetail:
         """Return everything about one version: that of ``NAME@VERSION``, or the one that ``NAME`` means."""
@@ -52,25 +52,27 @@ class Strategies:
 
     def detail(self, reference: str, account: str | None) -> StrategyDetail:
         """Return what ``strategy`` answers, at once."""
-        catalogue = self._daemon.catalogue
+        catalogue = self._seen(account)
         found = catalogue.look_up(reference)
+        record = self._daemon.registrar.library.records.get((found.name, found.version))
         return listing.detail(
             found,
             [one for one in self._used(account) if one.strategy == found.name],
             view=catalogue.view_of(found.path) or StrategyView(name=found.name, version=found.version),
             versions=catalogue.versions(found.name),
             registered=found.path in catalogue.registered,
+            owner=record.owner if record else "",
         )
 
-    async def strategy_schema(self, reference: str) -> dict[str, Any]:
+    async def strategy_schema(self, reference: str, *, account: str | None = None) -> dict[str, Any]:
         """Return the JSON Schema of a strategy's parameters; one that declares none takes any."""
-        found = self._daemon.catalogue.look_up(reference)
+        found = self._seen(account).look_up(reference)
         document = found.schema.json_schema() if found.schema else {"$schema": DIALECT, "type": "object"}
         return {**document, "title": found.reference}
 
     async def strategy_source(self, reference: str, *, account: str | None = None) -> SourceView:
-        """Return the code of a strategy, as cells are shown it; of code another account's is refused."""
-        entry = self._daemon.catalogue.find(reference)
+        """Return the code of a strategy, as cells are shown it; what is another account's is unknown."""
+        entry = self._seen(account).find(reference)
         self._daemon.registrar.open_to(account or "", entry.name, entry.version)
         path = Path(entry.stored or entry.code_path)
         try:
@@ -84,18 +86,22 @@ class Strategies:
             files=[SourceFile(name=one.path, size=one.size, text=_text(one.content)) for one in files],
         )
 
-    async def validate_parameters(self, reference: str, parameters: Mapping[str, Any]) -> ParametersReport:
+    async def validate_parameters(
+        self, reference: str, parameters: Mapping[str, Any], *, account: str | None = None
+    ) -> ParametersReport:
         """Return what a strategy would make of ``parameters``, or everything that is wrong with them."""
-        catalogue = self._daemon.catalogue
+        catalogue = self._seen(account)
         entry = catalogue.find(reference)
         try:
             return ParametersReport(ok=True, effective=catalogue.parameters(entry, parameters, {}))
         except Invalid as error:
             return ParametersReport(ok=False, errors=list(error.errors))
 
-    async def rescan(self) -> RescanResult:
-        """Search the strategy folders again."""
-        return await self._daemon.rescan()
+    async def rescan(self, *, account: str | None = None) -> RescanResult:
+        """Search the strategy folders again; with an ``account`` nothing is told of what is of others."""
+        before = self._seen(account).views({}) if account else []
+        found = await self._daemon.rescan()
+        return listing.told(found, before, self._seen(account).views({})) if account else found
 
     async def unregister(self, reference: str, *, by: str) -> RescanResult:
         """Take what was registered out of the catalogue: of a path the files stay, of code they go."""
@@ -119,6 +125,10 @@ class Strategies:
             raise Failed(f"cannot forget {path}: {error}") from None
         daemon.events.note("strategy_unregistered", f"{reference} ({path}) by {by}")
         return await daemon.rescan()
+
+    def _seen(self, account: str | None) -> Catalogue:
+        """Return the catalogue as callers of ``account`` have it, all of it for those of none."""
+        return self._daemon.registrar.library.seen_by(account or "")
 
     def _used(self, account: str | None) -> list[Used]:
         return [

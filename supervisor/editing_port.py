@@ -25,7 +25,7 @@ class Editing(Strategies):
     ) -> StrategyDetail:
         """Give a version other words. ``agreed`` is asked of it as it is, at the moment of the change."""
         daemon, account = self._daemon, who.account or None
-        found = daemon.catalogue.look_up(reference)
+        found = self._seen(account).look_up(reference)
         if (found.name, found.version) not in daemon.registrar.library.records:
             raise Refused(
                 "not_registered",

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from strategies.plugins import Found
 from supervisor.life import State
-from supervisor.schema import StrategyView
+from supervisor.schema import RescanResult, StrategyView
 from supervisor.schema.catalogue import StrategyDetail, StrategyRow, StrategyStatus
 
 _STATUS: Final[tuple[tuple[StrategyStatus, frozenset[State]], ...]] = (
@@ -58,8 +58,31 @@ def facts(found: Found, used: Sequence[Used]) -> dict[str, Any]:
     }
 
 
+def told(found: RescanResult, before: Iterable[StrategyView], now: Iterable[StrategyView]) -> RescanResult:
+    """Return what a scan found, without what was not seen ``before`` and is not seen ``now``.
+
+    That is for callers of an account, who may not know even the names of the rest.
+    """
+    had = {f"{one.name}@{one.version}" for one in before}
+    views = list(now)
+    has = {f"{one.name}@{one.version}" for one in views}
+    broken = {one.path for one in views if one.state == "broken"}
+    return RescanResult(
+        added=[one for one in found.added if one in has],
+        changed=[one for one in found.changed if one in has],
+        removed=[one for one in found.removed if one in had],
+        broken={path: why for path, why in found.broken.items() if path in broken},
+    )
+
+
 def detail(
-    found: Found, used: Sequence[Used], *, view: StrategyView, versions: list[str], registered: bool
+    found: Found,
+    used: Sequence[Used],
+    *,
+    view: StrategyView,
+    versions: list[str],
+    registered: bool,
+    owner: str = "",
 ) -> StrategyDetail:
     """Return everything about one version; ``used`` are the deployments of its name."""
     return StrategyDetail(
@@ -76,4 +99,5 @@ def detail(
         timeframes=list(found.timeframes),
         warmup=found.warmup,
         deployments=[one.id for one in used if one.version == found.version],
+        owner=owner,
     )

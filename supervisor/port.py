@@ -211,8 +211,14 @@ class Port(
         return self._daemon.signals.read(deployment_id, after, n, follow=follow)
 
     # ---- verbs ----------------------------------------------------------------------------------
-    async def start(self, request: StartRequest, *, owner: bool = False) -> StartResult:
+    async def start(
+        self, request: StartRequest, *, owner: bool = False, account: str | None = None
+    ) -> StartResult:
         """Create the deployment if it is new, else start it as it was."""
+        if account and request.strategy is not None:
+            found = self._seen(account).look_up(request.strategy)
+            # This very version: what the name means could be another one's by the time that it is created.
+            request = request.model_copy(update={"strategy": found.reference})
         actor, created, changed = await self._daemon.verbs.start(request, owner=owner)
         return StartResult(created=created, changed=changed, deployment=self._row(actor))
 

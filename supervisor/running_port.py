@@ -15,12 +15,14 @@ class Running:
 
     _daemon: Daemon
 
-    async def execute(self, request: ExecuteRequest, *, owner: bool = False) -> ExecuteResult:
+    async def execute(
+        self, request: ExecuteRequest, *, owner: bool = False, account: str | None = None
+    ) -> ExecuteResult:
         """Create a deployment under a new id, and start it."""
         daemon = self._daemon
-        found = daemon.catalogue.look_up(request.strategy_id)
-        account = daemon.settings.accounts.get(request.account or "default")
-        capital = account.capital if account else None
+        found = daemon.registrar.library.seen_by(account or "").look_up(request.strategy_id)
+        trades_for = daemon.settings.accounts.get(request.account or "default")
+        capital = trades_for.capital if trades_for else None
         while True:
             wanted = executing.start_of(request, found, daemon.actors, capital)
             try:
@@ -42,8 +44,8 @@ class Running:
             parameters=mine.parameters,
         )
 
-    async def backtest(self, request: BacktestRequest) -> None:
+    async def backtest(self, request: BacktestRequest, *, account: str | None = None) -> None:
         """Judge what a backtest is asked for, and say that there is none yet: raises in any case."""
-        catalogue = self._daemon.catalogue
+        catalogue = self._daemon.registrar.library.seen_by(account or "")
         catalogue.parameters(catalogue.find(request.strategy_id), request.parameters, {})
         raise Unsupported("this version of stratd runs no backtests; nothing is wrong with the request")

@@ -72,13 +72,13 @@ DECISIONS: Final[dict[str, Decision]] = {
     # strategies
     "strategies": counted,
     "catalogue": counted,
-    "rescan": passes,
+    "rescan": counted,
     "register": denied,
     "unregister": denied,
     "strategy": counted,
-    "strategy_schema": passes,
-    "strategy_source": counted,  # and refused of code that another account registered
-    "validate_parameters": passes,
+    "strategy_schema": counted,
+    "strategy_source": counted,
+    "validate_parameters": counted,
     # markets
     "symbols": counted,
     "calendar": passes,
@@ -102,7 +102,7 @@ DECISIONS: Final[dict[str, Decision]] = {
     "label_strategy": passes,
     "replace_code": passes,
     "execute": executed,
-    "backtest": passes,
+    "backtest": counted,
     # one deployment
     "change": one_deployment,
     "promote": promoted,

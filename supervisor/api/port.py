@@ -78,10 +78,13 @@ class DaemonPort(
         """Return everything about one deployment, its last five deaths first to last."""
         ...
 
-    async def start(self, request: StartRequest, *, owner: bool = False) -> StartResult:
+    async def start(
+        self, request: StartRequest, *, owner: bool = False, account: str | None = None
+    ) -> StartResult:
         """Create the deployment if it is new, else start it as it was. A running one is left alone.
 
-        ``owner``: root asks, or the daemon's own user; only they may say that code is trusted.
+        ``owner``: root asks, or the daemon's own user; only they may say that code is trusted. With an
+        ``account`` registered code of others is unknown.
         """
         ...
 

@@ -157,7 +157,7 @@ async def started(within: Within, call: Call, request: StartRequest, **asked: An
             ids = await within.ids()
             raise NotFound("deployment", request.id, near_matches(request.id, ids), CREATES)
         request = request.model_copy(update={"account": within.account})
-    return await call(request, **asked)
+    return await call(request, **{**asked, "account": within.account})
 
 
 async def promoted(
@@ -209,11 +209,12 @@ async def executed(within: Within, call: Call, request: ExecuteRequest, **asked:
     """A new deployment of a strategy, which becomes its own."""
     if request.account not in (None, within.account):
         raise Refused(RULE, f"this key is bound to the account {within.account!r}, not {request.account!r}")
-    return await call(request.model_copy(update={"account": within.account}), **asked)
+    mine = request.model_copy(update={"account": within.account})
+    return await call(mine, **{**asked, "account": within.account})
 
 
 async def counted(within: Within, call: Call, *args: Any, **asked: Any) -> Any:
-    """Of no account, but for what is said of deployments there: those of its own alone."""
+    """Of no account, but for deployments and registered code: those of its own, and what is everybody's."""
     return await call(*args, **{**asked, "account": within.account})
 
 

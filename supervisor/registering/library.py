@@ -17,6 +17,7 @@ from supervisor.catalogue import Catalogue
 from supervisor.errors import Failed, NotFound, Unavailable, near_matches
 from supervisor.registering import archive
 from supervisor.registering.labels import Label
+from supervisor.registering.owners import sees
 from supervisor.registering.shelf import Shelf
 from supervisor.registering.versions import active, undone_by_rollback
 from supervisor.store.code_versions import Activation, CodeRecord, CodeVersionStore
@@ -46,6 +47,8 @@ class Library:
         self._shelf = shelf
         self._in_database = in_database
         self._catalogue = catalogue
+        self._places: dict[tuple[str, str], str] = {}
+        """Where each version lies, without a link in it."""
         self._activations: list[Activation] = []
         self._compared = False
         """Whether every folder was compared with its hash: once in the life of a daemon."""
@@ -61,15 +64,18 @@ class Library:
         self._activations = self._store.activations()
         self.trouble = {}
         found: list[str] = []
+        places: dict[tuple[str, str], str] = {}
         for record in self.records.values():
             path = self._shelf.path(record.name, record.version, record.entry)
             sound = path.exists() if self._compared else self._shelf.holds(path, record.code_hash)
             if not sound:
                 self._restore(record)
             found.append(str(path))
+            places[record.name, record.version] = str(path.resolve())
         if not self._compared:
             self._shelf.sweep()
         self._compared = True
+        self._places = places
         self._catalogue.preferred = active(self._activations, self.records)
         self._catalogue.labels = {(one.name, one.version): one for one in self._store.labels()}
         return found
@@ -83,21 +89,29 @@ class Library:
             self.trouble[id_of(record)] = f"cannot be made again: {error}"
 
     # ---- looking ----------------------------------------------------------------------------------
-    def of_name(self, name: str) -> list[CodeRecord]:
+    def seen_by(self, account: str) -> Catalogue:
+        """Return the catalogue as callers of ``account`` have it; "" is of none, who have all of it."""
+        hidden = {key: one for key, one in self.records.items() if not sees(one, account)}
+        if not hidden:
+            return self._catalogue
+        places = {self._places.get(key, "") for key in hidden}
+        return self._catalogue.without({id_of(one) for one in hidden.values()}, places)
+
+    def of_name(self, name: str, account: str = "") -> list[CodeRecord]:
         """Return the versions of ``name`` (or of the name in ``NAME@VERSION``), the oldest first.
 
-        Raises ``NotFound``.
+        Raises ``NotFound``, also of what callers of ``account`` do not see.
         """
         plain = name.partition("@")[0]
-        mine = [one for one in self.records.values() if one.name == plain]
+        seen = [one for one in self.records.values() if sees(one, account)]
+        mine = [one for one in seen if one.name == plain]
         if not mine:
-            near = near_matches(plain, {known for known, _ in self.records})
-            raise NotFound("registered strategy", plain, near)
+            raise NotFound("registered strategy", plain, near_matches(plain, {one.name for one in seen}))
         return mine
 
-    def one(self, name: str, version: str) -> CodeRecord:
-        """Return one version. Raises ``NotFound``."""
-        mine = self.of_name(name)
+    def one(self, name: str, version: str, account: str = "") -> CodeRecord:
+        """Return one version. Raises ``NotFound``, also of what callers of ``account`` do not see."""
+        mine = self.of_name(name, account)
         found = next((one for one in mine if one.version == version), None)
         if found is None:
             raise NotFound("version", version, near_matches(version, [one.version for one in mine]))

@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
+from msgspec.structs import replace
+
 from strategies.plugins import Broken, Found, inspect
 from supervisor.actor import Actor
 from supervisor.catalogue import Catalogue
@@ -22,6 +24,7 @@ from supervisor.events import EventLog
 from supervisor.host import Host
 from supervisor.registering.checks import Checks, Registrant, Tally
 from supervisor.registering.library import Library, Thread, id_of
+from supervisor.registering.owners import changes, owner_of_next, reads, sees
 from supervisor.registering.shelf import Shelf
 from supervisor.registering.submission import Submission
 from supervisor.schema import CheckReport, CodeVersion, CodeVersions, Progress, Registration, RescanResult
@@ -138,6 +141,8 @@ class Registrar:
         if not mine and elsewhere:
             raise Refused("name_taken", f"{plugin.name} is the name of the strategy at {elsewhere[0]}")
         for one in mine:
+            if not sees(one, who.account):
+                raise Refused("name_taken", f"the name {plugin.name} is taken; choose another")
             _may_touch(one, who)
         if (plugin.name, plugin.version) in records:
             return
@@ -167,9 +172,11 @@ class Registrar:
             # Asked again: while this was tried, somebody else may have come to have the name.
             self._may_have(plugin, submission, who)
             agreed()
-            same = self.library.records.get((record.name, record.version))
+            known = self.library.records
+            same = known.get((record.name, record.version))
             if same is not None:
                 return same, False  # handed in twice, and the other was quicker
+            record = replace(record, owner=owner_of_next(known.values(), record.name, who.account))
             await self.library.add(record, path, submission.files)
             await self._daemon.rescan()
         self._note("code_registered", record, who)
@@ -185,10 +192,10 @@ class Registrar:
     def versions(self, name: str, account: str | None = None) -> CodeVersions:
         """Return every version of a name, the newest first. Raises ``NotFound``.
 
-        With an ``account`` deployments of others count for nothing, and who else registered what, and from
-        where, is not told.
+        With an ``account`` what is of others is not there, their deployments count for nothing, and who else
+        registered what, and from where, is not told.
         """
-        mine = self.library.of_name(name)
+        mine = self.library.of_name(name, account or "")
         plain = mine[0].name
         return CodeVersions(
             name=plain,
@@ -197,20 +204,20 @@ class Registrar:
         )
 
     def open_to(self, account: str, name: str, version: str) -> None:
-        """Raise ``Refused`` if this is code that another account registered; "" is bound to none."""
+        """Raise ``Refused`` if callers of ``account`` may not read this code; "" is of none."""
         record = self.library.records.get((name, version))
-        if record is not None:
-            _of_account(record, account)
+        if record is not None and not reads(record, account):
+            raise Refused("account", f"{record.name} was not registered for the account {account!r}")
 
     async def content(self, name: str, version: str, who: Registrant) -> bytes:
         """Return the files of a version as a zip. Raises ``NotFound``, ``Refused``."""
-        record = self.library.one(name, version)
-        _may_touch(record, who)
+        record = self.library.one(name, version, who.account)
+        self.open_to(who.account, record.name, record.version)
         return await self.library.content(record)
 
     async def activate(self, name: str, version: str, who: Registrant) -> CodeVersions:
         """Let ``name`` mean this version from the next start on. Raises ``NotFound``, ``Refused``."""
-        record = self.library.one(name, version)
+        record = self.library.one(name, version, who.account)
         _may_touch(record, who)
         await self._activate(record, who)
         return self.versions(record.name, who.account or None)
@@ -229,7 +236,7 @@ class Registrar:
         self, name: str, version: str, words: Mapping[str, str | None], who: Registrant, agreed: Agreed
     ) -> None:
         """Give a version other words beside its content. Raises ``NotFound``, ``Refused``."""
-        record = self.library.one(name, version)
+        record = self.library.one(name, version, who.account)
         _may_touch(record, who)
         async with self._changing:
             self.library.one(name, version)  # it may have been deleted while this waited
@@ -240,7 +247,7 @@ class Registrar:
 
     async def roll_back(self, name: str, who: Registrant) -> CodeVersions:
         """Let ``name`` mean the version that it meant before. Raises ``NotFound``, ``Refused``."""
-        newest = self.library.of_name(name)[-1]
+        newest = self.library.of_name(name, who.account)[-1]
         _may_touch(newest, who)
         async with self._changing:
             if not await self.library.roll_back(newest.name, time.time_ns(), who.name[:256]):
@@ -252,7 +259,7 @@ class Registrar:
 
     async def remove(self, name: str, version: str, who: Registrant) -> None:
         """Delete a version that no deployment has, and that is not the active one of several."""
-        record = self.library.one(name, version)
+        record = self.library.one(name, version, who.account)
         _may_touch(record, who)
         async with self._changing:
             if self._users(record):
@@ -288,6 +295,7 @@ class Registrar:
             origin=record.origin if told else "",
             size=record.size,
             deployments=len(self._users(record, account)),
+            owner=record.owner,
         )
 
     def _note(self, kind: str, record: CodeRecord, who: Registrant) -> None:
@@ -296,9 +304,5 @@ class Registrar:
 
 
 def _may_touch(record: CodeRecord, who: Registrant) -> None:
-    _of_account(record, who.account)
-
-
-def _of_account(record: CodeRecord, account: str) -> None:
-    if account and record.account != account:
-        raise Refused("account", f"{record.name} was not registered for the account {account!r}")
+    if not changes(record, who.account):
+        raise Refused("account", f"{record.name} was not registered for the account {who.account!r}")

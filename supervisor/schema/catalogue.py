@@ -53,8 +53,9 @@ class StrategyList(View):
 class StrategyDetail(StrategyRow):
     """One version of a strategy. ``versions`` are all that there are of its name.
 
-    ``registered``: it was registered by a path or as source, and can be removed again. ``deployments`` are
-    the ids of those that run this version.
+    ``registered``: it was registered by a path or as source, and can be removed again. ``owner`` is the
+    account whose keys alone see and run it, "" for everybody's. ``deployments`` are the ids of those that run
+    this version.
     """
 
     version: str
@@ -69,6 +70,7 @@ class StrategyDetail(StrategyRow):
     timeframes: list[str] = []
     warmup: int = 0
     deployments: list[str] = []
+    owner: str = ""
 
 
 class SourceFile(View):

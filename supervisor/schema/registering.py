@@ -96,7 +96,8 @@ class CodeVersion(View):
     """One version of registered code: it never changes. ``active`` is what its name means without one.
 
     ``kind`` is how it was handed in; ``registered_at`` unix ns; ``registered_by`` who, ``origin`` from where;
-    ``size`` bytes of all its files; ``deployments`` counts those that have it.
+    ``size`` bytes of all its files; ``deployments`` counts those that have it; ``owner`` is the account whose
+    keys alone see and run it, "" for everybody's.
     """
 
     id: str
@@ -110,6 +111,7 @@ class CodeVersion(View):
     origin: str = ""
     size: int
     deployments: int = 0
+    owner: str = ""
 
 
 class CodeVersions(View):

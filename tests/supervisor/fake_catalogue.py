@@ -74,7 +74,7 @@ class FakeCatalogue:
             found, self._used(account), view=view, versions=[found.version], registered=True
         )
 
-    async def strategy_schema(self, reference: str) -> dict[str, Any]:
+    async def strategy_schema(self, reference: str, *, account: str | None = None) -> dict[str, Any]:
         self._known(reference)
         return SCHEMA.json_schema()
 
@@ -83,7 +83,9 @@ class FakeCatalogue:
         files = [SourceFile(name="strategy.py", size=12, text="import this\n"), SourceFile(name="m", size=9)]
         return SourceView(id=found.name, version=found.version, code_hash=found.code_hash, files=files)
 
-    async def validate_parameters(self, reference: str, parameters: Mapping[str, Any]) -> ParametersReport:
+    async def validate_parameters(
+        self, reference: str, parameters: Mapping[str, Any], *, account: str | None = None
+    ) -> ParametersReport:
         self._known(reference)
         checked = SCHEMA.check(parameters)
         if checked.problems:
@@ -97,7 +99,7 @@ class FakeCatalogue:
             raise Refused("in_use", f"{reference} is the strategy of {', '.join(users)}; remove those first")
         return RescanResult(removed=[CROSSOVER.reference])
 
-    async def rescan(self) -> RescanResult:
+    async def rescan(self, *, account: str | None = None) -> RescanResult:
         self.calls.append(("rescan",))
         return RescanResult(added=["crossover@1.0.0"])
 

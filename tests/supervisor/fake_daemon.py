@@ -152,7 +152,9 @@ class FakeDaemon(
         ]  # fmt: skip
 
     # ---- changing ----
-    async def start(self, request: StartRequest, *, owner: bool = False) -> StartResult:
+    async def start(
+        self, request: StartRequest, *, owner: bool = False, account: str | None = None
+    ) -> StartResult:
         self._stumble()
         self.calls.append(("start", request))
         self.owner = owner

@@ -15,7 +15,9 @@ class FakeRunning:
     rows: dict[str, DeploymentRow]
     capital: float | None = 50_000.0
 
-    async def execute(self, request: ExecuteRequest, *, owner: bool = False) -> ExecuteResult:
+    async def execute(
+        self, request: ExecuteRequest, *, owner: bool = False, account: str | None = None
+    ) -> ExecuteResult:
         found = self._known(request.strategy_id)
         wanted = executing.start_of(request, found, self.rows, self.capital)
         await self.start(wanted, owner=owner)
@@ -33,11 +35,13 @@ class FakeRunning:
             parameters=dict(request.parameters),
         )
 
-    async def backtest(self, request: BacktestRequest) -> None:
+    async def backtest(self, request: BacktestRequest, *, account: str | None = None) -> None:
         self._known(request.strategy_id)
         raise Unsupported("this version of stratd runs no backtests; nothing is wrong with the request")
 
-    async def start(self, request: StartRequest, *, owner: bool = False) -> StartResult:
+    async def start(
+        self, request: StartRequest, *, owner: bool = False, account: str | None = None
+    ) -> StartResult:
         raise NotImplementedError
 
     def _known(self, reference: str) -> Found:

@@ -48,7 +48,7 @@ class CataloguePort(Protocol):
     async def strategies(self, *, account: str | None = None) -> list[StrategyRow]:
         """Return every sound strategy, by name, with what its deployments make of it.
 
-        With an ``account`` those of others count for nothing.
+        With an ``account``, here and below, those of others count for nothing, and their code is unknown.
         """
         ...
 
@@ -60,23 +60,25 @@ class CataloguePort(Protocol):
         """Return everything about one version: that of ``NAME@VERSION``, or the one that ``NAME`` means."""
         ...
 
-    async def strategy_schema(self, reference: str) -> dict[str, Any]:
+    async def strategy_schema(self, reference: str, *, account: str | None = None) -> dict[str, Any]:
         """Return the JSON Schema of a strategy's parameters; one that declares none takes any."""
         ...
 
     async def strategy_source(self, reference: str, *, account: str | None = None) -> SourceView:
         """Return the code of a strategy, as cells are shown it.
 
-        With an ``account`` code that was not registered for that one is refused; folders are everybody's.
+        With an ``account`` registered code of others is unknown; folders are everybody's.
         """
         ...
 
-    async def validate_parameters(self, reference: str, parameters: Mapping[str, Any]) -> ParametersReport:
+    async def validate_parameters(
+        self, reference: str, parameters: Mapping[str, Any], *, account: str | None = None
+    ) -> ParametersReport:
         """Return what a strategy would make of ``parameters``, or everything that is wrong with them."""
         ...
 
-    async def rescan(self) -> RescanResult:
-        """Search the strategy folders again."""
+    async def rescan(self, *, account: str | None = None) -> RescanResult:
+        """Search the strategy folders again; with an ``account`` nothing is told of what is of others."""
         ...
 
     async def register(self, path: str) -> StrategyView:

@@ -14,11 +14,13 @@ from supervisor.schema.running import BacktestRequest, ExecuteRequest, ExecuteRe
 class RunningPort(Protocol):
     """The daemon, as these routes see it. Every method may raise the errors of supervisor/errors.py."""
 
-    async def execute(self, request: ExecuteRequest, *, owner: bool = False) -> ExecuteResult:
-        """Create a deployment under a new id, and start it."""
+    async def execute(
+        self, request: ExecuteRequest, *, owner: bool = False, account: str | None = None
+    ) -> ExecuteResult:
+        """Create a deployment under a new id, and start it; with an ``account`` code of others is unknown."""
         ...
 
-    async def backtest(self, request: BacktestRequest) -> None:
+    async def backtest(self, request: BacktestRequest, *, account: str | None = None) -> None:
         """Judge what a backtest is asked for, and say that there is none yet: raises in any case."""
         ...
 

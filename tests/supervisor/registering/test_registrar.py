@@ -102,7 +102,7 @@ def test_of_two_accounts_that_want_a_name_at_once_one_has_it_and_the_other_is_to
     async def scenario(scene: Scene):
         found = await scene.both(scene.register(code(1), ANNE), scene.register(code(2), BERT))
         (lost,) = [one for one in found if isinstance(one, Refused)]
-        assert lost.rule == "account"
+        assert lost.rule == "name_taken"
         assert {one.account for one in scene.registrar.library.records.values()} in ({"a"}, {"b"})
         assert scene.notes == ["code_registered"]
 
@@ -145,32 +145,29 @@ def test_what_was_deleted_while_somebody_waited_to_activate_it_is_not_activated(
     play(scenario)
 
 
-def test_the_source_is_for_the_account_that_registered_it(play):
+def test_of_who_else_runs_what_is_everybodys_an_account_learns_nothing(play):
     async def scenario(scene: Scene):
-        version = (await scene.register(code(1), ANNE)).version.version
-        for account in ("a", ""):
-            scene.registrar.open_to(account, "mine", version)
-        scene.registrar.open_to("b", "moving_average_crossover", "1.0.0")  # of a folder: everybody's
-        with pytest.raises(Refused, match="account"):
-            scene.registrar.open_to("b", "mine", version)
+        root = Registrant(name="root", origin="10.0.0.7")
+        version = (await scene.register(code(1), root)).version.version
+        theirs = SimpleNamespace(strategy="mine", version=version, account="b")
+        scene.actors["of-bert"] = SimpleNamespace(deployment=theirs)
+        [hers] = scene.registrar.versions("mine", "a").versions
+        assert ("", "", 0) == (hers.registered_by, hers.origin, hers.deployments)
+        [his] = scene.registrar.versions("mine", "b").versions
+        assert ("", "", 1) == (his.registered_by, his.origin, his.deployments)
+        [whole] = scene.registrar.versions("mine").versions
+        assert ("root", "10.0.0.7", 1) == (whole.registered_by, whole.origin, whole.deployments)
 
     play(scenario)
 
 
-def test_of_what_others_registered_and_run_an_account_learns_nothing(play):
+def test_who_runs_a_version_of_an_account_is_not_named_to_it(play):
     async def scenario(scene: Scene):
-        anne = Registrant(name="anne", account="a", origin="10.0.0.7")
-        version = (await scene.register(code(1), anne)).version.version
+        version = (await scene.register(code(1), ANNE)).version.version
         theirs = SimpleNamespace(strategy="mine", version=version, account="b")
         scene.actors["of-bert"] = SimpleNamespace(deployment=theirs)
-        [hers] = scene.registrar.versions("mine", "a").versions
-        assert ("anne", "10.0.0.7", 0) == (hers.registered_by, hers.origin, hers.deployments)
-        [his] = scene.registrar.versions("mine", "b").versions
-        assert ("", "", 1) == (his.registered_by, his.origin, his.deployments)
-        [whole] = scene.registrar.versions("mine").versions
-        assert ("anne", 1) == (whole.registered_by, whole.deployments)
         with pytest.raises(Refused, match="is what a deployment of another account has") as refused:
-            await scene.registrar.remove("mine", version, anne)
+            await scene.registrar.remove("mine", version, ANNE)
         assert "of-bert" not in str(refused.value)
 
     play(scenario)
