@@ -116,6 +116,7 @@ class Runner:
         if isinstance(update, Saved):
             self._saved = update  # covers the signals of the event in hand: sent after them
         elif isinstance(update, Answered):
+            self._flush()  # what came before the question leaves before its answer
             self._speech.say_answer(update)
         else:
             self._speech.say_update(update)
@@ -148,7 +149,8 @@ class Runner:
             if self._parts:
                 payload, self._parts = b"".join(self._parts), []  # noqa: PLW2901 - the first one's pieces
             event = _decode(topic, payload)
-            self._signals += self._host.handle(event)
+            signals = self._host.handle(event)  # which may flush: so not within the next line
+            self._signals += signals
             took = clock.leave()
             # Early, when others may be waiting for them; before the checkpoint that covers them, always.
             if self._saved is not None or (self._signals and took > protocol.SAY_EARLY_AFTER):

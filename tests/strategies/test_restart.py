@@ -16,6 +16,7 @@ from bus.messages import (
     Acked,
     Candle,
     Candles,
+    Commanded,
     FeedStatus,
     Fill,
     Filled,
@@ -202,8 +203,40 @@ class OnParameters(Quiet):
         self.changes = state["changes"]
 
 
+class OnCommands(Quiet):
+    """Does what it was told: by its own state, by chance, and with a timer."""
+
+    def __init__(self) -> None:
+        self.bias = 0.0
+        self.told = 0
+
+    def initialize(self, config):
+        self.ctx.rng.random()  # what is drawn later is from where the checkpoint was
+
+    def on_command(self, name, payload):
+        if name == "refuse":
+            raise ValueError("no")
+        self.told += 1
+        self.bias = payload["bias"] * self.ctx.rng.random()
+        self.ctx.schedule("told", at=self.ctx.now + 30 * SECOND)
+        return {"bias": self.bias}
+
+    def on_candle_complete(self, timeframe, candle, data):
+        return buy(candle.symbol, quantity=abs(self.bias) + 0.1, tags={"told": str(self.told)})
+
+    def on_timer(self, name, ts):
+        return buy("A", leg=name, tags={"bias": str(self.bias)})
+
+    def save_state(self):
+        return {"bias": self.bias, "told": self.told}
+
+    def load_state(self, state, version):
+        self.bias, self.told = state["bias"], state["told"]
+
+
 ALL = [
     OnCandles, OnTicks, OnChance, OnIndicators, OnTimers, OnPositions, OnBoundaries, OnOrders, OnParameters,
+    OnCommands,
 ]  # fmt: skip
 
 
@@ -238,8 +271,11 @@ class Stream:
                     self.timers[name] = Schedule(name, timer.at + timer.every, timer.every)
                 return TimerFired(name, timer.at)
         kind = draw.choices(
-            ["ticks", "candle", "pulse", "ack", "fill", "status", "pause", "resume", "parameters", "order"],
-            [40, 25, 8, 15, 10, 3, 1, 2, 4, 6],
+            [
+                *("ticks", "candle", "pulse", "ack", "fill", "status", "pause", "resume", "parameters"),
+                *("order", "command"),
+            ],
+            [40, 25, 8, 15, 10, 3, 1, 2, 4, 6, 4],
         )[0]
         made = getattr(self, kind)()
         return self.ticks() if made is None else made
@@ -332,6 +368,10 @@ class Stream:
 
     def parameters(self) -> Parameters:
         return Parameters({"size": float(self.random.randint(1, 4))})
+
+    def command(self) -> Commanded:
+        name = self.random.choice(["set_bias", "set_bias", "refuse"])
+        return Commanded(name, b'{"bias":%d}' % self.random.randint(1, 9), self.random.getrandbits(60))
 
 
 def past(seed: int) -> list[Candle]:
