@@ -27,7 +27,7 @@ from strategies.trading.view import LiveGrant, Verdict, View
 
 MAX_EVIDENCE: Final = 4_096
 
-CAUSES: Final = frozenset({"tick", "timer", "feed", "fill", "bound", "stop", "alert"})
+CAUSES: Final = frozenset({"tick", "timer", "feed", "fill", "order", "session", "bound", "stop", "alert"})
 """What ``timeframe`` may name besides a granted one: signals that no candle caused."""
 
 

@@ -9,7 +9,7 @@ from strategies.trading.core import Core, Outcome
 from strategies.trading.terms import Terms
 from strategies.trading.world import Setup
 from tests.strategies.trading.test_routing import live_core, ordered, report
-from tests.strategies.trading.trading_world import T0, running_core, signal
+from tests.strategies.trading.trading_world import T0, running_core, signal, verdicts
 
 
 def send(core: Core, *signals: Signal) -> Outcome:
@@ -68,6 +68,13 @@ def test_by_a_route(status):
     ended = core.on_report(report(order, status, filled=0.25, average_price=100.0), T0 + 3)
     expected = [("working", 0.0), ("partially_filled", 0.25), (status, 0.25)]
     assert expected == told(placed, part, ended)
+
+
+def test_what_a_strategy_answers_to_it_is_let_through():
+    core = running_core()
+    assert ["accepted", "accepted"] == verdicts(
+        send(core, signal(timeframe="order"), signal(timeframe="session", key=2, leg="b"))
+    )
 
 
 def test_of_what_asks_for_no_order_there_is_no_word():
