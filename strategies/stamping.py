@@ -23,8 +23,8 @@ MAX_BYTES: Final = 8_192
 class Cause(Struct, frozen=True):
     """The event that a callback answered: part of the idempotency key, so no clock and no run id.
 
-    ``timeframe`` is the candle's or ``tick``, ``timer``, ``feed``, ``fill``, ``order``, ``session``, ``bound``,
-    ``stop``; ``key`` the candle's close time, what ``tick_key`` gives, else the event's time.
+    ``timeframe`` is the candle's or ``tick``, ``timer``, ``feed``, ``fill``, ``order``, ``session``,
+    ``bound``, ``stop``; ``key`` the candle's close time, what ``tick_key`` gives, else the event's time.
     """
 
     timeframe: str
