@@ -11,7 +11,6 @@ import contextlib
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -44,20 +43,43 @@ def mail_of(target: Target, message: Message, at: datetime) -> EmailMessage:
     return mail
 
 
-class _Seen(smtplib.SMTP):
-    """Shows itself before it connects, so that whoever gives up can hang up. Asks nobody for its own name."""
+class _Attempt:
+    """One mail on its way, and how whoever waits for it gives up: from the loop, while a thread is at it."""
 
-    def __init__(self, show: Callable[[smtplib.SMTP], None], host: str, port: int, **more: Any) -> None:
-        self._show = show
+    def __init__(self) -> None:
+        self._server: smtplib.SMTP | None = None
+        self.given_up = False
+
+    def show(self, server: smtplib.SMTP) -> None:
+        """Take note of who is spoken to."""
+        self._server = server
+
+    def hang_up(self) -> None:
+        """Give up. Said before the socket is looked at: whoever gets one after that finds it said."""
+        self.given_up = True
+        connection = self._server.sock if self._server is not None else None
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Client(smtplib.SMTP):
+    """Shows itself to its attempt before it connects. Its own name it asks of nobody."""
+
+    def __init__(self, attempt: _Attempt, host: str, port: int, **more: Any) -> None:
+        self._attempt = attempt
+        attempt.show(self)
         super().__init__(host, port, local_hostname=socket.gethostname(), timeout=TIMEOUT, **more)
 
-    def connect(self, host: str = "localhost", port: int = 0, source_address: Any = None) -> Any:
-        """Connect, as ``smtplib.SMTP`` does."""
-        self._show(self)
-        return super().connect(host, port, source_address)
+    def getreply(self) -> tuple[int, bytes]:
+        """Wait for an answer, unless nobody waits for that any more."""
+        if self._attempt.given_up:
+            self.close()
+            raise smtplib.SMTPServerDisconnected("given up")
+        return super().getreply()
 
 
-class _SeenTls(_Seen, smtplib.SMTP_SSL):
+class _TlsClient(_Client, smtplib.SMTP_SSL):
     """The same, with TLS from the first byte (RFC 8314)."""
 
 
@@ -67,33 +89,24 @@ class MailChannel:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._thread = ThreadPoolExecutor(1, f"mail {target.name}")
-        self._server: smtplib.SMTP | None = None
 
     async def send(self, message: Message) -> str:
         """Send it. Cancelled, it hangs up."""
-        mail = mail_of(self._target, message, datetime.now(UTC))
+        mail, attempt = mail_of(self._target, message, datetime.now(UTC)), _Attempt()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._send, mail)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._send, mail, attempt)
         except asyncio.CancelledError:
-            self._hang_up()
+            attempt.hang_up()
             raise
 
     async def close(self) -> None:
-        """Hang up, and let go of the thread."""
-        self._hang_up()
+        """Let go of the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _hang_up(self) -> None:
-        server = self._server
-        connection = server.sock if server is not None else None
-        if connection is not None:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
     # ---- on the thread ----------------------------------------------------------------------------
-    def _send(self, mail: EmailMessage) -> str:
+    def _send(self, mail: EmailMessage, attempt: _Attempt) -> str:
         try:
-            server = self._connected()
+            server = self._connected(attempt)
             try:
                 refused = server.send_message(mail, self._target.sender, list(self._target.to))
                 _leave(server)
@@ -104,20 +117,18 @@ class MailChannel:
         except (OSError, UnicodeError) as error:  # ssl.SSLError is one; no name of a host
             why = error.strerror if isinstance(error, OSError) else None
             raise NotDelivered(f"no connection: {self._shown(why or type(error).__name__)}") from None
-        finally:
-            self._server = None
         if refused:
             return f"taken, but not for {', '.join(sorted(refused))}"
         return "250 taken"
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self, attempt: _Attempt) -> smtplib.SMTP:
         target = self._target
         host, port = target.host, target.chosen_port
         context = ssl.create_default_context()
         if target.chosen_security == "tls":
-            server: smtplib.SMTP = _SeenTls(self._show, host, port, context=context)
+            server: smtplib.SMTP = _TlsClient(attempt, host, port, context=context)
         else:
-            server = _Seen(self._show, host, port)
+            server = _Client(attempt, host, port)
         try:
             if target.chosen_security == "starttls":
                 server.starttls(context=context)
@@ -127,9 +138,6 @@ class MailChannel:
             server.close()
             raise
         return server
-
-    def _show(self, server: smtplib.SMTP) -> None:
-        self._server = server
 
     def _error(self, error: smtplib.SMTPException) -> ChannelError:
         code, said = _answer(error)

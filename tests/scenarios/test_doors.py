@@ -22,8 +22,18 @@ SECRETS = {
     "TRADING_GATEWAY_KEY": "secret-of-the-gateway-333",
     "SERVICE_API_KEY": "secret-of-the-services-4444",
     "STRATD_SIGNALS__CURVE_SECRET_KEY": "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6",
+    "STRATD_NOTIFICATIONS__PAGER__URL": "http://127.0.0.1:9/secret-path-of-the-hook-1",
+    "STRATD_NOTIFICATIONS__PAGER__SECRET": "secret-that-signs-55555",
+    "STRATD_NOTIFICATIONS__PHONE__TOKEN": "1:secret-of-the-bot-666666",
 }
-"""The last one is that of ZeroMQ's own documentation."""
+"""The CURVE key is that of ZeroMQ's own documentation."""
+TARGETS = {
+    "STRATD_NOTIFICATIONS__PAGER__KIND": "webhook",
+    "STRATD_NOTIFICATIONS__PHONE__KIND": "telegram",
+    "STRATD_NOTIFICATIONS__PHONE__URL": "http://127.0.0.1:9",
+    "STRATD_NOTIFICATIONS__PHONE__CHAT": "-100",
+}
+ADDED = {"name": "team", "kind": "slack", "url": "http://127.0.0.1:9/secret-path-of-the-team-7"}
 
 
 @pytest.fixture
@@ -31,7 +41,7 @@ def site() -> Iterator[Site]:
     """A site whose daemons listen on a port of their own, and find secrets in their environment."""
     gateway = {"kind": "http", "url": "http://127.0.0.1:9/orders"}
     one = Site(api={"host": HOST, "port": free_port()}, log={"level": "DEBUG"}, routes={"gateway": gateway})
-    one.environ = {**SECRETS, "REDIS_URL": "redis://127.0.0.1:9/0"}
+    one.environ = {**SECRETS, **TARGETS, "REDIS_URL": "redis://127.0.0.1:9/0"}
     yield one
     one.remove()
 
@@ -52,7 +62,7 @@ def asked(admin: httpx.Client, key: str) -> Iterator[tuple[str, bytes]]:
     routes = (
         "status", "config", "system", "events?n=1000", "audit", "api-keys", "accounts", "feeds", "signals",
         "deployments", "deployments/held", "deployments/held/logs", f"deployments/{key}", f"nothing/{key}",
-        f"events?n={key}", "deployments/held/incidents",
+        f"events?n={key}", "deployments/held/incidents", "notifications",
     )  # fmt: skip
     for route in routes:
         answer = admin.get(f"/api/v1/{route}")
@@ -80,18 +90,26 @@ def test_a_secret_appears_in_no_log_answer_file_or_process(site):
     daemon = site.daemon()
     with client(site, SECRETS["API_KEY"]) as admin:
         made = admin.post("/api/v1/api-keys", json={"name": "bot", "scopes": ["read", "admin"]}).json()["key"]
+        assert admin.post("/api/v1/notifications", json=ADDED).status_code == 201
         daemon.start("held", "held")
         daemon.strategy("held").kill()
         wait_until(lambda: daemon.deaths("held"), timeout=PATIENCE, what="a death in the records")
         daemon.until_state("held", "running")
-        secrets = {*SECRETS.values(), made, made.rpartition("_")[2]}
+        secrets = {*SECRETS.values(), ADDED["url"], made, made.rpartition("_")[2]}
+        secrets |= {one.rpartition("/")[2] for one in secrets if "secret-path" in one}
         with client(site, made) as bot:
             seen = [*asked(admin, made), *asked(bot, made)]
+        tests = [admin.post(f"/api/v1/notifications/{name}/test") for name in ("pager", "phone", "team")]
+        assert all(not one.json()["delivered"] for one in tests), "nobody is at port 9"
+        seen += [("a test message", one.content) for one in tests]
         processes = daemon.tree()
         seen += [found for one in processes for found in shown_by(one.pid)]
         assert len(processes) >= 4, "engine, zygote, warden, strategy"
     assert daemon.terminate() == 0
     seen += [("stderr", daemon.stderr().encode()), *texts(site.state), *texts(site.runtime)]
+    kept = str(site.state / "notifications.json")  # the one place, which nobody else may read
+    assert (1, 0o600) == (sum(where == kept for where, _ in seen), Path(kept).stat().st_mode & 0o777)
+    seen = [(where, text) for where, text in seen if where != kept]
     shown = {where for where, text in seen for secret in secrets if secret.encode() in text}
     assert shown == set()
     assert [where for where, text in seen if b"daemon_started" in text], "the log was looked through"
