@@ -13,13 +13,14 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
 
 from supervisor.broadcast import Broadcast
 from supervisor.schema import MirrorView
+from supervisor.store.lineage import Ancestor
 from supervisor.tasks import end_task
 
 RETRY_FIRST = 0.5
@@ -50,13 +51,17 @@ class Worth(StrEnum):
     EMPTY = "empty"  # nothing there: fill it
     OURS = "ours"  # ours, as old as we are or older: go on from its mark
     AHEAD = "ahead"  # ours, but newer than our journal: what we have was put back from somewhere
+    PAST = "past"  # of the directory that ours was restored from, as it was before: put it aside
+    LIVING = "living"  # of that directory, written to since: its daemon runs on
     FOREIGN = "foreign"  # of another state directory
 
 
-def reconcile(theirs: Mark | None, ours: Mark) -> Worth:
-    """Judge a copy by its mark, None where there is none."""
+def reconcile(theirs: Mark | None, ours: Mark, ancestor: Ancestor | None = None) -> Worth:
+    """Judge a copy by its mark, None where there is none; ``ancestor`` is what we were restored from."""
     if theirs is None:
         return Worth.EMPTY
+    if ancestor is not None and theirs.identity == ancestor.identity != ours.identity:
+        return Worth.PAST if 0 < theirs.at < ancestor.at else Worth.LIVING
     if theirs.identity != ours.identity:
         return Worth.FOREIGN
     return Worth.OURS if theirs.seq <= ours.seq else Worth.AHEAD
@@ -129,6 +134,18 @@ class MirrorStore(Protocol):
         ...
 
 
+_REFUSED: Final = {
+    Worth.FOREIGN: (
+        "the copy there is of another state directory; point REDIS_URL at a database of its own, or flush "
+        "this one if it is not needed"
+    ),
+    Worth.LIVING: (
+        "the copy there is of the state directory that this one was restored from, and was written to since: "
+        "a daemon runs on that one; stop it and flush the copy, or point REDIS_URL at a database of its own"
+    ),
+}
+
+
 class Source(Protocol):
     """Where the truth is read from. Every method may read a disk, none may wait for a network."""
 
@@ -150,6 +167,7 @@ class Mirror:
     """One task that keeps the copy like the original. ``touch`` says that something changed.
 
     ``put_aside``: the copy that is there is kept apart before it is written to for the first time.
+    ``ancestor``: so is one of the state directory that this one was restored from.
     """
 
     def __init__(
@@ -159,6 +177,7 @@ class Mirror:
         *,
         on_change: Callable[[str, str], None],
         put_aside: bool = False,
+        ancestor: Ancestor | None = None,
         retry_first: float = RETRY_FIRST,
         quiet: float = QUIET,
     ) -> None:
@@ -166,6 +185,7 @@ class Mirror:
         self._source = source
         self._on_change = on_change
         self._put_aside = put_aside
+        self._ancestor = ancestor
         self._retry_first = retry_first
         self._quiet = quiet
         self._dirty = asyncio.Event()
@@ -232,12 +252,9 @@ class Mirror:
     async def _catch_up(self) -> None:
         """Send everything that the copy lacks. The mark is asked first each time: it tells of a flush."""
         theirs, ours = await self._store.mark(), await self._source.mark()
-        worth = reconcile(theirs, ours)
-        if worth is Worth.FOREIGN:
-            raise MirrorError(
-                "the copy there is of another state directory; point REDIS_URL at a database of its own, or "
-                "flush this one if it is not needed"
-            )
+        worth = reconcile(theirs, ours, self._ancestor)
+        if worth in _REFUSED:
+            raise MirrorError(_REFUSED[worth])
         reset = theirs is None or worth is not Worth.OURS or self._put_aside
         if theirs is None or reset:
             self._sent, self._seq, self._settled = {}, 0, 0
@@ -245,6 +262,12 @@ class Mirror:
             self._sent, self._seq, self._settled = {}, theirs.seq, theirs.settled
         await self._send(ours, reset=reset)
         self._known = True
+        if worth is Worth.PAST and theirs is not None:
+            self._on_change(
+                "mirror_replaced",
+                f"the copy of {theirs.identity}, which this state directory was restored from, is put aside: "
+                f"it goes to record {theirs.seq} and is kept for 30 days under stratd:superseded:",
+            )
 
     async def _send(self, ours: Mark, *, reset: bool) -> None:
         """Send signals first, page by page, and with the last page what they led to."""

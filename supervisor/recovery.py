@@ -26,6 +26,7 @@ from supervisor.mirror_source import DaemonSource
 from supervisor.news import News
 from supervisor.premises import Premises
 from supervisor.signal_tail import SignalTail
+from supervisor.store import lineage
 from supervisor.store.deployments import DeploymentStore, StoreError
 from supervisor.store.journal import Journal
 from supervisor.store.journal_copy import JournalCopy
@@ -73,7 +74,8 @@ async def open_mirror(daemon: Parts) -> Mirror | None:
         identity, _ = daemon.premises.identity()
         unless_kept.pop_all()  # the mirror closes it
     source = DaemonSource(identity, daemon.actors, daemon.signals, lambda: daemon.news.journal_seq)
-    return Mirror(copy, source, on_change=daemon.events.note, put_aside=partly)
+    ancestor = await asyncio.to_thread(lineage.read, daemon.settings.state_dir)
+    return Mirror(copy, source, on_change=daemon.events.note, put_aside=partly, ancestor=ancestor)
 
 
 async def refill(daemon: Parts) -> bool:

@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from supervisor.store import formats, snapshot, tightened_file
+from supervisor.store import formats, lineage, snapshot, tightened_file
 from supervisor.store.formats import Formats
 from supervisor.store.snapshot import SnapshotError
 from supervisor.store.upgrade import DATABASE, JOURNAL, database_path, newest_record
@@ -60,6 +60,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     seq: int
     server: bool
     files: dict[str, Kept]
+    identity: str = ""
+    """Of the state directory; "" in backups of the first versions, or of one that had none."""
 
 
 def make(state_dir: Path, database_url: str, target: Path, *, version: str, now: int) -> Manifest:
@@ -105,6 +107,7 @@ def _gather(state_dir: Path, database: Path | None, folder: Path, *, version: st
         seq=newest_record(folder / JOURNAL),
         server=database is None,
         files=files,
+        identity=lineage.identity_of(state_dir),
     )
 
 

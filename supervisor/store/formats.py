@@ -32,8 +32,8 @@ FORMATS: Final[Mapping[str, int]] = MappingProxyType(
     }
 )
 """What this version reads and writes: the tape's segments with the marks in them (``tape_records``,
-``engine/resume.py``), ``tightened.json``, ``removed.json`` and ``trading.setup`` have none of their own.
-Checkpoints are rows of the journal."""
+``engine/resume.py``), ``tightened.json``, ``removed.json``, ``lineage.json`` and ``trading.setup`` have none
+of their own. Checkpoints are rows of the journal."""
 RESTORING: Final = ".restore.new"
 """There while a backup is put into a directory (restore.py)."""
 _MOST: Final = 65_536

@@ -2,8 +2,8 @@
 
 A backup is the past, and the world has gone on. So numbers go on well beyond its own: no consumer sees one of
 them on another signal. The directory gets another identity, so a mirror that is newer is not mixed with it:
-the daemon leaves it as it is, and says so. Live deployments come back stopped, unless they are wanted as they
-were: a person compares with the broker first.
+it is put aside, since the directory knows what it was restored from (lineage.py). Live deployments come back
+stopped, unless they are wanted as they were: a person compares with the broker first.
 
 Rules of this file. The archive is looked through before anything is written. ``MARK`` lies in the directory
 from the first file to the last, and no daemon starts over it (formats.py): what was cut off is repeated.
@@ -23,17 +23,19 @@ from typing import IO, Final
 import msgspec
 from msgspec import Struct
 
-from supervisor.store import formats, snapshot, tightened_file
+from supervisor.store import formats, lineage, snapshot, tightened_file
 from supervisor.store.backup import KIND, MANIFEST, NUMBER, PIECE, BackupError, Manifest
 from supervisor.store.deployments import KEEP_EVENTS, DeploymentStore, StoreError
 from supervisor.store.formats import FormatsError
 from supervisor.store.journal import Journal, JournalError
 from supervisor.store.journal_copy import LEAP
+from supervisor.store.lineage import Ancestor
 from supervisor.store.tables import Event
 from supervisor.store.upgrade import DATABASE, FOLDER, JOURNAL, bring_up, database_path
 
 MARK: Final = formats.RESTORING
 OURS: Final = frozenset({DATABASE, JOURNAL, formats.NAME, tightened_file.NAME, MANIFEST})
+_IN_THE_DIRECTORY: Final = (JOURNAL, tightened_file.NAME, lineage.NAME, formats.NAME)
 _MOST: Final = 2**20
 """Bytes of a manifest."""
 
@@ -68,6 +70,8 @@ def put_back(
         with Journal.open(draft / JOURNAL, "FULL") as journal:
             journal.leap(LEAP)
             seq = journal.last_seq
+        if manifest.identity:
+            lineage.write(draft, Ancestor(manifest.identity, now))
         stopped = [] if manifest.server else _settle(url, manifest, now, as_wanted=as_wanted)
         _move(draft, state_dir, place)
     except (FormatsError, StoreError, JournalError, snapshot.SnapshotError, sqlite3.Error) as error:
@@ -140,7 +144,7 @@ def _refuse_unless_empty(state_dir: Path, place: Path | None, manifest: Manifest
         )
     names = {path.name for path in state_dir.iterdir()} - {"state.lock", "logs"}
     if MARK in names:  # of a restore that was interrupted
-        names -= {MARK, DATABASE, JOURNAL, formats.NAME, tightened_file.NAME}
+        names -= {MARK, DATABASE, *_IN_THE_DIRECTORY}
     elif place is not None and place.exists():
         names.add(place.name)
     if names:
@@ -177,7 +181,7 @@ def _settle(url: str, manifest: Manifest, now: int, *, as_wanted: bool) -> list[
 def _move(draft: Path, state_dir: Path, place: Path | None) -> None:
     """Let the files take their places; the directory is one again when ``MARK`` is gone, at the very end."""
     owner = state_dir.stat()
-    moves = {state_dir / name: draft / name for name in (JOURNAL, tightened_file.NAME, formats.NAME)}
+    moves = {state_dir / name: draft / name for name in _IN_THE_DIRECTORY}
     if place is not None:
         moves[place] = draft / DATABASE
     for target, made in moves.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.life import Wanted
-from supervisor.store import backup, formats, restore, revert, snapshot, tightened_file, upgrade
+from supervisor.store import backup, formats, lineage, restore, revert, snapshot, tightened_file, upgrade
 from supervisor.store.backup import BackupError
 from supervisor.store.deployments import DeploymentStore
 from supervisor.store.formats import FORMATS, Formats, FormatsError
@@ -74,6 +74,17 @@ def test_what_was_backed_up_is_there_again_and_numbers_go_on_further(state, tmp_
         assert [(held.symbol, held.quantity) for held in known.positions] == [("EURUSD", 5.0)]
     assert formats.read(again) == formats.ours(VERSION)
     assert {path.name for path in again.iterdir()} == {"journal.db", "stratd.db", "formats.json"}
+
+
+def test_what_was_restored_knows_what_it_is_of(state, tmp_path):
+    (state / "identity").write_text(f"{'a' * 32}\n")
+    make(state, tmp_path / "b.tar")
+    put_back(tmp_path / "b.tar", again := tmp_path / "again")
+    assert lineage.Ancestor("a" * 32, NOW) == lineage.read(again)
+    assert "" == lineage.identity_of(again), "it gets another at its first start"
+    assert lineage.read(state) is None
+    (again / lineage.NAME).write_text("{")
+    assert lineage.read(again) is None
 
 
 def test_limits_that_were_tightened_are_tight_again(state, tmp_path):

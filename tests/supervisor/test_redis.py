@@ -33,6 +33,7 @@ from supervisor.mirror_rows import (
     owned_rows,
     read_contents,
 )
+from supervisor.store.lineage import Ancestor
 from supervisor.store.redis import RedisMirror
 from supervisor.store.tables import Standing
 from tests.supervisor.redis_server import RedisServer
@@ -49,6 +50,21 @@ def test_what_a_copy_is_worth():
     assert reconcile(Mark(identity=ME, seq=10), ours) is Worth.OURS
     assert reconcile(Mark(identity=ME, seq=11), ours) is Worth.AHEAD
     assert reconcile(Mark(identity="other", seq=3), ours) is Worth.FOREIGN
+
+
+@pytest.mark.parametrize(
+    ("identity", "at", "worth"),
+    [
+        ("before", 99, Worth.PAST),
+        ("before", 100, Worth.LIVING),
+        ("before", 0, Worth.LIVING),  # a copy that does not say when it was written
+        ("other", 99, Worth.FOREIGN),
+        (ME, 200, Worth.OURS),
+    ],
+)
+def test_what_a_copy_is_worth_to_a_directory_that_was_restored(identity, at, worth):
+    theirs, ours = Mark(identity=identity, seq=3, at=at), Mark(identity=ME, seq=10)
+    assert worth is reconcile(theirs, ours, Ancestor("before", 100))
 
 
 def test_a_copy_is_put_back_into_a_new_journal_only_and_never_another_ones():
@@ -102,7 +118,13 @@ class Scene:
     """A mirror over a source, and a plain client that looks at what arrived."""
 
     def __init__(
-        self, server: RedisServer, truth: Truth, timeout: float = 5.0, *, put_aside: bool = False
+        self,
+        server: RedisServer,
+        truth: Truth,
+        timeout: float = 5.0,
+        *,
+        put_aside: bool = False,
+        ancestor: Ancestor | None = None,
     ) -> None:
         self.truth = truth
         self.said: list[str] = []
@@ -111,6 +133,7 @@ class Scene:
             truth,
             on_change=lambda kind, _detail: self.said.append(kind),
             put_aside=put_aside,
+            ancestor=ancestor,
             retry_first=0.01,
             quiet=0.0,
         )
@@ -277,6 +300,30 @@ def test_a_copy_newer_than_the_journal_is_put_aside_and_kept(server):
 
     server.start()
     asyncio.run(scenario())
+
+
+@pytest.mark.system
+def test_the_copy_of_the_directory_that_ours_was_restored_from_is_put_aside_once(server):
+    async def scenario():
+        before = Truth("before")
+        async with Scene(server, before) as scene:
+            before.accept(3)
+            await scene.level()
+        restored = Ancestor("before", time.time_ns())
+        for _ in range(2):  # and a restart
+            truth = Truth()
+            async with Scene(server, truth, ancestor=restored) as scene:
+                truth.accept(2)
+                await scene.level()
+                assert await scene.stream() == truth.journal
+                kept = [key async for key in scene.client.scan_iter("stratd:superseded:*:signals")]
+                assert [before.journal] == [await scene.stream(key) for key in kept]
+                told.append(scene.said.count("mirror_replaced"))
+
+    told: list[int] = []
+    server.start()
+    asyncio.run(scenario())
+    assert [1, 0] == told
 
 
 @pytest.mark.system
