@@ -17,7 +17,7 @@ CONTROL_DATAGRAM = 192 * 1024
 
 Cause: TypeAlias = Literal[
     "exit", "signal", "oom", "memory_quota", "cpu_quota", "task_quota", "hang", "start_timeout",
-    "load_error", "protocol", "error", "crash_loop", "flood", "operator", "shutdown", "unknown",
+    "load_error", "protocol", "error", "crash_loop", "flood", "operator", "schedule", "shutdown", "unknown",
 ]  # fmt: skip
 """Why an instance ended (supervision.md); ``error`` is a strategy that raised too often,
 ``flood`` one that asked for far more than its rate, for far too long."""

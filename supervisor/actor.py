@@ -216,8 +216,7 @@ class Actor:
         if self.instance is not None and self.instance.generation == self.life.instance:
             self.host.engine.tell(self.instance.attach)
             if self.life.wanted is not lf.Wanted.STOPPED:
-                paused = self.life.wanted is lf.Wanted.PAUSED or bool(self.life.suspended)
-                self._direct("pause" if paused else "resume", self.life.reason)
+                self._direct("pause" if lf.is_held(self.life) else "resume", self.life.reason)
 
     # ---- the queue ------------------------------------------------------------------------------
     async def _run(self) -> None:

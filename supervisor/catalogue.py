@@ -6,7 +6,7 @@ blocks: the daemon runs it on a worker thread and swaps the result in at once, s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -234,6 +234,14 @@ class Catalogue:
     def view_of(self, path: str) -> StrategyView | None:
         """Return what stands at ``path``, None if the last scan did not find it."""
         return next((view for view in self.views({}) if view.path == path), None)
+
+
+def events_of(found: RescanResult) -> Iterator[tuple[str, str]]:
+    """Return the events, kind and detail, that tell what a search of the folders has found."""
+    for kind in ("added", "changed", "removed"):
+        yield from ((f"strategy_{kind}", reference) for reference in getattr(found, kind))
+    for path, errors in found.broken.items():
+        yield "strategy_broken", f"{path}: {'; '.join(errors)}"
 
 
 def _copied(scan: plugins.Catalogue, store: CodeStore) -> tuple[plugins.Catalogue, dict[str, str]]:

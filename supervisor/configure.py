@@ -78,6 +78,7 @@ def configure(
         memory=request.memory or (known.memory if known else defaults.memory),
         cpu=request.cpu or (known.cpu if known else defaults.cpu),
         trusted_path=_trusted_path(request.trust, known, entry),
+        schedule=known.schedule if known else {},
         created_at=known.created_at if known else now,
         updated_at=now,
     )

@@ -33,7 +33,7 @@ from supervisor.actor import Actor
 from supervisor.alerts import Alerts
 from supervisor.approvals import Approvals
 from supervisor.briefing import Briefing
-from supervisor.catalogue import Catalogue
+from supervisor.catalogue import Catalogue, events_of
 from supervisor.cells import Cells
 from supervisor.checkpoints import Checkpoints
 from supervisor.clearance import Clearing
@@ -62,6 +62,7 @@ from supervisor.reload import Reloading, admission_of, rules_of
 from supervisor.remains import Remains
 from supervisor.routes.routing import Routing
 from supervisor.sampler import Sampler
+from supervisor.scheduling import Scheduling
 from supervisor.schema import RescanResult
 from supervisor.signal_tail import SignalTail
 from supervisor.store.deployments import DeploymentStore, StoreError
@@ -164,6 +165,7 @@ class Daemon:
             new_actor=self._actor,
             held=self.accounts.held,
         )
+        self.scheduling = self.verbs.timetable = Scheduling(self, self._spawn)
         self.reloading = Reloading(self, reread)
 
     def _host(self) -> Host:
@@ -252,6 +254,7 @@ class Daemon:
         self.clearing.start()
         self.pulse.start()
         self.dependants.let_go()
+        await self.scheduling.first()
         self.verbs.recover()
         if self.mirror is not None:
             self.mirror.start()
@@ -374,6 +377,7 @@ class Daemon:
         """Look after what lives; returns whether everything shows life."""
         self.sampler.follow(self.processes)
         self._remains.look()
+        self.scheduling.look()
         if self.enforcers.pressure.due():
             self._spawn(self.enforcers.pressure.look())
         return self.briefing.look()
@@ -391,9 +395,6 @@ class Daemon:
         """Look for strategies again."""
         living = {actor.instance.attach.code_hash for actor in self.actors.values() if actor.instance}
         found = await self.in_database(lambda: self.catalogue.scan(self.registrar.paths(), living))
-        for kind in ("added", "changed", "removed"):
-            for reference in getattr(found, kind):
-                self.events.note(f"strategy_{kind}", reference)
-        for path, errors in found.broken.items():
-            self.events.note("strategy_broken", f"{path}: {'; '.join(errors)}")
+        for kind, detail in events_of(found):
+            self.events.note(kind, detail)
         return found

@@ -5,8 +5,9 @@ The rules are in ``supervisor/lifecycle.py``. Spans are seconds, instants are mo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum, StrEnum
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -94,7 +95,8 @@ class Life(Struct, frozen=True, kw_only=True):
     are the unplanned exits still in the window, ``attempt`` counts those since the last stable run.
     ``begun`` is the generation that an operator last had begin at the present: what was saved before it does
     not say where to go on. ``suspended`` names the feed for want of which it is paused, though it is wanted
-    running. ``reason`` and ``actor`` explain the last transition.
+    running. ``closed`` is the word that it is outside its schedule, None inside, and is not kept: the clock
+    says it anew. ``reason`` and ``actor`` explain the last transition.
     """
 
     state: State = State.REGISTERED
@@ -108,6 +110,7 @@ class Life(Struct, frozen=True, kw_only=True):
     held: bool = False
     begun: int = 0
     suspended: str = ""
+    closed: Close | None = None
     since: float = 0.0
     attempt: int = 0
     exits: tuple[float, ...] = ()
@@ -116,9 +119,24 @@ class Life(Struct, frozen=True, kw_only=True):
     actor: str = ""
 
 
+def is_barred(life: Life) -> bool:
+    """Whether its schedule lets no instance of it begin now."""
+    return life.closed is not None and life.closed.doing == "stop"
+
+
+def is_held(life: Life) -> bool:
+    """Whether the next instance, or this one when it is ready, is to be paused."""
+    return life.wanted is Wanted.PAUSED or bool(life.suspended) or life.closed is not None
+
+
 def comes_back(life: Life) -> bool:
-    """Whether an instance of it lives, or one is to live again without an operator's word."""
-    return life.wanted is not Wanted.STOPPED and life.state not in (State.FAILED, State.QUARANTINED)
+    """Whether an instance of it lives, or one is to live again without an operator's word.
+
+    Not the one that waits for its schedule: it will begin at the present, so nothing is kept for it.
+    """
+    if life.wanted is Wanted.STOPPED or life.state in (State.FAILED, State.QUARANTINED):
+        return False
+    return life.state in LIVING or not is_barred(life)
 
 
 # ---- events: what operators want ------------------------------------------------------------------
@@ -188,6 +206,24 @@ class Release(Struct, frozen=True):
     feed: str
     reason: str
     actor: str = "daemon"
+
+
+class Close(Struct, frozen=True):
+    """Its schedule is closed: end it (``stop``) or pause it, though it stays wanted as it was.
+
+    Said again it puts ``reason``, which tells until when, in the place of the old one.
+    """
+
+    doing: Literal["stop", "pause"]
+    reason: str
+    actor: str = "schedule"
+
+
+class Open(Struct, frozen=True):
+    """Its schedule is open: from now on it is as it is wanted. What it ended is begun by ``Recover``."""
+
+    reason: str
+    actor: str = "schedule"
 
 
 # ---- events: what happened ------------------------------------------------------------------------
@@ -272,7 +308,7 @@ class Due(Struct, frozen=True):
 
 Verb: TypeAlias = Start | Pause | Resume | Stop | Restart | Reset | Halt
 News: TypeAlias = Preparing | Prepared | Born | Ready | Ended | Breached | Due
-Event: TypeAlias = Verb | Recover | Deferred | Denied | Suspend | Release | News
+Event: TypeAlias = Verb | Recover | Deferred | Denied | Suspend | Release | Close | Open | News
 
 
 # ---- effects --------------------------------------------------------------------------------------
@@ -314,3 +350,5 @@ class Kill(Struct, frozen=True):
 
 Effect: TypeAlias = Spawn | Direct | Terminate | Abort | Kill
 Step: TypeAlias = tuple[Life, list[Effect]]
+Rule: TypeAlias = Callable[[Life, Any, float, Policy], Step]
+"""What one event does in one state (``lifecycle.TABLE``)."""

@@ -14,26 +14,25 @@ the whole cell, until it is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
 from sandbox.spec import Cause
+from supervisor.holding import close, close_at_rest, note_close, release, reopen, suspend, wait
 from supervisor.life import (
-    Abort,
     Born,
     Breached,
+    Close,
     Deferred,
     Denied,
     Direct,
     Due,
-    Effect,
     Ended,
     Event,
     Halt,
-    Kill,
     Life,
+    Open,
     Pause,
     Policy,
     Prepared,
@@ -44,6 +43,7 @@ from supervisor.life import (
     Reset,
     Restart,
     Resume,
+    Rule,
     Rung,
     Spawn,
     Start,
@@ -53,9 +53,10 @@ from supervisor.life import (
     Suspend,
     Terminate,
     Wanted,
+    is_barred,
+    is_held,
 )
-
-Rule: TypeAlias = Callable[[Life, Any, float, Policy], Step]
+from supervisor.stepping import arm, backoff_delay, descend, enter
 
 
 class ImpossibleEventError(Exception):
@@ -86,19 +87,11 @@ def cause_of(life: Life, event: Ended) -> Cause:
 
 
 # ---- rules ----------------------------------------------------------------------------------------
-def _arm(life: Life, due: float | None) -> Life:
-    """Arm a new timer, or none; either way the old one is dead."""
-    return replace(life, timer=life.timer + 1, due=due)
-
-
-def _enter(life: Life, state: State, now: float, event: Any, reason: str = "") -> Life:
-    return replace(
-        life,
-        state=state,
-        since=now,
-        reason=reason or getattr(event, "reason", "") or getattr(event, "detail", ""),
-        actor=getattr(event, "actor", "daemon"),
-    )
+def _unwant(life: Life, event: Stop, _now: float, _policy: Policy) -> Step:
+    """At rest already: not even its schedule begins it any more."""
+    waited = life.wanted is not Wanted.STOPPED and is_barred(life)
+    life = replace(life, wanted=Wanted.STOPPED)
+    return (replace(life, reason=event.reason, actor=event.actor) if waited else life), []
 
 
 def _nothing(life: Life, _event: Event, _now: float, _policy: Policy) -> Step:
@@ -123,17 +116,15 @@ def _want_while_wanted(wanted: Wanted) -> Rule:
     return rule
 
 
-def _is_held(life: Life) -> bool:
-    """Whether the next instance, or this one when it is ready, is to be paused."""
-    return life.wanted is Wanted.PAUSED or bool(life.suspended)
-
-
 def _spawn(life: Life, event: Event, now: float, policy: Policy) -> Step:
-    life = _enter(life, State.STARTING, now, event)
+    """Begin an instance, for whatever reason: the one door, which a schedule that is closed shuts."""
+    if is_barred(life):
+        return wait(life, now)
+    life = enter(life, State.STARTING, now, event)
     generation = life.generation + 1
-    held = _is_held(life)
+    held = is_held(life)
     life = replace(life, generation=generation, instance=generation, rung=Rung.NONE, ending=None)
-    return _arm(replace(life, held=held), now + policy.start_timeout), [Spawn(generation, paused=held)]
+    return arm(replace(life, held=held), now + policy.start_timeout), [Spawn(generation, paused=held)]
 
 
 def _begin(life: Life, event: Event, now: float, policy: Policy) -> Step:
@@ -152,7 +143,7 @@ def _recover(life: Life, event: Recover, now: float, policy: Policy) -> Step:
     if life.wanted is Wanted.STOPPED:
         return life, []
     if event.unobserved and policy.restart == "never":
-        return _enter(life, State.FAILED, now, event, "its last end was not observed"), []
+        return enter(life, State.FAILED, now, event, "its last end was not observed"), []
     if event.unobserved:
         # At once: that the daemon itself had to be started again was delay enough.
         exits, restarts = (*life.exits, now), life.restarts + 1
@@ -161,28 +152,28 @@ def _recover(life: Life, event: Recover, now: float, policy: Policy) -> Step:
 
 
 def _defer(life: Life, event: Deferred, now: float, _policy: Policy) -> Step:
-    return _enter(life, life.state, now, event), []
+    return enter(life, life.state, now, event), []
 
 
 def _preparing(life: Life, event: Preparing, now: float, _policy: Policy) -> Step:
-    return _arm(replace(life, reason=event.reason), now + event.seconds), []
+    return arm(replace(life, reason=event.reason), now + event.seconds), []
 
 
 def _prepared(life: Life, _event: Prepared, now: float, policy: Policy) -> Step:
     """Take the start up again: same generation, the whole time of a start."""
-    held = _is_held(life)
-    life = replace(_arm(life, now + policy.start_timeout), held=held, reason="")
+    held = is_held(life)
+    life = replace(arm(life, now + policy.start_timeout), held=held, reason="")
     return life, [Spawn(life.instance, paused=held)]
 
 
 def _born(life: Life, event: Born, now: float, _policy: Policy) -> Step:
-    return _enter(life, State.WARMING, now, event), []
+    return enter(life, State.WARMING, now, event), []
 
 
 def _ready(life: Life, event: Ready, now: float, policy: Policy) -> Step:
-    paused = _is_held(life)
-    life = _enter(life, State.PAUSED if paused else State.RUNNING, now, event)
-    life = _arm(life, now + policy.stable_time)
+    paused = is_held(life)
+    life = enter(life, State.PAUSED if paused else State.RUNNING, now, event)
+    life = arm(life, now + policy.stable_time)
     if paused:
         # Said again although the gate may be shut: the cell had not subscribed when the gate was told.
         return life, [Direct(life.instance, "pause", "paused before it was ready")]
@@ -190,79 +181,49 @@ def _ready(life: Life, event: Ready, now: float, policy: Policy) -> Step:
 
 
 def _stable(life: Life, _event: Due, _now: float, _policy: Policy) -> Step:
-    return replace(_arm(life, None), attempt=0, exits=()), []
+    return replace(arm(life, None), attempt=0, exits=()), []
 
 
 def _pause(life: Life, event: Pause, now: float, _policy: Policy) -> Step:
-    life = replace(_enter(life, State.PAUSED, now, event), wanted=Wanted.PAUSED)
+    life = replace(enter(life, State.PAUSED, now, event), wanted=Wanted.PAUSED)
     return life, [Direct(life.instance, "pause", event.reason)]
 
 
 def _resume(life: Life, event: Resume | Start, now: float, _policy: Policy) -> Step:
-    life = replace(_enter(life, State.RUNNING, now, event), wanted=Wanted.RUNNING, suspended="")
-    return life, [Direct(life.instance, "resume", event.reason)]
-
-
-def _suspend(life: Life, event: Suspend, now: float, _policy: Policy) -> Step:
-    life = replace(life, suspended=event.feed)
-    if life.state is not State.RUNNING:
-        return life, []  # it will be paused when it is ready, or is
-    return _enter(life, State.PAUSED, now, event), [Direct(life.instance, "pause", event.reason)]
-
-
-def _release(life: Life, event: Release, now: float, _policy: Policy) -> Step:
-    if life.suspended != event.feed:
-        return life, []
-    life = replace(life, suspended="")
-    if life.state is not State.PAUSED or life.wanted is not Wanted.RUNNING:
-        return life, []
-    return _enter(life, State.RUNNING, now, event), [Direct(life.instance, "resume", event.reason)]
-
-
-def _descend(life: Life, rung: Rung, now: float, policy: Policy) -> Step:
-    """Take one rung of the ladder. Below KILL_CELL there is only killing again."""
-    who, why = life.instance, life.reason
-    rungs: dict[Rung, tuple[float, Effect]] = {
-        Rung.ASK: (policy.ask_grace, Direct(who, "stop", why)),
-        # The warden gets its whole grace, then a second for the stack, before it counts as hung itself.
-        Rung.TERMINATE: (policy.terminate_grace + 1.0, Terminate(who, why, policy.terminate_grace)),
-        Rung.ABORT: (policy.abort_grace, Abort(who)),
-        Rung.KILL: (policy.kill_grace, Kill(who)),
-        Rung.KILL_CELL: (policy.kill_grace, Kill(who, whole=True)),
-        Rung.STUCK: (policy.kill_grace, Kill(who, whole=True)),
-    }
-    grace, effect = rungs[rung]
-    return _arm(replace(life, rung=rung), now + grace), [effect]
+    life = replace(life, wanted=Wanted.RUNNING, suspended="")
+    if is_held(life):
+        return life, []  # by its schedule, which no word of today undoes
+    return enter(life, State.RUNNING, now, event), [Direct(life.instance, "resume", event.reason)]
 
 
 def _leave(first: Rung, *, forget: bool = False) -> Rule:
     """Begin the ladder at ``first`` for an operator or the daemon; ``forget``: it is not to come back."""
 
     def rule(life: Life, event: Stop | Restart | Halt, now: float, policy: Policy) -> Step:
-        life = _enter(life, State.STOPPING, now, event)
+        life = enter(life, State.STOPPING, now, event)
         life = replace(life, ending="shutdown" if isinstance(event, Halt) else "operator")
         if forget:
             life = replace(life, wanted=Wanted.STOPPED)
-        return _descend(life, Rung.KILL if event.at_once else first, now, policy)
+        return descend(life, Rung.KILL if event.at_once else first, now, policy)
 
     return rule
 
 
 def _late(life: Life, event: Due, now: float, policy: Policy) -> Step:
-    life = _enter(life, State.STOPPING, now, event, f"not ready within {policy.start_timeout:g} s")
+    life = enter(life, State.STOPPING, now, event, f"not ready within {policy.start_timeout:g} s")
     life = replace(life, ending="start_timeout")
     # No grace: the warden writes the stack at once, which says what it was waiting for.
-    life, _ = _descend(life, Rung.TERMINATE, now, policy)
+    life, _ = descend(life, Rung.TERMINATE, now, policy)
     return life, [Terminate(life.instance, life.reason, 0.0)]
 
 
 def _breached(life: Life, event: Breached, now: float, policy: Policy) -> Step:
-    life = replace(_enter(life, State.STOPPING, now, event), ending=event.cause)
-    return _descend(life, Rung.KILL, now, policy)
+    life = replace(enter(life, State.STOPPING, now, event), ending=event.cause)
+    return descend(life, Rung.KILL, now, policy)
 
 
 def _next_rung(life: Life, _event: Due, now: float, policy: Policy) -> Step:
-    return _descend(life, Rung(min(life.rung + 1, Rung.STUCK)), now, policy)
+    return descend(life, Rung(min(life.rung + 1, Rung.STUCK)), now, policy)
 
 
 def _stop_anyway(life: Life, event: Stop, now: float, policy: Policy) -> Step:
@@ -285,7 +246,7 @@ def _halt_anyway(life: Life, event: Halt, now: float, policy: Policy) -> Step:
 
 def _hurry(life: Life, event: Stop | Restart | Halt, now: float, policy: Policy) -> Step:
     if event.at_once and life.rung < Rung.KILL:
-        return _descend(life, Rung.KILL, now, policy)
+        return descend(life, Rung.KILL, now, policy)
     return life, []
 
 
@@ -298,7 +259,7 @@ def _rest(state: State, *, forget: bool) -> Rule:
     def rule(life: Life, event: Event, now: float, _policy: Policy) -> Step:
         wanted = Wanted.STOPPED if forget else life.wanted
         suspended = "" if wanted is Wanted.STOPPED else life.suspended
-        return replace(_arm(_enter(life, state, now, event), None), wanted=wanted, suspended=suspended), []
+        return replace(arm(enter(life, state, now, event), None), wanted=wanted, suspended=suspended), []
 
     return rule
 
@@ -318,23 +279,26 @@ def _ended(life: Life, event: Ended, now: float, policy: Policy) -> Step:
     if ending == "shutdown" or (ending is not None and life.wanted is Wanted.STOPPED):
         return _because_of(life, _rest(State.STOPPED, forget=False)(life, event, now, policy))
     if ending == "flood":  # not the first step of a crash loop: the next instance would do the same
-        return _arm(_enter(life, State.QUARANTINED, now, event, f"flood: {life.reason}"), None), []
-    if ending == "operator":
-        return _because_of(life, _spawn(life, event, now, policy))
+        return arm(enter(life, State.QUARANTINED, now, event, f"flood: {life.reason}"), None), []
+    if ending in ("operator", "schedule"):
+        done = _spawn(life, event, now, policy)
+        return done if is_barred(life) else _because_of(life, done)
     why = f"{cause}: {event.detail}" if event.detail else str(cause)
     clean = cause == "exit" and event.exit_code in policy.success
     if cause == "load_error" or event.exit_code in policy.prevent:
-        return _arm(_enter(life, State.FAILED, now, event, why), None), []
+        return arm(enter(life, State.FAILED, now, event, why), None), []
     if policy.restart == "never" or (clean and policy.restart == "on-failure"):
-        return _arm(_enter(life, State.STOPPED if clean else State.FAILED, now, event, why), None), []
+        return arm(enter(life, State.STOPPED if clean else State.FAILED, now, event, why), None), []
     exits = tuple(at for at in life.exits if at > now - policy.window)
     exits = exits if event.unborn else (*exits, now)
     life = replace(life, exits=exits, attempt=life.attempt + 1)
     if len(exits) > policy.max_exits:
         why = f"crash_loop: {len(exits)} unplanned exits within {policy.window:g} s, the last by {why}"
-        return _arm(_enter(life, State.QUARANTINED, now, event, why), None), []
+        return arm(enter(life, State.QUARANTINED, now, event, why), None), []
+    if is_barred(life):
+        return wait(life, now)
     delay = backoff_delay(life.attempt - 1, event.chance, policy)
-    return _arm(_enter(life, State.BACKOFF, now, event, why), now + delay), []
+    return arm(enter(life, State.BACKOFF, now, event, why), now + delay), []
 
 
 def _because_of(life: Life, done: Step) -> Step:
@@ -342,18 +306,12 @@ def _because_of(life: Life, done: Step) -> Step:
     return replace(done[0], reason=life.reason, actor=life.actor), done[1]
 
 
-def backoff_delay(attempt: int, chance: float, policy: Policy) -> float:
-    """Seconds before start ``attempt`` (from 0); ``chance`` in [0, 1) picks the place in the jitter."""
-    # The exponent is bounded so that 2.0**attempt cannot overflow; the cap rules long before.
-    delay = min(policy.delay_cap, policy.delay_base * 2.0 ** min(attempt, 60))
-    return delay * (1.0 + policy.jitter * (2.0 * chance - 1.0))
-
-
 # ---- the table ------------------------------------------------------------------------------------
 _RESTING: dict[type[Event], Rule] = {
     Start: _begin, Restart: _begin, Pause: _nothing, Resume: _nothing,
-    Stop: _want(Wanted.STOPPED), Reset: _nothing, Halt: _nothing, Recover: _recover,
-    Deferred: _defer, Denied: _rest(State.FAILED, forget=False), Suspend: _nothing, Release: _release,
+    Stop: _unwant, Reset: _nothing, Halt: _nothing, Recover: _recover,
+    Deferred: _defer, Denied: _rest(State.FAILED, forget=False), Suspend: _nothing, Release: release,
+    Close: close_at_rest, Open: reopen,
 }  # fmt: skip
 _GIVEN_UP: dict[type[Event], Rule] = {
     **_RESTING, Reset: _reset, Recover: _nothing, Deferred: _nothing, Denied: _nothing,
@@ -362,13 +320,13 @@ _BECOMING: dict[type[Event], Rule] = {
     Start: _want(Wanted.RUNNING), Pause: _want_while_wanted(Wanted.PAUSED), Resume: _want(Wanted.RUNNING),
     Stop: _leave(Rung.TERMINATE, forget=True), Restart: _leave(Rung.TERMINATE), Halt: _leave(Rung.TERMINATE),
     Reset: _clear, Ready: _ready, Ended: _ended, Breached: _breached, Due: _late,
-    Suspend: _suspend, Release: _release,
+    Suspend: suspend, Release: release, Close: close(Rung.TERMINATE), Open: reopen,
 }  # fmt: skip
 _UP: dict[type[Event], Rule] = {
     Stop: _leave(Rung.ASK, forget=True), Restart: _leave(Rung.ASK), Halt: _leave(Rung.ASK), Reset: _clear,
     # Born and Ready travel by different sockets; Ready may win, and the engine repeats it after a restart.
     Born: _nothing, Ready: _nothing, Ended: _ended, Breached: _breached, Due: _stable,
-    Suspend: _suspend, Release: _release,
+    Suspend: suspend, Release: release, Close: close(Rung.ASK), Open: reopen,
 }  # fmt: skip
 
 TABLE: Mapping[State, Mapping[type[Event], Rule]] = {
@@ -384,13 +342,14 @@ TABLE: Mapping[State, Mapping[type[Event], Rule]] = {
         Start: _want(Wanted.RUNNING), Pause: _want_while_wanted(Wanted.PAUSED),
         Resume: _want_while_wanted(Wanted.RUNNING), Stop: _stop_anyway, Restart: _start_after,
         Halt: _halt_anyway, Reset: _clear, Preparing: _nothing, Prepared: _nothing, Born: _nothing,
-        Ready: _nothing, Breached: _nothing, Ended: _ended, Due: _next_rung, Suspend: _suspend,
-        Release: _release,
+        Ready: _nothing, Breached: _nothing, Ended: _ended, Due: _next_rung, Suspend: suspend,
+        Release: release, Close: note_close, Open: reopen,
     },
     State.BACKOFF: {
         Start: _begin, Restart: _begin_again, Pause: _want_while_wanted(Wanted.PAUSED),
         Resume: _want(Wanted.RUNNING), Stop: _rest(State.STOPPED, forget=True), Reset: _clear,
-        Halt: _rest(State.STOPPED, forget=False), Due: _begin_again, Suspend: _suspend, Release: _release,
+        Halt: _rest(State.STOPPED, forget=False), Due: _begin_again, Suspend: suspend, Release: release,
+        Close: close_at_rest, Open: reopen,
     },
 }  # fmt: skip
 """State x event. What is not here is impossible."""

@@ -32,6 +32,7 @@ from supervisor.question_port import Questioning
 from supervisor.record_port import AT_ONCE, Records
 from supervisor.registering_port import Registering
 from supervisor.running_port import Running
+from supervisor.schedule_port import Schedules
 from supervisor.schema import (
     ActionResult,
     CheckpointView,
@@ -64,6 +65,7 @@ class Port(
     Running,
     Streaming,
     Changes,
+    Schedules,
     Records,
     Operations,
     Editing,

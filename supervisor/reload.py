@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from supervisor.admitting import Admission
 from supervisor.capacity import Capacity
 from supervisor.catalogue import Catalogue
 from supervisor.config import Settings
@@ -29,7 +30,7 @@ from supervisor.quota import Limits, Usage
 from supervisor.schema import RescanResult
 from supervisor.schema.ops import ReloadResult
 from supervisor.systemd import Notifier
-from supervisor.verbs import Admission, Verbs
+from supervisor.verbs import Verbs
 
 Follower = Callable[[Settings], Awaitable[list[str]]]
 """Told of the settings in force after each reload; returns what it could not take, a sentence each."""

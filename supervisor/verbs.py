@@ -10,26 +10,24 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any
 
 from msgspec.structs import replace
 
 from supervisor import life as lf
 from supervisor import live_parameters
 from supervisor.actor import Actor
-from supervisor.admission import Claim, Shortage
+from supervisor.admitting import Admission, Admitting
 from supervisor.catalogue import Catalogue
-from supervisor.configure import Defaults, configure
+from supervisor.configure import configure
 from supervisor.errors import Failed, Refused, Unavailable
 from supervisor.host import Host
 from supervisor.live_parameters import UP
-from supervisor.opt_in import Held, OptIns, judge, judge_change, judge_new, judge_paper
-from supervisor.quota import Limits, admit
+from supervisor.opt_in import Held, judge, judge_change, judge_new, judge_paper
 from supervisor.schema import ActionResult, Selection, StartRequest
 from supervisor.selection import carry_out, find
 from supervisor.store.deployments import StoreError
 from supervisor.store.tables import Deployment, Standing
-from supervisor.trust import RULE, objection
 
 RESTING = frozenset({lf.State.REGISTERED, lf.State.STOPPED})
 STOPPABLE = lf.LIVING | {lf.State.BACKOFF}
@@ -40,19 +38,7 @@ class Taken(Failed):
     """There is a deployment of that id already, and a new one was asked for."""
 
 
-class Admission(NamedTuple):
-    """Who may start, and with what where the start does not say.
-
-    ``shortage(quota, others)`` says why an instance with ``quota`` bytes does not fit; None: it does.
-    """
-
-    limits: Limits
-    shortage: Callable[[int, list[Claim]], Shortage | None]
-    defaults: Defaults
-    opt_ins: OptIns
-
-
-class Verbs:
+class Verbs(Admitting):
     """The verbs, over the actors of the daemon."""
 
     def __init__(
@@ -65,19 +51,12 @@ class Verbs:
         new_actor: Callable[[Deployment, Standing], Actor],
         held: Callable[[str], Awaitable[Held]],
     ) -> None:
-        self._actors = actors
-        self._host = host
+        super().__init__(actors, host, admission)
         self._catalogue = catalogue
-        self.admission = admission
-        """A reload puts another one here."""
         self._new_actor = new_actor
         self._held = held
         """What a deployment holds; raises ``Unavailable`` where the journal cannot be read."""
         self._creating = asyncio.Lock()
-        self.closed = False
-        """Set when the daemon stops: from then on nothing is started."""
-        self.drained = ""
-        """Why nothing is started although the daemon goes on; "" while everything may be."""
 
     # ---- start ----------------------------------------------------------------------------------
     async def start(
@@ -99,15 +78,19 @@ class Verbs:
                 wanted = self._configured(request, None)
                 judge(wanted, None, self.admission.opt_ins, confirmed=request.confirm_live)
                 await self._judge_left(wanted)
-                self._judge_code(wanted)
-                self._admit(wanted, None)
+                self.judge_code(wanted)
+                if not self.barred(wanted):
+                    self.admit(wanted, None)
                 actor = await self._create(wanted)
                 changed = True
             else:
                 changed = await self._change(actor, request)
             before = actor.life
-            if not actor.holds_slot or self.drained:
-                self._admit(actor.deployment, actor)
+            if self.timetable is not None:
+                self.timetable.judge(actor)
+            # What only waits for its schedule takes no slot: it is asked when that opens.
+            if not self.barred(actor.deployment) and (not actor.holds_slot or self.drained):
+                self.admit(actor.deployment, actor)
             actor.submit(lf.Start(ACTOR))
         await actor.done()
         changed = changed or actor.life.state is not before.state or actor.life.wanted is not before.wanted
@@ -156,16 +139,13 @@ class Verbs:
     async def _change(self, actor: Actor, request: StartRequest) -> bool:
         if not request.configures:
             judge_paper(actor.deployment, self.admission.opt_ins)
-            self._judge_code(actor.deployment)
+            self.judge_code(actor.deployment)
             return False
         wanted = await self._judged(actor, request)
         if wanted is None:
             return False
         before, lived = actor.deployment, actor.life.state in UP
-        try:
-            await actor.configure(wanted)
-        except StoreError as error:
-            raise Failed(f"cannot save {actor.id}: {error}") from None
+        await self._configure(actor, wanted)
         if actor.life.state in UP:
             live_parameters.tell(self._host, wanted, actor.life.instance)
         if lived:
@@ -173,6 +153,12 @@ class Verbs:
         else:
             self._host.events.note("configured", f"{wanted.strategy}@{wanted.version}", actor.id)
         return True
+
+    async def _configure(self, actor: Actor, wanted: Deployment) -> None:
+        try:
+            await actor.configure(wanted)
+        except StoreError as error:
+            raise Failed(f"cannot save {actor.id}: {error}") from None
 
     async def _judged(self, actor: Actor, request: StartRequest) -> Deployment | None:
         """Return what a deployment is to be, judged; None if it is so already."""
@@ -189,7 +175,7 @@ class Verbs:
                 wanted, mine, actor.life.state, code.updatable if code is not None else ()
             )
         judge(wanted, mine, opt_ins, confirmed=request.confirm_live)
-        self._judge_code(wanted)
+        self.judge_code(wanted)
         return wanted
 
     def _configured(self, request: StartRequest, known: Deployment | None) -> Deployment:
@@ -202,43 +188,10 @@ class Verbs:
             now=time.time_ns(),
         )
 
-    def _judge_code(self, wanted: Deployment) -> None:
-        """Refuse code that this host could not hold and nobody answers for, or that lacks its packages."""
-        code = self._host.code(wanted.strategy, wanted.version)
-        if code is None:
-            return  # the start itself will fail, and say so
-        if why := objection(wanted, code, self._host.survey, self._host.require):
-            raise Refused(RULE, why)
-        if why := self._host.packages.objection(code.lock):
-            raise Refused("packages", f"{wanted.strategy}@{wanted.version}: {why}")
-
-    def _admit(self, wanted: Deployment, mine: Actor | None) -> None:
-        """Refuse one more where a rule forbids it, or the host cannot hold it."""
-        self._admit_slot(wanted.account, mine)
-        claims = [
-            Claim(actor.deployment.memory, actor.instance.usage.rss if actor.instance else 0)
-            for actor in self._actors.values()
-            if actor is not mine and actor.holds_slot
-        ]
-        if shortage := self.admission.shortage(wanted.memory, claims):
-            raise Refused(shortage.rule, shortage.detail)
-
-    def _admit_slot(self, account: str, mine: Actor | None) -> None:
-        if self.closed:
-            raise Refused("stopping", "the daemon is stopping")
-        if self.drained:
-            raise Refused("drained", self.drained)
-        others = [actor for actor in self._actors.values() if actor is not mine and actor.holds_slot]
-        # A start still in the queue holds its slot although its life does not show it yet.
-        lives = [(actor.deployment.account, replace(actor.life, state=lf.State.STARTING)) for actor in others]
-        refusal = admit(account, lives, self.admission.limits)
-        if refusal is not None:
-            raise Refused(refusal.rule, refusal.detail)
-
     async def _until_up(self, actor: Actor) -> None:
         becoming = {lf.State.STARTING, lf.State.WARMING, lf.State.STOPPING}
         life = await actor.wait_for(lambda life: life.state not in becoming)
-        if life.state not in UP:
+        if life.state not in UP and not (lf.is_barred(life) and waits(life)):
             raise Failed(f"{actor.id} did not start, it is {life.state}: {life.reason}")
 
     def recover(self, drained: str = "") -> list[Actor]:
@@ -248,24 +201,39 @@ class Verbs:
         """
         recovered: list[Actor] = []
         for actor in self._actors.values():
-            if actor.life.wanted is lf.Wanted.STOPPED or actor.life.state not in RESTING:
-                continue
-            try:
-                judge_paper(actor.deployment, self.admission.opt_ins)
-                self._judge_code(actor.deployment)
-            except Refused as error:
-                actor.submit(lf.Denied(reason=str(error)))
-                continue
-            try:  # not whether the host has room: it had, and one that is down serves nobody
-                self._admit_slot(actor.deployment.account, actor)
-            except Refused as error:
-                self._host.events.note("refused", str(error), actor.id, actor.life.generation)
-                actor.submit(lf.Deferred(reason=str(error)))
+            if lf.is_barred(actor.life) or not waits(actor.life):
                 continue
             came_up = lf.Recover(unobserved=actor.unobserved)
-            actor.submit(lf.Recover("operator", drained) if drained else came_up)
-            recovered.append(actor)
+            if self.take_up(actor, lf.Recover("operator", drained) if drained else came_up):
+                recovered.append(actor)
         return recovered
+
+    def take_up(self, actor: Actor, event: lf.Recover) -> bool:
+        """Bring back one that is at rest and wanted; returns whether it is. If not, it says why."""
+        try:
+            judge_paper(actor.deployment, self.admission.opt_ins)
+            self.judge_code(actor.deployment)
+        except Refused as error:
+            actor.submit(lf.Denied(reason=str(error)))
+            return False
+        try:  # not whether the host has room: it had, and one that is down serves nobody
+            self.admit_slot(actor.deployment.account, actor)
+        except Refused as error:
+            if actor.life.reason != str(error):
+                self._host.events.note("refused", str(error), actor.id, actor.life.generation)
+                actor.submit(lf.Deferred(reason=str(error)))
+            return False
+        actor.submit(event)
+        return True
+
+    async def reschedule(self, deployment_id: str, stored: dict[str, Any]) -> tuple[Actor, bool]:
+        """Give a deployment another schedule, {} for none. Returns it, and whether that changed anything."""
+        async with self._creating:
+            actor = find(self._actors, deployment_id)
+            changed = actor.deployment.schedule != stored
+            if changed:
+                await self._configure(actor, replace(actor.deployment, schedule=stored))
+        return actor, changed
 
     # ---- the other verbs ------------------------------------------------------------------------
     async def stop(self, selection: Selection, *, reason: str, now: bool, wait: bool) -> ActionResult:
@@ -294,6 +262,8 @@ class Verbs:
     async def _hold(self, selection: Selection, event: lf.Pause | lf.Resume, *, wait: bool) -> ActionResult:
         async def deed(actor: Actor) -> bool:
             before = actor.life
+            if lf.is_barred(before) and waits(before):
+                raise Failed(f"{actor.id} is {before.state}, {before.reason}")
             if before.state not in STOPPABLE or before.wanted is lf.Wanted.STOPPED:
                 raise Failed(f"{actor.id} is {before.state}: `stratd start {actor.id}` starts it")
             actor.submit(event)
@@ -312,9 +282,9 @@ class Verbs:
         async def deed(actor: Actor) -> bool:
             generation = actor.life.generation
             judge_paper(actor.deployment, self.admission.opt_ins)
-            self._judge_code(actor.deployment)
-            if not actor.holds_slot or self.closed or self.drained:
-                self._admit(actor.deployment, actor)
+            self.judge_code(actor.deployment)
+            if not self.barred(actor.deployment) and (not actor.holds_slot or self.closed or self.drained):
+                self.admit(actor.deployment, actor)
             actor.submit(lf.Restart(ACTOR, reason, now))
             await actor.done()
             if wait:
@@ -359,3 +329,8 @@ class Verbs:
             return True
 
         return await carry_out(self._actors, selection, deed)
+
+
+def waits(life: lf.Life) -> bool:
+    """Whether it is wanted and at rest, so that nothing but a word begins it."""
+    return life.wanted is not lf.Wanted.STOPPED and life.state in RESTING

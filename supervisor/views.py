@@ -16,6 +16,7 @@ from supervisor import control, pressure
 from supervisor import life as lf
 from supervisor.actor import Actor
 from supervisor.sampler import ProcessUse
+from supervisor.schedule_views import spec_of
 from supervisor.schema import (
     CheckpointsView,
     CheckpointView,
@@ -92,6 +93,7 @@ def _row(
         "equity": known.equity if known else None,
         "latch": latch_view(known.latch if known else None),
         "checkpoint_age_s": _age(saved.at, now) if saved and saved.seq else None,
+        "outside": life.closed.reason if life.closed and life.wanted is not lf.Wanted.STOPPED else "",
         "pressure": pressure.view(enforcers.pressure.of(it)),
     }
 
@@ -119,6 +121,7 @@ def detail(
         limits={name: getattr(limits, name) for name in limits.__struct_fields__},
         packages=packages(actor),
         without=without(actor.host.survey),
+        schedule=spec_of(mine),
         restart_policy=actor.host.policy.restart,
         created_at=mine.created_at,
         updated_at=mine.updated_at,

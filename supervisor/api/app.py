@@ -51,6 +51,7 @@ from supervisor.api.routes.questions import question_routes
 from supervisor.api.routes.records import record_routes
 from supervisor.api.routes.register import LARGER, register_routes
 from supervisor.api.routes.required import required_routes
+from supervisor.api.routes.schedules import schedule_routes
 from supervisor.api.routes.signals import signal_routes
 from supervisor.api.routes.state import state_routes
 from supervisor.api.routes.stream import stream_routes
@@ -71,6 +72,7 @@ ROUTES: Final[tuple[Callable[[APIRouter, DaemonPort], None], ...]] = (
     limit_routes,
     change_routes,
     question_routes,
+    schedule_routes,
     record_routes,
     approval_routes,
     signal_routes,

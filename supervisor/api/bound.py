@@ -105,6 +105,8 @@ DECISIONS: Final[dict[str, Decision]] = {
     "backtest": counted,
     # one deployment
     "change": one_deployment,
+    "schedule": one_deployment,
+    "set_schedule": one_deployment,
     "promote": promoted,
     "latch": one_deployment,
     "command": one_deployment,

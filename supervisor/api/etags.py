@@ -30,10 +30,11 @@ COUNTED: Final = frozenset(
     {
         "age_s", "callbacks", "candles", "checkpoint_age_s", "checkpoints", "conflated", "cpu_percent",
         "day", "day_profit", "deaths", "deployments", "equity", "errors", "exposure", "extra_time_s", "fees",
-        "gaps", "generation", "lag_ms", "last_death", "last_event", "log_dropped", "longest_call_ms",
-        "memory_mb", "next_start_in_s", "open_positions", "orders_today", "peak_equity", "pid", "positions",
-        "published", "realised", "refused", "replayed", "restarts", "signals", "slow_calls", "stale",
-        "started_at", "state", "reason", "ticks", "unrealised", "uptime_s",
+        "gaps", "generation", "inside", "lag_ms", "last_death", "last_event", "log_dropped",
+        "longest_call_ms", "memory_mb", "next_start_in_s", "open_positions", "orders_today", "outside",
+        "peak_equity", "pid", "positions", "published", "realised", "refused", "replayed", "restarts", "says",
+        "signals", "slow_calls", "stale", "started_at", "state", "reason", "ticks", "unrealised", "until",
+        "uptime_s",
     }
 )  # fmt: skip
 """Fields that change by themselves, of every view that has a tag."""

@@ -24,6 +24,7 @@ from supervisor.api.routes.ops import OpsPort
 from supervisor.api.routes.questions import QuestionPort
 from supervisor.api.routes.register import RegisteringPort
 from supervisor.api.routes.required import RunningPort
+from supervisor.api.routes.schedules import SchedulePort
 from supervisor.api.routes.stream import StreamPort
 from supervisor.api.routes.webhooks import WebhookPort
 from supervisor.schema import (
@@ -46,6 +47,7 @@ class DaemonPort(
     MoneyPort,
     LimitsPort,
     DeploymentPort,
+    SchedulePort,
     CataloguePort,
     RunningPort,
     StreamPort,

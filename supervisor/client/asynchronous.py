@@ -16,6 +16,7 @@ from supervisor.client.calls import (
     records,
     registering,
     running,
+    schedules,
     states,
     verbs,
 )
@@ -71,6 +72,9 @@ class AsyncClient(AsyncAsking):
     set_parameters = _asks(verbs.set_parameters)
     set_risk = _asks(verbs.set_risk)
     set_quota = _asks(verbs.set_quota)
+    schedule = _asks(schedules.schedule)
+    set_schedule = _asks(schedules.set_schedule)
+    clear_schedule = _asks(schedules.clear_schedule)
     promote = _asks(verbs.promote)
     command = _asks(questions.command)
     inspect = _asks(questions.inspect)

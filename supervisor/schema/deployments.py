@@ -9,6 +9,7 @@ from supervisor.schema.base import View
 from supervisor.schema.checkpoints import CheckpointsView
 from supervisor.schema.pressure import PressureView
 from supervisor.schema.problem import Problem
+from supervisor.schema.schedules import ScheduleSpec
 from supervisor.schema.trading import GuardView, LatchView
 
 State = Literal[
@@ -100,6 +101,8 @@ class DeploymentRow(View):
     """In its account's currency, None while a price, a rate or its capital is unknown."""
     latch: LatchView | None = None
     """What bars this deployment by itself; what bars its account is with the account."""
+    outside: str = ""
+    """``outside its schedule until Mon 09:00 Europe/London``; "" inside, without one, or not wanted."""
     pressure: PressureView | None = None
     """What its strategy waited for in the last seconds, None without a control group of version 2."""
 
@@ -154,6 +157,8 @@ class DeploymentDetail(DeploymentRow):
     """None: its strategy needs none."""
     without: list[str] = []
     """Layers of the sandbox that this host does not give its cell."""
+    schedule: ScheduleSpec | None = None
+    """When it is to run by the clock, None for always."""
     restart_policy: str = ""
     created_at: int | None = None
     updated_at: int | None = None

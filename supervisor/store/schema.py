@@ -18,7 +18,7 @@ from sqlalchemy import Column, MetaData, Table
 
 from supervisor.store.tables import META
 
-HEAD: Final = 6
+HEAD: Final = 7
 """The schema of this version: the number of the last file in migrations/versions."""
 LAST_NUMBER: Final = 5
 """What ``stratd_schema`` says since Alembic came; 4 was the last that it counted."""

@@ -30,6 +30,8 @@ class Deployment(Struct, frozen=True, kw_only=True):
     cpu: float
     trusted_path: str = ""
     """Where the code lies that the operator answers for, "" if he does for none."""
+    schedule: dict[str, Any] = {}
+    """When it is to run (``supervisor.schedule.dump``), {} for always."""
     created_at: int
     updated_at: int
 
@@ -121,6 +123,7 @@ DEPLOYMENTS = Table(
     Column("actor", sql.Text, nullable=False),
     Column("begun", sql.BigInteger, nullable=False, server_default="0"),
     Column("suspended", sql.String(64), nullable=False, server_default=""),
+    Column("schedule", sql.JSON, nullable=False, server_default="{}"),
 )
 # SQLite counts up by itself only a primary key that is spelled INTEGER (sqlite.org/autoinc.html).
 SERIAL = sql.BigInteger().with_variant(sql.Integer(), "sqlite")

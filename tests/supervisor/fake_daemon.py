@@ -56,6 +56,7 @@ from tests.supervisor.fake_notifications import FakeNotifications
 from tests.supervisor.fake_ops import FakeOps
 from tests.supervisor.fake_questions import FakeQuestions
 from tests.supervisor.fake_running import FakeRunning
+from tests.supervisor.fake_schedules import FakeSchedules
 from tests.supervisor.fake_webhooks import FakeWebhooks
 from tests.supervisor.fake_world import FakeWorld
 
@@ -73,6 +74,7 @@ class FakeDaemon(
     FakeQuestions,
     FakeWebhooks,
     FakeNotifications,
+    FakeSchedules,
 ):
     def __init__(self) -> None:
         super().__init__()
@@ -81,6 +83,7 @@ class FakeDaemon(
         FakeApprovals.__init__(self)
         FakeWebhooks.__init__(self)
         FakeNotifications.__init__(self)
+        FakeSchedules.__init__(self)
         self.rows: dict[str, DeploymentRow] = {}
         self.calls: list[tuple[object, ...]] = []
         self.lines = [

@@ -9,6 +9,7 @@ import shutil
 import signal
 import tempfile
 import textwrap
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -56,6 +57,8 @@ class Rig:
         self.environ: dict[str, str] = {}
         self.survey = take
         """What the daemon is told of its host."""
+        self.clock: Callable[[], int] = time.time_ns
+        """The clock on the wall, for schedules."""
         self.strategy("idle")
 
     def strategy(self, name: str, *, initialize: str = "pass", stop: str = "pass", head: str = "") -> Path:
@@ -81,6 +84,10 @@ class Rig:
         """Give goodbyes half a second: for strategies that do not end of themselves."""
         self.settings = self.settings.replace("stop_timeout = 20", "stop_timeout = 0.5")
 
+    def now(self) -> int:
+        """Tell the time by the clock that a test may have put here meanwhile."""
+        return self.clock()
+
     def load(self):
         path = self.base / "stratd.toml"
         path.write_text(self.settings.format(base=self.base))
@@ -92,6 +99,7 @@ class Rig:
         async def live() -> None:
             before = {number: signal.getsignal(number) for number in HANDLED}
             daemon = Daemon(self.load(), calendars=calendars, survey=self.survey)
+            daemon.scheduling.clock = self.now
             try:
                 await daemon.start()
                 await asyncio.wait_for(scenario(Scene(self, daemon)), 240)

@@ -13,6 +13,7 @@ from supervisor.life import (
     Abort,
     Born,
     Breached,
+    Close,
     Deferred,
     Denied,
     Direct,
@@ -21,6 +22,7 @@ from supervisor.life import (
     Halt,
     Kill,
     Life,
+    Open,
     Pause,
     Policy,
     Prepared,
@@ -40,6 +42,7 @@ from supervisor.life import (
     Terminate,
     Wanted,
     comes_back,
+    is_barred,
 )
 from supervisor.lifecycle import TABLE, ImpossibleEventError, backoff_delay, cause_of, step
 from supervisor.store.tables import Standing
@@ -452,6 +455,103 @@ def test_one_that_is_at_rest_is_not_suspended_nor_begins_so():
         assert step(step(life, LOST, 1.0, POLICY)[0], Start(), 2.0, POLICY)[1][0].paused is False
 
 
+NIGHT = Close("stop", "outside its schedule until Mon 09:00 UTC")
+LUNCH = Close("pause", "outside its schedule until Mon 13:00 UTC")
+MORNING = Open("its schedule is open")
+CLOSED_STATES = {State.REGISTERED, State.STOPPING, State.STOPPED, State.FAILED, State.QUARANTINED}
+
+
+def test_outside_its_schedule_it_is_ended_and_begins_at_the_present_when_that_opens():
+    life, effects = step(running(), NIGHT, 1.0, POLICY)
+    assert (life.state, life.wanted, effects) == (
+        State.STOPPING, Wanted.RUNNING, [Direct(1, "stop", NIGHT.reason)]
+    )  # fmt: skip
+    ended = Ended(1, "exit", exit_code=0)
+    assert cause_of(life, ended) == "schedule"
+    life, effects = step(life, ended, 2.0, POLICY)
+    assert (life.state, life.wanted, life.reason, life.due, effects) == (
+        State.STOPPED, Wanted.RUNNING, NIGHT.reason, None, []
+    )  # fmt: skip
+    assert not comes_back(life), "nothing is kept for it: what comes meanwhile is history to it"
+    life, effects = live_through(life, MORNING, Recover("schedule", MORNING.reason))
+    assert (life.state, life.closed, life.begun, effects) == (State.STARTING, None, 2, [Spawn(2)])
+
+
+def test_a_pause_outside_its_schedule_ends_with_it_and_not_before():
+    life, effects = step(running(), LUNCH, 1.0, POLICY)
+    assert (life.state, life.wanted, effects) == (
+        State.PAUSED, Wanted.RUNNING, [Direct(1, "pause", LUNCH.reason)]
+    )  # fmt: skip
+    for word in (Resume(), Start()):
+        assert step(life, word, 2.0, POLICY)[0].state is State.PAUSED
+    life, effects = step(life, MORNING, 3.0, POLICY)
+    assert (life.state, effects) == (State.RUNNING, [Direct(1, "resume", MORNING.reason)])
+
+
+def test_what_an_operator_wants_meanwhile_is_how_it_is_when_the_schedule_opens():
+    stopped, _ = live_through(running(), NIGHT, Stop("ann", "enough"), Ended(1, "exit"), MORNING)
+    assert (stopped.state, stopped.wanted) == (State.STOPPED, Wanted.STOPPED)
+    assert step(stopped, Recover(), 9.0, POLICY)[1] == []
+    paused, _ = live_through(running(), LUNCH, Pause(), MORNING)
+    assert (paused.state, paused.wanted) == (State.PAUSED, Wanted.PAUSED)
+    resumed, _ = live_through(running(), Pause(), LUNCH, Resume(), MORNING)
+    assert (resumed.state, resumed.wanted) == (State.RUNNING, Wanted.RUNNING)
+    waiting, _ = live_through(running(), NIGHT, Ended(1, "exit"), Stop("ann", "enough"))
+    assert (waiting.wanted, waiting.reason, waiting.actor) == (Wanted.STOPPED, "enough", "ann")
+
+
+@pytest.mark.parametrize("word", [Start(), Restart(), Recover()])
+def test_no_word_begins_one_outside_its_schedule_but_it_is_wanted_from_then_on(word):
+    wanted = Wanted.RUNNING if isinstance(word, Recover) else Wanted.STOPPED
+    life, effects = live_through(Life(wanted=wanted), NIGHT, word)
+    assert (life.state, life.wanted, life.reason, effects) == (
+        State.REGISTERED, Wanted.RUNNING, NIGHT.reason, []
+    )  # fmt: skip
+    assert live_through(life, MORNING, Recover())[1] == [Spawn(1)]
+
+
+def test_one_that_crashes_while_its_schedule_closes_waits_for_it_and_keeps_its_tally():
+    life = step(crash(running(), 1.0), NIGHT, 1.1, POLICY)[0]
+    assert (life.state, life.due, life.exits, life.reason) == (State.STOPPED, None, (1.0,), NIGHT.reason)
+    breached, _ = live_through(running(), Breached(1, "memory_quota"), NIGHT, Ended(1, "signal"))
+    assert (breached.state, breached.due, len(breached.exits)) == (State.STOPPED, None, 1)
+
+
+def test_a_schedule_that_opens_again_while_it_ends_begins_the_next_at_once():
+    life, effects = live_through(running(), NIGHT, MORNING, Ended(1, "exit"))
+    assert (life.state, effects[-1]) == (State.STARTING, Spawn(2))
+
+
+def test_a_feed_that_comes_back_outside_the_schedule_leaves_it_paused_and_the_other_way_round():
+    life, _ = live_through(running(), LOST, LUNCH, BACK)
+    assert life.state is State.PAUSED
+    assert step(life, MORNING, 9.0, POLICY)[0].state is State.RUNNING
+    life, _ = live_through(running(), LUNCH, LOST, MORNING)
+    assert (life.state, life.suspended) == (State.PAUSED, "main")
+
+
+def test_one_that_is_becoming_ready_outside_its_schedule_is_ended_or_held():
+    warming = live_through(Life(), Start(), Born(1))[0]
+    life, effects = step(warming, NIGHT, 1.0, POLICY)
+    assert (life.state, effects) == (State.STOPPING, [Terminate(1, NIGHT.reason, POLICY.terminate_grace)])
+    life, effects = live_through(warming, LUNCH, Ready(1))
+    assert life.state is State.PAUSED
+    assert effects[-1].verb == "pause"
+
+
+def test_what_has_failed_stays_failed_through_every_window():
+    failed = Life(state=State.QUARANTINED, wanted=Wanted.RUNNING, generation=3, reason="crash_loop")
+    life, effects = live_through(failed, NIGHT, MORNING, Recover())
+    assert (life.state, life.reason, effects) == (State.QUARANTINED, "crash_loop", [])
+
+
+def test_the_clock_says_anew_to_the_next_daemon_what_is_closed():
+    closed, _ = live_through(running(), NIGHT, Ended(1, "exit"))
+    assert Standing.of(closed).life() == Life(
+        state=State.STOPPED, wanted=Wanted.RUNNING, generation=1, begun=2
+    )  # fmt: skip
+
+
 def test_news_of_an_older_instance_changes_nothing():
     life = revive(crash(running(), 1.0), 2.0)
     for event in (Born(1), Ready(1), Ended(1, "signal"), Breached(1, "memory_quota")):
@@ -484,9 +584,10 @@ def test_every_state_has_a_row_and_every_verb_meets_every_state():
 
 
 VERBS = st.sampled_from([Start(), Pause(), Resume(), Stop(), Stop(at_once=True), Restart(),
-                         Restart(at_once=True), Reset(), Halt(), LOST, BACK])  # fmt: skip
-WORLD = st.sampled_from(["preparing", "prepared", "born", "ready", "due", "stale due", "exit 0", "exit 3",
-                         "load error", "killed", "breach", "flood"])  # fmt: skip
+                         Restart(at_once=True), Reset(), Halt(), LOST, BACK, NIGHT, LUNCH,
+                         MORNING])  # fmt: skip
+WORLD = st.sampled_from(["recover", "preparing", "prepared", "born", "ready", "due", "stale due", "exit 0",
+                         "exit 3", "load error", "killed", "breach", "flood"])  # fmt: skip
 POLICIES = st.builds(
     Policy, restart=st.sampled_from(["always", "on-failure", "never"]), max_exits=st.integers(0, 3)
 )
@@ -498,6 +599,8 @@ def happening(word: str, life: Life, chance: float):
         return Due(life.timer) if life.due is not None else None
     if word == "stale due":
         return Due(life.timer - 1)
+    if word == "recover":
+        return Recover("schedule") if life.state in (State.REGISTERED, State.STOPPED) else None
     if not life.instance:
         return None
     unborn = life.state in {State.STARTING, State.STOPPING}
@@ -547,6 +650,12 @@ def test_no_sequence_of_events_breaks_the_promises(script, policy, chance):
         assert life.timer >= before.timer
         if life.state in TRANSIENT:
             assert life.due is not None, f"no timer in {life.state}"
+        if is_barred(life):
+            assert life.state in CLOSED_STATES, "it runs outside its schedule"
+        if life.closed is not None:
+            assert life.state is not State.RUNNING
+        if not isinstance(event, Start | Stop | Pause | Resume | Restart | Reset):
+            assert life.wanted is before.wanted, "only an operator says what is wanted"
         if isinstance(event, Stop | Reset | Start | Restart):
             stopped_by_operator = life.wanted is Wanted.STOPPED
         if stopped_by_operator:
