@@ -32,6 +32,8 @@ from bus.sockets import Publisher
 from cli.client import Client
 from idle import CELLS, daemon, start
 from ratios import amount, arguments, interleave, ratio, report
+from supervisor.client.calls import daemon as calls
+from supervisor.client.calls import running
 
 RATE = 5000
 EVERY = 50
@@ -205,7 +207,7 @@ def prepare(folder: Path) -> None:
 
 def until_flowing(signals: zmq.Socket[bytes], client: Client) -> None:
     """Start the one that answers, and wait for its first signals."""
-    client.post("deployments", {"id": "probe", "strategy": "probe", "account": "probe"})
+    client.call(running.start, "probe", strategy="probe", account="probe")
     for _ in range(RATE // EVERY):
         if not signals.poll(60_000):
             sys.exit("no signal came")
@@ -223,7 +225,7 @@ def main() -> None:
         with daemon(folder, port) as (_, client), Ticks(f"ipc://{folder}/feed"):
             start(client, CELLS - 1)
             with context.socket(zmq.SUB) as signals:
-                signals.connect(json.loads(client.get("status"))["signals_endpoint"])
+                signals.connect(json.loads(client.call(calls.status))["signals_endpoint"])
                 signals.subscribe(b"")
                 until_flowing(signals, client)
                 bench = Bench(folder / "run" / "api.sock", port, signals, seconds)

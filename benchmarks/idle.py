@@ -30,6 +30,8 @@ from cells import IDLE, PATIENCE
 from cli.client import Client
 from cli.errors import CommandError
 from ratios import amount, arguments, report, say
+from supervisor.client.calls import daemon as calls
+from supervisor.client.calls import running
 
 CELLS = 100
 CONFIG = """\
@@ -73,7 +75,7 @@ def _answering(started: subprocess.Popen[bytes], folder: Path) -> Client:
     client, deadline = Client(folder / "run" / "api.sock"), time.monotonic() + PATIENCE
     while started.poll() is None and time.monotonic() < deadline:
         with suppress(CommandError):
-            client.get("status")
+            client.call(calls.status)
             return client
         time.sleep(0.05)
     sys.exit(f"the daemon did not come up:\n{(folder / 'log').read_text()[-2000:]}")
@@ -102,9 +104,9 @@ def start(client: Client, count: int) -> None:
     """Start ``count`` deployments, a few at a time; each answer comes when one runs."""
 
     def one(number: int) -> str:
-        body = {"id": f"idle-{number}", "strategy": "idle", "account": "bench"}
         say(f"starting cell {number + 1} of {count}")
-        return str(json.loads(client.post("deployments", body))["deployment"]["state"])
+        answer = client.call(running.start, f"idle-{number}", strategy="idle", account="bench")
+        return str(json.loads(answer)["deployment"]["state"])
 
     with ThreadPoolExecutor(4) as pool:
         states = list(pool.map(one, range(count)))

@@ -28,6 +28,8 @@ from cli.client import Client
 from cli.errors import CommandError
 from peers import PATIENCE, Circus, NotInstalled, Peer, Supervisord, end, installed
 from ratios import Figure, amount, arguments, report, say
+from supervisor.client.calls import daemon as calls
+from supervisor.client.calls import records, running
 
 CHILDREN = 20
 DELAY = 0.1
@@ -79,21 +81,21 @@ class Stratd:
                 sys.exit(f"the daemon did not come up:\n{(self.folder / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
         for number in range(count):
-            body = {"id": f"child-{number}", "strategy": "idle", "account": "bench"}
-            state = json.loads(self._client.post("deployments", body))["deployment"]["state"]
+            answer = self._client.call(running.start, f"child-{number}", strategy="idle", account="bench")
+            state = json.loads(answer)["deployment"]["state"]
             if state != "running":
                 sys.exit(f"child-{number} is {state}")
 
     def _answers(self) -> bool:
         with suppress(CommandError):
-            self._client.get("status")
+            self._client.call(calls.status)
             return True
         return False
 
     def kill_child(self, number: int) -> float:
         """Kill a strategy with SIGKILL; return the seconds until the next runs, less the configured delay."""
         name = f"child-{number}"
-        pid = json.loads(self._client.get(f"deployments/{name}"))["pid"]
+        pid = json.loads(self._client.call(running.deployment, name))["pid"]
         events = self._events()
         began = time.perf_counter()
         psutil.Process(pid).kill()
@@ -104,8 +106,8 @@ class Stratd:
 
     def _events(self) -> Iterator[dict[str, object]]:
         """Follow the events from now on; the subscription stands when this returns."""
-        after = json.loads(self._client.get("status"))["event_seq"]
-        return map(json.loads, self._client.lines("events", after=after, follow=True))
+        after = json.loads(self._client.call(calls.status))["event_seq"]
+        return map(json.loads, self._client.lines(records.events, after=after, follow=True))
 
     def stop_child(self, number: int) -> float:
         """Return the seconds that the command line takes to stop one."""

@@ -8,19 +8,18 @@ models take longer than that to be made (docs/cli.md has the figures).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ParamSpec
 
 from cli.errors import DaemonGone, command_error
 from cli.place import URL
-from supervisor.client import call as describe
 from supervisor.client.call import Call
 from supervisor.client.errors import ClientError
 from supervisor.client.waiting import Asking
 
 P = ParamSpec("P")
-__all__ = ["Client", "DaemonGone", "segment"]
+__all__ = ["Client", "DaemonGone"]
 
 
 class Client:
@@ -49,22 +48,11 @@ class Client:
         with _walled():
             yield from self._asking.lines(call)
 
-    def get(self, route: str, **query: Any) -> bytes:
-        """Return the body of ``GET route``, a JSON document."""
-        return self.ask(describe.get(route, query))
-
-    def post(self, route: str, body: Mapping[str, Any]) -> bytes:
-        """Return the body of ``POST route`` with ``body`` as JSON."""
-        return self.ask(describe.send("POST", route, body))
-
-    def delete(self, route: str) -> bytes:
-        """Return the body of ``DELETE route``."""
-        return self.ask(describe.send("DELETE", route))
-
-    def lines(self, route: str, **query: Any) -> Iterator[bytes]:
-        """Yield the JSON Lines of ``GET route`` as they come."""
-        timeout = None if query.get("follow") else describe.READ_TIMEOUT
-        return self.stream(describe.get(route, query, timeout=timeout))
+    def lines(self, describe: Callable[P, Call[Any]], *args: P.args, **how: P.kwargs) -> Iterator[bytes]:
+        """Yield the JSON Lines of the answer to what a function of ``calls.records`` describes."""
+        with _walled():
+            described = describe(*args, **how)
+        return self.stream(described)
 
 
 @contextlib.contextmanager
@@ -73,9 +61,3 @@ def _walled() -> Iterator[None]:
         yield
     except ClientError as error:
         raise command_error(error) from None
-
-
-def segment(name: str) -> str:
-    """Return the id of a deployment as one segment of a route; nothing that is no segment can be one's id."""
-    with _walled():
-        return describe.segment(name)

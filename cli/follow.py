@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cli.client import Client, DaemonGone
+from supervisor.client.call import Call
+from supervisor.client.calls import daemon as calls
 
 PAUSE = 0.2
 """Seconds between two questions whether the daemon is back."""
@@ -18,7 +20,7 @@ PAGE = 1000
 
 def follow(
     client: Client,
-    route: str,
+    describe: Callable[..., Call[Any]],
     *,
     lines: int,
     after: int | None,
@@ -28,20 +30,21 @@ def follow(
     sleep: Callable[[float], None] = time.sleep,
     query: Mapping[str, Any] | None = None,
 ) -> Iterator[bytes]:
-    """Yield the last ``lines`` of ``route``, or those numbered above ``after``, and then all that come.
+    """Yield the last ``lines`` of what ``describe`` asks for, or those above ``after``, then all that come.
 
-    Every line has a ``seq``, and each is yielded once, across restarts of the daemon: one that went away may
-    take ``wait`` seconds to come back. ``newest`` is the field of the status that says where the numbers
-    stand. Raises ``DaemonGone`` if it does not come back, or was never there.
+    ``describe`` is one of ``calls.records``, asked with ``query`` besides. Every line has a ``seq``, and each
+    is yielded once, across restarts of the daemon: one that went away may take ``wait`` seconds to come back.
+    ``newest`` is the field of the status that says where the numbers stand. Raises ``DaemonGone`` if it does
+    not come back, or was never there.
     """
     # Asked first, so that what comes between two connections is known to be missing even if the first
     # brought nothing.
-    last = after if after is not None else int(json.loads(client.get("status"))[newest])
+    last = after if after is not None else int(json.loads(client.call(calls.status))[newest])
     asked: dict[str, Any] = {"n": lines} if after is None else {"after": after, "n": PAGE}
     lost: float | None = None
     while True:
         try:
-            for line in client.lines(route, **(query or {}), **asked, follow=True):
+            for line in client.lines(describe, **(query or {}), **asked, follow=True):
                 if not line.endswith(b"\n"):
                     continue  # torn off; it comes again, whole
                 last, lost = int(json.loads(line)["seq"]), None

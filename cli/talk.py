@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from cli.client import Client
 from cli.errors import USAGE, CommandError, of_problem
+from supervisor.client.calls import running
 
 V = TypeVar("V")
 
@@ -48,13 +49,14 @@ def pairs(given: list[str] | None, option: str) -> dict[str, str]:
     return out
 
 
-def act(verb: str, body: Mapping[str, Any], past: str, state: str = "") -> None:
-    """Carry out ``verb`` and say what became of each deployment; fails with the first failure's code.
+def act(verb: running.Verb, asked: Mapping[str, Any], past: str, state: str = "") -> None:
+    """Carry out ``verb`` as ``asked`` and say what became of each deployment.
 
-    ``state`` is the one that the verb leads to: another one is told.
+    Fails with the first failure's code. ``asked`` is what ``calls.running.act`` takes; ``state`` is the one
+    that the verb leads to: another one is told.
     """
     # Plain JSON and no view of supervisor.schema: making those classes takes longer than the verb itself.
-    outcomes = json.loads(Client().post(f"actions/{verb}", body))["outcomes"]
+    outcomes = json.loads(Client().call(running.act, verb, **asked))["outcomes"]
     if not outcomes:
         print("no deployments")
     for outcome in outcomes:

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import Client, segment
+from cli.client import Client
 from cli.errors import REFUSED, CommandError
 from cli.options import Reason
+from supervisor.client.calls import approvals as calls
 
 Signals = Annotated[
     list[str],
@@ -35,10 +36,11 @@ def reject(signals: Signals, reason: Reason = "") -> None:
 
 def _each(signals: list[str], verb: str, reason: str) -> None:
     """Say it of each; those that can be done are done, and the first that cannot gives the exit code."""
+    say = calls.approve_signal if verb == "approve" else calls.reject_signal
     failed: list[CommandError] = []
     for signal_id in dict.fromkeys(signals):
         try:
-            answer = Client().post(f"signals/{segment(signal_id)}/{verb}", {"reason": reason})
+            answer = Client().call(say, signal_id, reason=reason)
             print(_told(json.loads(answer), verb))
         except CommandError as error:
             failed.append(error)

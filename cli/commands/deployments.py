@@ -12,17 +12,19 @@ from cli.client import Client
 from cli.errors import FAILED, REFUSED, USAGE, CommandError
 from cli.options import Account, All, Id, Ids, Now, Reason, SomeIds
 from cli.talk import act, pairs
+from supervisor.client.calls import running as calls
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to ``app``."""
     app.command()(start)
-    for verb, past, state, text in (
+    verbs: tuple[tuple[calls.Verb, str, str, str], ...] = (
         ("stop", "stopped", "stopped", "Stop deployments in order."),
         ("pause", "paused", "paused", "Pause deployments: no ticks, no signals, state kept."),
         ("resume", "resumed", "running", "Resume paused deployments."),
         ("restart", "restarted", "running", "Stop deployments and start them again."),
-    ):
+    )
+    for verb, past, state, text in verbs:
         app.command(verb, help=text)(_selecting(verb, past, state))
     app.command("reset-failed")(reset_failed)
     app.command()(remove)
@@ -60,25 +62,22 @@ def start(
         "cpu": cpu,
         "risk_text": pairs(risk, "--risk"),
     }
-    body = {"id": deployment_id, "wait": wait, **{name: value for name, value in given.items() if value}}
-    if trust is not None:
-        body["trust"] = trust
-    if yes:
-        body["confirm_live"] = True
-    _say_started(_start(body), wait=wait)
+    asked = {name: value for name, value in given.items() if value}
+    _say_started(_start(deployment_id, asked, trust=trust, yes=yes, wait=wait), wait=wait)
 
 
-def _start(body: dict[str, Any]) -> Any:
+def _start(name: str, asked: dict[str, Any], *, trust: bool | None, yes: bool, wait: bool) -> Any:
     """Ask for a start; where only a person's word is missing for live trading, ask the person."""
     try:
-        return json.loads(Client().post("deployments", body))
+        answer = Client().call(calls.start, name, **asked, trust=trust, confirm_live=yes or None, wait=wait)
+        return json.loads(answer)
     except CommandError as error:
         if error.rule != "live_unconfirmed" or not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
         print(error, file=sys.stderr)
-    if typer.prompt(f"Type {body['id']} to go on", default="", show_default=False, err=True) != body["id"]:
-        raise CommandError(REFUSED, f"{body['id']}: not confirmed; nothing was changed")
-    return json.loads(Client().post("deployments", {**body, "confirm_live": True}))
+    if typer.prompt(f"Type {name} to go on", default="", show_default=False, err=True) != name:
+        raise CommandError(REFUSED, f"{name}: not confirmed; nothing was changed")
+    return json.loads(Client().call(calls.start, name, **asked, trust=trust, confirm_live=True, wait=wait))
 
 
 def _say_started(result: dict[str, Any], *, wait: bool) -> None:
@@ -93,7 +92,7 @@ def _say_started(result: dict[str, Any], *, wait: bool) -> None:
     print(f"{name}: {already}{state} ({row['strategy']}@{row['version']}{process})")
 
 
-def _selecting(verb: str, past: str, state: str) -> Any:
+def _selecting(verb: calls.Verb, past: str, state: str) -> Any:
     """Make the command of a verb that takes ids, an account, or all."""
 
     def command(
@@ -104,7 +103,7 @@ def _selecting(verb: str, past: str, state: str) -> Any:
                 USAGE, f"stratd {verb}: name deployments, or --account A, or --all (one of them)"
             )
         body: dict[str, Any] = {"reason": reason, "now": now}
-        body |= {"ids": ids} if ids else {"account": account} if account is not None else {"all": True}
+        body |= {"ids": ids} if ids else {"account": account} if account is not None else {"every": True}
         act(verb, body, past, state)
 
     return command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,10 +44,8 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a key and show it, once: it cannot be shown again."""
-    said: dict[str, Any] = {"name": name, "scopes": list(dict.fromkeys(scope or ["read"]))}
-    said |= {"account": account} if account is not None else {}
-    said |= {"expires_in": expires} if expires is not None else {}
-    body = Client().post("api-keys", said)
+    scopes = list(dict.fromkeys(scope or ["read"]))
+    body = Client().call(calls.create_key, name=name, scopes=scopes, account=account, expires_in=expires)
     if as_json:
         print_json(body)
         return

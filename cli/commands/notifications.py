@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.client import Client, segment
+from cli.client import Client
 from cli.errors import FAILED, USAGE, CommandError
 from cli.options import Json
 from cli.talk import print_json
+from supervisor.client.calls import notifications as calls
 
 LONGEST = 4096
 """Characters of a secret's file, at most."""
@@ -35,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def list_targets(as_json: Json = False) -> None:
     """Every target: where it is, of what it is told, and how that goes. No secret."""
-    body = Client().get("notifications")
+    body = Client().call(calls.notifications)
     if as_json:
         print_json(body)
         return
@@ -75,14 +76,14 @@ def add(
 ) -> None:
     """Have a target told of what happens from now on."""
     given: dict[str, Any] = {
-        "name": name, "kind": kind, "url": _read(url, "--url"), "secret": _read(secret, "--secret"),
+        "url": _read(url, "--url"), "secret": _read(secret, "--secret"),
         "token": _read(token, "--token"), "chat": chat, "host": host, "port": port, "user": user,
         "password": _read(password, "--password"), "sender": sender, "to": to or None, "security": security,
         "severity": severity, "events": event or None, "deployments": deployment or None,
         "accounts": account or None, "every": every,
     }  # fmt: skip
     said = {field: value for field, value in given.items() if value is not None}
-    body = Client().post("notifications", said)
+    body = Client().call(calls.add_notification, name, kind, **said)
     if as_json:
         print_json(body)
         return
@@ -92,13 +93,13 @@ def add(
 
 def remove(name: Name) -> None:
     """Tell a target no more; one of the settings goes with those."""
-    Client().delete(f"notifications/{segment(name)}")
+    Client().call(calls.remove_notification, name)
     print(f"{name}: removed")
 
 
 def send_test(name: Name, as_json: Json = False) -> None:
     """Send a test message to a target now, and show what it said; exit 1 where it was not delivered."""
-    body = Client().post(f"notifications/{segment(name)}/test", {})
+    body = Client().call(calls.test_notification, name)
     answer = json.loads(body)
     if as_json:
         print_json(body)

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Client, segment
+from cli.client import Client
 from cli.follow import follow as follow_on
 from cli.options import After, Follow, Id, Json, Last, Wait
 from cli.tables import terminal_width
 from cli.talk import print_lines
+from supervisor.client.calls import approvals, records
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +27,7 @@ def logs(deployment_id: Id, follow: Follow = False, lines: Last = 100) -> None:
     from cli import render
     from supervisor.schema import LogLine
 
-    came = Client().lines(f"deployments/{segment(deployment_id)}/logs", n=lines, follow=follow)
+    came = Client().lines(records.logs, deployment_id, n=lines, follow=follow)
     print_lines(came, False, lambda line: render.log_line(LogLine.model_validate_json(line)), "no lines")
 
 
@@ -39,9 +40,9 @@ def events(
 
     client, width = Client(), terminal_width()
     if follow:
-        came = follow_on(client, "events", lines=lines, after=after, wait=wait, newest="event_seq")
+        came = follow_on(client, records.events, lines=lines, after=after, wait=wait, newest="event_seq")
     else:
-        came = client.lines("events", n=lines, after=after)
+        came = client.lines(records.events, n=lines, after=after)
     print_lines(
         came, as_json, lambda line: render.event(EventView.model_validate_json(line), width), "no events"
     )
@@ -69,10 +70,10 @@ def signals(
     query = {"deployment_id": deployment_id}
     if follow:
         came = follow_on(
-            client, "signals", lines=lines, after=after, wait=wait, newest="journal_seq", query=query
+            client, records.signals, lines=lines, after=after, wait=wait, newest="journal_seq", query=query
         )
     else:
-        came = client.lines("signals", n=lines, after=after, **query)
+        came = client.lines(records.signals, deployment_id, n=lines, after=after)
     print_lines(
         came, as_json, lambda line: render.signal(SignalView.model_validate_json(line), width), "no signals"
     )
@@ -83,7 +84,7 @@ def _say_pending(client: Client, deployment_id: str | None, *, as_json: bool) ->
     from cli.render_approvals import pending
     from supervisor.schema import SignalView
 
-    found = json.loads(client.get("signals/pending", deployment_id=deployment_id))
+    found = json.loads(client.call(approvals.pending_signals, deployment_id))
     for one in found:
         print(json.dumps(one) if as_json else pending(SignalView.model_validate(one)))
     if not found and not as_json:

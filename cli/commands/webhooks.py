@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cli.client import Client, segment
+from cli.client import Client
 from cli.options import Id, Json
 from cli.talk import print_json
+from supervisor.client.calls import webhooks as calls
 
 Expires = Annotated[str | None, typer.Option(metavar="SPAN", help="As 90d or 12h; never without it.")]
 Name = Annotated[str, typer.Option(metavar="TEXT", help="Whose it is, for lists and the audit trail.")]
@@ -28,9 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def create(deployment_id: Id, expires: Expires = None, name: Name = "", as_json: Json = False) -> None:
     """Make a token for the alerts of a deployment and show the path to send them to, once."""
-    said: dict[str, Any] = {"deployment_id": deployment_id, "name": name}
-    said |= {"expires_in": expires} if expires is not None else {}
-    body = Client().post("webhooks", said)
+    body = Client().call(calls.create_webhook, deployment_id, name=name, expires_in=expires)
     if as_json:
         print_json(body)
         return
@@ -45,7 +44,7 @@ def create(deployment_id: Id, expires: Expires = None, name: Name = "", as_json:
 
 def list_webhooks(as_json: Json = False) -> None:
     """Every webhook: of which deployment, until when, and when it was used last. No token."""
-    body = Client().get("webhooks")
+    body = Client().call(calls.webhooks)
     if as_json:
         print_json(body)
         return
@@ -58,5 +57,5 @@ def list_webhooks(as_json: Json = False) -> None:
 
 def revoke(webhook_id: HookId) -> None:
     """Take a token back: alerts with it are refused from the next one on."""
-    Client().delete(f"webhooks/{segment(webhook_id)}")
+    Client().call(calls.revoke_webhook, webhook_id)
     print(f"{webhook_id}: revoked")

@@ -22,6 +22,8 @@ from cli.demo.market import Source
 from cli.demo.plan import Part
 from cli.demo.verdict import Fact
 from cli.errors import FAILED, CommandError
+from supervisor.client.calls import daemon as calls
+from supervisor.client.calls import running
 
 SETTLE = 6.0
 """Seconds that the last ticks may take to be delivered and counted, and the last culprit to be caught."""
@@ -94,25 +96,26 @@ class Demo:
         deadline = time.monotonic() + START
         while daemon.poll() is None and time.monotonic() < deadline:
             with suppress(CommandError):
-                client.get("status")
+                client.call(calls.status)
                 return
             time.sleep(0.05)
         tail = log.read_text(errors="replace").strip().splitlines()[-5:]
         raise CommandError(FAILED, "the demo's daemon did not come up", *tail)
 
     def _start(self, client: Client, part: Part) -> int | None:
-        body = {
-            "id": part.id,
-            "strategy": part.strategy,
-            "symbols": list(part.symbols),
-            "timeframes": list(part.timeframes),
-            "parameters": part.parameters,
-            "account": "demo",
-            "memory": part.memory,
-            "cpu": part.cpu,
-            "trust": True,  # its strategies are shipped with it, so they run on every host
-        }
-        row = json.loads(client.post("deployments", body))["deployment"]
+        answer = client.call(
+            running.start,
+            part.id,
+            strategy=part.strategy,
+            symbols=part.symbols,
+            timeframes=part.timeframes,
+            parameters=part.parameters,
+            account="demo",
+            memory=part.memory,
+            cpu=part.cpu,
+            trust=True,  # its strategies are shipped with it, so they run on every host
+        )
+        row = json.loads(answer)["deployment"]
         if row["state"] != "running":
             raise CommandError(FAILED, f"{part.id} did not start: it is {row['state']} ({row['reason']})")
         pid: int | None = row["pid"]
@@ -157,7 +160,7 @@ class Demo:
         return [self._fact(client, part, pids[part.id], counts) for part in self._parts]
 
     def _fact(self, client: Client, part: Part, pid: int | None, counts: dict[str, int]) -> Fact:
-        seen = json.loads(client.get(f"deployments/{part.id}"))
+        seen = json.loads(client.call(running.deployment, part.id))
         signals, death = seen["signals"], (seen["deaths"] or [None])[0]
         return Fact(
             part=part,

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.client import Client, segment
+from cli.client import Client
 from cli.errors import FAILED, NO_DAEMON, NOT_FOUND, CommandError
+from supervisor.client.calls import daemon, records, running
 
 pytestmark = pytest.mark.system
 
@@ -54,13 +55,13 @@ def answers() -> Iterator[Answers]:
 
 def test_lines_end_with_the_answer(answers: Answers) -> None:
     answers.said = HEAD + LINE + LINE + b"0\r\n\r\n"
-    assert [b"one\n", b"one\n"] == list(Client(answers.path).lines("signals"))
+    assert [b"one\n", b"one\n"] == list(Client(answers.path).lines(records.signals))
 
 
 @pytest.mark.parametrize("rest", [b"", b"7\r\nha"], ids=["between lines", "within a line"])
 def test_an_answer_that_breaks_off_is_no_end(answers: Answers, rest: bytes) -> None:
     answers.said = HEAD + LINE + rest
-    came = Client(answers.path).lines("signals")
+    came = Client(answers.path).lines(records.signals)
     assert next(came) == b"one\n"
     with pytest.raises(CommandError) as failed:
         list(came)
@@ -70,12 +71,12 @@ def test_an_answer_that_breaks_off_is_no_end(answers: Answers, rest: bytes) -> N
 def test_an_answer_that_sends_elsewhere_is_none(answers: Answers) -> None:
     answers.said = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"
     with pytest.raises(CommandError) as failed:
-        Client(answers.path).get("status")
+        Client(answers.path).call(daemon.status)
     assert failed.value.code == FAILED
 
 
 @pytest.mark.parametrize("name", ["", "/", "../../etc", "a/b"])
 def test_what_cannot_be_an_id_is_no_deployment(name: str) -> None:
     with pytest.raises(CommandError) as failed:
-        segment(name)
+        Client(Path("nowhere")).call(running.deployment, name)
     assert (failed.value.code, failed.value.lines) == (NOT_FOUND, (f"no deployment {name!r}",))

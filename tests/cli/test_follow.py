@@ -7,6 +7,7 @@ import json
 from cli.client import Client, DaemonGone
 from cli.errors import NO_DAEMON, NOT_FOUND, CommandError
 from cli.follow import PAGE, follow
+from supervisor.client.calls import daemon, records
 from tests.waiting import wait_until
 
 
@@ -17,11 +18,12 @@ class Connections(Client):
         self.scripts = list(scripts)
         self.asked: list[dict[str, object]] = []
 
-    def get(self, route, **query):
-        assert (route, query) == ("status", {})
+    def call(self, describe, *args, **how):
+        assert (describe, args, how) == (daemon.status, (), {})
         return b'{"event_seq": 40}'
 
-    def lines(self, route, **query):
+    def lines(self, describe, *args, **query):
+        assert (describe, args) == (records.events, ())
         self.asked.append(query)
         lines, end = self.scripts.pop(0)
         yield from lines
@@ -53,7 +55,7 @@ def followed(client: Connections, *, lines: int = 100, after: int | None = None,
     clock, seen = Clock(), []
     came = follow(
         client,
-        "events",
+        records.events,
         lines=lines,
         after=after,
         wait=wait,
@@ -110,7 +112,7 @@ def test_numbers_that_begin_anew_are_taken_as_they_come():
 
 
 def test_a_real_stream_is_followed_from_a_number(served, daemon):
-    lines = follow(Client(served.path), "events", lines=100, after=3, wait=0, newest="event_seq")
+    lines = follow(Client(served.path), records.events, lines=100, after=3, wait=0, newest="event_seq")
     assert [json.loads(next(lines))["seq"] for _ in range(2)] == [4, 5]
     lines.close()
     wait_until(lambda: daemon.followers == 0, what="the follower forgotten")

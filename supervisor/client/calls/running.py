@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from supervisor.client.call import Call, get, given, segment, send
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         DeploymentRow,
         StartResult,
     )
+
+Verb: TypeAlias = Literal["stop", "pause", "resume", "restart", "reset-failed", "remove"]
 
 
 def deployments(
@@ -79,7 +81,7 @@ def start(
 
 
 def act(
-    verb: Literal["stop", "pause", "resume", "restart", "reset-failed", "remove"],
+    verb: Verb,
     *,
     ids: Sequence[str] | None = None,
     account: str | None = None,
