@@ -27,9 +27,17 @@ class Ended:
 Run = Callable[..., Ended]
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    """One server for all of a module, over a daemon that is made anew for each."""
+    with Served(FakeDaemon()) as one:
+        yield one
+
+
 @pytest.fixture
-def daemon() -> FakeDaemon:
-    fake = FakeDaemon()
+def daemon(server: Served) -> FakeDaemon:
+    fake = server.daemon
+    fake.renew()
     fake.rows = {
         "eurusd": make_row("eurusd"),
         "gold": make_row("gold", "backoff", symbols=["XAUUSD"], cause="hang"),
@@ -39,10 +47,9 @@ def daemon() -> FakeDaemon:
 
 
 @pytest.fixture
-def served(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    with Served(daemon) as server:
-        monkeypatch.setenv("STRATD_RUNTIME_DIR", str(server.folder))
-        yield server
+def served(server: Served, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> Served:
+    monkeypatch.setenv("STRATD_RUNTIME_DIR", str(server.folder))
+    return server
 
 
 @pytest.fixture

@@ -109,6 +109,11 @@ class FakeDaemon(
         self.world = FakeWorld()
         self.hub = Hub(self.world)
 
+    def renew(self) -> None:
+        """Be as new, also where a test put something in place of a method: a server keeps the object."""
+        vars(self).clear()
+        FakeDaemon.__init__(self)
+
     # ---- reading ----
     async def status(self) -> Status:
         self._stumble()

@@ -10,15 +10,22 @@ from tests.supervisor.test_api import ask, raw
 pytestmark = pytest.mark.system
 
 
-@pytest.fixture
-def daemon():
-    return FakeDaemon()
+@pytest.fixture(scope="module")
+def server():
+    """One server for all of these, over a daemon that is made anew for each."""
+    with Served(FakeDaemon()) as one:
+        yield one
 
 
 @pytest.fixture
-def served(daemon):
-    with Served(daemon) as server:
-        yield server
+def daemon(server):
+    server.daemon.renew()
+    return server.daemon
+
+
+@pytest.fixture
+def served(server, daemon):
+    return server
 
 
 def test_strategies_are_listed_in_the_shape_of_the_platform(served, daemon):

@@ -35,7 +35,7 @@ def served(server: Served, daemon: FakeDaemon) -> Served:
 @pytest.fixture
 def daemon(server: Served) -> FakeDaemon:
     fake = server.daemon
-    fake.__init__()  # type: ignore[misc]  # the server keeps the object
+    fake.renew()
     for name, state, account, mode in (
         ("eurusd", "running", "default", "paper"),
         ("gold", "stopped", "fund", "live"),

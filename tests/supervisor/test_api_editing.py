@@ -15,15 +15,22 @@ ONE = "/api/v1/strategies/crossover"
 BODY = {"name": "crossover", "code": "import this\n"}
 
 
-@pytest.fixture
-def daemon():
-    return FakeDaemon()
+@pytest.fixture(scope="module")
+def server():
+    """One server for all of these, over a daemon that is made anew for each."""
+    with Served(FakeDaemon()) as one:
+        yield one
 
 
 @pytest.fixture
-def served(daemon):
-    with Served(daemon) as server:
-        yield server
+def daemon(server):
+    server.daemon.renew()
+    return server.daemon
+
+
+@pytest.fixture
+def served(server, daemon):
+    return server
 
 
 def tag(served) -> str:

@@ -37,14 +37,21 @@ def do(request: pytest.FixtureRequest) -> Do:
     return found
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    """One server for all of a module, over a daemon that is made anew for each."""
+    with Served(FakeDaemon()) as one:
+        yield one
+
+
 @pytest.fixture
-def daemon() -> FakeDaemon:
-    fake = FakeDaemon()
+def daemon(server: Served) -> FakeDaemon:
+    fake = server.daemon
+    fake.renew()
     fake.rows = {"eurusd": make_row("eurusd"), "gold": make_row("gold", "stopped", symbols=["XAUUSD"])}
     return fake
 
 
 @pytest.fixture
-def served(daemon: FakeDaemon) -> Iterator[Served]:
-    with Served(daemon) as server:
-        yield server
+def served(server: Served, daemon: FakeDaemon) -> Served:
+    return server
