@@ -10,6 +10,7 @@ import pytest
 from supervisor.errors import Failed
 from supervisor.removals import NAME, Removals
 from supervisor.store import whole_file
+from tests.waiting import turn
 
 
 def listed(folder) -> list[str]:
@@ -57,7 +58,7 @@ def test_many_are_struck_out_while_the_list_is_being_written(tmp_path):
             await removals.owe(name)
         for name in names[1:]:
             removals.strike(name)
-            await asyncio.sleep(0)
+            await turn()
         await removals.close()
         assert names[:1] == listed(tmp_path)
 
