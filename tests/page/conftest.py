@@ -26,6 +26,8 @@ def on_candle_complete(self, timeframe, candle, data):
     if self.seen % 2:
         intent = "enter_long" if self.seen % 4 == 1 else "exit_long"
         return Signal(symbol=candle.symbol, intent=intent, quantity=10, reason="<b>so</b>", ttl_ms=60_000)
+def inspect(self):
+    return {"mood": "<img src=x onerror=document.title=1>", "levels": [1.5, None]}
 """
 CRASHER = """
 def on_tick(self, data):

@@ -241,3 +241,14 @@ def test_what_waits_for_approval_is_answered_with_two_buttons(pages, started):
     page.get_by_role("dialog").get_by_role("button", name="Reject", exact=True).click()
     expect(page.get_by_text("Rejected: enter long 1 EURUSD")).to_be_visible()
     expect(page.get_by_role("region", name="Waiting for approval")).to_have_count(0)
+
+
+def test_a_strategy_is_asked_for_its_own_words_which_stay_words(pages, started):
+    started("shows", "trader")
+    page = pages.open("/deployments/shows")
+    own = page.get_by_role("region", name="In its own words")
+    own.get_by_role("button", name="Ask it").click()
+    expect(own).to_contain_text("<img src=x onerror=document.title=1>")
+    expect(own).to_contain_text("[1.5,null]")
+    expect(page).not_to_have_title("1")
+    pages.keep(page, "inspected")

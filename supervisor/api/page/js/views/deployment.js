@@ -7,6 +7,7 @@ import { amount, count, lag, money, span } from "../format.js";
 import { LogTail } from "../logs.js";
 import { buttons, cpu, facts, latch, memory, pill, profit, section } from "../parts.js";
 import { keep } from "../store.js";
+import { Inspected } from "./inspected.js";
 import { deaths, events, figures, orders, parameters, positions, signals, trades } from "./records.js";
 
 const AGAIN = 4000; // ms between two looks at candles and at what is held
@@ -38,6 +39,7 @@ export class Deployment {
     this.id = id;
     this.title = id;
     this.path = `/deployments/${part(id)}`;
+    this.inspected = new Inspected(this.path, () => this.#shown && this.draw());
   }
 
   async start() {
@@ -168,7 +170,7 @@ export class Deployment {
     return h("div", {}, this.#head(row), h("div", { class: "deployment" },
       h("div", { class: "column", key: "main" }, this.#prices(row), signals(this.#signals), trades(this.#trades), this.#log(),
         deaths(this.#known?.deaths ?? []), events(this.#events)),
-      h("div", { class: "column", key: "side" }, this.#now(row), this.#money(), figures(this.#figures), positions(this.#known?.positions ?? []),
+      h("div", { class: "column", key: "side" }, this.#now(row), this.inspected.section(row.state), this.#money(), figures(this.#figures), positions(this.#known?.positions ?? []),
         orders(this.#orders), parameters(this.#known))));
   }
 
