@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from strategies.trading import risk
+from strategies.trading.keys import MOST_KEYS
 from strategies.trading.levels import Protection
 from strategies.trading.rules import Refusal
 from strategies.trading.view import Party, View
@@ -46,6 +47,9 @@ def rates(view: View, exits: bool) -> Refusal | None:
     allowed = MAX_OPEN_ORDERS * (2 if exits else 1)
     if view.waiting >= allowed:
         return Refusal("open_orders", f"{view.waiting} orders of this symbol wait, at most {allowed}")
+    remembered = MOST_KEYS * (2 if exits else 1)
+    if view.remembered >= remembered:
+        return Refusal("remembered", f"{view.remembered} of a day were accepted, at most {remembered}")
     return None
 
 

@@ -93,6 +93,7 @@ RULES: Final[dict[str, Rule]] = {
     "rate": Rule(8, "more signals a second than granted"),
     "account_rate": Rule(8, "more signals a second than granted to all deployments of the account"),
     "open_orders": Rule(8, "too many orders of this symbol wait already"),
+    "remembered": Rule(8, "too many signals of the deployment were accepted within a day"),
     "max_orders_per_min": Rule(8, "as many orders as allowed were accepted in the last minute"),
     "max_orders_per_day": Rule(8, "as many orders as allowed were accepted today"),
     "max_identical_orders_per_min": Rule(8, "as many orders like this one as allowed in the last minute"),

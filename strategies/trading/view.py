@@ -123,6 +123,7 @@ class View(Struct, frozen=True, kw_only=True):
     own: Party
     account: Party = NOBODY
     waiting: int = 0
+    remembered: int = 0
     price: float | None = None
     rate: float | None = 1.0
     instrument: Instrument | None = PLAIN

@@ -49,6 +49,7 @@ class Viewing:
             own=self._own(desk, signal, now, buying=buying, selling=selling),
             account=self._account(grant, signal, terms, now),
             waiting=waiting,
+            remembered=state.keys.count(name, world.prices.at),
             price=world.prices.price(symbol),
             rate=None if instrument is None else world.rate(instrument, terms),
             instrument=instrument,

@@ -7,6 +7,7 @@ import pytest
 
 from strategies.trading.caps import MAX_OPEN_ORDERS
 from strategies.trading.gate import judge
+from strategies.trading.keys import MOST_KEYS
 from strategies.trading.limits import Limits
 from strategies.trading.view import Party
 from tests.strategies.trading.gate_world import (
@@ -40,6 +41,13 @@ def test_a_notional_limit_is_on_the_whole_position_at_the_last_price():
 def test_exits_have_room_when_entries_have_used_up_theirs():
     assert judged(EXIT, LONG | {"waiting": 2 * MAX_OPEN_ORDERS - 1}).decision == "accepted"
     assert judged(EXIT, LONG | {"waiting": 2 * MAX_OPEN_ORDERS}).rule == "open_orders"
+
+
+def test_so_many_keys_that_the_engine_would_need_too_much_memory_bar_entries_first():
+    assert judged(ENTRY, {"remembered": MOST_KEYS - 1}).decision == "accepted"
+    assert judged(ENTRY, {"remembered": MOST_KEYS}).rule == "remembered"
+    assert judged(EXIT, LONG | {"remembered": 2 * MOST_KEYS - 1}).decision == "accepted"
+    assert judged(EXIT, LONG | {"remembered": 2 * MOST_KEYS}).rule == "remembered"
 
 
 @pytest.mark.parametrize("who", ["own", "account"])

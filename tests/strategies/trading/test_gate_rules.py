@@ -10,6 +10,7 @@ from bus.messages import Level
 from strategies.trading import gate
 from strategies.trading.caps import MAX_OPEN_ORDERS
 from strategies.trading.desk import SECOND, Standing
+from strategies.trading.keys import MOST_KEYS
 from strategies.trading.limits import Limits
 from strategies.trading.rules import RULES
 from strategies.trading.ttl import CLOCK_SKEW
@@ -101,6 +102,7 @@ REFUSED = {
     "rate": (EXIT, {}, LONG | {"tokens": 0.9}),
     "account_rate": (EXIT, {}, LONG | {"account": Party(tokens=0.9)}),
     "open_orders": (ENTRY, {}, {"waiting": MAX_OPEN_ORDERS}),
+    "remembered": (ENTRY, {}, {"remembered": MOST_KEYS}),
     "max_orders_per_min": (ENTRY, {}, limited(max_orders_per_min=3) | {"orders_minute": 3}),
     "max_orders_per_day": (
         ENTRY, {}, limited(msgspec.structs.replace(TODAY, orders=3), max_orders_per_day=3),
