@@ -144,6 +144,10 @@ class SessionCalendar(Struct, frozen=True, kw_only=True, dict=True):
         start = opens + (ts - opens) // timeframe.span * timeframe.span
         return start, min(start + timeframe.span, closes)
 
+    def days_from(self, ts: int) -> Iterator[TradingDay]:
+        """Trading days in order, from none later than the last that opened at or before ``ts``."""
+        return self._days_from(ts)
+
     @property
     def horizon(self) -> int | None:
         """Last close that a table knows, in ns; None for a weekly rule, which has no end."""

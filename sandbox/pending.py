@@ -16,8 +16,9 @@ MOST = 4_000
 """Signals kept without a verdict, the oldest forgotten: 20 seconds of the fastest that are let through."""
 AT_ONCE = 1_000
 """Signals that one ``Signals`` holds."""
-TIMERS = 64
-"""Timers kept: what the engine grants one deployment (supervisor/engine/timers.py)."""
+TIMERS = 65
+"""Timers kept: what the engine grants one deployment (supervisor/engine/timers.py), and the wish for phases
+of trading days (bus/session_phases.py)."""
 
 
 class Pending:

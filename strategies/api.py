@@ -132,11 +132,17 @@ class IStrategy(ABC):
         return None
 
     def on_session(self, phase: Literal["pre_open", "open", "pre_close", "close"], day: date) -> SignalReturn:
-        """Answer a phase of a trading day."""
+        """Answer a phase of a trading day of the first symbol: 15 minutes before its open, and so on.
+
+        ``day`` is the trading day's label. What lies behind when a deployment starts is not told any more.
+        """
         return None
 
     def on_candle_corrected(self, timeframe: str, candle: Candle, previous: Candle) -> None:
-        """Learn that a closed candle was revised. Its history keeps what was traded on."""
+        """Learn that a closed candle was revised. Its history keeps what was traded on.
+
+        Never called in this version: no candle is revised. A tick that comes late is counted and left out.
+        """
 
     # ---- people -----------------------------------------------------------------------------------
     def on_parameters_updated(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

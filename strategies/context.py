@@ -16,6 +16,7 @@ from typing import Any, Literal, NoReturn
 from numpy.random import PCG64, Generator
 
 from bus.messages import Position
+from bus.session_phases import OURS
 from strategies.books import Account, Books, OpenOrder
 from strategies.data import MultiTimeframeData
 from strategies.errors import NotConfigured, StrategyError
@@ -139,6 +140,8 @@ class Context:
         """
         if not _is_name(name):
             raise StrategyError(f"schedule({name!r}): a name of 1 to 64 characters")
+        if name.startswith(OURS):
+            raise StrategyError(f"schedule({name!r}): names that begin with {OURS!r} are not a strategy's")
         if at is None and every is None:
             raise StrategyError(f"schedule({name!r}): say at=nanoseconds or every=seconds")
         if every is not None and not 1 <= every <= 366 * 86_400:

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from typing import Any, Literal
 
+from bus import session_phases
 from bus.messages import (
     Acked,
     Candles,
@@ -29,6 +31,7 @@ from bus.messages import (
     Pause,
     Pulse,
     Resume,
+    Schedule,
     Signal,
     Stop,
     TakeCheckpoint,
@@ -36,6 +39,8 @@ from bus.messages import (
     TimerFired,
     Welcome,
 )
+from bus.session_phases import Phase as SessionPhase
+from bus.session_phases import is_phase, phase_of
 from strategies import state
 from strategies.api import IStrategy, StopReason
 from strategies.books import Books
@@ -203,8 +208,16 @@ class Host:
         self.market.forward(event.ts)
         if not self.ctx.timers.fire(event.name, event.ts):
             return []
+        if is_phase(event.name):
+            return self._session(phase_of(event.name, event.ts))
         cause = Cause("timer", event.ts, event.ts)
         return self._calls.ask("on_timer", cause, self.strategy.on_timer, event.name, event.ts)
+
+    def _session(self, phase: SessionPhase) -> list[Signal]:
+        # At one instant a day may close and the next one open: two causes.
+        cause = Cause("session", phase.at + phase.rank, phase.at)
+        day = date.fromisoformat(phase.day)
+        return self._calls.ask("on_session", cause, self.strategy.on_session, phase.name, day)
 
     # ---- life -------------------------------------------------------------------------------------
     def _welcome(self, event: Welcome) -> list[Signal]:
@@ -227,6 +240,8 @@ class Host:
         if saved is not None:
             self._checkpoints.put_back(saved, resumes=resumes, warm=True)
             self._paused = saved.host.paused if saved.host is not None else None
+        if "on_session" in self._wrote:
+            self._update(Schedule(session_phases.WISH, 0))
         self._calls.tell("on_start", self.strategy.on_start, self.ctx, loaded and event.recovered)
         if saved is not None:
             for timer in self.ctx.timers.restored():
@@ -342,7 +357,7 @@ class Host:
         return self._calls.ask("on_order_update", cause, self.strategy.on_order_update, order)
 
 
-_OUTCOMES = ("on_signal_result", "on_fill", "on_position_closed", "on_order_update")
+_OUTCOMES = ("on_signal_result", "on_fill", "on_position_closed", "on_order_update", "on_session")
 _DATA = frozenset({Ticks, Candles, Pulse, TimerFired})
 """Before these, what closed while the strategy was away is caught up with."""
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,10 @@ from bus.messages import (
     SignalAck,
     Tick,
     Ticks,
+    TimerFired,
     Welcome,
 )
+from bus.session_phases import NAMES, Name, Phase
 from bus.timeframes import DAY, parse
 from strategies import plugins
 from strategies.api import IStrategy, find_strategy_class
@@ -152,6 +155,11 @@ class Bench:
         self._seq += 1
         ts = self.host.now + 1_000_000_000 if at is None else at
         return self.send(Ticks(1, self._seq, [Tick(name, ts, last=price, size=1.0, seq=self._seq)]))
+
+    def session(self, phase: Name, day: date, *, at: int | None = None) -> list[Signal]:
+        """Tell a phase of a trading day, a second after the event before (or ``at``); return the signals."""
+        ts = self.host.now + 1_000_000_000 if at is None else at
+        return self.send(TimerFired(Phase(ts, day.isoformat(), NAMES.index(phase)).timer, ts))
 
     # ---- the broker -------------------------------------------------------------------------------
     def _accept(self, signal: Signal) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bus.messages import Schedule
+from bus.session_phases import is_phase
 
 MOST: Final = 64
 """Timers kept: what the engine grants one deployment (supervisor/engine/timers.py)."""
@@ -51,6 +52,8 @@ class Timers:
             return True
         self.armed.pop(name, None)
         self.fired.pop(name, None)
+        if is_phase(name):  # they come in order: of those before nobody asks
+            self.fired = {other: at for other, at in self.fired.items() if not is_phase(other)}
         self.fired[name] = ts
         while len(self.fired) > MOST:
             del self.fired[next(iter(self.fired))]

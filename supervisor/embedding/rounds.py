@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Final
 
 from bus.messages import Candle, Fill, Filled, TakeCheckpoint, Tick, TimerFired
+from bus.session_phases import WISH
 from sandbox.spec import Died
 from strategies.trading.core import Core, Outcome
 from strategies.trading.records import Executed, Judged
@@ -161,6 +162,8 @@ class Rounds:
                 verdicts += [one for one in outcome.records if isinstance(one, Judged)]
         while cell.timers:
             timer = cell.timers.popleft()
+            if timer.name == WISH:
+                continue  # there are no calendars here
             if not self.timers.set(member.id, timer.name, timer.at, timer.every):
                 cell.faults.append(f"timer {timer.name!r}: it holds too many already")
         return verdicts

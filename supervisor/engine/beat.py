@@ -10,6 +10,7 @@ from bus import topics
 from bus.clock import FeedClock
 from bus.messages import Pulse, Tick, TimerFired, encode
 from supervisor.engine.resume import mark
+from supervisor.engine.sessions import Sessions
 from supervisor.engine.stats import engine_stats
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Beat:
         self._marked = 0, 0
         """Bytes of the last mark, and the offset behind it."""
         self._announced: dict[str, str] = {}
+        self.sessions = Sessions(engine)
 
     def beat(self, monotonic: int) -> None:
         """Once a second: proof of life, health of the feeds, the whole picture for the supervisor."""
@@ -53,6 +55,7 @@ class Beat:
         engine.orders.retry()
         engine.refusals.look(monotonic)
         self._mark_whom_to_ask()
+        self.sessions.look(monotonic)
         self._fire_late(monotonic)
         engine.outlet.bind()
         self._let_time_pass(monotonic)
@@ -88,6 +91,7 @@ class Beat:
         clock = engine.market.streams[tick.symbol].clock
         for deployment_id, name, at in engine.timers.due(tick.symbol, tick.ts):
             self._fire(deployment_id, name, at, [clock])
+            self.sessions.fired(deployment_id, name, at, tick.ts)
 
     def _fire_late(self, monotonic: int) -> None:
         """Fire what no tick has come for, by the clocks of what each deployment reads."""
@@ -98,6 +102,7 @@ class Beat:
             newest = max(reached.values(), default=0)
             for _, name, at in engine.timers.due_of([deployment_id], newest):
                 self._fire(deployment_id, name, at, [clock for clock in clocks if reached[clock] >= at])
+                self.sessions.fired(deployment_id, name, at, newest)
 
     def _fire(self, deployment_id: str, name: str, at: int, clocks: Sequence[FeedClock]) -> None:
         """Fire one timer, behind the candles that close at its time by the same clocks."""

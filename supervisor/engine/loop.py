@@ -292,6 +292,7 @@ class Engine:
             )
             return None
         feed.bring(stream, sample)
+        self.beat.sessions.brought(sample)
         self.look()
         return stream
 

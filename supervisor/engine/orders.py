@@ -134,6 +134,7 @@ class Orders:
             self._release(fenced.attach)
         if order.begun == order.generation:
             engine.timers.forget(order.deployment_id)
+            engine.beat.sessions.drop(order.deployment_id)
             engine.publication.publish(no_timers(order.deployment_id))
         engine.core.attach(
             Grant(
@@ -164,7 +165,7 @@ class Orders:
             self._engine.timers.reads(order.deployment_id, order.symbols)
             self._want(order.symbols, order.timeframes)
         elif self._engine.roster.current(order.deployment_id) is None:
-            self._engine.timers.disarm(order.deployment_id)
+            self._disarm(order.deployment_id)
         for symbol in before:
             self._engine.market.unwant(symbol)
 
@@ -173,6 +174,14 @@ class Orders:
         for symbol in symbols:
             self._engine.market.want(symbol, wanted)
         self._engine.look()
+
+    def _disarm(self, deployment_id: str) -> None:
+        self._engine.timers.disarm(deployment_id)
+        self._engine.beat.sessions.drop(deployment_id)
+
+    def first_symbol(self, deployment_id: str) -> str | None:
+        """Return the first symbol of a deployment that is to run, None for any other."""
+        return next(iter(self._expected.get(deployment_id, [])), None)
 
     def _release(self, attach: Attach) -> None:
         for symbol in attach.symbols:
@@ -184,7 +193,7 @@ class Orders:
         if member is not None:
             self._engine.core.detach(order.deployment_id, order.generation)
             if order.deployment_id not in self._expected:
-                self._engine.timers.disarm(order.deployment_id)
+                self._disarm(order.deployment_id)
             self._engine.saving.gone(order.deployment_id)
             self._engine.questions.gone(order.deployment_id, order.generation)
             self._release(member.attach)
@@ -221,6 +230,7 @@ class Orders:
         engine = self._engine
         engine.settle()
         engine.timers.drop(order.deployment_id)
+        engine.beat.sessions.drop(order.deployment_id)
         engine.publication.numbers.pop(order.deployment_id, None)
         engine.publication.publish(gone(order.deployment_id))
         engine.take(engine.core.forget(order.deployment_id, engine.event_now(time.monotonic_ns())))

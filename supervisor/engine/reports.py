@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from bus import topics
+from bus import session_phases, topics
 from bus.messages import (
     DECODE_ERRORS,
     Beat,
@@ -225,7 +225,12 @@ class Reports:
     @_take.register
     def _schedule(self, report: Schedule, member: Member) -> None:
         engine = self._engine
-        if engine.timers.set(member.deployment_id, report.name, report.at, report.every):
+        if report.name == session_phases.WISH:
+            symbol = member.attach.symbols[0]
+            engine.beat.sessions.want(member.deployment_id, symbol, time.monotonic_ns())
+        elif report.name.startswith(session_phases.OURS):
+            self._refuse(member, "timer_refused", f"timer {report.name!r}: such names are not a strategy's")
+        elif engine.timers.set(member.deployment_id, report.name, report.at, report.every):
             # In its place, so that with the next engine it fires where it would have with this one.
             engine.publication.publish(timer(member.deployment_id, report))
         else:

@@ -3,16 +3,19 @@
 Rules of this file. A timer fires at its time in the order of events: before the first tick of that time or
 later that its deployment reads, whenever that tick comes. So a replay, or a feed that brings an hour at once,
 has it where it was. A repeating timer fires once for each of its times. Nothing fires twice: what has fired
-is known, so whoever arms a timer again after a crash may say it as it first did.
+is known, so whoever arms a timer again after a crash may say it as it first did. Phases of trading days
+(engine/sessions.py) are timers too, which count for nobody's number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from bus.agenda import NEVER
+from bus.session_phases import Phase, is_phase, phase_of
 
 PER_CELL = 64
 """Timers that one deployment may hold."""
@@ -36,6 +39,13 @@ class TimerState(Struct, frozen=True, array_like=True):
     fired: int
 
 
+class Phases(NamedTuple):
+    """How far one deployment was told of its trading days: if the next is ``armed``, and the ``last``."""
+
+    armed: bool
+    last: Phase | None
+
+
 class _Owner:
     """One deployment: what it reads, its armed timers (at, every) and when each name last fired."""
 
@@ -47,8 +57,16 @@ class _Owner:
         self.fired: dict[str, int] = {}
         self.next_due = NEVER
 
+    @property
+    def held(self) -> int:
+        """How many of its own are armed."""
+        return sum(not is_phase(name) for name in self.armed)
+
     def note_fired(self, name: str, at: int) -> None:
-        """Know that a timer has fired, as the last one; forget the first of too many."""
+        """Know that a timer has fired, as the last one; forget the first of too many, and old phases."""
+        if is_phase(name):
+            for old in [other for other in self.fired if is_phase(other) and other != name]:
+                del self.fired[old]
         self.fired[name] = max(at, self.fired.pop(name, 0))
         while len(self.fired) > FIRED:
             del self.fired[next(iter(self.fired))]
@@ -79,7 +97,7 @@ class Timers:
         One whose time has fired already is armed for its next time, and not at all if it has none.
         """
         owner = self._owner(deployment_id)
-        if name not in owner.armed and len(owner.armed) >= PER_CELL:
+        if name not in owner.armed and not is_phase(name) and owner.held >= PER_CELL:
             return False
         fired = owner.fired.get(name, 0)
         every = max(every, SHORTEST) if every else 0
@@ -158,6 +176,12 @@ class Timers:
                 self.due_by.pop(symbol, None)
             else:
                 self.due_by[symbol] = due
+
+    def phases(self, deployment_id: str) -> Phases:
+        """Return how far a deployment was told of its trading days."""
+        owner = self._owner(deployment_id)
+        last = next((phase_of(name, at) for name, at in owner.fired.items() if is_phase(name)), None)
+        return Phases(any(map(is_phase, owner.armed)), last)
 
     # ---- over a crash ---------------------------------------------------------------------------
     def capture(self) -> list[TimerState]:

@@ -36,6 +36,7 @@ from bus.messages import (
     TimerFired,
     Welcome,
 )
+from bus.session_phases import WISH, Phase
 from strategies import IStrategy, snapshot, state
 from strategies.errors import StateCorrupt
 from strategies.host import Host
@@ -183,6 +184,14 @@ class OnOrders(Quiet):
         return buy(order.symbol, leg=order.status, tags=tags)
 
 
+class OnSessions(Quiet):
+    """Answers phases of days."""
+
+    def on_session(self, phase, day):
+        self.ctx.kv["days"] = self.ctx.kv.get("days", 0) + 1
+        return buy("A", tags={"phase": phase, "day": str(day), "n": str(self.ctx.kv["days"])})
+
+
 class OnParameters(Quiet):
     """Goes by a parameter that changes, and by how often it did."""
 
@@ -235,7 +244,8 @@ class OnCommands(Quiet):
 
 
 ALL = [
-    OnCandles, OnTicks, OnChance, OnIndicators, OnTimers, OnPositions, OnBoundaries, OnOrders, OnParameters,
+    OnCandles, OnTicks, OnChance, OnIndicators, OnTimers, OnPositions, OnBoundaries, OnOrders, OnSessions,
+    OnParameters,
     OnCommands,
 ]  # fmt: skip
 
@@ -254,10 +264,11 @@ class Stream:
         self.asked: list[Signal] = []
         self.accepted: list[Signal] = []
         self.filled = 0
+        self.phases = 0
         self.seq = 0
 
     def hear(self, update: Update) -> None:
-        if isinstance(update, Schedule):
+        if isinstance(update, Schedule) and update.name != WISH:
             self.timers[update.name] = update
 
     def next(self) -> Any:
@@ -270,13 +281,11 @@ class Stream:
                 if timer.every:
                     self.timers[name] = Schedule(name, timer.at + timer.every, timer.every)
                 return TimerFired(name, timer.at)
-        kind = draw.choices(
-            [
-                *("ticks", "candle", "pulse", "ack", "fill", "status", "pause", "resume", "parameters"),
-                *("order", "command"),
-            ],
-            [40, 25, 8, 15, 10, 3, 1, 2, 4, 6, 4],
-        )[0]
+        kinds = {
+            "ticks": 40, "candle": 25, "pulse": 8, "ack": 15, "fill": 10, "status": 3, "pause": 1,
+            "resume": 2, "parameters": 4, "order": 6, "session": 5,
+        }  # fmt: skip
+        kind = draw.choices(list(kinds), list(kinds.values()))[0]
         made = getattr(self, kind)()
         return self.ticks() if made is None else made
 
@@ -352,6 +361,11 @@ class Stream:
 
     def resume(self) -> Resume:
         return Resume()
+
+    def session(self) -> TimerFired:
+        day, rank = divmod(self.phases, 4)
+        self.phases += 1
+        return TimerFired(Phase(self.now, f"2024-01-{day % 28 + 1:02}", rank).timer, self.now)
 
     def order(self) -> OrderChanged | None:
         if not self.accepted:
