@@ -11,10 +11,12 @@ that has ``on_session`` asks for them by a timer called ``WISH``.
 from __future__ import annotations
 
 from datetime import date
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
-from bus.sessions import SessionCalendar, TradingDay
 from bus.timeframes import MINUTE
+
+if TYPE_CHECKING:  # a cell knows the names of phases, and no calendar
+    from bus.sessions import SessionCalendar, TradingDay
 
 Name: TypeAlias = Literal["pre_open", "open", "pre_close", "close"]
 NAMES: Final[tuple[Name, ...]] = ("pre_open", "open", "pre_close", "close")

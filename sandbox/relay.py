@@ -16,8 +16,7 @@ from sandbox.protocol import Conversation, Violation
 from sandbox.reports import Outbox, Supervisor
 from sandbox.spec import Limits, TimeLeft, Warned
 from sandbox.watchdog import Bucket, Decision, TokenBucket
-from strategies.in_force import CALLBACK
-from strategies.outputs import Fault, LogLine, Recorded
+from strategies.outputs import PARAMETERS_UPDATED, Fault, LogLine, Recorded
 from strategies.stamping import MAX_BYTES
 
 Update: TypeAlias = LogLine | Fault | Recorded | Schedule
@@ -211,7 +210,7 @@ class Relay:
                 self._errors += 1
                 text = f"{update.callback}: {update.error}\n{update.traceback}".rstrip()
                 self._output.log(f"error: {text}", now)
-                self.warn("parameters_refused" if update.callback == CALLBACK else "error", text)
+                self.warn("parameters_refused" if update.callback == PARAMETERS_UPDATED else "error", text)
             case Schedule():
                 if self._intake.tape and not self._intake.live:
                     self._intake.pending.withhold(update)

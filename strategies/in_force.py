@@ -11,15 +11,14 @@ counts no more.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any
 
 from strategies.api import IStrategy
 from strategies.books import Books
 from strategies.context import Context
+from strategies.differing import differing
+from strategies.outputs import PARAMETERS_UPDATED
 from strategies.wall import Wall
-
-CALLBACK: Final = "on_parameters_updated"
-_ABSENT: Final = object()
 
 
 class InForce:
@@ -50,7 +49,7 @@ class InForce:
         ctx.params = wanted
         taken = False
         try:
-            taken = self._wall.call(CALLBACK, self._books.now, told) is not None
+            taken = self._wall.call(PARAMETERS_UPDATED, self._books.now, told) is not None
         finally:
             if not taken:
                 ctx.params = old
@@ -61,14 +60,3 @@ class InForce:
 
     def _may(self, changed: Collection[str]) -> bool:
         return self._updatable is None or set(changed) <= set(self._updatable)
-
-
-def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return the names whose values differ, or that only one of the two has, in order."""
-    names = dict.fromkeys([*old, *new])
-    return sorted(name for name in names if not _same(old.get(name, _ABSENT), new.get(name, _ABSENT)))
-
-
-def _same(one: object, other: object) -> bool:
-    """Whether two values are equal and of one type: 1, 1.0 and true are three."""
-    return type(one) is type(other) and one == other

@@ -56,6 +56,8 @@ class Answered(Struct, array_like=True, frozen=True, tag=5):
 
 Update: TypeAlias = LogLine | Fault | Saved | Recorded | Schedule | Answered
 
+PARAMETERS_UPDATED = "on_parameters_updated"
+"""The callback whose fault is a refusal."""
 LONGEST_REQUEST = 86_400
 """Seconds that ``ctx.request_time`` may ask for at once: a day."""
 MAX_TEXT = 8192

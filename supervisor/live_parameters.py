@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from strategies.in_force import differing
+from strategies.differing import differing
 from supervisor import life as lf
 from supervisor.control import GiveParameters
 from supervisor.errors import Failed

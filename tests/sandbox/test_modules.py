@@ -13,7 +13,7 @@ from tests.sandbox.world import World
 
 PURE = sysconfig.get_path("purelib")
 AUTHORS_SIDE = {
-    "api", "books", "boundary", "calls", "checkpoints", "config", "context", "data", "errors",
+    "api", "books", "boundary", "calls", "checkpoints", "config", "context", "data", "differing", "errors",
     "exports", "forming", "host", "in_force", "indicator_set", "indicators", "json_values", "market",
     "nearest", "outputs", "phases", "questions", "remembering", "rolling", "snapshot", "stamping",
     "state", "timers", "wall",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bus.messages import Parameters, TakeCheckpoint, Welcome
+from strategies.differing import differing
 from strategies.host import Host
-from strategies.in_force import differing
 from strategies.outputs import Fault, Saved
 from tests.strategies.market import T0, Quiet, config
 
