@@ -47,6 +47,7 @@ ERRORS: Final[dict[int, str]] = {
     500: "A fault of the daemon; its log has the details",
     501: "This version cannot do it",
     503: "What would answer cannot be read now, or there is no room; asking again may help",
+    504: "No answer in time: what only reads was broken off, what changes something may still be done",
 }
 NO_PARAMETERS: Final = {("header", "accept"), ("header", "content-type"), ("header", "authorization")}
 KEYS: Final = {

@@ -17,6 +17,7 @@ from supervisor.client import Client
 from supervisor.client.errors import Failed, Invalid, NotFound
 from supervisor.errors import Late
 from supervisor.errors import NotFound as Unknown
+from tests.supervisor.door_world import World
 from tests.supervisor.fake_daemon import FakeDaemon, Served, make_row
 
 pytestmark = pytest.mark.system
@@ -134,3 +135,22 @@ def test_a_key_with_an_account_asks_its_own_deployments_alone(daemon: FakeDaemon
         asyncio.run(ask())
     finally:
         asking.reset(token)
+
+
+def test_over_tcp_a_command_needs_the_scope_trade_and_is_audited_and_kept_for_a_restart():
+    with World() as world:
+        reads, trades = world.key("read"), world.key("trade")
+        body = {"name": "echo", "payload": "the secret"}
+        assert 403 == world.ask(f"{BY}/command", reads, body).status
+        assert 403 == world.ask(f"{BY}/checkpoint", reads, method="POST").status
+        assert 200 == world.ask(f"{BY}/inspect", reads).status
+        assert [] == [call for call in world.daemon.calls if call[0] != "inspect"]
+        assert 200 == world.ask(f"{BY}/command", trades, body, Idempotency_Key="one").status
+        assert 200 == world.ask(f"{BY}/checkpoint", trades, method="POST", Idempotency_Key="two").status
+        (kept,) = world.answers.kept.values()
+        assert b"the secret" in kept.body, "the command, and not the checkpoint"
+        world.run(world.trail.close())
+        noted = [(one.path, one.status) for one in world.audit.records]
+        assert (f"{BY}/command", 200) in noted
+        assert (f"{BY}/command", 403) in noted
+        assert "secret" not in repr(world.audit.records)
