@@ -32,6 +32,18 @@ from tests.waiting import wait_until
 
 MAIN = "from cli.main import main\nmain()\n"
 STRATD = (sys.executable, "-P", "-m", "cli.main")
+EACH = """
+import contextlib, io, json, sys
+from cli.main import run
+done = []
+for line in sys.argv[1:]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(line.split())
+    done.append((code, out.getvalue(), err.getvalue()))
+print(json.dumps(done))
+"""
+"""Several commands in one process: code, stdout and stderr of each, as JSON."""
 PATIENCE = 100.0
 """Seconds that only a failure waits: far more than any of it takes on a busy host."""
 SETTINGS: dict[str, Any] = {
@@ -262,6 +274,15 @@ class Site:
             check=False,
         )  # fmt: skip
         return Ended(done.returncode, done.stdout, done.stderr)
+
+    def stratd_each(self, *lines: str) -> list[Ended]:
+        """Run command lines one after the other in one process: what a process takes is most of a command."""
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", EACH, *lines], env=self.environment(), capture_output=True,
+            text=True, timeout=PATIENCE * 3, check=False,
+        )  # fmt: skip
+        assert (0, "") == (done.returncode, done.stderr)
+        return [Ended(*one) for one in json.loads(done.stdout)]
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment of a command: nothing of this process's own settings of stratd."""

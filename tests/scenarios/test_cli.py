@@ -88,8 +88,7 @@ def test_s64_every_verb_that_reads_has_json(daemon: Daemon):
 
 def test_s64_what_cannot_be_done_ends_with_its_code_and_one_line(daemon: Daemon):
     daemon.start("a", "idle")
-    with ThreadPoolExecutor(2) as pool:
-        answers = pool.map(lambda line: daemon.site.stratd(*line.split()), REFUSED_OR_FAILED)
+    answers = daemon.site.stratd_each(*REFUSED_OR_FAILED)
     for (line, (code, told)), ended in zip(REFUSED_OR_FAILED.items(), answers, strict=True):
         assert (line, ended.code, ended.out, ended.err.count("\n")) == (line, code, "", 1)
         assert told in ended.err
@@ -97,8 +96,7 @@ def test_s64_what_cannot_be_done_ends_with_its_code_and_one_line(daemon: Daemon)
 
 
 def test_s64_without_a_daemon_every_verb_is_3_and_starts_none(site: Site):
-    with ThreadPoolExecutor(2) as pool:
-        answers = pool.map(lambda line: site.stratd(*line.split()), NEEDS_A_DAEMON)
+    answers = site.stratd_each(*NEEDS_A_DAEMON)
     for line, ended in zip(NEEDS_A_DAEMON, answers, strict=True):
         assert (line, ended.code, ended.out, ended.err.count("\n")) == (line, 3, "", 1)
         assert f"no daemon answers at {site.runtime}/api.sock" in ended.err

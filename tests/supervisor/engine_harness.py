@@ -115,7 +115,7 @@ class EngineProcess:
         endpoint = f"ipc://{self.folder}/feed-{name}"
         publisher = Publisher(endpoint)
         self.tell(Configure([FeedSpec(name=name, endpoint=endpoint, **settings)]))
-        assert publisher.wait_for_subscriber(10)
+        assert publisher.wait_for_subscriber(60)
         return publisher
 
     def attach(self, deployment_id: str = "one", generation: int = 1, **given: Any) -> FakeCell:

@@ -432,7 +432,7 @@ def test_memory_over_the_quota_is_ended_with_its_cause(rig):
     )
 
     async def scenario(scene: Scene):
-        await scene.start("eater", memory="24M")
+        await scene.start("eater", memory="24M", wait=False)  # ready before its end or not
         await scene.event("died", "eater")
         death = (await scene.port.describe("eater")).deaths[0]
         assert (death.cause, death.signal) == ("memory_quota", "SIGKILL")
@@ -452,7 +452,8 @@ def test_cpu_over_the_quota_is_ended_with_its_cause(rig):
     rig.strategy("spinner", head="import threading", initialize=spin)
 
     async def scenario(scene: Scene):
-        await scene.start("spinner", cpu=0.05)  # more than that it gets on a busy host, too
+        # More than that it gets on a busy host, too; ready before its end or not.
+        await scene.start("spinner", cpu=0.05, wait=False)
         await scene.event("died", "spinner")
         death = (await scene.port.describe("spinner")).deaths[0]
         assert death.cause == "cpu_quota"
@@ -708,11 +709,17 @@ def test_signals_are_listed_followed_and_copied_to_redis(rig, tmp_path):
                 return mirror.state == "ok" and mirror.lag == 0
 
             await scene.until(level, "the mirror level")
+            await scene.verb("stop", "buyer")  # what it was still asked is answered
+            await scene.until(level, "the mirror level at the end")
             last = [one async for one in await scene.port.signals(None, after=None, n=10_000, follow=False)]
-            client = redis.Redis.from_url(server.url)
-            stream = await client.xrange("stratd:signals")
-            await client.aclose()
             accepted = [one.signal_id for one in last if one.verdict in ("accepted", "modified")]
+
+            async def copied():
+                async with redis.Redis.from_url(server.url) as client:
+                    stream = await client.xrange("stratd:signals")
+                return len(stream) >= len(accepted) and stream
+
+            stream = await scene.until(copied, "every signal copied")
             assert [msgspec.msgpack.decode(row[b"signal"])["signal_id"] for _, row in stream] == accepted
             assert (await scene.port.describe("buyer")).positions[0].symbol == "EURUSD"
 

@@ -64,8 +64,8 @@ async def market(rig: Rig) -> AsyncIterator[None]:
             await publishing
 
 
-async def stale(scene: Scene, name: str) -> bool:
-    return (await scene.row(name)).stale > 0
+async def stale(scene: Scene, name: str, than: int = 0) -> bool:
+    return (await scene.row(name)).stale > than
 
 
 async def more_than(scene: Scene, name: str, ticks: int, accepted: int) -> None:
@@ -101,8 +101,11 @@ def test_after_an_engine_died_what_runs_gets_ticks_again_and_what_is_paused_stay
             assert expected == [type(order) for order in told]
             assert [order.verb for order in told if isinstance(order, Direct)] == ["resume", "pause"]
 
-            # Once its warden has the word, not even signals to refuse come from it.
+            # Once its warden has the word, not even signals to refuse come from it. Told of a second time,
+            # what it did before the word is counted as well.
             await scene.until(lambda: stale(scene, "pauses"), "ticks dropped because of the pause")
+            dropped = (await scene.row("pauses")).stale
+            await scene.until(lambda: stale(scene, "pauses", dropped), "more of them")
             held = await scene.row("pauses")
             assert held.signals.accepted == pauses.signals.accepted
             await more_than(scene, "runs", runs.ticks + 100, runs.signals.accepted)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 
 import pytest
 
 
+@functools.cache
 def loaded_by(module: str) -> set[str]:
     """Return the packages that a new process has once it has imported ``module``."""
     code = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
