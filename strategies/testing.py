@@ -24,8 +24,10 @@ from bus.messages import (
     Acked,
     Candle,
     Candles,
+    Commanded,
     Fill,
     Filled,
+    Inspect,
     OrderChanged,
     OrderUpdate,
     Position,
@@ -38,12 +40,12 @@ from bus.messages import (
 )
 from bus.session_phases import NAMES, Name, Phase
 from bus.timeframes import DAY, parse
-from strategies import plugins
+from strategies import json_values, plugins
 from strategies.api import IStrategy, find_strategy_class
 from strategies.config import RiskConfig, StrategyConfig
 from strategies.errors import StrategyError
 from strategies.host import Host
-from strategies.outputs import Fault, LogLine, Update
+from strategies.outputs import Answered, Fault, LogLine, Update
 from strategies.phases import Event
 from strategies.stamping import is_exit
 
@@ -160,6 +162,21 @@ class Bench:
         """Tell a phase of a trading day, a second after the event before (or ``at``); return the signals."""
         ts = self.host.now + 1_000_000_000 if at is None else at
         return self.send(TimerFired(Phase(ts, day.isoformat(), NAMES.index(phase)).timer, ts))
+
+    def command(self, name: str, payload: json_values.Json = None) -> json_values.Json:
+        """Tell an operator's command and return the answer; ``StrategyError`` is the line of a refusal."""
+        return self._ask(Commanded(name, json_values.pack(payload, "payload"), 1))
+
+    def inspect(self) -> json_values.Json:
+        """Return what the strategy shows of itself; ``StrategyError`` as of ``command``."""
+        return self._ask(Inspect(1))
+
+    def _ask(self, question: Commanded | Inspect) -> json_values.Json:
+        self.send(question)
+        answer = next(one for one in reversed(self.updates) if isinstance(one, Answered))
+        if answer.why:
+            raise StrategyError(answer.why)
+        return json_values.unpack(answer.data, "the answer")
 
     # ---- the broker -------------------------------------------------------------------------------
     def _accept(self, signal: Signal) -> None:

@@ -17,6 +17,8 @@ from sandbox.threads import Threads
 from sandbox.watchdog import Watchdog
 from tests.fuzz.corpus import TURN
 
+ANSWER = b"\x0b"
+"""Second byte of an encoded ``protocol.Answer``: its tag."""
 STEP = 0.001
 """Seconds between two datagrams, of a clock of its own: what comes out depends on the seed alone."""
 
@@ -107,12 +109,12 @@ class Ear:
         )
 
     def hear(self, datagram: bytes, *, loading: bool = False) -> bool:
-        """Hear one datagram while the strategy is loading, or while it answers a turn with a checkpoint."""
+        """Hear one datagram while the strategy is loading, or in a turn that asks it for something."""
         self._now += STEP
         if loading:
             self._conversation.phase = Phase.LOADING
         else:
-            self._begin()
+            self._begin(datagram)
         self._ward.datagram = datagram
         try:
             self._exchange._hear_one(self._now)
@@ -129,15 +131,19 @@ class Ear:
         encode(self._relay.stats(0.0, self._watchdog.call))
         return True
 
-    def _begin(self) -> None:
-        """Begin a turn, unless one runs: now and then another one ends with ``Done``."""
+    def _begin(self, datagram: bytes) -> None:
+        """Begin a turn, unless one runs: now and then another one ends with ``Done``.
+
+        Of the two that a strategy may be asked for, it is the one for which ``datagram`` has the tag.
+        """
         if self._conversation.phase is not Phase.BUSY:
             self._conversation.phase = Phase.IDLE
             self._conversation.begin([(b"pulse|", b"")])
             self._watchdog.begin(1, self._now)
-            self._relay._kept_turn = 0
+            self._relay._kept_turn = self._relay._answered_turn = 0
         self._conversation.turn = TURN
-        self._intake.handed.ends = "checkpoint"
+        self._intake.handed.ends = "question" if datagram[1:2] == ANSWER else "checkpoint"
+        self._intake.handed.request = 7
 
     def close(self) -> None:
         self._ward.close()

@@ -37,6 +37,8 @@ WORDS: tuple[protocol.Word, ...] = (
     protocol.GaveUp("5 callbacks in a row raised"),
     protocol.OutOfMemory("on_tick"),
     protocol.AskTime(60.0),
+    protocol.Answer(b'{"bias":1.5}'),
+    protocol.Answer(why="ValueError: no such symbol"),
 )
 """What a strategy says to its warden."""
 
@@ -60,6 +62,8 @@ CELL_REPORTS: tuple[messages.CellReport, ...] = (
     messages.Bye(CellStats()),
     messages.Running({"tick|EURUSD|": 9}),
     Schedule("close", 5, 60),
+    messages.CellAnswer(7, "done", b'{"bias":1.5}'),
+    messages.CellAnswer(7, "failed", why="ValueError: no such symbol"),
 )
 """What a warden says to the engine."""
 

@@ -67,3 +67,21 @@ def test_an_order_that_the_bench_cannot_fill_is_refused_not_ignored():
 
     with pytest.raises(StrategyError, match="fills entries with a quantity, and exits; not target"):
         Bench.of(Weights, fill=True).candles("1m", [1.0, 2.0])
+
+
+def test_commands_and_inspect_answer_as_they_would_in_a_cell():
+    class Biased(Quiet):
+        bias = 0.0
+
+        def on_command(self, name, payload):
+            self.bias = payload["bias"]
+            return (self.bias,)
+
+        def inspect(self):
+            return {"bias": self.bias}
+
+    bench = Bench.of(Biased)
+    assert [1.5] == bench.command("set", {"bias": 1.5})
+    assert {"bias": 1.5} == bench.inspect()
+    with pytest.raises(StrategyError, match="KeyError: 'bias'"):
+        bench.command("set", {})
