@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cli.pressure import pressure
+from cli.render_code import packages
 from cli.render_money import guard, latch, money
 from cli.tables import Column, Sheet, clean, columns, fields, hanging
 from cli.words import NOTHING, amount, clock, count, instant, lag, megabytes, number, span
@@ -17,7 +18,6 @@ from supervisor.schema import (
     FeedView,
     LayerView,
     LogLine,
-    PackagesView,
     ProcessView,
     SandboxView,
     SignalView,
@@ -34,13 +34,14 @@ TRUST = {
 
 
 def deployments(rows: Sequence[DeploymentRow]) -> Sheet:
-    """One row a deployment, for ``ps`` and ``top``. What bars one has a column where anything does."""
-    barred = any(row.latch is not None for row in rows)
+    """One row a deployment, for ``ps`` and ``top``. What bars or holds one has a column where it does."""
+    barred, outside = any(row.latch is not None for row in rows), any(row.outside for row in rows)
     return Sheet(
         columns(
             "ID",
             "STATE",
             *(["LATCH"] if barred else []),
+            *([Column("SCHEDULE", 1, flexible=True)] if outside else []),
             Column("STRATEGY", 3, flexible=True),
             Column("ACCOUNT", 9),
             Column("MODE", 8),
@@ -60,17 +61,18 @@ def deployments(rows: Sequence[DeploymentRow]) -> Sheet:
             Column("RESTARTS", 6, right=True),
             Column("LAST DEATH", 1, flexible=True),
         ),
-        tuple(_deployment(row, barred=barred) for row in rows),
+        tuple(_deployment(row, barred=barred, outside=outside) for row in rows),
         "no deployments: 'stratd start ID --strategy NAME --symbol SYMBOL' creates one",
     )
 
 
-def _deployment(row: DeploymentRow, *, barred: bool) -> tuple[str, ...]:
+def _deployment(row: DeploymentRow, *, barred: bool, outside: bool) -> tuple[str, ...]:
     death = row.last_death
     return (
         row.id,
         row.state,
         *([latch(row.latch)] if barred else []),
+        *([clean(row.outside or NOTHING)] if outside else []),
         f"{row.strategy}@{row.version}" if row.version else row.strategy,
         row.account,
         row.mode,
@@ -271,10 +273,11 @@ def _head(view: DeploymentDetail) -> str:
             ("deployment", view.id),
             ("state", f"{view.state}{wanted}"),
             ("why", clean(view.reason)),
+            ("schedule", view.schedule.text if view.schedule else ""),
             ("next start", next_start),
             ("strategy", f"{view.strategy}@{view.version}  {view.code_hash[:12]}".rstrip()),
             ("code", view.code_path),
-            ("packages", _packages(view.packages)),
+            ("packages", packages(view.packages)),
             ("trust", TRUST[_trust(view)]),
             ("sandbox", f"without {', '.join(view.without)}" if view.without else "every layer"),
             ("account", f"{view.account} ({view.mode})"),
@@ -292,13 +295,6 @@ def _head(view: DeploymentDetail) -> str:
             ("created", instant(view.created_at)),
         ]
     )
-
-
-def _packages(view: PackagesView | None) -> str:
-    if view is None:
-        return ""
-    state = "" if view.installed else ", not installed yet"
-    return f"{view.count} ({view.key[:12]}{state}): {', '.join(view.names)}"
 
 
 def _counters(view: DeploymentDetail) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cli.tables import Column, Sheet, clean, columns
 from cli.words import instant
-from supervisor.schema import CodeVersions
+from supervisor.schema import CodeVersions, PackagesView
 
 
 def versions(found: CodeVersions) -> Sheet:
@@ -35,3 +35,11 @@ def versions(found: CodeVersions) -> Sheet:
         ),
         "no versions",
     )
+
+
+def packages(view: PackagesView | None) -> str:
+    """Say which packages a strategy needs, and whether they are there."""
+    if view is None:
+        return ""
+    state = "" if view.installed else ", not installed yet"
+    return f"{view.count} ({view.key[:12]}{state}): {', '.join(view.names)}"

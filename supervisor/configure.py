@@ -6,13 +6,16 @@ Every mistake is told at once. Whether it may run is not decided here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from strategies.config import RiskConfig
 from strategies.errors import ParametersInvalid
 from supervisor.catalogue import Catalogue, Entry
 from supervisor.errors import CREATES, Invalid, NotFound, near_matches
+from supervisor.schedule import dump
+from supervisor.schedule_views import schedule_of
 from supervisor.schema import StartRequest
+from supervisor.schema.schedules import ScheduleRequest
 from supervisor.store.tables import Deployment
 
 
@@ -78,10 +81,16 @@ def configure(
         memory=request.memory or (known.memory if known else defaults.memory),
         cpu=request.cpu or (known.cpu if known else defaults.cpu),
         trusted_path=_trusted_path(request.trust, known, entry),
-        schedule=known.schedule if known else {},
+        schedule=_schedule(request.schedule, known),
         created_at=known.created_at if known else now,
         updated_at=now,
     )
+
+
+def _schedule(request: ScheduleRequest | None, known: Deployment | None) -> dict[str, Any]:
+    if request is not None:
+        return dump(schedule_of(request))
+    return known.schedule if known else {}
 
 
 def _entry(

@@ -221,6 +221,8 @@ class Port(
             found = self._seen(account).look_up(request.strategy)
             # This very version: what the name means could be another one's by the time that it is created.
             request = request.model_copy(update={"strategy": found.reference})
+        if request.schedule is not None:
+            await self._daemon.scheduling.check(request.schedule.calendar)
         actor, created, changed = await self._daemon.verbs.start(request, owner=owner)
         return StartResult(created=created, changed=changed, deployment=self._row(actor))
 

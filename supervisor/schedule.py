@@ -162,6 +162,11 @@ def until_text(schedule: Schedule, until: int | None, now: int) -> str:
     return f"until {day} {then:%H:%M} {schedule.zone}"
 
 
+def inside_text(schedule: Schedule, found: Phase, now: int) -> str:
+    """Say that a deployment is inside its schedule, and until when."""
+    return f"inside its schedule {until_text(schedule, found.until, now)}"
+
+
 def outside_text(schedule: Schedule, found: Phase, now: int) -> str:
     """Say that a deployment is outside its schedule, and until when."""
     return f"outside its schedule {until_text(schedule, found.until, now)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from supervisor.daemon import Daemon
 from supervisor.schedule import dump
-from supervisor.schedule_views import schedule_of, spec_of, told
+from supervisor.schedule_views import schedule_of, spec_of, text_of
 from supervisor.schema.schedules import ScheduleRequest, ScheduleView
 from supervisor.selection import find
 
@@ -20,7 +20,7 @@ class Schedules:
         scheduling = self._daemon.scheduling
         found = scheduling.stands(mine)
         return ScheduleView(
-            schedule=spec_of(mine), inside=found.inside, until=found.until, says=scheduling.why(mine)
+            schedule=spec_of(mine), inside=found.inside, until=found.until, says=scheduling.says(mine)
         )
 
     async def set_schedule(
@@ -31,10 +31,11 @@ class Schedules:
         find(daemon.actors, deployment_id)
         if request is not None:
             await daemon.scheduling.check(request.calendar)
-        stored = {} if request is None else dump(schedule_of(request))
+        wanted = None if request is None else schedule_of(request)
+        stored = {} if wanted is None else dump(wanted)
         actor, changed = await daemon.verbs.reschedule(deployment_id, stored)
         if changed:
-            said = "none any more" if request is None else told(request)
+            said = "none any more" if wanted is None else text_of(wanted)
             daemon.events.note("schedule_changed", f"{said}, by {by}", actor.id)
             daemon.scheduling.judge(actor)
             await actor.done()

@@ -14,12 +14,7 @@ def schedule_of(request: ScheduleRequest) -> Schedule:
     return Schedule(
         zone=request.zone,
         windows=tuple(
-            Window(
-                tuple(sorted({DAY_NAMES.index(day) for day in one.days})),
-                minutes(one.start),
-                minutes(one.end),
-            )
-            for one in request.windows
+            Window(days_of(one.days), minutes(one.start), minutes(one.end)) for one in request.windows
         ),
         calendar=request.calendar,
         outside=request.outside,
@@ -42,14 +37,29 @@ def spec_of(deployment: Deployment) -> ScheduleSpec | None:
         ],
         calendar=schedule.calendar,
         outside=schedule.outside,
+        text=text_of(schedule),
     )
 
 
-def told(request: ScheduleRequest) -> str:
-    """Return a schedule as one line."""
-    windows = "; ".join(f"{','.join(one.days)} {one.start}-{one.end}" for one in request.windows)
-    holidays = f", closed on holidays of {request.calendar}" if request.calendar else ""
-    return f"{windows} {request.zone}{holidays}, outside: {request.outside}"
+def text_of(schedule: Schedule) -> str:
+    """Return a schedule as one line: ``mon-fri 09:00-17:30 Europe/London, not on holidays of XLON``."""
+    windows = "; ".join(f"{_days(one.days)} {clock(one.start)}-{clock(one.end)}" for one in schedule.windows)
+    holidays = f", not on holidays of {schedule.calendar}" if schedule.calendar else ""
+    return f"{windows} {schedule.zone}{holidays}, outside: {schedule.outside}"
+
+
+def _days(days: tuple[int, ...]) -> str:
+    """Name days of the week, three and more in a row by the first and the last."""
+    if len(days) == len(DAY_NAMES):
+        return "daily"
+    runs: list[list[int]] = []
+    for day in days:
+        if runs and runs[-1][-1] == day - 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    names = [[DAY_NAMES[day] for day in run] for run in runs]
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(run) for run in names)
 
 
 def days_of(names: Iterable[str]) -> tuple[int, ...]:

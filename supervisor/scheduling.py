@@ -26,7 +26,7 @@ from supervisor.actor import Actor
 from supervisor.calendars import UnknownCalendarError
 from supervisor.errors import Invalid, Unavailable
 from supervisor.feeds import Calendars
-from supervisor.schedule import Phase, Schedule, Sessions, load, outside_text, phase, sessions_of
+from supervisor.schedule import Phase, Schedule, Sessions, inside_text, load, outside_text, phase, sessions_of
 from supervisor.store.tables import Deployment
 from supervisor.verbs import Verbs, waits
 
@@ -108,6 +108,13 @@ class Scheduling:
         if self._blind(watch.schedule):
             return f"outside its schedule until its calendar {watch.schedule.calendar} can be had"
         return outside_text(watch.schedule, found, self.clock())
+
+    def says(self, deployment: Deployment) -> str:
+        """Say where a deployment stands, and until when; "" without a schedule."""
+        found, schedule = self.stands(deployment), self._watch(deployment).schedule
+        if not found.inside or schedule is None:
+            return self.why(deployment)
+        return inside_text(schedule, found, self.clock())
 
     def bars(self, deployment: Deployment) -> bool:
         """Whether no instance of it begins now."""

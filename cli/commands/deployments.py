@@ -87,6 +87,9 @@ def _say_started(result: dict[str, Any], *, wait: bool) -> None:
     if state in ("failed", "quarantined") or (wait and state == "backoff"):
         why = f"{death['cause']}: {death['detail']}" if death else row["reason"]
         raise CommandError(FAILED, f"{name} did not start ({why}); see 'stratd describe {name}'")
+    if row["desired"] != "stopped" and row.get("outside") and state in ("registered", "stopped"):
+        print(f"{name}: {row['outside']}; it begins then")
+        return
     process = f", pid {row['pid']}" if row["pid"] else ""
     already = "" if result["changed"] or result["created"] else "already "
     print(f"{name}: {already}{state} ({row['strategy']}@{row['version']}{process})")

@@ -19,6 +19,7 @@ from bus import timeframes
 from bus.topics import DEPLOYMENT_ID_ALLOWED, SYMBOL_ALLOWED, is_deployment_id, is_symbol
 from supervisor.quantities import parse_size
 from supervisor.schema.base import Request, few
+from supervisor.schema.schedules import ScheduleRequest
 
 
 def _id(value: str) -> str:
@@ -86,6 +87,8 @@ class StartRequest(Request):
     trust: bool | None = None
     """True: the caller answers for the code, which then runs also where the sandbox could not hold a
     stranger's. Only root and the daemon's own user may say so. False takes it back."""
+    schedule: ScheduleRequest | None = None
+    """When it is to run by the clock (docs/schedules.md); outside, it begins with the next window."""
     confirm_live: bool = False
     """Whoever asks knows that it begins to trade real money: needed where ``mode`` becomes ``live``."""
     wait: bool = True

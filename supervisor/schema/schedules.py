@@ -83,12 +83,13 @@ class WindowView(View):
 
 
 class ScheduleSpec(View):
-    """A schedule as it is set (``ScheduleRequest``)."""
+    """A schedule as it is set (``ScheduleRequest``); ``text`` is all of it as one line for a person."""
 
     zone: str
     windows: list[WindowView]
     calendar: str = ""
     outside: Literal["stop", "pause"] = "stop"
+    text: str = ""
 
 
 class ScheduleView(View):

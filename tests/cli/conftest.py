@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def served(server: Served, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) 
 def stratd(capsys: pytest.CaptureFixture[str]) -> Run:
     def command(line: str) -> Ended:
         capsys.readouterr()
-        code = run(line.split())
+        code = run(shlex.split(line))
         captured = capsys.readouterr()
         return Ended(code, captured.out, captured.err)
 

@@ -26,7 +26,8 @@ class FakeSchedules:
         self.calls.append(("set_schedule", deployment_id, request, by))
         view = ScheduleView()
         if request is not None:
-            spec = ScheduleSpec.model_validate(request.model_dump())
+            text = "mon-fri 09:00-17:30 Europe/London, outside: stop"
+            spec = ScheduleSpec.model_validate({**request.model_dump(), "text": text})
             says = "outside its schedule until Mon 09:00 Europe/London"
             view = ScheduleView(schedule=spec, inside=False, until=1_800_000_000_000_000_000, says=says)
         self.schedules[deployment_id] = view

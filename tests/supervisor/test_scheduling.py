@@ -37,10 +37,11 @@ def test_a_window_that_closes_and_opens_ends_it_and_begins_it_over_daemons_and_j
         rig.clock = lambda: FRIDAY
         pid = (await scene.start("a", "idle")).deployment.pid
         view = await scene.port.set_schedule("a", office(), by="ann")
-        assert (view.inside, view.until, view.says) == (True, at("2026-11-20T17:30"), "")
+        assert (view.inside, view.until) == (True, at("2026-11-20T17:30"))
+        assert view.says == "inside its schedule until Fri 17:30 Europe/London"
         assert (await scene.row("a")).pid == pid, "inside it is left alone"
         told = (await scene.event("schedule_changed", "a")).detail
-        assert told == "mon,tue,wed,thu,fri 09:00-17:30 Europe/London, outside: stop, by ann"
+        assert told == "mon-fri 09:00-17:30 Europe/London, outside: stop, by ann"
 
         rig.clock = lambda: SATURDAY  # the host slept through the end
         row = await scene.state("a", "stopped")
@@ -51,6 +52,9 @@ def test_a_window_that_closes_and_opens_ends_it_and_begins_it_over_daemons_and_j
         assert (await scene.verb("restart", "a")).state == "stopped"
         assert (await scene.verb("pause", "a")).problem.title == f"a is stopped, {WHY}"
         assert (await scene.start("b", "idle")).deployment.state == "running", "what waits takes no slot"
+        new = (await scene.start("c", "idle", schedule=office())).deployment
+        assert (new.state, new.desired, new.generation, new.outside) == ("registered", "running", 0, WHY)
+        await scene.verb("stop", "c")
         rig.clock = lambda: MONDAY
         refused = await scene.event("refused", "a")
         assert "max_concurrent" in refused.detail

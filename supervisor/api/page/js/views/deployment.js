@@ -186,6 +186,7 @@ export class Deployment {
       ["Strategy", `${row.strategy} ${row.version}`],
       ["Account", row.account],
       ["Profit / loss", profit(this.store.profits(this.id))],
+      ["Schedule", this.#known?.schedule?.text ?? null],
       ["Latch", row.latch ? latch(row.latch) : null],
       ["CPU", cpu(row)],
       ["Memory", memory(row)],
