@@ -22,6 +22,7 @@ from bus.messages import AcceptedSignal, Checkpoint, Position
 from strategies.trading.records import Closed, Executed, Judged, Placed, Record, Saved, Snapshot
 from supervisor.store import journal_checkpoints as checkpoints
 from supervisor.store import journal_copy, journal_log
+from supervisor.store import journal_pruning as pruning
 from supervisor.store import journal_rows as rows
 from supervisor.store import journal_standing as standing
 from supervisor.store.journal_checkpoints import Newest
@@ -150,11 +151,12 @@ class Journal:
     def prune(self, keep: int = KEEP) -> int:
         """Drop records beyond the newest ``keep`` that nothing needs; returns how many. Commits.
 
-        Counts are kept, and so are waiting orders, positions, checkpoints and keys that still matter.
+        Each deployment keeps its newest ``journal_pruning.SHARE``. Counts are kept, and so are waiting
+        orders, positions, checkpoints and keys that still matter.
         """
         self.post()
         before = rows.size(self._execute)
-        self._transact(rows.prune, self._execute, self.last_seq - keep)
+        self._transact(pruning.prune, self._execute, self.last_seq - keep, min(keep, pruning.SHARE))
         return before - rows.size(self._execute)
 
     def seed_from(self, copy: JournalCopy) -> None:

@@ -34,7 +34,6 @@ from strategies.trading.records import (
     Withheld,
 )
 from strategies.trading.state import Keys
-from strategies.trading.ttl import KEY_LIFE
 from supervisor.store import journal_checkpoints as checkpoints
 from supervisor.store import journal_standing as standing
 
@@ -232,10 +231,6 @@ def post(database: sqlite3.Connection, records: Iterable[Record]) -> None:
     checkpoints.trim(database.execute, rows.savers)
 
 
-LARGEST_PIECE: Final = 1_000_000
-"""Rows that ``prune`` drops at once: there, nobody waits."""
-
-
 def posted(execute: Execute) -> int:
     """Return the number of the newest record that is in the tables, or was."""
     found = execute("SELECT value FROM meta WHERE name = 'posted'").fetchone()
@@ -299,41 +294,3 @@ def forget(execute: Execute, deployment_id: str) -> None:
         "DELETE FROM standing WHERE kind IN ('latch', 'figures') AND owner = 'deployment' AND item = ?",
     ):
         execute(statement, (deployment_id,))
-
-
-def prune(execute: Execute, up_to: int) -> None:
-    """Drop rows of records up to ``up_to`` that nothing needs; their verdicts stay counted."""
-    find_unneeded(execute, up_to)
-    while drop_unneeded(execute, up_to, LARGEST_PIECE):
-        pass
-
-
-def find_unneeded(execute: Execute, up_to: int) -> None:
-    """Gather, for ``drop_unneeded``, which verdicts up to record ``up_to`` nothing needs. Only reads."""
-    # The newest accepted signal of each deployment and symbol tells how old a key may be (Keys). SQLite
-    # takes a bare column beside max() from the row of the maximum (sqlite.org/lang_select.html).
-    execute("DROP TABLE IF EXISTS temp.pruned")
-    execute("CREATE TEMP TABLE pruned (seq INTEGER PRIMARY KEY)")
-    execute(
-        "INSERT INTO temp.pruned SELECT seq FROM signals LEFT JOIN ("
-        "SELECT deployment_id, symbol, at AS newest, max(seq) FROM signals WHERE key IS NOT NULL "
-        "GROUP BY 1, 2) USING (deployment_id, symbol) WHERE seq <= ? AND (key IS NULL OR at < newest - ?)",
-        (up_to, KEY_LIFE),
-    )
-
-
-def drop_unneeded(execute: Execute, up_to: int, most: int) -> int:
-    """Drop at most ``most`` rows of each table that nothing needs, and return how many; 0 when it is done."""
-    piece = "(SELECT seq FROM temp.pruned ORDER BY seq LIMIT ?)"
-    counting = (
-        "INSERT INTO tallies SELECT deployment_id, decision, sum(count) FROM signals "  # noqa: S608 - as below
-        f"WHERE counted AND decision <> 'pending' AND seq IN {piece} GROUP BY 1, 2 "
-        "ON CONFLICT DO UPDATE SET count = count + excluded.count"
-    )
-    execute(counting, (most,))
-    dropped = execute(f"DELETE FROM signals WHERE seq IN {piece}", (most,)).rowcount  # noqa: S608 - constants
-    execute(f"DELETE FROM temp.pruned WHERE seq IN {piece}", (most,))  # noqa: S608 - as above
-    for table, which in (("orders", "AND status <> 'waiting'"), ("fills", ""), ("ends", ""), ("events", "")):
-        chosen = f"SELECT seq FROM {table} WHERE seq <= ? {which} ORDER BY seq LIMIT ?"  # noqa: S608 - as above
-        dropped += execute(f"DELETE FROM {table} WHERE seq IN ({chosen})", (up_to, most)).rowcount  # noqa: S608
-    return dropped

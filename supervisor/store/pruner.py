@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from supervisor.store import journal_log
-from supervisor.store import journal_rows as rows
+from supervisor.store import journal_pruning as pruning
 
 EVERY: Final = 3600.0
 """Seconds between two prunings."""
@@ -29,11 +29,11 @@ def pieces(database: sqlite3.Connection, keep: int, size: int = PIECE) -> Iterat
     up_to = journal_log.last_seq(execute) - keep
     if up_to <= 0:
         return
-    rows.find_unneeded(execute, up_to)
+    pruning.find_unneeded(execute, up_to, min(keep, pruning.SHARE))
     while True:
         execute("BEGIN IMMEDIATE")
         try:
-            dropped = rows.drop_unneeded(execute, up_to, size)
+            dropped = pruning.drop_unneeded(execute, size)
         except sqlite3.Error:
             if database.in_transaction:  # SQLite has rolled back by itself after some errors
                 execute("ROLLBACK")

@@ -9,7 +9,7 @@ import pytest
 
 from strategies.trading.core import Core
 from strategies.trading.records import Noted
-from supervisor.store import checkpointer, pruner
+from supervisor.store import checkpointer, journal_pruning, pruner
 from supervisor.store.checkpointer import Checkpointer
 from supervisor.store.journal import Journal, JournalReader
 from tests.strategies.trading.trading_world import T0, running_core
@@ -51,6 +51,23 @@ def test_pieces_leave_what_one_pruning_leaves(tmp_path):
                 assert max(dropped) <= 12
         left.append(tables(path))
     assert left[0] == left[1]
+
+
+def test_nobody_is_pruned_by_what_another_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal_pruning, "SHARE", 5)
+    for name in ("whole", "pieces"):
+        path = tmp_path / f"{name}.db"
+        with Journal.open(path) as journal, JournalReader.open(path) as reader, beside(path) as database:
+            journal.append([noted(seq, "quiet" if seq <= 7 else "noisy") for seq in range(1, 41)])
+            journal.post()
+            if name == "whole":
+                assert 15 == journal.prune(keep=20)
+                assert 0 == journal.prune(keep=20)
+            else:
+                assert 15 == sum(pruner.pieces(database, keep=20, size=3))
+                assert [] == list(pruner.pieces(database, keep=20, size=3))
+            left = [event.seq for event in reader.events(limit=100)]
+        assert left == [3, 4, 5, 6, 7, *range(21, 41)]
 
 
 def test_the_writer_goes_on_between_two_pieces_and_loses_nothing(path):
