@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cli import render_deaths
 from cli.pressure import pressure
 from cli.render_code import packages
 from cli.render_money import guard, latch, money
@@ -11,7 +12,6 @@ from cli.tables import Column, Sheet, clean, columns, fields, hanging
 from cli.words import NOTHING, amount, clock, count, instant, lag, megabytes, number, span
 from supervisor.schema import (
     CheckpointsView,
-    Death,
     DeploymentDetail,
     DeploymentRow,
     EventView,
@@ -262,7 +262,8 @@ def strategies(views: Sequence[StrategyView]) -> Sheet:
 
 def describe(view: DeploymentDetail) -> str:
     """Everything about one deployment, the newest death first."""
-    return "\n\n".join(filter(None, (_head(view), _counters(view), _positions(view), _deaths(view.deaths))))
+    parts = (_head(view), _counters(view), _positions(view), render_deaths.told(view.deaths))
+    return "\n\n".join(filter(None, parts))
 
 
 def _head(view: DeploymentDetail) -> str:
@@ -349,29 +350,6 @@ def _positions(view: DeploymentDetail) -> str:
         + (f", guarded by {guard(held.guard)}" if held.guard else "")
         for held in view.positions
     )
-
-
-def _deaths(deaths: Sequence[Death]) -> str:
-    return "\n\n".join(_death(death) for death in deaths)
-
-
-def _death(death: Death) -> str:
-    end = f"exit code {death.exit_code}" if death.exit_code is not None else ""
-    head = fields(
-        [
-            ("death", f"{death.cause}, {instant(death.at)}, generation {death.generation}"),
-            ("detail", clean(death.detail)),
-            ("ended by", death.signal or end),
-            ("lived", "" if death.uptime_s is None else span(death.uptime_s)),
-            ("peak memory", "" if death.peak_memory_mb is None else megabytes(death.peak_memory_mb)),
-            ("last event", clean(death.last_event)),
-        ]
-    )
-    return "\n".join([head, *_block("stack", death.stack.splitlines()), *_block("log", death.log_tail[-10:])])
-
-
-def _block(title: str, lines: Sequence[str]) -> list[str]:
-    return [title, *(f"  {clean(line)}" for line in lines)] if lines else []
 
 
 def event(view: EventView, width: int | None = None) -> str:

@@ -82,7 +82,7 @@ class Reception:
         """Whether live data is taken, and of this run of the engine."""
         if epoch != self.epoch and self.welcomed:  # in this order: it is asked of every message
             self._progress.hear(News.NEW_RUN, now)
-            self.notes.append(("engine_restarted", f"run {epoch} of the engine follows {self.epoch}"))
+            self.notes.append(("engine_restarted", "it goes on with the engine that was started again"))
         return self._progress.stage is Stage.LIVE and not self.stopping
 
     def _add_market(self, topic: bytes, payload: bytes, now: float, *, replayed: bool = False) -> bool:

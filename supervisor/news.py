@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from bus.messages import CellStats
+from sandbox.signames import signal_name
 from sandbox.spec import Died, WardenReport
 from supervisor import control, live_parameters
 from supervisor import life as lf
@@ -145,8 +146,9 @@ class News:
     def on_engine_death(self, code: int) -> None:
         """Take note: it is started again, the cells live on meanwhile."""
         why, self._last_words = self._last_words, ""
-        self._problems["engine"] = f"the engine ended ({why or f'code {code}'}) and is being started again"
-        self._events.note("engine_died", f"code {code}")
+        end = f"killed by {signal_name(-code)}" if code < 0 else f"code {code}"
+        self._problems["engine"] = f"the engine ended ({why or end}) and is being started again"
+        self._events.note("engine_died", end)
         self.money = None
         for tell in self.on_engine_gone:
             tell()

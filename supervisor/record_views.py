@@ -70,7 +70,7 @@ def metrics(
         memory_mb=round(usage.rss / MIB, 1) if usage and sampled else None,
         peak_memory_mb=round(usage.peak / MIB, 1) if usage and sampled else None,
         quota=Quota(memory_mb=mine.memory / MIB, cpu=mine.cpu),
-        lag_ms=round(stats.lag_ns / 1e6, 3) if stats else None,
+        lag_ms=round(stats.lag_ns / 1e6, 3) if stats and (stats.ticks or stats.candles) else None,
         published=known.published if stats and known else 0,
         longest_call_ms=stats.longest_call_ns / 1e6 if stats else 0.0,
         log_dropped=actor.book.dropped,

@@ -84,7 +84,7 @@ def _row(
         "gaps": stats.gaps if stats else 0,
         "stale": stats.stale if stats else 0,
         "conflated": stats.conflated if stats else 0,
-        "lag_ms": round(stats.lag_ns / 1e6, 3) if stats else None,
+        "lag_ms": round(stats.lag_ns / 1e6, 3) if stats and (stats.ticks or stats.candles) else None,
         "signals": verdicts(known.counts) if known else Verdicts(),
         "last_death": LastDeath(cause=death.cause, detail=death.detail, at=death.at) if death else None,
         "reason": f"stuck: {lf.STUCK}" if life.rung is lf.Rung.STUCK else life.reason,

@@ -86,18 +86,31 @@ def status(as_json: Json = False) -> None:
 
 def ps(as_json: Json = False) -> None:
     """One row a deployment."""
-    body = Client().call(running.deployments)
+    client = Client()
+    body = client.call(running.deployments)
     if as_json:
         print_json(body)
         return
     from cli import render
 
     show(render.deployments(_rows(body)))
+    _say_lost_feeds(client)
+
+
+def _say_lost_feeds(client: Client) -> None:
+    """Tell a person which feeds bring nothing: what stands above looks as well as when they last did."""
+    if not on_terminal():
+        return
+    for feed in json.loads(client.call(calls.feeds)):
+        if feed["state"] != "healthy":
+            said = f"feed {clean(feed['name'])} is {feed['state']}"
+            print(f"{said}: who reads it waits (`stratd feeds` says more)")
 
 
 def describe(deployment_id: Id, as_json: Json = False) -> None:
     """Everything about one deployment and its last deaths."""
-    body = Client().call(running.deployment, deployment_id)
+    client = Client()
+    body = client.call(running.deployment, deployment_id)
     if as_json:
         print_json(body)
         return
@@ -105,6 +118,7 @@ def describe(deployment_id: Id, as_json: Json = False) -> None:
     from supervisor.schema import DeploymentDetail
 
     print(render.describe(DeploymentDetail.model_validate_json(body)))
+    _say_lost_feeds(client)
 
 
 def top(

@@ -41,7 +41,7 @@ def room(free: int, whole: int, *, files: int | None, reserve: int) -> LayerView
     if free < reserve:
         told = f"{detail} (limits.disk_reserve): nothing is started"
         return LayerView(
-            name="disk", state="missing", detail=told, command="stratd remove what is not needed"
+            name="disk", state="missing", detail=told, command="free space on that file system (df, du)"
         )
     return LayerView(name="disk", state="active", detail=detail)
 

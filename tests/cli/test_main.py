@@ -67,6 +67,19 @@ def test_the_lag_of_a_recording_is_told_in_hours_and_to_programs_in_milliseconds
     assert stratd("ps --json").json[0]["lag_ms"] == 7_384_000.5
 
 
+@pytest.mark.parametrize("line", ["ps", "describe eurusd"])
+def test_a_person_is_told_that_a_feed_brings_nothing_and_a_program_gets_its_table_alone(
+    served, stratd, daemon, monkeypatch, line
+):
+    told = "feed main is disconnected: who reads it waits (`stratd feeds` says more)\n"
+    monkeypatch.setattr("cli.commands.daemon.on_terminal", lambda: True)
+    assert "feed main" not in stratd(line).out
+    daemon.feed_state = "disconnected"
+    assert stratd(line).out.endswith(f"\n{told}")
+    monkeypatch.setattr("cli.commands.daemon.on_terminal", lambda: False)
+    assert "feed main" not in stratd(line).out
+
+
 def test_the_last_lines_are_counted_from_the_end(served, stratd):
     assert [json.loads(line)["seq"] for line in stratd("events -n 2 --json").out.splitlines()] == [4, 5]
     assert stratd("logs eurusd -n 1").out.split()[-2:] == ["line", "4"]

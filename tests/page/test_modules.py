@@ -211,7 +211,7 @@ def test_marks_stand_on_the_candle_that_they_happened_in(call):
         "((times) => marks(times, signals, trades, { up: 'u', down: 'd', fill: 'f', soft: 's' })"
         ".map((mark) => [times.indexOf(mark.time), mark.shape, mark.color]))"
         "(bars(candles).map((bar) => bar.time))",
-        candles=candles, signals=[signal, early], trades=[trade],
+        candles=candles, signals=[signal, early], trades=[trade, {**trade, "seq": 4, "at": 140 * 10**9}],
     )  # fmt: skip
-    assert [[1, "arrowUp", "u"], [2, "circle", "f"]] == found
+    assert [[1, "arrowUp", "u"], [2, "circle", "f"]] == found, "what has no candle yet has no mark"
     assert 2 == call("chart.js", "digits(candles)", candles=json.loads(json.dumps(candles)))

@@ -199,7 +199,7 @@ def test_another_run_of_the_engine_is_greeted_anew_and_its_sequences_begin_anew(
     assert delivered(intake) == [("tick", 1.0), ("candle", 10)]
     intake.add([candles(6, 20), ticks(71, 2.0), ticks(1, 9.0, epoch=EPOCH + 1)], 0.0)
     assert not intake.welcomed
-    assert intake.notes == [("engine_restarted", "run 4 of the engine follows 3")]
+    assert intake.notes == [("engine_restarted", "it goes on with the engine that was started again")]
     made_up = Welcome(EPOCH + 1, 1, [candle(10), candle(20), candle(30)], {"tick|X|": 1, "candle|X|": 2})
     intake.add([command(made_up), ticks(2, 3.0, epoch=EPOCH + 1)], 0.0)
     assert (intake.welcomed, intake.welcomed_again) == (True, True)

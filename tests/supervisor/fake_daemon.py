@@ -102,6 +102,7 @@ class FakeDaemon(
         self.fail: StratdError | Exception | None = None
         self.max_concurrent = 3
         self.lag_ms = 0.4
+        self.feed_state = "healthy"
         self.followers = 0
         self.owner: bool | None = None
         """Whether the last start was said to come from the owner."""
@@ -155,7 +156,7 @@ class FakeDaemon(
     async def feeds(self) -> list[FeedView]:
         return [
             FeedView(name="main", format="native", endpoint="tcp://127.0.0.1:5555", mode="connect",
-                     state="healthy", ticks=12_345, lag_ms=self.lag_ms, last_tick_at=AT, sequenced=True,
+                     state=self.feed_state, ticks=12_345, lag_ms=self.lag_ms, last_tick_at=AT, sequenced=True,
                      symbols=3, rejected={"bad_price": 2})
         ]  # fmt: skip
 

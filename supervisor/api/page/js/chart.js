@@ -53,9 +53,19 @@ export function digits(candles) {
   return Math.max(2, Math.min(8, ...[Math.max(0, ...shown)]));
 }
 
-/** Return the time of the candle that an instant lies in: a mark stands on a candle or nowhere. Pure. */
-export function within(times, nanos) {
+/**
+ * Return until when something may stand on the last candle: the next one may be forming. What is later waits
+ * for its own, instead of lying in a heap on one that it does not belong to.
+ */
+function endOf(times) {
+  const last = times.length - 1;
+  return last > 0 ? times[last] + 2 * (times[last] - times[last - 1]) : Infinity;
+}
+
+/** Return the time of the candle that an instant before `end` lies in: a mark stands on a candle or nowhere. Pure. */
+export function within(times, nanos, end = Infinity) {
   const at = local(seconds(nanos));
+  if (at >= end) return null;
   let [low, high] = [0, times.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -68,8 +78,9 @@ export function within(times, nanos) {
 /** Return the marks of signals (arrows) and fills (circles at their price), in time's order. Pure. */
 export function marks(times, signals, trades, { up, down, fill, soft }) {
   const found = [];
+  const end = endOf(times);
   for (const signal of signals) {
-    const time = within(times, signal.data_as_of ?? signal.decided_at);
+    const time = within(times, signal.data_as_of ?? signal.decided_at, end);
     if (time === null || !signal.intent) continue;
     const buys = /long|buy|cover|exit_short/.test(signal.intent) && !/exit_long/.test(signal.intent);
     const went = signal.verdict === "accepted" || signal.verdict === "modified";
@@ -79,7 +90,7 @@ export function marks(times, signals, trades, { up, down, fill, soft }) {
     });
   }
   for (const trade of trades) {
-    const time = within(times, trade.at);
+    const time = within(times, trade.at, end);
     if (time !== null) {
       found.push({ time, position: "atPriceMiddle", price: trade.price, shape: "circle", color: fill, id: `t${trade.seq}`, size: 0.7 });
     }
