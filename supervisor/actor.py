@@ -151,8 +151,11 @@ class Actor:
 
     async def configure(self, deployment: Deployment) -> None:
         """Save a configuration; the next instance gets it. Raises ``StoreError``."""
-        standing = Standing.of(self.life)
-        await self.host.in_database(lambda: self.host.store.save(deployment, standing))
+        store, standing = self.host.store, Standing.of(self.life)
+        if self._task is None:
+            await self.host.in_database(lambda: store.save(deployment, standing))
+        else:  # how it stands may be on its way to the database, newer than what can be seen here
+            await self.host.in_database(lambda: store.configure(deployment))
         self.deployment = deployment
 
     # ---- news of the instance -------------------------------------------------------------------

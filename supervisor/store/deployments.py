@@ -173,6 +173,15 @@ class DeploymentStore:
             if changed.rowcount == 0:
                 connection.execute(DEPLOYMENTS.insert().values(values))
 
+    def configure(self, deployment: Deployment) -> None:
+        """Write what an operator said of a known deployment; how it stands is written by ``stand`` alone."""
+        with self.begin() as connection:
+            connection.execute(
+                DEPLOYMENTS.update()
+                .where(DEPLOYMENTS.c.id == deployment.id)
+                .values(structs.asdict(deployment))
+            )
+
     def fill(self, found: list[tuple[Deployment, Standing]]) -> bool:
         """Insert deployments where there are none, all of them or nothing; returns whether it did."""
         with self.begin() as connection:

@@ -237,6 +237,49 @@ def test_who_read_an_older_one_changes_nothing(served, daemon):
     assert "gold" in daemon.rows
 
 
+# ---- schedules --------------------------------------------------------------------------------------
+OFFICE = {
+    "zone": "Europe/London",
+    "windows": [{"days": ["mon", "fri"], "start": "09:00", "end": "17:30"}],
+    "calendar": "XLON",
+}
+
+
+def test_a_schedule_is_put_whole_and_taken_away_by_who_read_the_last_one(served, daemon):
+    status, none, headers = ask(served, "GET", f"{BY}/schedule")
+    assert (status, none["schedule"], none["inside"]) == (200, None, True)
+    status, view, _ = ask(served, "PUT", f"{BY}/schedule", OFFICE, **{"If-Match": headers["ETag"]})
+    assert (status, view["schedule"]["windows"], view["inside"]) == (200, OFFICE["windows"], False)
+    before = list(daemon.calls)
+    for method, body in (("PUT", OFFICE), ("DELETE", None)):
+        assert ask(served, method, f"{BY}/schedule", body, **{"If-Match": headers["ETag"]})[0] == 412
+    assert daemon.calls == before
+    tag = ask(served, "GET", f"{BY}/schedule")[2]["ETag"]
+    # That it opens meanwhile is nobody's change.
+    daemon.schedules["eurusd"] = daemon.schedules["eurusd"].model_copy(
+        update={"inside": True, "until": 1, "says": "inside"}
+    )
+    status, view, _ = ask(served, "DELETE", f"{BY}/schedule", **{"If-Match": tag})
+    assert (status, view["schedule"]) == (200, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ({**OFFICE, "zone": "Europe/Londn"}, "zone = 'Europe/Londn': is no IANA time zone"),
+        ({**OFFICE, "windows": []}, "windows: "),
+        ({**OFFICE, "windows": OFFICE["windows"] * 21}, "windows: "),
+        ({**OFFICE, "wnidows": []}, "wnidows: "),
+        ({"zone": "UTC"}, "windows: "),
+    ],
+)
+def test_a_schedule_with_a_mistake_is_refused_by_its_name(served, daemon, body, line):
+    status, problem, _ = ask(served, "PUT", f"{BY}/schedule", body)
+    assert status == 422
+    assert any(error.startswith(line) for error in problem["errors"])
+    assert daemon.calls == []
+
+
 # ---- real money -------------------------------------------------------------------------------------
 def test_promotion_takes_two_steps(served, daemon):
     status, first, _ = ask(served, "POST", "/api/v1/deployments/silver/promote", {"account": "fund"})

@@ -81,6 +81,13 @@ def test_one_signal_of_others_is_unknown(fake):
         ask(fake, "signal", "s2")
 
 
+def test_the_schedule_of_another_account_is_neither_shown_nor_changed(fake):
+    assert ask(fake, "schedule", "eurusd").inside
+    for method, more, asked in (("schedule", (), {}), ("set_schedule", (None,), {"by": "m"})):
+        with pytest.raises(NotFound, match="gold"):
+            ask(fake, method, "gold", *more, **asked)
+
+
 @pytest.mark.parametrize("method", ["account_limits", "account_exposure", "account_loss"])
 def test_what_binds_another_account_is_not_told(fake, method):
     fake.books["mine"] = fake.books["default"].model_copy(update={"name": "mine"})

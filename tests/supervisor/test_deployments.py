@@ -53,6 +53,15 @@ def test_everything_said_of_a_deployment_comes_back(store, url):
     store.close()
 
 
+def test_other_settings_of_what_lives_leave_how_it_stands_alone(store):
+    store.save(A, Standing())
+    standing = Standing(wanted=Wanted.RUNNING, state=State.STOPPED, generation=8)
+    store.stand("a", standing)
+    changed = replace(A, schedule={"zone": "UTC", "windows": [{"days": [0], "start": 540, "end": 1020}]})
+    store.configure(changed)
+    assert store.load() == [(changed, standing)]
+
+
 def test_saving_again_replaces_and_standing_changes_only_itself(store):
     store.save(A, Standing())
     changed = replace(A, parameters={"fast": 9})
