@@ -28,9 +28,12 @@ Json: TypeAlias = Any
 """None, bool, int, float, str, and lists and string-keyed dicts of these."""
 
 
-def pack(value: object, what: str) -> bytes:
-    """Return ``value`` as JSON in UTF-8; ``JsonRefused`` calls it ``what``."""
-    data = msgspec.json.encode(_Plain(what).of(value, what, 0))
+def pack(value: object, what: str, *, unknown: bool = False) -> bytes:
+    """Return ``value`` as JSON in UTF-8; ``JsonRefused`` calls it ``what``.
+
+    ``unknown``: NaN, which is what an indicator says before it is warm, becomes null. Else it is refused.
+    """
+    data = msgspec.json.encode(_Plain(what, unknown=unknown).of(value, what, 0))
     if len(data) > MOST:
         raise JsonRefused(f"{what} has {len(data):,} bytes as JSON: at most {MOST:,} are allowed")
     return data
@@ -50,8 +53,9 @@ def unpack(data: bytes, what: str) -> Json:
 class _Plain:
     """Makes one value plain. It ends early on what would be too large: each value is a byte at least."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, unknown: bool = False) -> None:
         self._what = what
+        self._unknown = unknown
         self._left = MOST
 
     def of(self, value: object, path: str, depth: int) -> Json:
@@ -64,7 +68,7 @@ class _Plain:
         if isinstance(value, str):
             return self._text(value, path)
         if isinstance(value, int | float):
-            return _number(value, path)
+            return None if self._unknown and value != value else _number(value, path)  # noqa: PLR0124 (NaN)
         if depth >= DEPTH:
             raise JsonRefused(f"{path[:200]} is nested deeper than {DEPTH}")
         if isinstance(value, Mapping):

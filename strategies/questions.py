@@ -43,7 +43,9 @@ class Questions:
 
         def run() -> bytes:
             payload = json_values.unpack(event.payload, "the payload")
-            return json_values.pack(self._strategy.on_command(event.name, payload), "the answer")
+            return json_values.pack(
+                self._strategy.on_command(event.name, payload), "the answer", unknown=True
+            )
 
         self._answer("on_command", event.request, run)
         return []
@@ -56,7 +58,7 @@ class Questions:
                 shown = self._strategy.inspect()
                 if not isinstance(shown, Mapping):
                     raise JsonRefused(f"inspect returned {type(shown).__name__}, not a mapping")
-                return json_values.pack(shown, "what inspect returned")
+                return json_values.pack(shown, "what inspect returned", unknown=True)
 
         self._answer("inspect", event.request, run)
         return []

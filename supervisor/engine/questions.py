@@ -93,7 +93,9 @@ class Questions:
         engine = self._engine
         engine.journal.post()  # whoever is told may read it
         saved = engine.journal.newest(member.deployment_id).saved
-        return CellAnswered(request, "done", seq=saved.seq if saved is not None else 0)
+        if saved is None:
+            return CellAnswered(request, "failed", why="its checkpoint cannot be read again")
+        return CellAnswered(request, "done", seq=saved.seq)
 
     def gone(self, deployment_id: str, generation: int) -> None:
         """Answer what nobody will answer any more: an instance is gone."""

@@ -83,6 +83,16 @@ def test_what_json_has_no_word_for_is_refused_by_its_place(value, line):
     assert line == str(refused.value)
 
 
+def test_what_is_not_known_yet_is_null_in_an_answer_and_nothing_else_is():
+    given = {"a": math.nan, "b": [np.float64("nan"), 1], "c": np.array([np.nan, 2.0]), "d": 2**63}
+    assert {"a": None, "b": [None, 1], "c": [None, 2.0], "d": 2**63} == unpack(
+        pack(given, "it", unknown=True), "it"
+    )
+    for beyond in (math.inf, 10**400):
+        with pytest.raises(JsonRefused):
+            pack(beyond, "it", unknown=True)
+
+
 def test_the_deepest_and_the_largest_pass():
     assert nested(DEPTH) == unpack(pack(nested(DEPTH), "it"), "it")
     largest = "x" * (MOST - 2)

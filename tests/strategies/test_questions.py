@@ -126,6 +126,18 @@ def test_inspect_shows_a_mapping_as_json():
     assert [Answered(3, b'{"drawn":null,"size":2}')] == said
 
 
+def test_an_indicator_that_is_not_warm_is_shown_as_not_known():
+    class Averages(Quiet):
+        def initialize(self, config):
+            self.average = self.ctx.indicator("SMA", "1m", 3)
+
+        def inspect(self):
+            return {"average": self.average.value}
+
+    _, said = asked(Averages(), Inspect(3))
+    assert [Answered(3, b'{"average":null}')] == said
+
+
 def test_inspect_draws_and_writes_nothing_that_lasts():
     plain, _ = drawn(closed(candle(0)), closed(candle(1)))
     looked, _ = drawn(Inspect(1), closed(candle(0)), Inspect(2), closed(candle(1)), Inspect(3))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -192,20 +191,3 @@ def test_a_checkpoint_on_demand_that_is_too_large_is_told_so(engine: EngineProce
     assert "failed" == said.outcome
     assert "its checkpoint is not kept: " in said.why
     one.end()
-
-
-def test_a_command_is_on_the_tape_of_the_next_engine_and_its_number_goes_on(tmp_path: Path) -> None:
-    engine = EngineProcess(tmp_path)
-    one = Running(engine, "one")
-    asked = one.command()
-    one.hears(asked)
-    engine.kill()
-    one.cell.close()
-    again = EngineProcess(tmp_path)
-    after = Running(again, "one", generation=2)
-    then = after.command()
-    after.hears(then)
-    after.welcome = one.welcome
-    assert [(1, asked), (2, then)] == after.commands()
-    after.end()
-    assert 0 == again.stop()
