@@ -18,10 +18,11 @@ from bus import topics
 from bus.agenda import NEVER
 from bus.captured import MarketState, StreamState
 from bus.clock import MARK_EVERY, MARKS, RECORDED, FeedClock
+from bus.leaps import LEAP
 from bus.messages import Bar, Candle, Tick, encode
 from bus.past import HISTORY
 from bus.shared import Archive, NoArchive, Send, Shared, Source
-from bus.stream import LEAP, Stream
+from bus.stream import Stream
 from bus.timeframes import Timeframe
 
 __all__ = [

@@ -17,16 +17,12 @@ from bus.agenda import NEVER
 from bus.candles import SymbolCandles
 from bus.captured import StreamState
 from bus.clock import FeedClock
+from bus.leaps import LEAP, is_hole
 from bus.messages import TICK_LATE, TICK_OUT_OF_SESSION, Bar, Candle, Candles, Tick, Ticks, encode
 from bus.past import Past
 from bus.shared import Shared, Source
 from bus.timeframes import Timeframe, parse
 from bus.timeline import Closed
-
-LEAP = 10_000
-"""Candles of the smallest timeframe that one step of event time may pass over as a quiet market: 2.8 hours of
-seconds, a week of minutes. Beyond, it is a hole: a recording with days missing, a symbol that was last traded
-long ago. Made up candle by candle, twelve years of empty seconds would hold the engine for half an hour."""
 
 _decode_ticks = msgspec.msgpack.Decoder(Ticks).decode
 _decode_candles = msgspec.msgpack.Decoder(Candles).decode
@@ -244,8 +240,11 @@ class Stream:
 
     def _pass(self, book: SymbolCandles, watermark: int, wall: int, healthy: bool) -> list[Closed]:
         """Close what is due; tell nobody."""
-        if healthy and max(watermark, wall) - self.next_close > self._leap:
-            self._leap_to(max(watermark, wall))
+        since, at = self.next_close, max(watermark, wall)
+        leaps, source = healthy and at - since > self._leap, self.source
+        if leaps and source is not None and is_hole(source.calendar, since, at, self._leap):
+            book.mark_unhealthy(since)
+            book.mark_healthy(at)
         groups = book.close_due(watermark, wall, healthy)
         self.next_close = book.next_close
         self.open_from = max(self.open_from, book.closed_to)
@@ -261,21 +260,6 @@ class Stream:
         send = self._shared.send if self.wanted else self._shared.record
         if send is not None:
             send(topic + encode(message))
-
-    def _leap_to(self, at: int) -> None:
-        """Treat a step over more than ``LEAP`` candles of trading time as a hole, not as a quiet market."""
-        if self.book is None or self.source is None:
-            return
-        calendar, passed, edge = self.source.calendar, 0, self.next_close
-        while passed <= self._leap:
-            opens = calendar.next_open(edge)
-            if opens is None or opens >= at:
-                return
-            segment = calendar.segment(opens)
-            edge = at if segment is None else min(segment[1], at)
-            passed += edge - opens
-        self.book.mark_unhealthy(self.next_close)
-        self.book.mark_healthy(at)
 
     # ---- over a restart -------------------------------------------------------------------------
     def capture(self) -> StreamState:
