@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.scenarios.rig import Daemon, Feed
+from tests.scenarios.sink import ThreadedSink
 
 pytestmark = pytest.mark.system
 
@@ -32,9 +33,17 @@ MANUAL = {"approval": "manual", "approval_timeout": 3600.0}
 
 
 @pytest.fixture
-def asking(new_site) -> Iterator[tuple[Daemon, Feed]]:
+def told() -> Iterator[ThreadedSink]:
+    """Whoever is told of what happens."""
+    with ThreadedSink() as one:
+        yield one
+
+
+@pytest.fixture
+def asking(new_site, told) -> Iterator[tuple[Daemon, Feed]]:
     """A deployment of which four entries wait."""
-    site = new_site(restart={"checkpoint_every": 1}).with_feed()
+    target = {"kind": "webhook", "url": f"{told.url}/hook", "every": 1}
+    site = new_site(restart={"checkpoint_every": 1}, notifications={"pager": target}).with_feed()
     site.strategy("asks", ASKS)
     daemon = site.daemon()
     with site.feed() as feed:
@@ -59,10 +68,14 @@ def held(daemon: Daemon) -> float:
     return sum(row["quantity"] for row in answer.json()) if answer.status_code == 200 else -1.0
 
 
-def test_what_waits_outlives_engine_and_daemon_and_is_decided_once(asking):
+def test_what_waits_outlives_engine_and_daemon_and_is_decided_once(asking, told):
     daemon, feed = asking
     stratd = daemon.site.stratd
     first, second, third, fourth = (row["signal_id"] for row in pending(daemon))
+    waiting = {
+        f"enter_long EURUSD: stratd approve {one}, or reject" for one in (first, second, third, fourth)
+    }
+    daemon.until(lambda: waiting <= told.details("approval_waiting", "asks"), "people told that they wait")
     assert_refuses_nonsense(daemon)
     listed = stratd("signals", "--pending", "asks")
     assert (0, first) == (listed.code, listed.out.split()[0])
@@ -114,6 +127,10 @@ def test_what_waits_outlives_engine_and_daemon_and_is_decided_once(asking):
     assert (1, "") == gone[:2]
     assert "approval_withdrawn" in gone.err
     after.until(lambda: pump(feed) and held(after) == 0.0, "all of it closed")
+    after.until(lambda: told.details("latched", "asks"), "people told of the latch")
+    assert {"code -9"} == told.details("engine_died")
+    numbers = list(dict.fromkeys(one["seq"] for one in told.events))
+    assert sorted(numbers) == numbers, "in order, what came twice aside"
 
 
 def stratd_latch(daemon: Daemon) -> dict[str, Any]:
