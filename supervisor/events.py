@@ -38,12 +38,13 @@ class InDatabase(Protocol):
 
 
 WARNINGS = frozenset({
-    "backoff", "checkpoint_refused", "connection_refused", "engine_died", "engine_failed", "engine_hung",
-    "error", "events_lost", "failed", "feed_conflict", "feed_disconnected", "feed_failed", "feed_stale",
-    "fill_refused", "impossible", "internal_error", "journal_quarantined", "not_recovered", "not_saved",
-    "peer_refused", "problem", "quarantined", "replay_refused", "report_fenced", "report_refused",
-    "signal_flood", "signals_failed", "state_lost", "state_quarantined", "state_refused",
-    "strategy_broken", "stuck", "tape_quarantined", "tape_renumbered", "tape_too_short", "zygote_died",
+    "backoff", "checkpoint_refused", "connection_refused", "disk_low", "engine_died", "engine_failed",
+    "engine_hung", "error", "events_lost", "failed", "feed_conflict", "feed_disconnected", "feed_failed",
+    "feed_stale", "fill_refused", "impossible", "internal_error", "journal_quarantined", "mirror_down",
+    "not_recovered", "not_saved", "peer_refused", "problem", "quarantined", "replay_refused",
+    "report_fenced", "report_refused", "signal_flood", "signals_failed", "state_lost",
+    "state_quarantined", "state_refused", "strategy_broken", "stuck", "tape_quarantined",
+    "tape_renumbered", "tape_too_short", "target_down", "zygote_died",
 })  # fmt: skip
 """Kinds that are logged as warnings, so that they are still told where ``log.level`` is WARNING."""
 RING = 10_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -14,10 +14,13 @@ _ACCOUNT: Final = "account "
 """How the detail of an event begins that is of a whole account: its latches, limits and clearances."""
 
 
-def account_of(event: Event, owners: Mapping[str, str]) -> str:
-    """Return whose an event is: its deployment's account, or that which it names first; "" for nobody's."""
+def account_of(event: Event, owner: Callable[[str], str]) -> str:
+    """Return whose an event is: its deployment's account, or that which it names first; "" for nobody's.
+
+    ``owner`` returns the account of a deployment, "" of one that is gone.
+    """
     if event.deployment_id:
-        return owners.get(event.deployment_id, "")
+        return owner(event.deployment_id)
     if not event.detail.startswith(_ACCOUNT):
         return ""
     return event.detail.removeprefix(_ACCOUNT).partition(" ")[0].rstrip(":")

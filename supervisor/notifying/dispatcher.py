@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -141,7 +141,7 @@ class Dispatcher:
             self._daemon.events,
             at=self._seen.setdefault(target.name, self._daemon.events.seq),
             host=socket.gethostname(),
-            owners=self._owners,
+            owner=self._owner,
             moved=self._moved.set,
             note=self._daemon.events.note,
             pace=self._pace or opening.Pace(),
@@ -150,8 +150,9 @@ class Dispatcher:
         self._postmen[target.name] = postman
         self._daemon.problems.pop(f"notification {target.name}", None)
 
-    def _owners(self) -> Mapping[str, str]:
-        return {name: actor.deployment.account for name, actor in self._daemon.actors.items()}
+    def _owner(self, deployment_id: str) -> str:
+        actor = self._daemon.actors.get(deployment_id)
+        return actor.deployment.account if actor is not None else ""
 
     # ---- how far each was told -------------------------------------------------------------------
     async def _keep(self) -> None:

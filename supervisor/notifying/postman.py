@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Final, Literal, Protocol, TypeAlias
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import stamina.instrumentation
 import structlog
@@ -89,7 +89,7 @@ class Postman:
         *,
         at: int,
         host: str,
-        owners: Callable[[], Mapping[str, str]],
+        owner: Callable[[str], str],
         moved: Callable[[], None],
         note: Callable[[str, str], None],
         pace: Pace,
@@ -99,7 +99,7 @@ class Postman:
         self._channel = channel
         self._events = events
         self._host = host
-        self._owners = owners
+        self._owner = owner
         self._moved = moved
         self._note = note
         self._pace = pace
@@ -109,6 +109,7 @@ class Postman:
         self._under_way: Message | None = None
         self._wake = asyncio.Event()
         self._breaker = br.Breaker(failures=pace.failures, cool_down=pace.cool_down)
+        self._broken = False
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -125,21 +126,31 @@ class Postman:
     @property
     def state(self) -> State:
         """Whether messages arrive."""
-        if self._breaker.opened_at is not None:
+        if self._broken or self._breaker.opened_at is not None:
             return "cut_off"
         return "failing" if self._breaker.in_a_row else "ok"
 
     def start(self) -> None:
         """Begin; nothing waits for the other end."""
         stamina.instrumentation.set_on_retry_hooks([])  # what matters is told here, once
-        for work in (self._gather(), self._deliver()):
-            self._tasks.append(asyncio.create_task(work, name=f"notify {self.target.name}"))
+        for work in (self._gather, self._deliver):
+            self._tasks.append(asyncio.create_task(self._walled(work), name=f"notify {self.target.name}"))
 
     async def stop(self) -> None:
         """End. What was under way is sent again by whoever goes on from ``at``."""
         for task in self._tasks:
             await end_task(task)
         await self._channel.close()
+
+    async def _walled(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Wall: a mistake of ours is told of, and ends this target's messages and nothing else."""
+        try:
+            await work()
+        except Exception as error:
+            log.exception("target_failed", target=self.target.name)
+            self._broken = True
+            self.tallies.last_error = f"the daemon failed with {type(error).__name__}: see its log"
+            self._note("target_down", f"{self.target.name}: {self.tallies.last_error}")
 
     # ---- in --------------------------------------------------------------------------------------
     async def _gather(self) -> None:
@@ -154,7 +165,7 @@ class Postman:
             await asyncio.sleep(AGAIN)
 
     def _take(self, event: Event) -> None:
-        account = account_of(event, self._owners())
+        account = account_of(event, self._owner)
         if wants(self.target, event, account):
             if not self._batch.count and self._under_way is None:
                 self._at = self._seen  # all before this one was of no interest

@@ -81,7 +81,7 @@ class World:
         self.notes: list[tuple[str, str]] = []
         self.places: list[int] = []
         self.postman = Postman(
-            TARGET, way, log, at=at, host="h", owners=lambda: {"eurusd": "demo"}, pace=pace,
+            TARGET, way, log, at=at, host="h", owner=lambda name: {"eurusd": "demo"}.get(name, ""), pace=pace,
             moved=lambda: self.places.append(self.postman.at),
             note=lambda kind, detail: self.notes.append((kind, detail)),
         )  # fmt: skip
@@ -186,6 +186,21 @@ def test_one_that_fails_again_and_again_is_told_to_the_others_once_and_when_it_i
         )  # fmt: skip
         assert "ok" == world.postman.state
         await world.postman.stop()
+
+    run(scene)
+
+
+def test_a_mistake_of_ours_ends_that_target_and_is_told_to_the_others():
+    async def scene() -> None:
+        world = World(Log(event(1)), Way())
+        world.postman._owner = lambda name: {}[name]
+        world.postman.start()
+        await world.until(lambda: world.notes, "the note")
+        told = "the daemon failed with KeyError: see its log"
+        assert [("target_down", f"pager: {told}")] == world.notes
+        assert ("cut_off", told) == (world.postman.state, world.postman.tallies.last_error)
+        await world.postman.stop()
+        assert 0 == world.postman.at
 
     run(scene)
 
