@@ -45,6 +45,8 @@ WHERE: Final = (
 )
 SECRETS: Final = ("url", "secret", "token", "password")
 """What is never shown: the URL of an incoming webhook lets whoever has it post."""
+LONGEST: Final = 2_000
+"""Characters of a secret."""
 MOST: Final = 32
 """Targets of one daemon."""
 _MAIL: Final = re.compile(r"[^\s@<>,;]{1,64}@[^\s@<>,;]{1,255}", re.ASCII)
@@ -120,6 +122,12 @@ def mistakes(target: Target) -> list[str]:
     wrong += [
         f"{name}: is not for {target.kind}, which takes {takes}" for name in sorted(given - needed - may)
     ]
+    if wrong:
+        return wrong
+    for name in SECRETS:
+        value: str = getattr(target, name)
+        if len(value) > LONGEST or not value.isprintable():
+            wrong.append(f"{name}: must be one line of at most {LONGEST:,} characters")
     if wrong:
         return wrong
     if target.url and (why := _not_url(target.url)):

@@ -12,6 +12,7 @@ class FakeNotifications:
 
     def __init__(self) -> None:
         self.targets: dict[str, NotificationView] = {}
+        self.answer = NotificationTest(name="team", delivered=True, detail="200 ok", took_ms=1.5)
 
     async def notifications(self) -> list[NotificationView]:
         return [self.targets[name] for name in sorted(self.targets)]
@@ -41,4 +42,4 @@ class FakeNotifications:
     async def test_notification(self, name: str) -> NotificationTest:
         if name not in self.targets:
             raise NotFound("target", name)
-        return NotificationTest(name=name, delivered=True, detail="200 ok", took_ms=1.5)
+        return self.answer.model_copy(update={"name": name})
