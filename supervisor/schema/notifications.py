@@ -13,7 +13,7 @@ TargetKind: TypeAlias = Literal["webhook", "slack", "telegram", "email"]
 Severity: TypeAlias = Literal["info", "warning", "critical"]
 Line: TypeAlias = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Secret: TypeAlias = str
-"""What is wrong with one is said by ``notifying.target.mistakes``: a bound here would show it in its message."""
+"""What is wrong with one is said by ``notifying.target.mistakes``: a bound here would show its value."""
 Globs: TypeAlias = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=100)]], Field(min_length=1, max_length=100)
 ]
