@@ -317,10 +317,14 @@ class Site:
         self.settings = merged(self.settings, feed)
         return self
 
-    def remove(self) -> None:
-        """End every daemon that was started here, and forget everything."""
+    def end(self) -> None:
+        """End every daemon that was started here."""
         for daemon in self._daemons:
             daemon.close()
+
+    def remove(self) -> None:
+        """End every daemon that was started here, and forget everything."""
+        self.end()
         shutil.rmtree(self.base, ignore_errors=True)
 
 

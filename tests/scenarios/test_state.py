@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -201,18 +202,40 @@ def torn(path: Path) -> None:
         file.write(os.urandom(size // 4 + 1))
 
 
+def put_back(site: Site) -> None:
+    """Give the next daemon what is ``kept``, after the one that a test before had there."""
+    site.end()
+    if site.state.exists():
+        site.state.rename(site.base / f"used-{os.urandom(4).hex()}")
+    shutil.copytree(site.base / "kept", site.state)
+
+
+@pytest.fixture(scope="module")
+def killed() -> Iterator[Site]:
+    """What a daemon that traded left when it was killed, in ``kept`` beside the state directory."""
+    site = Site().with_feed()
+    try:
+        site.strategy("buyer", BUYER)
+        daemon = site.daemon()
+        with site.feed() as feed:
+            feed.wait_for_engine()
+            daemon.start("buyer")
+            trades(daemon, feed)
+            wait_until(none_alive(daemon.kill()), what="nobody who writes there")
+        settle(site.state)
+        site.state.rename(site.base / "kept")
+        yield site
+    finally:
+        site.remove()
+
+
 @pytest.mark.parametrize("damage", [garbage, half, nothing, torn])
 def test_s39_whatever_of_the_state_is_damaged_it_starts_and_says_so(
-    site: Site, damage: Callable[[Path], None]
+    killed: Site, damage: Callable[[Path], None]
 ):
-    site.with_feed().strategy("buyer", BUYER)
-    daemon = site.daemon()
+    site = killed
+    put_back(site)
     with site.feed() as feed:
-        feed.wait_for_engine()
-        daemon.start("buyer")
-        trades(daemon, feed)
-        wait_until(none_alive(daemon.kill()), what="nobody who writes there")
-        settle(site.state)
         # Without a sound formats.json all of it is refused, and left as it is (docs/operations.md).
         damaged = [
             path for path in sorted(site.state.rglob("*"))
@@ -237,13 +260,26 @@ def test_s39_whatever_of_the_state_is_damaged_it_starts_and_says_so(
         assert "Traceback" not in daemon.stderr()
 
 
+@pytest.fixture(scope="module")
+def ended() -> Iterator[tuple[Site, int]]:
+    """What a daemon left that was stopped, in ``kept`` beside the state directory; the number of an event."""
+    site = Site()
+    try:
+        daemon = site.daemon()
+        daemon.start("a", "idle")
+        seq = daemon.seq
+        assert daemon.terminate() == 0
+        settle(site.state)
+        site.state.rename(site.base / "kept")
+        yield site, seq
+    finally:
+        site.remove()
+
+
 @pytest.mark.parametrize("name", ["stratd.db", "journal.db", "identity", "events.seq"])
-def test_s39_one_damaged_file_takes_no_other_along(site: Site, name: str):
-    daemon = site.daemon()
-    daemon.start("a", "idle")
-    seq = daemon.seq
-    assert daemon.terminate() == 0
-    settle(site.state)
+def test_s39_one_damaged_file_takes_no_other_along(ended: tuple[Site, int], name: str):
+    site, seq = ended
+    put_back(site)
     garbage(site.state / name)
     daemon = site.daemon()
     assert "Traceback" not in daemon.stderr()
@@ -260,10 +296,11 @@ def test_s39_one_damaged_file_takes_no_other_along(site: Site, name: str):
         assert aside.name in told, "and where it lies now"
 
 
-def test_s39_a_database_of_a_newer_version_is_refused_by_a_sentence_and_left_alone(site: Site):
-    daemon = site.daemon()
-    daemon.start("a", "idle")
-    assert daemon.terminate() == 0
+def test_s39_a_database_of_a_newer_version_is_refused_by_a_sentence_and_left_alone(
+    ended: tuple[Site, int],
+):
+    site, _ = ended
+    put_back(site)
     with sqlite3.connect(site.state / "stratd.db") as database:
         database.execute("UPDATE stratd_revision SET version_num = '0999'")
     database.close()
