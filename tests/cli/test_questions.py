@@ -17,7 +17,7 @@ def daemon(daemon):
 
 
 def test_a_command_prints_what_was_answered(served, stratd):
-    ended = stratd('command first echo {"bias":0.5}')
+    ended = stratd("command first echo '{\"bias\":0.5}'")
     assert (0, '{\n  "bias": 0.5\n}\n', "") == (ended.code, ended.out, ended.err)
     assert "first: echo: done\n" == stratd("command first echo").out
     found = stratd("command first echo 7 --json").json
