@@ -52,10 +52,12 @@ class Parts(Protocol):
 class Watch(Struct):
     """What is known of one schedule: its phase as it was found at ``at``, and what its actor was told last.
 
-    ``broken`` says why it cannot be read. ``begins``: what it ended is to begin, and had no room yet.
+    ``born`` is when its deployment was created: another one of its name was told nothing. ``broken`` says
+    why it cannot be read. ``begins``: what it ended is to begin, and had no room yet.
     """
 
     stored: dict[str, Any]
+    born: int
     schedule: Schedule | None = None
     broken: str = ""
     phase: Phase | None = None
@@ -151,7 +153,10 @@ class Scheduling:
         for name in self._watches.keys() - self._daemon.actors.keys():
             del self._watches[name]
         for actor in list(self._daemon.actors.values()):
-            self.judge(actor)
+            try:
+                self.judge(actor)
+            except Exception:  # the wall: one schedule must not keep the daemon from all others
+                log.exception("schedule_failed", deployment=actor.id)
         self._look_at_tables()
 
     def judge(self, actor: Actor) -> None:
@@ -172,9 +177,11 @@ class Scheduling:
     def _watch(self, deployment: Deployment) -> Watch:
         """Return what is watched of a deployment, as its schedule is now."""
         known, stored = self._watches.get(deployment.id), deployment.schedule
+        if known is not None and known.born != deployment.created_at:
+            known = None
         if known is not None and known.stored == stored:
             return known
-        fresh = Watch(stored)
+        fresh = Watch(stored, deployment.created_at)
         if stored:
             try:
                 fresh.schedule = load(stored)

@@ -10,6 +10,7 @@ import pytest
 from bus.sessions import CalendarError, SessionCalendar, TradingDay, always
 from supervisor.calendars import UnknownCalendarError
 from supervisor.errors import Failed, Invalid, Unavailable
+from supervisor.schema import Selection
 from supervisor.schema.schedules import ScheduleRequest
 from tests.supervisor.rig import Scene
 
@@ -55,6 +56,10 @@ def test_a_window_that_closes_and_opens_ends_it_and_begins_it_over_daemons_and_j
         new = (await scene.start("c", "idle", schedule=office())).deployment
         assert (new.state, new.desired, new.generation, new.outside) == ("registered", "running", 0, WHY)
         await scene.verb("stop", "c")
+        await scene.port.remove(Selection(ids=["c"]))
+        new = (await scene.start("c", "idle", schedule=office())).deployment
+        assert (new.state, new.generation) == ("registered", 0), "nor does another one of that name"
+        await scene.verb("stop", "c")
         rig.clock = lambda: MONDAY
         refused = await scene.event("refused", "a")
         assert "max_concurrent" in refused.detail
@@ -77,8 +82,12 @@ def test_a_window_that_closes_and_opens_ends_it_and_begins_it_over_daemons_and_j
 
 def test_a_pause_outside_keeps_the_process_and_another_schedule_binds_at_once(rig):
     rig.clock = lambda: FRIDAY
+    rig.strategy("bad", head="import no_such_module")
 
     async def scenario(scene: Scene):
+        with pytest.raises(Failed, match="did not start"):
+            await scene.start("bad")
+        await scene.port.set_schedule("bad", office(), by="ann")
         pid = (await scene.start("a", "idle")).deployment.pid
         await scene.port.set_schedule("a", office(outside="pause"), by="ann")
         rig.clock = lambda: SATURDAY
@@ -86,6 +95,7 @@ def test_a_pause_outside_keeps_the_process_and_another_schedule_binds_at_once(ri
         assert (row.pid, row.desired, row.outside) == (pid, "running", WHY)
         await scene.verb("resume", "a")
         assert (await scene.row("a")).state == "paused"
+        assert (await scene.row("bad")).state == "failed", "what has failed stays failed"
         await scene.port.set_schedule("a", office(outside="stop"), by="ann")
         assert (await scene.state("a", "stopped")).pid is None
         await scene.port.set_schedule("a", office(outside="pause"), by="ann")
@@ -149,18 +159,3 @@ def test_holidays_are_outside_and_a_calendar_that_cannot_be_had_closes(rig):
 
     rig.run(scenario, calendars=exchanges)
     rig.run(without, calendars=exchanges)
-
-
-def test_a_stop_that_comes_first_and_a_failure_are_told_as_before(rig):
-    rig.strategy("bad", head="import no_such_module")
-    rig.clock = lambda: MONDAY
-
-    async def scenario(scene: Scene):
-        with pytest.raises(Failed, match="did not start"):
-            await scene.start("bad")
-        await scene.port.set_schedule("bad", office(), by="ann")
-        rig.clock = lambda: SATURDAY
-        await scene.daemon.scheduling.first()
-        assert (await scene.row("bad")).state == "failed"
-
-    rig.run(scenario)
