@@ -119,6 +119,17 @@ class Dealing:
             account_id=order.account_id,
         )
         self._update(order, status, detail or reason)
+        self._had_so_far(order)
+
+    def _had_so_far(self, order: Order) -> None:
+        """Write down that the guard of a position has had each tick that came while ``order`` was closing it.
+
+        It let them pass, since its exit was on the way; seen again after a crash, they would find none.
+        """
+        guard = self._world.state.guards.of(order.deployment_id, order.symbol)
+        number = self._world.prices.number(order.symbol)
+        if guard is not None and order.quantity * guard.side < 0 and guard.after < number:
+            self._turn.write(Guarded, guard=replace(guard, after=number))
 
     def _fill(self, match: Match) -> bool:
         """Enter a fill; False where the books refuse it, and the order has ended for that."""

@@ -24,6 +24,7 @@ class Guards:
     def __init__(self) -> None:
         self._kept: dict[str, dict[str, Guard]] = {}
         self._live: dict[str, dict[str, Guard]] = {}
+        self._had: dict[tuple[str, str], int] = {}
 
     def watches(self, symbol: str) -> bool:
         """Whether any position in ``symbol`` is guarded: asked for every tick."""
@@ -34,8 +35,17 @@ class Guards:
         self._kept.setdefault(guard.symbol, {})[guard.deployment_id] = guard
         self._live.setdefault(guard.symbol, {})[guard.deployment_id] = guard
 
+    def had(self, deployment_id: str, symbol: str, number: int) -> None:
+        """Know that every tick up to ``number`` has done what it did: the guard that is there did not act.
+
+        It let them pass, since an exit was on the way then. Seen again after a crash, perhaps none is.
+        """
+        if deployment_id in self._live.get(symbol, _NONE):
+            self._had[deployment_id, symbol] = max(number, self._had.get((deployment_id, symbol), 0))
+
     def drop(self, deployment_id: str, symbol: str) -> None:
         """Forget the guard of a position, if there is one."""
+        self._had.pop((deployment_id, symbol), None)
         for guards in (self._kept, self._live):
             mine = guards.get(symbol, {})
             mine.pop(deployment_id, None)
@@ -59,7 +69,8 @@ class Guards:
             price = exit_price(guard.side, tick) if counts(guard, tick) else None
             seen, role = watch(guard, price, now)
             mine[deployment_id] = seen  # no new key, so the walk goes on
-            if role is not None:
+            again = number is not None and number <= self._had.get((deployment_id, tick.symbol), 0)
+            if role is not None and not again:
                 acting.append((seen, role))
         return acting
 

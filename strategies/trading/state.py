@@ -88,6 +88,8 @@ class State:
             state.broker.place(order)
         for guard in snapshot.guards:
             state.guards.put(guard)
+        for order in snapshot.orders:
+            state.guards.had(order.deployment_id, order.symbol, order.after)
         for row in snapshot.recent:
             state.recent.put(row)
         for judged in snapshot.pending:
@@ -160,8 +162,10 @@ def _withheld(state: State, record: Withheld) -> None:
 
 
 def _placed(state: State, record: Placed) -> None:
-    state.broker.place(record.order)
-    state.recent.add(record.order)
+    order = record.order
+    state.broker.place(order)
+    state.guards.had(order.deployment_id, order.symbol, order.after)
+    state.recent.add(order)
     _follow(state, record)
 
 

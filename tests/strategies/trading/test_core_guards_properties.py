@@ -1,7 +1,7 @@
 """Whatever a strategy sends and the market does, and whoever dies: nothing is held that nobody guards."""
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bus.messages import Level, Tick, Trail
@@ -42,6 +42,22 @@ STEP = st.one_of(
     st.tuples(st.just("crash")),
     st.tuples(st.just("latch"), st.sampled_from(["flatten", "lock", "pause"])),
 )
+CANCELLED = [
+    ("send", "enter_long", {"quantity": 1.0}, -1),
+    ("tick", 90.0, None),
+    ("send", "exit_all", {}, None),
+    ("tick", 90.0, 1.0),
+    ("send", "cancel", {}, None),
+]
+"""A tick beyond the stop comes while an exit is on its way, which is then cancelled."""
+TURNED = [
+    ("send", "enter_short", {"quantity": 1.0}, None),
+    ("tick", 90.0, None),
+    ("send", "exit_all", {}, None),
+    ("tick", 91.78, 1.0),
+    ("send", "target", {"target_quantity": -2.0}, None),
+]
+"""The same, and then another order asks for more than that exit takes away."""
 RISK = {"stop_loss_percentage": 2.0, "time_stop": 30.0}
 
 
@@ -123,6 +139,8 @@ def test_no_exit_of_the_engine_ever_opens_or_adds_to_a_position(steps, share):
 
 
 @settings(max_examples=150)
+@example(CANCELLED, 0.5)
+@example(TURNED, 0.5)
 @given(st.lists(STEP, max_size=25), st.sampled_from([None, 0.5]))
 def test_ticks_that_were_had_do_nothing_when_they_are_seen_again(steps, share):
     world = World(share)
