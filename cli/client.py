@@ -8,7 +8,7 @@ models take longer than that to be made (docs/cli.md has the figures).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -16,6 +16,8 @@ from cli.errors import DaemonGone, command_error
 from cli.place import URL
 from supervisor.client.call import Call
 from supervisor.client.errors import ClientError
+from supervisor.client.following import Following
+from supervisor.client.messages import Message, Messages
 from supervisor.client.waiting import Asking
 
 P = ParamSpec("P")
@@ -53,6 +55,14 @@ class Client:
         with _walled():
             described = describe(*args, **how)
         return self.stream(described)
+
+    def messages(self, topics: Sequence[str]) -> Iterator[Message]:
+        """Yield what the stream tells of ``topics``, over one connection: how all is, then what changes."""
+        messages = Messages()
+        for line in self.stream(Following(topics, None, None, 0.0).call()):
+            with _walled():
+                found = messages.feed(line)
+            yield from found
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ from cli.commands import (
     storage,
     streams,
     systemd,
+    top,
     webhooks,
 )
 from cli.errors import DONE, FAILED, INTERRUPTED, USAGE, CommandError
@@ -104,6 +105,7 @@ def _new() -> typer.Typer:
 app = _new()
 for verbs in (
     daemon,
+    top,
     deployments,
     latches,
     questions,

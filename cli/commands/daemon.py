@@ -1,19 +1,18 @@
-"""``serve``, ``status``, ``ps``, ``top``, ``describe``: the daemon and what it runs."""
+"""``serve``, ``reload``, ``status``, ``ps``, ``describe``: the daemon and what it runs."""
 
 from __future__ import annotations
 
 import gc
 import json
 import os
-import time
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from cli.client import Client
 from cli.errors import FAILED, USAGE, CommandError
 from cli.options import ConfigFile, Id, Json
-from cli.tables import clean, on_terminal, plain, show
+from cli.tables import clean, on_terminal, show
 from cli.talk import print_json
 from supervisor.client.calls import daemon as calls
 from supervisor.client.calls import running
@@ -26,7 +25,6 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
     app.command()(ps)
     app.command()(describe)
-    app.command()(top)
 
 
 def serve(
@@ -119,51 +117,6 @@ def describe(deployment_id: Id, as_json: Json = False) -> None:
 
     print(render.describe(DeploymentDetail.model_validate_json(body)))
     _say_lost_feeds(client)
-
-
-def top(
-    interval: Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between two looks.")] = 1.0,
-) -> None:
-    """Live table; Ctrl-C ends it. Without a terminal: the table once."""
-    from cli import render
-
-    client = Client()
-    if not on_terminal():
-        print(_head(client))
-        print(plain(render.deployments(_rows(client.call(running.deployments)))))
-        return
-    from rich.console import Console
-    from rich.live import Live
-
-    console = Console(markup=False, highlight=False, emoji=False)
-    with Live(console=console, screen=True, auto_refresh=False) as live:
-        while True:
-            live.update(_frame(client, console.width), refresh=True)
-            time.sleep(interval)
-
-
-def _frame(client: Client, width: int) -> Any:
-    from rich.console import Group
-    from rich.text import Text
-
-    from cli import render
-    from cli.tables import cut, rich_table
-
-    sheet = render.deployments(_rows(client.call(running.deployments)))
-    body = rich_table(sheet, width) if sheet.rows else Text(sheet.empty)
-    return Group(Text(cut(_head(client), width), style="bold"), Text(), body)
-
-
-def _head(client: Client) -> str:
-    from cli.words import span
-    from supervisor.schema import Status
-
-    view = Status.model_validate_json(client.call(calls.status))
-    feeds = " ".join(f"{feed.name}:{feed.state}" for feed in view.feeds) or "no feeds"
-    return (
-        f"stratd {view.version}  {view.state}  up {span(view.uptime_s)}  "
-        f"{view.running}/{view.max_concurrent} running  {view.signals.accepted} signals  {feeds}"
-    )
 
 
 def _rows(body: bytes) -> list[Any]:
