@@ -19,7 +19,8 @@ PAPER = Deployment(
 CHANGES = {
     "id": "gold", "strategy": "other", "version": "1.0.1", "account": "spare", "mode": "live",
     "symbols": ["XAUUSD"], "timeframes": ["5m"], "parameters": {"fast": 6}, "risk": {"max_drawdown": 5.0},
-    "memory": 2**29, "cpu": 1.0, "trusted_path": "/x", "created_at": 2, "updated_at": 2,
+    "memory": 2**29, "cpu": 1.0, "trusted_path": "/x", "schedule": {"windows": []},
+    "created_at": 2, "updated_at": 2,
 }  # fmt: skip
 
 
