@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -90,8 +91,12 @@ def test_a_strategy_is_started_by_its_form_watched_and_killed(pages, world, star
 def test_a_death_is_shown_with_its_stack_and_its_words_stay_words(pages, world):
     pages.expected = "status of 404"  # of what was removed
     world.daemon.start("gamma", "crasher", wait=False)
+    every_day = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "start": "00:00", "end": "24:00"}
+    always = {"zone": "UTC", "windows": [every_day]}
+    assert world.daemon.http.put("/deployments/gamma/schedule", json=always).status_code == HTTPStatus.OK
     page = pages.open("/deployments/gamma")
     expect(page.locator(".head")).to_contain_text("quarantined")
+    expect(page.get_by_role("region", name="Now")).to_contain_text("daily 00:00-24:00 UTC, outside: stop")
     first = page.locator("details.death").first
     first.locator("summary").click()
     expect(first).to_contain_text("<script>document.title = 'hacked'</script>")
