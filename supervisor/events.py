@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol, TypeVar
 
 import structlog
@@ -193,24 +193,29 @@ class EventLog:
             if follower is not None:
                 follower.close()
 
-    async def of(self, deployment_id: str, after: int | None, limit: int) -> list[Event]:
-        """Return the first events of one deployment numbered above ``after``, or its last ones; ascending.
+    async def of(self, since: Mapping[str, int], after: int | None, limit: int) -> list[Event]:
+        """Return the first events of some deployments numbered above ``after``, or their last ones.
 
-        Where the database cannot be read, what is in memory must do.
+        Ascending, of each since an instant (unix ns), however many others have. Where the database cannot be
+        read, what is in memory must do.
         """
         await self._settled()
         kept: list[Event] = []
         with contextlib.suppress(StoreError):
             kept = await self._in_database(
                 lambda: (
-                    self._store.newest_events(limit, deployment_id)
+                    self._store.newest_events(limit, since)
                     if after is None
-                    else self._store.events(after, limit, deployment_id)
+                    else self._store.events(after, limit, since)
                 )
             )
         newest = max((event.seq for event in kept), default=after or 0)
         whole = after is not None and len(kept) == limit
-        fresh = [one for one in self._ring if one.seq > newest and one.deployment_id == deployment_id]
+        fresh = [
+            one
+            for one in self._ring
+            if one.seq > newest and one.deployment_id in since and one.at >= since[one.deployment_id]
+        ]
         found = kept if whole else kept + fresh
         return found[-limit:] if after is None else found[:limit]
 

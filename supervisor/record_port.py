@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 from strategies.trading.records import Executed
@@ -59,9 +60,13 @@ class Records:
     ) -> list[EventView]:
         """Return the first events of one deployment after number ``after``, or the last ones."""
         actor = find(self._daemon.actors, deployment_id)
-        found = await self._daemon.events.of(actor.id, after, limit)
         # Not those of an earlier one of that id, which may have been of another account.
-        return [record_views.event(one) for one in found if one.at >= actor.deployment.created_at]
+        found = await self._daemon.events.of({actor.id: actor.deployment.created_at}, after, limit)
+        return [record_views.event(one) for one in found]
+
+    async def events_of(self, since: Mapping[str, int], *, after: int | None, limit: int) -> list[EventView]:
+        """Return the first events of some deployments after number ``after``, or their last ones."""
+        return [record_views.event(one) for one in await self._daemon.events.of(since, after, limit)]
 
     async def incidents(self, deployment_id: str) -> list[Death]:
         """Return the deaths on record of one deployment, the newest first."""

@@ -113,6 +113,7 @@ DECISIONS: Final[dict[str, Decision]] = {
     "inspect": one_deployment,
     "save_state": one_deployment,
     "deployment_events": one_deployment,
+    "events_of": denied,
     "incidents": one_deployment,
     "metrics": one_deployment,
     "performance": one_deployment,

@@ -5,6 +5,7 @@ Every method may raise the errors of supervisor/errors.py. Lists are in the orde
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from supervisor.schema import (
@@ -45,6 +46,13 @@ class DeploymentPort(Protocol):
         self, deployment_id: str, *, after: int | None, limit: int
     ) -> list[EventView]:
         """Return the first events of one deployment after number ``after``, or the last ones."""
+        ...
+
+    async def events_of(self, since: Mapping[str, int], *, after: int | None, limit: int) -> list[EventView]:
+        """Return the first events of some deployments after number ``after``, or their last ones.
+
+        Of each since an instant (unix ns); ascending.
+        """
         ...
 
     async def incidents(self, deployment_id: str) -> list[Death]:

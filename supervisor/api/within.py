@@ -6,8 +6,9 @@ not exist: they are answered as unknown ones are, with near names of the account
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
@@ -33,9 +34,6 @@ from supervisor.streaming.message import Subscription
 from supervisor.streaming.stream import Stream
 
 RULE: Final = "account_binding"
-DEEPER: Final = 20
-"""How many more of the newest lines are read, for those of one account among them, "the last n" being few."""
-DEEPEST: Final = 10_000
 
 Call: TypeAlias = Callable[..., Awaitable[Any]]
 
@@ -260,8 +258,15 @@ async def own_signals(
     def mine(line: Any) -> bool:
         return line.account_id == within.account and line.deployment_id in ids
 
-    deep = n if deployment_id is not None else _depth(n)
-    return await _lines(call, mine, deployment_id, after=after, n=n, deep=deep, follow=follow)
+    if not follow:  # as for events
+        account = None if deployment_id is not None else within.account
+        found: list[Any] = []
+        with contextlib.suppress(NotFound):  # nothing is known of the account yet
+            found = await within.port.find_signals(
+                deployment_id, account, verdict=None, rule=None, after=after, limit=n
+            )
+        return _each(filter(mine, found))
+    return _filtered(await call(deployment_id, after=after, n=n, follow=True), mine)
 
 
 async def own_events(
@@ -273,40 +278,24 @@ async def own_events(
     """
     born = await within.port.born()
     since = {name: born.get(name, 0) for name in await within.ids()}
+    if not follow:  # not those among the newest of all: whoever makes very many would hide them
+        return _each(await within.port.events_of(since, after=after, limit=n))
 
     def mine(line: Any) -> bool:
         return line.deployment_id in since and bool(line.at >= since[line.deployment_id])
 
-    return await _lines(call, mine, after=after, n=n, deep=_depth(n), follow=follow)
+    return _filtered(await call(after=after, n=n, follow=True), mine)
 
 
-def _depth(n: int) -> int:
-    return max(n, min(n * DEEPER, DEEPEST))
+async def _each(lines: Iterable[View]) -> AsyncIterator[View]:
+    for line in lines:
+        yield line
 
 
-async def _lines(
-    call: Call, mine: Callable[[Any], bool], *args: Any, after: int | None, n: int, deep: int, follow: bool
-) -> AsyncIterator[View]:
-    """Return the lines that are its: the last ``n`` of the newest ``deep``, or those after ``after``."""
-    lines = await call(*args, after=after, n=n if follow else deep, follow=follow)
-    return _filtered(lines, mine, None if follow else n, newest=after is None)
-
-
-async def _filtered(
-    lines: AsyncIterator[View], mine: Callable[[Any], bool], most: int | None, *, newest: bool
-) -> AsyncIterator[View]:
+async def _filtered(lines: AsyncIterator[View], mine: Callable[[Any], bool]) -> AsyncIterator[View]:
     try:
-        if most is not None and newest:
-            kept = [line async for line in lines if mine(line)]
-            for line in kept[max(0, len(kept) - most) :]:
-                yield line
-            return
-        given = 0
         async for line in lines:
-            if most is not None and given >= most:
-                return
             if mine(line):
-                given += 1
                 yield line
     finally:
         close = getattr(lines, "aclose", None)

@@ -12,7 +12,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -246,13 +246,16 @@ class DeploymentStore:
                 self._appended = 0
                 prune(connection, KEEP_EVENTS)
 
-    def events(self, after: int, limit: int, of: str = "") -> list[Event]:
-        """Return up to ``limit`` events numbered above ``after``, ascending; of one deployment, or of all."""
+    def events(self, after: int, limit: int, of: Mapping[str, int] | None = None) -> list[Event]:
+        """Return up to ``limit`` events numbered above ``after``, ascending.
+
+        ``of`` some deployments only, of each since an instant (unix ns).
+        """
         wanted = _events(of).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq).limit(limit)
         return [_take(Event, row) for row in self.read(wanted)]
 
-    def newest_events(self, limit: int, of: str = "") -> list[Event]:
-        """Return the last ``limit`` events, ascending; of one deployment, or of all."""
+    def newest_events(self, limit: int, of: Mapping[str, int] | None = None) -> list[Event]:
+        """Return the last ``limit`` events, ascending; ``of`` as for ``events``."""
         rows = self.read(_events(of).order_by(EVENTS.c.seq.desc()).limit(limit))
         return [_take(Event, row) for row in reversed(rows)]
 
@@ -290,9 +293,14 @@ class DeploymentStore:
             return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
-def _events(of: str) -> sql.Select[Any]:
+def _events(of: Mapping[str, int] | None) -> sql.Select[Any]:
     wanted = sql.select(EVENTS)
-    return wanted.where(EVENTS.c.deployment_id == of) if of else wanted
+    if of is None:
+        return wanted
+    if not of:
+        return wanted.where(sql.false())
+    owner = EVENTS.c.deployment_id
+    return wanted.where(owner.in_(list(of)), EVENTS.c.at >= sql.case(dict(of), value=owner, else_=0))
 
 
 def _sqlite_manners(connection: Any, _record: Any) -> None:

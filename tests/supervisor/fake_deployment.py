@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from supervisor.errors import Failed, NotFound, Refused, StratdError, near_matches
@@ -77,6 +78,10 @@ class FakeDeployment:
     ) -> list[EventView]:
         self._there(deployment_id)
         mine = [one for one in self.journal if one.deployment_id == deployment_id]
+        return mine[-limit:] if after is None else [one for one in mine if one.seq > after][:limit]
+
+    async def events_of(self, since: Mapping[str, int], *, after: int | None, limit: int) -> list[EventView]:
+        mine = [one for one in self.journal if one.at >= since.get(one.deployment_id, one.at + 1)]
         return mine[-limit:] if after is None else [one for one in mine if one.seq > after][:limit]
 
     async def incidents(self, deployment_id: str) -> list[Death]:

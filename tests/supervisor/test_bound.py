@@ -162,6 +162,20 @@ def test_lines_are_its_own_and_the_last_n_are_n(fake):
     assert fake.followers == 0
 
 
+def test_very_many_events_of_others_hide_none_of_its_own(fake):
+    fake.journal = [
+        EventView(seq=seq, at=AT, kind="up", deployment_id="eurusd" if seq in (1, 30_000) else "gold")
+        for seq in range(1, 60_001)
+    ]
+
+    async def read():
+        port = bound(fake)
+        newest = [one.seq async for one in await port.events(after=None, n=1, follow=False)]
+        return newest, [one.seq async for one in await port.events(after=1, n=1, follow=False)]
+
+    assert run(read()) == ([30_000], [30_000])
+
+
 def test_what_was_before_a_deployment_was_of_another_one_of_that_id(fake):
     """An id that was removed may be taken by another account; what was recorded under it may not."""
     fake.journal = [EventView(seq=seq, at=AT + seq, kind="died", deployment_id="eurusd") for seq in range(6)]

@@ -110,6 +110,15 @@ def test_events_are_read_by_number_and_pruned(store, monkeypatch):
     assert store.events(0, 1)[0].kind == "events_pruned", "what stands for those that went"
 
 
+def test_events_are_read_of_some_deployments_each_since_it_was_created(store):
+    names = ("a", "b", "c", "")
+    store.add_events([Event(n, n, "kind", names[n % 4], 1, "d") for n in range(1, 41)])
+    since = {"a": 20, "b": 0}
+    assert [event.seq for event in store.events(10, 5, since)] == [13, 17, 20, 21, 24]
+    assert [event.seq for event in store.newest_events(3, since)] == [36, 37, 40]
+    assert store.events(0, 9, {}) == store.newest_events(9, {}) == []
+
+
 def test_registered_paths_are_kept_once(store):
     for path in ("/b", "/a", "/b"):
         store.add_path(path)

@@ -36,7 +36,7 @@ def told(store: DeploymentStore, *said: tuple[str, str]) -> None:
 
 
 def kept(store: DeploymentStore, name: str) -> list[tuple[int, str]]:
-    return [(event.seq, event.kind) for event in store.events(0, 10 * ROOM, name)]
+    return [(event.seq, event.kind) for event in store.events(0, 10 * ROOM, {name: 0})]
 
 
 def flood(store: DeploymentStore, name: str = "noisy", kind: str = "error", times: int = 30) -> None:
