@@ -86,7 +86,19 @@ class Oversight:
         dealers: list[Party] = []
         for fill in fills:
             dealers += [("account", fill.account_id), ("deployment", fill.deployment_id)]
-        return [party for party in dict.fromkeys(dealers) if self._world.limits(party).needs_equity]
+        return [party for party in dict.fromkeys(dealers) if self._wants_a_look(party)]
+
+    def _wants_a_look(self, party: Party) -> bool:
+        """Whether a limit is judged by what it dealt, or its day began before its equity could be known.
+
+        The day of an account begins with its first order, which is before its first price. Where nothing is
+        measured again, people would be told nothing of that day.
+        """
+        if self._world.limits(party).needs_equity:
+            return True
+        figures = self.figures(party)
+        unknown = bool(figures.day) and figures.start_equity is None
+        return unknown and party[0] == "account" and self._world.account_of(party).capital is not None
 
     def judge(self, turn: Turn, party: Party) -> None:
         """Look at the equity of one party: its day, its peak, its limits."""

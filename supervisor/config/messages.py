@@ -45,10 +45,17 @@ def dotted(loc: Loc) -> str:
 def _unknown(model: type[BaseModel], loc: Loc, layer: Layer) -> str:
     wrong = f"there is no setting {dotted(loc)}"
     if layer.file:
-        return wrong + did_you_mean(near_matches(dotted(loc), map(dotted, _settings_like(model, loc))))
+        near = near_matches(dotted(loc), map(dotted, _settings_like(model, loc)))
+        return wrong + (did_you_mean(near) or _siblings(model, loc))
     # A variable is one word, so it is matched whole: in STRATD_LIMTS__MAX_CONCURRENT the section is wrong.
     whole = next((where for where in layer.places if where[: len(loc)] == loc), loc)
     return wrong + did_you_mean(near_matches(variable(whole), map(variable, settings_of(model))))
+
+
+def _siblings(model: type[BaseModel], loc: Loc) -> str:
+    """Say what there is beside ``loc``, for who meant nothing that looks like it."""
+    parent = _model_at(model, loc[:-1])
+    return f"; there are {', '.join(sorted(parent.model_fields))}" if parent is not None else ""
 
 
 def variable(loc: Loc) -> str:

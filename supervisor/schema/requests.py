@@ -17,9 +17,12 @@ from pydantic import (
 
 from bus import timeframes
 from bus.topics import DEPLOYMENT_ID_ALLOWED, SYMBOL_ALLOWED, is_deployment_id, is_symbol
-from supervisor.quantities import parse_size
+from supervisor.quantities import SIZE_ALLOWED, format_size, parse_size
 from supervisor.schema.base import Request, few
 from supervisor.schema.schedules import ScheduleRequest
+
+LEAST_MEMORY, MOST_MEMORY = 8 * 2**20, 2**40
+"""Bytes between which a quota may be: a Python needs so much to start."""
 
 
 def _id(value: str) -> str:
@@ -31,6 +34,14 @@ def _id(value: str) -> str:
 def _symbol(value: str) -> str:
     if not is_symbol(value):
         raise ValueError(f"must be {SYMBOL_ALLOWED}")
+    return value
+
+
+def _memory(value: int) -> int:
+    if not LEAST_MEMORY <= value <= MOST_MEMORY:
+        raise ValueError(
+            f"must be a size from {format_size(LEAST_MEMORY)} to {format_size(MOST_MEMORY)}: {SIZE_ALLOWED}"
+        )
     return value
 
 
@@ -46,11 +57,11 @@ Timeframe = Annotated[str, AfterValidator(_timeframe)]
 Memory = Annotated[
     int,
     BeforeValidator(parse_size),
-    Field(ge=8 * 2**20, le=2**40),
+    AfterValidator(_memory),
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "integer", "minimum": 8 * 2**20, "maximum": 2**40},
+                {"type": "integer", "minimum": LEAST_MEMORY, "maximum": MOST_MEMORY},
                 {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*([KMGTkmgt]([iI]?[bB])?|[bB])?\s*$"},
             ],
             "description": "Bytes, or a number with K, M, G or T (powers of 1024), as in 256M.",

@@ -220,6 +220,8 @@ def test_what_the_daemon_finds_wrong_with_a_request_is_2_all_in_one_line(served,
 def test_a_quota_that_is_no_size_is_2(served, stratd):
     ended = stratd("start eurusd --memory lots")
     assert (ended.code, "memory = 'lots': must be a size" in ended.err) == (2, True)
+    ended = stratd("start x --strategy crossover --memory 1M")
+    assert (ended.code, "memory = '1M': must be a size from 8M to 1T: bytes, or" in ended.err) == (2, True)
 
 
 # ---- 3 --------------------------------------------------------------------------------------------

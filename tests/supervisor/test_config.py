@@ -297,6 +297,12 @@ def test_a_wrong_variable_is_named(tmp_path):
     ]
 
 
+def test_what_is_near_to_nothing_is_told_what_there_is(tmp_path):
+    setting, section = mistakes("[foo]\nx = 1\n[log]\nzzzzzzz = 1", tmp_path)
+    assert section.startswith("stratd.toml:1: there is no setting foo; there are accounts, api, budgets, ")
+    assert setting.startswith("stratd.toml:4: there is no setting log.zzzzzzz; there are ")
+
+
 def test_an_unknown_variable_lists_near_ones_whichever_part_is_wrong(tmp_path):
     for wrong in ("STRATD_LIMTS__MAX_CONCURRENT", "STRATD_LIMITS__MAX_CONCURENT"):
         (line,) = mistakes("", tmp_path, {wrong: "4"})

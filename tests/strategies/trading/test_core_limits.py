@@ -182,6 +182,18 @@ def test_money_in_another_currency_counts_at_its_rate_and_bars_entries_without_o
     assert len(of(Latched, core.on_tick(tick(1.26, "EURUSD", T0 + 3), T0 + 3))) == 1
 
 
+def test_the_first_fill_of_an_account_tells_what_its_day_began_with_also_where_no_limit_binds_it():
+    """A person who looks at the account wants to know what it made today."""
+    core = running_core(setup=setup())
+    send(core, signal(quantity=10.0))
+    assert core.figures(ITS_ACCOUNT).day
+    assert core.figures(ITS_ACCOUNT).start_equity is None
+    [measured] = of(Measured, price(core, 100.0))
+    assert (1_000.0, 1_000.0) == (measured.figures.start_equity, measured.figures.peak_equity)
+    send(core, signal("exit_long", key=2), now=T0 + 2)
+    assert [] == of(Measured, price(core, 101.0, 3)), "once known it is written down no more"
+
+
 # ---- counts and pauses ----------------------------------------------------------------------------
 def test_the_orders_of_a_day_are_counted_for_the_account_and_begin_anew():
     two = grant("d"), grant("e")
