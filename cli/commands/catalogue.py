@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from cli.commands import registering
-from cli.errors import FAILED, REFUSED, USAGE, CommandError
+from cli.errors import FAILED, REFUSED, CommandError
 from cli.options import ConfigFile, Json
+from cli.settings import settings_of
 from cli.tables import clean
 from cli.talk import pairs
 
@@ -56,15 +57,10 @@ def validate(
     Nothing is registered, and no daemon is needed. Its code is tried as [sandbox] and [packages] of the
     configuration say.
     """
-    from supervisor.config import load
-    from supervisor.errors import SettingsError
     from supervisor.packages.store import PackageStore, find_uv, own_folder
     from supervisor.validation import validate as check
 
-    try:
-        settings = load(os.environ, file=config)
-    except SettingsError as error:
-        raise CommandError(USAGE, *error.errors) from None
+    settings = settings_of(config)
     source, bounds = settings.packages.source(), settings.packages.bounds()
     packages = PackageStore(own_folder(os.environ), source, bounds, uv=find_uv())
     verdict = check(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import typer
 
-from cli.errors import USAGE, CommandError
 from cli.options import ConfigFile, Json
+from cli.settings import settings_of
 
 
 def register(app: typer.Typer) -> None:
@@ -26,14 +25,9 @@ def show_config(
 
     Needs no daemon: a running one is asked by `GET /api/v1/config`.
     """
-    from supervisor.config import load
     from supervisor.config.shown import shown
-    from supervisor.errors import SettingsError
 
-    try:
-        settings = load(os.environ, file=config)
-    except SettingsError as error:
-        raise CommandError(USAGE, *error.errors) from None
+    settings = settings_of(config)
     values = shown(settings)
     if as_json:
         print(json.dumps({"settings": values, "origins": settings.origins}, ensure_ascii=False))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.errors import FAILED, USAGE, CommandError
+from cli.errors import FAILED, CommandError
 from cli.options import ConfigFile, Json
+from cli.settings import settings_of
 from cli.tables import hanging, show, terminal_width
 
 
@@ -28,14 +28,9 @@ def doctor(
     Layer by layer: whether it holds, why not, and what would bring it; then whose code may run here. What the
     configuration demands and is missing comes first, and ends with 1. Needs no daemon.
     """
-    from supervisor.config import load
     from supervisor.doctor import examine
-    from supervisor.errors import SettingsError
 
-    try:
-        settings = load(os.environ, file=config)
-    except SettingsError as error:
-        raise CommandError(USAGE, *error.errors) from None
+    settings = settings_of(config)
     report = examine(settings)
     if as_json:
         print(report.model_dump_json())

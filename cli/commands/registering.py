@@ -89,7 +89,7 @@ def _of_one(
         return
     if not name or (action == "activate") != bool(version):
         form = "NAME@VERSION" if action == "activate" else "NAME"
-        raise CommandError(USAGE, f"strategies {action} {given or ''}: give a {form}")
+        raise CommandError(USAGE, f"{' '.join(filter(None, ('strategies', action, given)))}: give a {form}")
     match action:
         case "versions":
             body = client.call(calls.versions, name)

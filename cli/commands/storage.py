@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.errors import FAILED, REFUSED, USAGE, CommandError
+from cli.errors import FAILED, REFUSED, CommandError
 from cli.options import ConfigFile, Json
+from cli.settings import settings_of
 from cli.version import version
 
 if TYPE_CHECKING:
@@ -171,13 +172,7 @@ def _be_the_owner(folder: Path) -> None:
 
 def _settings(config: Path | None) -> Settings:
     from cli.service.credstore import database_of
-    from supervisor.config import load
-    from supervisor.errors import SettingsError
 
-    try:
-        settings = load(os.environ, file=config)
-        if given := database_of(settings.state_dir, os.environ):
-            settings = load({**os.environ, **given}, file=config)
-    except SettingsError as error:
-        raise CommandError(USAGE, *error.errors) from None
-    return settings
+    settings = settings_of(config)
+    given = database_of(settings.state_dir, os.environ)
+    return settings_of(config, {**os.environ, **given}) if given else settings

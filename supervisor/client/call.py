@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -64,6 +64,11 @@ def send(
 def given(**values: Any) -> dict[str, Any]:
     """Return what was given: everything that is not None."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def listed(values: Sequence[T] | None) -> list[T] | None:
+    """Return ``values`` as JSON has them; None, which ``given`` leaves out, stays None."""
+    return None if values is None else list(values)
 
 
 def json_bytes(body: Mapping[str, Any]) -> bytes:

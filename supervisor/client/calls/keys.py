@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from supervisor.client.call import Call, get, given, segment, send
+from supervisor.client.call import Call, get, given, listed, segment, send
 
 if TYPE_CHECKING:
     from supervisor.schema.keys import AuditView, KeyCreated, KeyView
@@ -22,7 +22,7 @@ def create_key(
 
     ``account`` is all that the key sees and moves; ``expires_in`` seconds, or text as ``90d``.
     """
-    stated = None if scopes is None else list(scopes)
+    stated = listed(scopes)
     return send("POST", "api-keys", given(name=name, scopes=stated, account=account, expires_in=expires_in))
 
 

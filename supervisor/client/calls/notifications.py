@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from supervisor.client.call import Call, get, given, segment, send
+from supervisor.client.call import Call, get, given, listed, segment, send
 
 if TYPE_CHECKING:
     from supervisor.schema.notifications import NotificationTest, NotificationView
@@ -47,10 +47,10 @@ def add_notification(
         name=name,
         kind=kind,
         enabled=enabled,
-        events=_listed(events),
+        events=listed(events),
         severity=severity,
-        deployments=_listed(deployments),
-        accounts=_listed(accounts),
+        deployments=listed(deployments),
+        accounts=listed(accounts),
         every=every,
         url=url,
         secret=secret,
@@ -61,7 +61,7 @@ def add_notification(
         user=user,
         password=password,
         sender=sender,
-        to=_listed(to),
+        to=listed(to),
         security=security,
     )
     return send("POST", "notifications", body)
@@ -75,7 +75,3 @@ def remove_notification(name: str) -> Call[NotificationView]:
 def test_notification(name: str) -> Call[NotificationTest]:
     """Send a test message to a target now, and return what it said."""
     return send("POST", f"notifications/{segment(name, 'target')}/test")
-
-
-def _listed(values: Sequence[str] | None) -> list[str] | None:
-    return None if values is None else list(values)

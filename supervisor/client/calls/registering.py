@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from supervisor.client.call import ACTION_TIMEOUT, Call, get, given, json_bytes, segment, send, target
+from supervisor.client.call import ACTION_TIMEOUT, Call, get, given, json_bytes, listed, segment, send, target
 from supervisor.client.errors import Unsendable
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def register(
     the code is tried. A folder or zip says the rest itself, in its config.json.
     """
     stated = given(
-        name=name, description=description, type=type, instruments=_list(instruments), timeframe=timeframe,
+        name=name, description=description, type=type, instruments=listed(instruments), timeframe=timeframe,
         parameters=parameters, trial=trial, trust=trust,
     )  # fmt: skip
     return _hand_in("strategies/register", what, stated, pickled)
@@ -64,7 +64,7 @@ def replace_strategy(
     ``Stale`` otherwise. ``name`` is what people call it, if that is not its id. Folders are for ``register``.
     """
     stated = given(
-        name=name or strategy_id, description=description, type=type, instruments=_list(instruments),
+        name=name or strategy_id, description=description, type=type, instruments=listed(instruments),
         timeframe=timeframe, parameters=parameters, trial=trial, trust=trust,
     )  # fmt: skip
     # Here and not above: as in ``_hand_in``.
@@ -90,7 +90,7 @@ def validate_code(
 ) -> Call[CheckReport]:
     """Check what ``register`` would, and register nothing."""
     stated = given(
-        name=name, instruments=_list(instruments), timeframe=timeframe, parameters=parameters, trial=trial,
+        name=name, instruments=listed(instruments), timeframe=timeframe, parameters=parameters, trial=trial,
         trust=trust,
     )  # fmt: skip
     return _hand_in("strategies/validate-code", what, stated, pickled)
@@ -139,7 +139,3 @@ def _hand_in(route: str, what: type | str | Path, stated: dict[str, Any], pickle
     query = given(trial=trial, trust=stated.get("trust"), dry_run=route.endswith("validate-code") or None)
     headers = (("Content-Type", "application/zip"),)
     return Call("POST", target("strategies/upload", query), packed.archive, headers, ACTION_TIMEOUT)
-
-
-def _list(values: Sequence[str] | None) -> list[str] | None:
-    return None if values is None else list(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from supervisor.client.call import Call, get, given, segment, send
+from supervisor.client.call import Call, get, given, listed, segment, send
 
 if TYPE_CHECKING:
     from supervisor.schema import (
@@ -63,8 +63,8 @@ def start(
     body = given(
         id=deployment_id,
         strategy=strategy,
-        symbols=None if symbols is None else list(symbols),
-        timeframes=None if timeframes is None else list(timeframes),
+        symbols=listed(symbols),
+        timeframes=listed(timeframes),
         parameters=None if parameters is None else dict(parameters),
         parameter_text=None if parameter_text is None else dict(parameter_text),
         risk=None if risk is None else dict(risk),
@@ -95,6 +95,6 @@ def act(
     Those that can be done are done; ``problem`` of an outcome says why another was not, and nothing is raised
     for it. ``now`` does not wait for a strategy's own goodbye; without ``wait`` the answer comes at once.
     """
-    chosen = {"ids": None if ids is None else list(ids), "account": account, "all": every}
+    chosen = {"ids": listed(ids), "account": account, "all": every}
     body = given(**chosen, reason=reason, now=now, wait=wait)
     return send("POST", f"actions/{segment(verb, 'verb')}", body)

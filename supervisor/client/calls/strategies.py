@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from supervisor.client.call import Call, given, send
+from supervisor.client.call import Call, given, listed, send
 
 if TYPE_CHECKING:
     from supervisor.schema.running import ExecuteResult
@@ -30,7 +30,7 @@ def execute(
         strategy_id=strategy_id,
         capital_allocation=capital_allocation,
         parameters=None if parameters is None else dict(parameters),
-        instruments=None if instruments is None else list(instruments),
+        instruments=listed(instruments),
         timeframe=timeframe,
         account=account,
         mode=mode,
