@@ -57,6 +57,8 @@ class HttpSink(Sink):
     def __init__(self) -> None:
         super().__init__()
         self.answers: list[Any] = []
+        self.bearer = ""
+        """Who does not show it is answered 401."""
         self.posts: list[tuple[str, dict[str, str], Any]] = []
         """(path, headers with small letters, body)."""
 
@@ -77,6 +79,8 @@ class HttpSink(Sink):
             self.posts.append((line.split()[1], headers, json.loads(body)))
             headers["raw"] = body.decode()
             answer = self.answers.pop(0) if self.answers else 200
+            if self.bearer and headers.get("authorization") != f"Bearer {self.bearer}":
+                answer = 401
             self.came.set()
             if answer is None:
                 await asyncio.Event().wait()
