@@ -303,4 +303,5 @@ def _parameter(name: str, parameter: Parameter) -> dict[str, Any]:
         "name": name,
         **{key: value for key, value in facts.items() if value not in (None, "", UNSET)},
         "required": required,
+        **({"updatable": True} if parameter.updatable else {}),
     }

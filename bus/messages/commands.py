@@ -89,14 +89,14 @@ class Filled(Struct, array_like=True, frozen=True, tag=8):
 
     @property
     def order(self) -> OrderUpdate:
-        """The same as a change of its order."""
+        """The same as a change of its order. Tapes of before have no ``filled``: there it is this fill."""
         fill = self.fill
         return OrderUpdate(
             order_id=fill.order_id,
             signal_id=fill.signal_id,
             symbol=fill.symbol,
             status=self.status,
-            filled=self.filled,
+            filled=self.filled or fill.quantity,
             at=fill.at,
         )
 
