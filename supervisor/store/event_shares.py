@@ -26,7 +26,8 @@ from supervisor.store.tables import DEPLOYMENTS, EVENTS
 PRUNED: Final = "events_pruned"
 """Kind of the event that stands for those that went."""
 LIFE: Final = frozenset(state.value for state in State) | {
-    "configured", "created", "died", "promoted", "refused", "removed", "state_cleared", "state_restored",
+    "configured", "created", "died", "promoted", "refused", "removed", "schedule_changed", "state_cleared",
+    "state_restored",
 }  # fmt: skip
 """Kinds that tell what was done with a deployment and what became of it; no strategy makes many of them."""
 DAEMON: Final = "daemon"
