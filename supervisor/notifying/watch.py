@@ -1,4 +1,4 @@
-"""What nobody else tells as an event: a mirror that is down, a full disk, a signal that waits for a person.
+"""What nobody else tells as an event: a disk that is full, a signal that waits for a person.
 
 ``news`` decides, purely, by two looks. A look is cheap, and reads disks on a thread. What waits is told once
 for each daemon: after a restart again, for it still waits.
@@ -10,7 +10,7 @@ import asyncio
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 from msgspec import Struct
@@ -23,13 +23,8 @@ from supervisor.quota import mib
 from supervisor.signal_tail import SignalTail
 from supervisor.tasks import end_task
 
-if TYPE_CHECKING:
-    from supervisor.mirror import Mirror
-
 EVERY: Final = 2.0
 """Seconds between two looks."""
-DOWN_FOR: Final = 3
-"""Looks in which a mirror is down before that is told: one that restarts is back by then."""
 BACK: Final = 1.1
 """How much of the reserve is free when a disk is well again: one at the edge is not told each time."""
 UNTOLD: Final = ("api", "certificate")
@@ -38,10 +33,8 @@ log = structlog.get_logger()
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """One look. ``mirror_down``: in how many looks in a row; ``waiting``: signals by id."""
+    """One look. ``waiting``: signals by id."""
 
-    mirror_down: int = 0
-    mirror_why: str = ""
     disk_low: bool = False
     disk_free: int | None = None
     waiting: Mapping[str, Judged] = {}
@@ -64,10 +57,6 @@ def disk_is_low(free: int | None, reserve: int, *, was: bool) -> bool:
 def news(before: Seen, now: Seen) -> list[News]:
     """Return what has changed from one look to the next. Pure."""
     found = []
-    if before.mirror_down < DOWN_FOR <= now.mirror_down:
-        found.append(News("mirror_down", now.mirror_why))
-    if before.mirror_down >= DOWN_FOR and not now.mirror_down:
-        found.append(News("mirror_up", "it is written again"))
     free = "" if now.disk_free is None else f"{mib(now.disk_free)} free where the state is kept"
     if now.disk_low and not before.disk_low:
         found.append(News("disk_low", f"{free}, less than limits.disk_reserve: nothing is started"))
@@ -90,7 +79,6 @@ class World(Protocol):
     events: EventLog
     problems: dict[str, str]
     signals: SignalTail
-    mirror: Mirror | None
 
 
 class Watch:
@@ -124,12 +112,8 @@ class Watch:
 
     async def _look(self) -> Seen:
         daemon, before = self._daemon, self._seen
-        mirror = daemon.mirror.view() if daemon.mirror is not None else None
-        down = mirror is not None and mirror.state == "down"
         free = await asyncio.to_thread(_free, daemon.settings.state_dir)
         return Seen(
-            mirror_down=before.mirror_down + 1 if down else 0,
-            mirror_why=mirror.detail if mirror is not None else "",
             disk_low=disk_is_low(free, daemon.settings.limits.disk_reserve, was=before.disk_low),
             disk_free=free,
             waiting=await self._waiting(),

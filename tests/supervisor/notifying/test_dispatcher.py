@@ -46,7 +46,6 @@ class Host:
         self.settings = settings(folder, text)
         self.problems: dict[str, str] = {}
         self.signals = SimpleNamespace(seq=-1)
-        self.mirror = None
         self.actors = {
             name: SimpleNamespace(deployment=SimpleNamespace(account=account))
             for name, account in (owners or {}).items()

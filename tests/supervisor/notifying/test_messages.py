@@ -6,14 +6,19 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bus.messages import FeedStatus
+from supervisor.clearance import Said
 from supervisor.events import WARNINGS
 from supervisor.notifying.batch import LISTED, Batch, added
 from supervisor.notifying.channel import NotDelivered, Undeliverable
@@ -21,11 +26,12 @@ from supervisor.notifying.choosing import account_of, wants
 from supervisor.notifying.http import post_of, said
 from supervisor.notifying.severity import CRITICAL, SEVERITIES, WARNING, severity_of
 from supervisor.notifying.target import OF_KIND, SECRETS, WHERE, Target, mistakes
-from supervisor.notifying.watch import DOWN_FOR, Seen, disk_is_low, news
+from supervisor.notifying.watch import Seen, disk_is_low, news
 from supervisor.notifying.wording import DETAIL, LONGEST, chat_text, message_of, trial
 from supervisor.store.tables import Event
 from tests.supervisor.notifying.sinks import event
 
+ROOT = Path(__file__).resolve().parents[3]
 HOOK = Target(name="pager", kind="webhook", url="https://example.org/hooks/s3cret?t=t0ken")
 KINDS = st.sampled_from(sorted(CRITICAL | WARNING | {"running", "reloaded", "rearmed"}))
 EVENTS = st.builds(
@@ -58,6 +64,26 @@ def test_what_is_logged_as_a_warning_is_told_as_one_but_for_what_follows_a_death
     told = {"backoff", "connection_refused", "error"}
     assert set() == WARNINGS - CRITICAL - WARNING - told
     assert set() == CRITICAL & WARNING
+
+
+def test_every_kind_that_has_a_severity_is_said_by_somebody():
+    code = "".join(
+        path.read_text()
+        for room in ("supervisor", "strategies", "sandbox")
+        for path in (ROOT / room).rglob("*.py")
+        if path.name not in ("severity.py", "events.py")
+    )
+    states = {f"feed_{state}" for state in get_args(get_type_hints(FeedStatus)["state"])}
+    made = states | {f"clearance_{word}" for word in get_args(Said)} | {"mirror_down", "strategy_broken"}
+    silent = [kind for kind in CRITICAL | WARNING if f'"{kind}"' not in code and kind not in made]
+    assert {"events_lost"} == set(silent), "which events.py says itself"
+
+
+def test_the_document_has_every_kind_with_its_severity():
+    text = (ROOT / "docs" / "notifications.md").read_text()
+    for severity, kinds in (("critical", CRITICAL), ("warning", WARNING)):
+        [row] = re.findall(rf"^\| `{severity}` \| (.*) \|$", text, re.MULTILINE)
+        assert set(re.findall(r"`(\w+)`", row)) - {"operator", "shutdown"} == kinds
 
 
 # ---- which ----
@@ -263,13 +289,6 @@ def test_no_text_of_a_target_has_a_secret():
 
 
 # ---- what is only a state ----
-def test_a_mirror_is_told_once_it_has_been_down_for_a_while_and_when_it_is_back():
-    looks = [Seen(mirror_down=n, mirror_why="refused") for n in [*range(DOWN_FOR + 2), 0]]
-    told = [one.kind for before, now in pairwise(looks) for one in news(before, now)]
-    assert ["mirror_down", "mirror_up"] == told
-    assert [] == news(Seen(mirror_down=DOWN_FOR - 1), Seen())
-
-
 def test_a_disk_at_the_edge_is_told_once():
     low = False
     told = [low := disk_is_low(free, 100, was=low) for free in (100, 99, 100, 99, 105, 99, 111, None, 99)]
