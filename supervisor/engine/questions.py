@@ -3,12 +3,13 @@
 Rules of this file. A command is published as a timer is: behind what came before it, numbered, on the tape.
 So an instance that begins from a checkpoint of before it is told it again, in its place. ``inspect`` and a
 checkpoint are of the moment. Each question is answered once: the first answer under its number goes to the
-supervisor, and any other, of a replay or of nobody's asking, changes nothing.
+supervisor, and any other, of a replay or of nobody's asking, changes nothing. Who is not warm yet, as we see
+it, is asked when it is: its warden tells the supervisor so at once, and us in the order of its pipe.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 MOST = 1_000
 """Questions without an answer that are known, the oldest forgotten: nobody waits as long."""
 ENDED = "it ended before it answered"
+
+
+Order: TypeAlias = CommandCell | InspectCell | SaveCell
 
 
 class _Asked(Struct, frozen=True):
@@ -38,9 +42,8 @@ class Questions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._asked: dict[int, _Asked] = {}
-
-    def __len__(self) -> int:
-        return len(self._asked)
+        self._early: dict[int, tuple[Order, CommandBody]] = {}
+        """What is to be asked of instances that do not run yet, by number."""
 
     # ---- down -------------------------------------------------------------------------------------
     def command(self, order: CommandCell) -> None:
@@ -55,12 +58,15 @@ class Questions:
         """Ask for a checkpoint."""
         self._ask(order, TakeCheckpoint(order.request))
 
-    def _ask(self, order: CommandCell | InspectCell | SaveCell, body: CommandBody) -> None:
+    def _ask(self, order: Order, body: CommandBody) -> None:
         engine = self._engine
         member = engine.roster.find(order.deployment_id, order.generation)
-        if member is None or not member.running:
-            why = f"{order.deployment_id} does not run, or is not warm yet: it was not asked"
+        if member is None or len(self._early) >= MOST:
+            why = f"{order.deployment_id} does not run now: it was not asked"
             engine.channel.tell(CellAnswered(order.request, "not_now", why=why))
+            return
+        if not member.running:
+            self._early[order.request] = order, body
             return
         again = isinstance(order, CommandCell)
         self._asked[order.request] = _Asked(order.deployment_id, order.generation, again)
@@ -68,6 +74,19 @@ class Questions:
             del self._asked[next(iter(self._asked))]
         engine.market.flush()
         engine.command(order.deployment_id, order.generation, body)
+
+    def running(self, member: Member) -> None:
+        """Ask what an instance is to be asked since before it was warm."""
+        for order, body in self._take_early(member.deployment_id, member.generation):
+            self._ask(order, body)
+
+    def _take_early(self, deployment_id: str, generation: int) -> list[tuple[Order, CommandBody]]:
+        found = [
+            number
+            for number, (order, _) in self._early.items()
+            if (order.deployment_id, order.generation) == (deployment_id, generation)
+        ]
+        return [self._early.pop(number) for number in found]
 
     # ---- up ---------------------------------------------------------------------------------------
     def answered(self, member: Member, report: CellAnswer) -> None:
@@ -99,6 +118,8 @@ class Questions:
 
     def gone(self, deployment_id: str, generation: int) -> None:
         """Answer what nobody will answer any more: an instance is gone."""
+        for order, _ in self._take_early(deployment_id, generation):
+            self._engine.channel.tell(CellAnswered(order.request, "not_now", why=ENDED))
         for request, asked in list(self._asked.items()):
             if (asked.deployment_id, asked.generation) == (deployment_id, generation) and not asked.again:
                 del self._asked[request]

@@ -196,6 +196,7 @@ class Reports:
             directed = member.directed or Resume()
             self._engine.command(member.deployment_id, member.generation, directed)
         self._say(member, "running")
+        self._engine.questions.running(member)
 
     @_take.register
     def _checkpoint(self, report: Checkpoint, member: Member) -> None:

@@ -150,6 +150,25 @@ def test_who_does_not_run_is_not_asked_and_nothing_is_published(engine: EnginePr
     one.end()
 
 
+def test_who_is_not_warm_yet_is_asked_when_it_is(engine: EngineProcess) -> None:
+    """Its warden tells the supervisor that it is, and the engine, on two ways."""
+    cell, asked = engine.attach("early"), next(REQUESTS)
+    engine.tell(CommandCell("early", 1, "set", b"1", asked))
+    cell.run()
+    cell.wait_heard(Commanded, lambda told: told.request == asked)
+    cell.say(CellAnswer(asked, "done", b"1"))
+    assert CellAnswered(asked, "done", b"1") == answered(engine, asked)
+    cell.close()
+
+
+def test_who_never_was_warm_has_no_answer(engine: EngineProcess) -> None:
+    cell, asked = engine.attach("never"), next(REQUESTS)
+    engine.tell(CommandCell("never", 1, "set", b"1", asked))
+    engine.tell(Detach("never", 1))
+    assert CellAnswered(asked, "not_now", why="it ended before it answered") == answered(engine, asked)
+    cell.close()
+
+
 def test_a_command_outlives_its_instance_and_is_answered_by_the_next(engine: EngineProcess) -> None:
     one = Running(engine, "heir")
     assert "done" == one.saves(b"\x80").outcome
