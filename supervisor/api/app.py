@@ -181,6 +181,9 @@ def _bad_fields(error: ValidationException) -> Invalid:
 def _bad_field(detail: dict[str, Any]) -> str:
     if detail["loc"] == ("body",) and isinstance(detail.get("input"), bytes):
         return "body: is not said to be JSON: send it with Content-Type: application/json"
+    if detail["type"] == "json_invalid":  # its place is ("body", the character)
+        why = detail.get("ctx", {}).get("error", "").lower()
+        return f"body: is not JSON: {why} at character {detail['loc'][-1]}"
     # FastAPI's place is ("body" | "query" | "path", name, ...): the name is what the client wrote.
     name = ".".join(str(part) for part in detail["loc"][1:]) or str(detail["loc"][0])
     message = str(detail.get("ctx", {}).get("error") or detail["msg"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -253,13 +254,14 @@ def test_garbage_is_answered_400_and_stops_nothing(served, garbage):
     assert ask(served, "GET", "/health")[0] == 200
 
 
-def test_a_body_that_is_no_json_is_422(served):
+def test_a_body_that_is_no_json_is_422_and_told_where_it_is_wrong(served):
     answer = raw(
         served,
         b"POST /api/v1/deployments HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         b"Content-Type: application/json\r\nContent-Length: 4\r\n\r\n{{{{",
     )
     assert answer.startswith(b"HTTP/1.1 422")
+    assert re.search(rb'"title":"body: is not JSON: [^"]+ at character 1"', answer)
 
 
 def test_clients_that_hang_do_not_keep_others_out(served):
