@@ -192,6 +192,12 @@ def test_a_fault_of_ours_is_told_by_who_draws():
 ENTERED, LEFT, CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
 
 
+def _as_in_a_shell() -> None:
+    """Ignore no signal that whoever runs the tests may ignore: a script in the background, or nohup(1)."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Terminal:
     """``stratd top`` on a pseudo-terminal; ``seen`` is all that it wrote."""
 
@@ -202,7 +208,14 @@ class Terminal:
         environment = {**os.environ, "TERM": "xterm", "STRATD_RUNTIME_DIR": str(runtime)}
         environment.pop("STRATD_URL", None)
         command = [sys.executable, "-P", "-m", "cli.main", "top", "--interval", "0.2"]
-        self.popen = subprocess.Popen(command, env=environment, stdin=slave, stdout=slave, stderr=slave)
+        self.popen = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            preexec_fn=_as_in_a_shell,  # noqa: PLW1509  (nothing but two calls of the kernel)
+        )
         os.close(slave)
 
     def read(self) -> bytes:

@@ -8,5 +8,5 @@ EXPECT = r"returned:'clean"
 
 
 def attack():
-    found = {hit for piece in memory() for hit in re.findall(rb"ipc:/[/]/[!-~]{3,200}", piece)}
+    found = {hit for piece in memory() for hit in re.findall(rb"ipc:/[/]/[!-.0-~]+/[!-~]{3,200}", piece)}
     return f"ESCAPED {sorted(found)[:5]}" if found else "clean"
