@@ -170,7 +170,7 @@ def _settle(url: str, manifest: Manifest, now: int, *, as_wanted: bool) -> list[
     try:
         stopped = [] if as_wanted else store.stop_live()
         last = store.last_event()
-        # Numbers of events go on further too, by less than is kept: the next pruning leaves some old ones.
+        # Numbers of events go on further too: beyond any that was given out since the backup.
         detail = f"from a backup at record {manifest.seq}; stopped: {', '.join(stopped) or 'none'}"
         store.add_events([Event(last + KEEP_EVENTS // 2, now, "restored", detail=detail)])
     finally:
