@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
+from supervisor.client.calls import daemon
 from tests.chaos.processes import Process
 from tests.chaos.world import World
 
@@ -80,7 +81,7 @@ class Census(NamedTuple):
 def take(world: World) -> Census:
     """Look at everything once."""
     tree = world.tree()
-    status = world.ask("status") or {}
+    status = world.ask(daemon.status()) or {}
     single = [one for one in (world.supervisor, *tree) if one is not None and one.name not in _MANY]
     held = {
         "supervisor" if one == world.supervisor else one.name: Held(one.descriptors, one.memory)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from itertools import count
 from typing import Any, NamedTuple
 
+from supervisor.client.calls import daemon, running
 from supervisor.store.journal_file import JournalError
 from supervisor.store.journal_reader import JournalReader
 from tests.chaos import accounts
@@ -98,11 +99,11 @@ class Run:
     # ---- living ---------------------------------------------------------------------------------
     def _deploy(self) -> None:
         def start(one: Deployed) -> None:
-            body = {
-                "id": one.id, "strategy": one.strategy, "symbols": [SYMBOLS[feed] for feed in one.feeds],
-                "timeframes": list(one.timeframes), "account": "chaos",
-            }  # fmt: skip
-            self._world.client.post("deployments", body)
+            symbols = [SYMBOLS[feed] for feed in one.feeds]
+            started = running.start(
+                one.id, strategy=one.strategy, symbols=symbols, timeframes=one.timeframes, account="chaos"
+            )
+            self._world.client.ask(started)
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(start, self._deployments))
@@ -115,7 +116,7 @@ class Run:
         """
 
         def known() -> bool:
-            rows = json.loads(self._world.client.get("feeds"))
+            rows = json.loads(self._world.client.call(daemon.feeds))
             return all(row["heartbeats"] >= 2 for row in rows)
 
         wait_until(known, timeout=PATIENCE, what="two heartbeats of each feed")

@@ -18,6 +18,8 @@ from typing import Any
 
 from cli.client import Client
 from cli.errors import CommandError
+from supervisor.client.call import Call
+from supervisor.client.calls import daemon, records, running
 from supervisor.store.journal_reader import JournalReader
 from tests.chaos import deployed, market
 from tests.chaos.processes import Process, below, process
@@ -140,7 +142,7 @@ class World:
 
     def answers(self) -> bool:
         with suppress(CommandError, OSError):
-            self.client.get("status")
+            self.client.call(daemon.status)
             return True
         return False
 
@@ -154,19 +156,19 @@ class World:
 
         wait_until(answering, timeout=PATIENCE, what="the daemon answering")
 
-    def ask(self, route: str, **query: Any) -> Any:
-        """Return the document of ``GET route``, None while nobody answers."""
+    def ask(self, call: Call[Any]) -> Any:
+        """Return the document that answers ``call``, None while nobody answers."""
         with suppress(CommandError, OSError, ValueError):
-            return json.loads(self.client.get(route, **query))
+            return json.loads(self.client.ask(call))
         return None
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """Return ``stratd ps`` by id, nothing while nobody answers."""
-        return {row["id"]: row for row in self.ask("deployments") or ()}
+        return {row["id"]: row for row in self.ask(running.deployments()) or ()}
 
     def events(self) -> list[dict[str, Any]]:
         """Return every event that the daemons have noted."""
-        return [json.loads(line) for line in self.client.lines("events", after=0, n=100_000)]
+        return [json.loads(line) for line in self.client.lines(records.events, after=0, n=100_000)]
 
     def signals(self, after: int = 0) -> list[dict[str, Any]]:
         """Return the verdicts above a number in the journal's order: rows of ``stratd signals --json``."""
