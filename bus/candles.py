@@ -52,8 +52,8 @@ class SymbolCandles:
     """
 
     __slots__ = (
-        "_bar_timeframe", "_bars_to", "_by_last", "_calendar", "_covered_to", "_grace", "_hot", "_hot_from",
-        "_hot_to", "_since", "_sized", "_source", "_timeline", "_to_correct", "counts", "lateness",
+        "_bar_timeframe", "_by_last", "_calendar", "_covered_to", "_grace", "_hot", "_hot_from", "_hot_to",
+        "_since", "_sized", "_source", "_timeline", "_to_correct", "bars_to", "counts", "lateness",
         "next_close", "price_kind",
     )  # fmt: skip
 
@@ -83,7 +83,9 @@ class SymbolCandles:
         self._source: Literal["none", "ticks", "bars"] = "none"
         self._bar_timeframe = ""
         self._since: int | None = None
-        self._covered_to = self._bars_to = 0
+        self._covered_to = 0
+        self.bars_to = 0
+        """End of the last bar of the feed's own that was folded in, event time; 0 before the first."""
         # The roots' accumulators that took the last tick, and the stretch in which they take the next.
         self._hot: list[Accumulator] = []
         self._hot_from = self._hot_to = 0
@@ -134,12 +136,12 @@ class SymbolCandles:
         ours = self._bar_timeframe in {"", candle.timeframe} and feeds(candle, line.roots)
         if self._source == "ticks" or not ours:
             return self._count(compare(candle, line.series))
-        if candle.open_time < self._bars_to:
+        if candle.open_time < self.bars_to:
             return self._count("bar_duplicate")
         self._start(candle.open_time)
         if candle.open_time < line.closed_to:
             return self._late(candle)
-        self._source, self._bar_timeframe, self._bars_to = "bars", candle.timeframe, candle.close_time
+        self._source, self._bar_timeframe, self.bars_to = "bars", candle.timeframe, candle.close_time
         for root in line.roots:
             root.holding(candle.open_time).fold(candle)
         return 0
@@ -189,7 +191,7 @@ class SymbolCandles:
         if healthy == line.outage.going_on:
             (self.mark_healthy if healthy else self.mark_unhealthy)(watermark)
         if self._source == "bars":
-            watermark = self._bars_to  # that of the feed is the open of its last bar, which is closed
+            watermark = self.bars_to  # that of the feed is the open of its last bar, which is closed
         timer = wall - self._timer_grace()
         limit = max(watermark - self.lateness, timer) if healthy else watermark - self.lateness
         groups: list[Closed | None] = []
@@ -293,7 +295,7 @@ class SymbolCandles:
             self._bar_timeframe,
             self._since,
             self._covered_to,
-            self._bars_to,
+            self.bars_to,
             (self._hot_from, self._hot_to),
             self.counts.copy(),
         )
@@ -312,7 +314,7 @@ class SymbolCandles:
             )
         line.restore(state.line)
         self._source, self._bar_timeframe = state.source, state.bar_timeframe
-        self._since, self._covered_to, self._bars_to = state.since, state.covered_to, state.bars_to
+        self._since, self._covered_to, self.bars_to = state.since, state.covered_to, state.bars_to
         self.counts = state.counts.copy()
         self._hot_from, self._hot_to = state.hot
         if self._hot_from < self._hot_to:

@@ -371,7 +371,9 @@ class Stream:
             if isinstance(self._sample, Bar):  # bars are not on the tape, but what closed of one is the bar
                 given = self._sample.timeframe
                 for candle in (one for message in told for one in message.candles):
-                    if candle.timeframe == given and not candle.synthetic:  # that one was closed by the clock
+                    known = candle.open_time < self.book.bars_to  # it was in already when the mark was taken
+                    # A synthetic one was closed by the clock.
+                    if candle.timeframe == given and not candle.synthetic and not known:
                         self.book.add_bar(candle)
             self._settle(self.book.close_to(told[-1].as_of), told)
             self.next_close = self.book.next_close

@@ -295,6 +295,20 @@ def test_what_the_clock_closed_of_a_feed_of_bars_is_not_taken_for_its_bars():
     assert state(whole.again(reborn(whole.feed, {}))) == state(whole)
 
 
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_bar_that_was_in_before_its_candle_closed_is_not_counted_again(marked):
+    options = {"lateness_ns": 5 * SECOND}
+    whole = Engine(Feed(**options))
+    bar = Bar("A", "10s", T0, 5.0, 9.0, 1.0, 4.0, 1.0, True)
+    whole.do([("want", ("A", "10s 1m")), ("turn", (0,)), ("bar", (bar,)), ("turn", (0,))])
+    assert closes(whole) == []
+    if marked:
+        whole.take_mark()
+    whole.do([("beat", (T0 + 40 * SECOND,)), ("turn", (0,))])
+    assert closes(whole)[0] == ("10s", 4.0)
+    assert state(whole.again(reborn(whole.feed, options))) == state(whole)
+
+
 def test_what_the_first_ticks_of_a_feed_close_closes_once_though_the_engine_dies_behind_it():
     whole = Engine(Feed())
     whole.do([("want", ("A", "1m")), ("turn", (0,))])
