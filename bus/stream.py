@@ -245,6 +245,7 @@ class Stream:
         if leaps and source is not None and is_hole(source.calendar, since, at, self._leap):
             book.mark_unhealthy(since)
             book.mark_healthy(at)
+            self._shared.untold.add(self.symbol)  # where it begins depends on what the clock had closed
         groups = book.close_due(watermark, wall, healthy)
         self.next_close = book.next_close
         self.open_from = max(self.open_from, book.closed_to)

@@ -295,6 +295,15 @@ def test_what_the_clock_closed_of_a_feed_of_bars_is_not_taken_for_its_bars():
     assert state(whole.again(reborn(whole.feed, {}))) == state(whole)
 
 
+def test_a_hole_begins_where_it_began_for_the_engine_that_met_it():
+    whole = running(5, 65, timeframes="1m")
+    whole.turn(130 * SECOND)  # the clock closes one, and the tick after the hole the next
+    whole.tick(trade(30 * 86_400))
+    whole.turn(0)
+    assert len(closes(whole)) > 1
+    assert state(whole.again(reborn(whole.feed, {}))) == state(whole)
+
+
 @pytest.mark.parametrize("marked", [True, False])
 def test_a_bar_that_was_in_before_its_candle_closed_is_not_counted_again(marked):
     options = {"lateness_ns": 5 * SECOND}
