@@ -1,7 +1,7 @@
 """How the engine and an instance that has ended part: with every word of it, and in any case soon.
 
-A dead instance's last words may still be on their way to the engine: the exits it asked for at its stop, its
-last checkpoint. Its warden says goodbye behind all of them, and the engine says so once they are in the
+A dead instance's last words may still be on their way to the engine: its last signals, its last checkpoint.
+Its warden says goodbye behind all of them, and the engine says so once they are in the
 journal. Until then the engine is not told to let go, because from then on it hears nothing of it any more;
 but a warden that was killed says no goodbye, so nobody waits for one for ever.
 """

@@ -61,7 +61,7 @@ class Questions:
     def _ask(self, order: Order, body: CommandBody) -> None:
         engine = self._engine
         member = engine.roster.find(order.deployment_id, order.generation)
-        if member is None or len(self._early) >= MOST:
+        if member is None or (not member.running and len(self._early) >= MOST):
             why = f"{order.deployment_id} does not run now: it was not asked"
             engine.channel.tell(CellAnswered(order.request, "not_now", why=why))
             return

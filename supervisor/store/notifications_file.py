@@ -6,7 +6,6 @@ written with each message; lost, messages come again or the newest target begins
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from supervisor.notifying.target import Target
+from supervisor.store import whole_file
 
 NAME: Final = "notifications.json"
 PLACES: Final = "notifications.seen.json"
@@ -68,16 +68,5 @@ def _read(file: Path, kind: type[T]) -> T:
 
 
 def _replace(file: Path, content: Struct) -> None:
-    new = file.with_suffix(".new")
-    opened = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with open(opened, "wb") as out:  # noqa: PTH123  (a descriptor: made with its mode, not given it later)
-        os.fchmod(opened, 0o600)  # of one that was left here
-        out.write(msgspec.json.format(msgspec.json.encode(content, order="sorted")) + b"\n")
-        out.flush()
-        os.fsync(opened)
-    new.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)  # the new name, too (fsync(2))
-    finally:
-        os.close(folder)
+    written = msgspec.json.format(msgspec.json.encode(content, order="sorted")) + b"\n"
+    whole_file.replace(file, written, secret=True)
